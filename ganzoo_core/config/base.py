@@ -1,0 +1,73 @@
+"""The pydantic base of every configuration, and its errors in one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ganzoo_core.errors import UsageError, suggest
+
+
+class Config(BaseModel):
+    """A frozen tree of options: unknown keys are refused, defaults are checked too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class ModelConfig(Config):
+    """The base of a model's options, `[model]` in the configuration file.
+
+    `presets` maps a name to a patch of the whole tree (``{"model": {...}, "data": {...},
+    "train": {...}}``). Every model has `tiny` (tests, seconds) and `quick` (the default).
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+def parse(cls: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
+    """Validate values against a configuration class.
+
+    Args:
+        where: the branch of the tree, such as "model", for the message.
+
+    Raises:
+        UsageError: one line that names the key, and the closest known key if it is unknown.
+    """
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(explain(cls, error, where)) from None
+
+
+def explain(cls: type[BaseModel], error: ValidationError, where: str) -> str:
+    """Say the first problem of a ValidationError in one line."""
+    problem = error.errors()[0]
+    path = [str(part) for part in problem["loc"]]
+    key = ".".join([where, *path])
+    if problem["type"] == "extra_forbidden":
+        return f"there is no option {key!r}.{suggest(path[-1], options_at(cls, path[:-1]))}"
+    if problem["type"] == "value_error" and not path:
+        return problem["msg"].removeprefix("Value error, ")
+    given = "" if problem["type"] == "missing" else f" (got {problem['input']!r})"
+    return f"{key}: {problem['msg']}{given}"
+
+
+def options_at(cls: type[BaseModel], path: list[str]) -> list[str]:
+    """Return the option names of the branch a path leads to; tags of unions are passed over."""
+    branches = [cls]
+    for part in path:
+        inner = [b for c in branches if part in c.model_fields for b in models_in(c, part)]
+        branches = inner or branches
+    return sorted({name for branch in branches for name in branch.model_fields})
+
+
+def models_in(cls: type[BaseModel], name: str) -> list[type[BaseModel]]:
+    """Return the configuration classes that a field may hold."""
+    annotation: Any = cls.model_fields[name].annotation
+    options = [annotation, *getattr(annotation, "__args__", ())]
+    return [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]

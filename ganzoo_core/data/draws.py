@@ -1,0 +1,182 @@
+"""Which images make up batch number n: a pure function of (seed, stage, n), so resume is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ganzoo_core.data.images import Images, require
+from ganzoo_core.errors import DataError
+from ganzoo_core.interfaces import Batch, Draw, seed_at
+
+
+class Stream:
+    """An endless run through some rows: each once a pass, in a new order each time."""
+
+    def __init__(self, rows: Tensor, *place: int | str) -> None:
+        self.rows = rows
+        self.place = place
+        self.order = lru_cache(maxsize=2)(self._order)
+
+    def _order(self, turn: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed_at(*self.place, turn))
+        return self.rows[torch.randperm(len(self.rows), generator=generator)]
+
+    def __call__(self, start: int, count: int) -> Tensor:
+        """Return the rows at positions start .. start + count, [count] int64."""
+        parts = []
+        while count:
+            turn, offset = divmod(start, len(self.rows))
+            part = self.order(turn)[offset : offset + count]
+            parts.append(part)
+            start, count = start + len(part), count - len(part)
+        return torch.cat(parts)
+
+
+class Shuffle:
+    """Every image once an epoch."""
+
+    def __init__(self, images: Images, draw: Draw, *place: int | str) -> None:
+        self.stream = Stream(torch.arange(len(images)), *place)
+
+    def __call__(self, number: int, n: int) -> tuple[Tensor, Tensor | None]:
+        """Return the rows of batch `number` and of its targets."""
+        return self.stream(number * n, n), None
+
+
+class Balanced:
+    """Every class equally often; a class without images is an error that names it."""
+
+    def __init__(self, images: Images, draw: Draw, *place: int | str) -> None:
+        require(images, ("label",))
+        refuse_empty(images)
+        self.streams = [
+            Stream(rows, *place, index) for index, rows in enumerate(rows_of_classes(images))
+        ]
+
+    def __call__(self, number: int, n: int) -> tuple[Tensor, Tensor | None]:
+        """Return the rows of batch `number`, classes in turn."""
+        slots = torch.arange(number * n, (number + 1) * n)
+        return take(self.streams, slots % len(self.streams), slots // len(self.streams)), None
+
+
+class Pairs:
+    """An image and a target of another class; every ordered pair of classes equally often."""
+
+    def __init__(self, images: Images, draw: Draw, *place: int | str) -> None:
+        require(images, ("label",))
+        refuse_empty(images)
+        rows = rows_of_classes(images)
+        if len(rows) < 2:
+            raise DataError(f"{images.info.name}: pairs need two classes, there is one")
+        pairs = [(s, t) for s in range(len(rows)) for t in range(len(rows)) if s != t]
+        self.sources = [Stream(rows[s], *place, "source", s, t) for s, t in pairs]
+        self.targets = [Stream(rows[t], *place, "target", s, t) for s, t in pairs]
+
+    def __call__(self, number: int, n: int) -> tuple[Tensor, Tensor | None]:
+        """Return the rows of batch `number` and of its targets."""
+        slots = torch.arange(number * n, (number + 1) * n)
+        which, at = slots % len(self.sources), slots // len(self.sources)
+        return take(self.sources, which, at), take(self.targets, which, at)
+
+
+class Identities:
+    """P people x K photographs; people who have one photograph only are left out."""
+
+    def __init__(self, images: Images, draw: Draw, *place: int | str) -> None:
+        require(images, ("identity",))
+        assert images.identity is not None
+        self.per = draw.per_identity
+        order = images.identity.argsort(stable=True)
+        _, counts = torch.unique(images.identity, return_counts=True)
+        people = [rows for rows in order.split(counts.tolist()) if len(rows) > 1]
+        if len(people) < 2:
+            raise DataError(f"{images.info.name}: needs two people with two photographs each")
+        self.people = Stream(torch.arange(len(people)), *place, "people")
+        self.photos = [Stream(rows, *place, "photos", i) for i, rows in enumerate(people)]
+
+    def __call__(self, number: int, n: int) -> tuple[Tensor, Tensor | None]:
+        """Return the rows of batch `number`, the K photographs of a person side by side."""
+        people = max(n // self.per, 1)
+        slots = range(number * people, (number + 1) * people)
+        chosen = self.people(slots.start, people).tolist()
+        turns = [slot // len(self.photos) for slot in slots]
+        groups = [
+            self.photos[p](turn * self.per, self.per) for p, turn in zip(chosen, turns, strict=True)
+        ]
+        return torch.cat(groups), None
+
+
+HOW = {"shuffle": Shuffle, "balanced": Balanced, "pairs": Pairs, "identities": Identities}
+
+
+class Batches:
+    """The batches of one stage, by number."""
+
+    def __init__(
+        self, images: Images | None, draw: Draw, batch: int, device: torch.device,
+        *place: int | str,
+    ) -> None:  # fmt: skip
+        self.draw, self.batch, self.device = draw, batch, device
+        self.images = images
+        if draw.how == "none":
+            return
+        if images is None:
+            raise DataError("this stage reads images and was given no data")
+        require(images, draw.fields)
+        self.rows = HOW[draw.how](images, draw, *place)
+
+    def __call__(self, number: int) -> Batch:
+        """Return batch `number` on the device."""
+        if self.draw.how == "none":
+            return Batch(size=self.batch)
+        rows, targets = self.rows(number, self.batch)
+        batch = self.gather(rows)
+        if targets is None:
+            return batch
+        return Batch(**{**vars(batch), "target": self.gather(targets)})
+
+    def gather(self, rows: Tensor) -> Batch:
+        """Return the fields that the draw asks for, of some rows."""
+        assert self.images is not None
+        found = {
+            name: getattr(self.images, name)[rows].to(self.device, non_blocking=True)
+            for name in self.draw.fields
+            if name != "image"
+        }
+        if "image" in self.draw.fields:
+            found["image"] = to_float(self.images.pixels[rows].to(self.device, non_blocking=True))
+        return Batch(size=len(rows), **found)
+
+
+def to_float(pixels: Tensor) -> Tensor:
+    """Return uint8 [N, C, H, W] as float32 in [-1, 1], channels_last."""
+    floats = pixels.to(torch.float32, memory_format=torch.channels_last)
+    return floats.div_(127.5).sub_(1)
+
+
+def rows_of_classes(images: Images) -> list[Tensor]:
+    """Return the rows of each class."""
+    assert images.label is not None
+    return [(images.label == i).nonzero().flatten() for i in range(len(images.info.classes))]
+
+
+def refuse_empty(images: Images) -> None:
+    """Refuse a class without images: a balanced draw could never show it."""
+    empty = [n for n, c in zip(images.info.classes, images.info.counts, strict=True) if not c]
+    if empty:
+        raise DataError(
+            f"{images.info.name}: no image of {', '.join(empty)}; draw by shuffle, or merge groups"
+        )
+
+
+def take(streams: Sequence[Stream], which: Tensor, at: Tensor) -> Tensor:
+    """Return one row for each slot: position `at` of stream `which`, [n] int64."""
+    out = torch.empty_like(which)
+    for index in which.unique().tolist():
+        mine = (which == index).nonzero().flatten()
+        out[mine] = streams[index](int(at[mine[0]]), len(mine))
+    return out

@@ -1,0 +1,6 @@
+"""The training engine."""
+
+from ganzoo_core.engine.setup import Setup, resolve_setup
+from ganzoo_core.engine.trainer import Trainer, Watcher
+
+__all__ = ["Setup", "Trainer", "Watcher", "resolve_setup"]

@@ -1,0 +1,80 @@
+"""Stage lengths turned into rounds, before the first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ganzoo_core.config import StageConfig, TrainConfig
+from ganzoo_core.errors import UsageError, suggest
+from ganzoo_core.interfaces import Stage
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A stage with its place in the run: rounds `start` to `end`, `end` excluded."""
+
+    stage: Stage
+    start: int
+    end: int
+
+    @property
+    def draws(self) -> int:
+        """Fresh draws a round: one, and one more for each repetition of a step."""
+        return draws_per_round(self.stage)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All legs of a run."""
+
+    legs: tuple[Leg, ...]
+
+    @property
+    def total(self) -> int:
+        """Rounds of the run in all."""
+        return self.legs[-1].end
+
+    def at(self, round: int) -> Leg:
+        """Return the leg that a round belongs to."""
+        return next(leg for leg in self.legs if round < leg.end)
+
+
+def draws_per_round(stage: Stage) -> int:
+    """Count the fresh draws of one round."""
+    return 1 + sum(step.repeat - 1 for step in stage.steps)
+
+
+def make_plan(stages: tuple[Stage, ...], config: TrainConfig, images: int) -> Plan:
+    """Lay the stages end to end; `train.steps` stretches or cuts the last to fit.
+
+    Raises:
+        UsageError: a `train.<stage>` that the model lacks, or a stage without a length.
+    """
+    names = [stage.name for stage in stages]
+    for name in config.stages:
+        if name not in names:
+            raise UsageError(f"there is no stage 'train.{name}'.{suggest(name, names)}")
+    ends, legs = 0, []
+    for stage in stages:
+        start, ends = ends, ends + rounds_of(stage, config.stages, config.batch, images)
+        legs.append(Leg(stage, start, ends))
+    if config.steps is not None:
+        last = legs[-1]
+        legs[-1] = Leg(last.stage, last.start, max(config.steps, last.start))
+        legs = [Leg(x.stage, x.start, min(x.end, config.steps)) for x in legs if x.start <= config.steps]
+    return Plan(tuple(legs))
+
+
+def rounds_of(stage: Stage, lengths: Mapping[str, StageConfig], batch: int, images: int) -> int:
+    """Return a stage's length in rounds: from the configuration, else from the model."""
+    given = lengths.get(stage.name, StageConfig())
+    source = given if given.rounds is not None or given.epochs is not None else stage
+    if source.rounds is not None:
+        return source.rounds
+    if source.epochs is None or stage.draw.how == "none":
+        raise UsageError(
+            f"stage {stage.name!r} needs a length in rounds: --set train.{stage.name}.rounds=N"
+        )
+    return max(1, math.ceil(source.epochs * images / (batch * draws_per_round(stage))))

@@ -1,0 +1,118 @@
+"""A player at work: its parameters, optimiser, average, and one optimiser step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo_core.engine.average import Average
+from ganzoo_core.errors import UsageError, suggest
+from ganzoo_core.interfaces import Model, Player
+
+
+class ActivePlayer:
+    """What the Trainer keeps for one player."""
+
+    def __init__(self, model: Model, name: str, player: Player, scaler: bool) -> None:
+        self.name = name
+        self.params = dict(named_params(model, name, player))
+        self.optim = player.optim(self.params.values())
+        self.scaler = torch.amp.GradScaler(enabled=scaler)
+        self.average = Average(model, player.nets, player.ema) if player.ema else None
+
+    def minimise(self, loss: Tensor) -> None:
+        """Backward into this player's parameters only, then step."""
+        self.optim.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward(inputs=list(self.params.values()))
+        self.scaler.step(self.optim)
+        self.scaler.update()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return optimiser and average by name, ``optim.g.generator.conv.weight.exp_avg``."""
+        out = {
+            f"optim.{self.name}.{name}.{key}": torch.as_tensor(value)
+            for name, param in self.params.items()
+            for key, value in self.optim.state.get(param, {}).items()
+        }
+        if self.average:
+            out |= {f"ema.{self.name}.{k}": v for k, v in self.average.state().items()}
+        if self.scaler.is_enabled():
+            out |= {f"scaler.{self.name}.{k}": torch.tensor(v) for k, v in self.scaler.state_dict().items()}
+        return out
+
+    @torch.no_grad()
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take the state of `state()` back.
+
+        Moments go into `empty_like(param)`: fused Adam reads raw memory, and a contiguous moment
+        beside a channels_last weight would be permuted without a word.
+        """
+        for name, param in self.params.items():
+            prefix = f"optim.{self.name}.{name}."
+            for key, value in part(state, prefix).items():
+                like = torch.empty_like(param) if value.shape == param.shape else value.to(param.device)
+                self.optim.state[param][key] = like.copy_(value)
+        if self.average:
+            shadow = self.average.state()
+            for key, value in part(state, f"ema.{self.name}.").items():
+                shadow[key].copy_(value)
+        if self.scaler.is_enabled():
+            found = part(state, f"scaler.{self.name}.")
+            self.scaler.load_state_dict({k: v.item() for k, v in found.items()})
+
+
+def part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the entries under a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def named_params(model: Model, name: str, player: Player) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield a player's parameters by their full name.
+
+    Raises:
+        UsageError: the player names a network that the model lacks.
+    """
+    for net in player.nets:
+        if not isinstance(getattr(model, net, None), nn.Module):
+            nets = [n for n, _ in model.named_children()]
+            raise UsageError(
+                f"player {name!r} names the network {net!r}, which {type(model).__name__} "
+                f"lacks.{suggest(net, nets)}"
+            )
+        for key, param in getattr(model, net).named_parameters():
+            yield f"{net}.{key}", param
+
+
+class Freezer:
+    """Switches which parameters record a graph."""
+
+    def __init__(self, players: Iterable[ActivePlayer]) -> None:
+        self.params = {p.name: list(p.params.values()) for p in players}
+        self.free = ""
+
+    def only(self, name: str) -> None:
+        """Let just one player's parameters learn."""
+        self.free = name
+        for player, params in self.params.items():
+            if player != name:
+                set_grad(params, False)
+        set_grad(self.params[name], True)  # last, since two players may share networks
+
+    @contextmanager
+    def thaw(self) -> Iterator[None]:
+        """Let all players' parameters record a graph for a while."""
+        for params in self.params.values():
+            set_grad(params, True)
+        try:
+            yield
+        finally:
+            self.only(self.free)
+
+
+def set_grad(params: list[nn.Parameter], on: bool) -> None:
+    """Set requires_grad of many parameters."""
+    for param in params:
+        param.requires_grad_(on)

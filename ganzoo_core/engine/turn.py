@@ -1,0 +1,68 @@
+"""The engine's side of a Turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from ganzoo_core.interfaces import Batch, SeededNoise
+from ganzoo_core.interfaces.turn import Kind
+
+T = TypeVar("T")
+
+
+class EngineTurn:
+    """One draw as the steps see it. See `ganzoo_core.interfaces.Turn` for the contract."""
+
+    def __init__(
+        self, batch: Batch, seen: Tensor, place: tuple[int | str, ...], log: Log,
+        thaw: Callable[[], AbstractContextManager[None]],
+    ) -> None:  # fmt: skip
+        self.batch = batch
+        self.seen = seen
+        self.step = ""
+        self._noise = SeededNoise(seen.device, *place)
+        self._log = log
+        self._thaw = thaw
+        self._made: dict[str, Any] = {}
+
+    def noise(self, *shape: int, kind: Kind = "normal") -> Tensor:
+        """Return noise that belongs to this draw and this call."""
+        return self._noise(*shape, kind=kind)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Make a value once a draw. All players are thawed meanwhile, so that the graph of a
+        shared fake reaches the generator even when the discriminator's step makes it."""
+        if name not in self._made:
+            with self._thaw():
+                self._made[name] = make()
+        return cast(T, self._made[name])
+
+    def log(self, **values: Tensor) -> None:
+        """Note 0-d tensors for the next line of metrics.jsonl."""
+        self._log.add(**values)
+
+
+class Log:
+    """Values gathered on the device; read back once a line, never once a step."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[Tensor]] = {}
+
+    def add(self, **values: Tensor) -> None:
+        """Take 0-d tensors."""
+        for name, value in values.items():
+            self.values.setdefault(name, []).append(value.detach())
+
+    def means(self) -> dict[str, float]:
+        """Return the mean of each value since the last call; one synchronisation."""
+        if not self.values:
+            return {}
+        names = list(self.values)
+        stacked = torch.stack([torch.stack(self.values[n]).float().mean() for n in names])
+        self.values = {}
+        return dict(zip(names, stacked.tolist(), strict=True))

@@ -1,0 +1,113 @@
+"""What is known of the data, and what one batch holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataInfo:
+    """The facts of a data set that a model is built from.
+
+    Plain JSON, saved with every checkpoint and bundle, so that a model rebuilds without its data.
+    """
+
+    size: int
+    """Edge of the square images, in pixels."""
+    channels: int = 3
+    classes: tuple[str, ...] = ()
+    """Label names, by index; empty for data without labels."""
+    counts: tuple[int, ...] = ()
+    """Images of each class."""
+    mean_ages: tuple[float | None, ...] = ()
+    """Mean age of each class in years; None for an empty one."""
+    groups: tuple[int, ...] = ()
+    """The age edges that the labels were cut with; empty for the data's own labels."""
+    identities: int = 0
+    """Different people; 0 where identities are unknown."""
+    images: int = 0
+    name: str = ""
+    license: str = ""
+    fingerprint: str = ""
+    """sha256 over pixels and labels."""
+
+    @property
+    def present(self) -> tuple[int, ...]:
+        """Indices of the classes that have images: the only ones a model can learn."""
+        return tuple(i for i, count in enumerate(self.counts) if count)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> DataInfo:
+        """Rebuild from `to_json`; JSON's lists become tuples again."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """N examples; a field is None where the data lack it or the draw did not ask for it."""
+
+    size: int
+    """N."""
+    image: Tensor | None = None
+    """[N, C, H, W], float in [-1, 1]."""
+    label: Tensor | None = None
+    """[N], int64 class index, never one-hot."""
+    age: Tensor | None = None
+    """[N], float, years."""
+    identity: Tensor | None = None
+    """[N], int64, equal for photographs of one person."""
+    target: Batch | None = None
+    """The other half of each pair."""
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def map(self, change: Callable[[Tensor], Tensor], size: int | None = None) -> Batch:
+        """Return the batch with every tensor changed; `size` if the change alters N."""
+        size = self.size if size is None else size
+        moved: dict[str, Any] = {"size": size, "extra": {k: change(v) for k, v in self.extra.items()}}
+        for spot in fields(self):
+            value = getattr(self, spot.name)
+            if isinstance(value, Tensor):
+                moved[spot.name] = change(value)
+            elif isinstance(value, Batch):
+                moved[spot.name] = value.map(change, size)
+        return replace(self, **moved)
+
+    def __getitem__(self, rows: slice) -> Batch:
+        """Cut every field with one slice."""
+        return self.map(lambda t: t[rows], len(range(*rows.indices(self.size))))
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return self.map(lambda t: t.to(device, non_blocking=True))
+
+
+How = Literal["shuffle", "balanced", "identities", "pairs", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """How one batch comes out of the data.
+
+    - ``shuffle``: every image once an epoch, in a new order each time.
+    - ``balanced``: every class with images equally often.
+    - ``identities``: P people x K photographs of each, `per_identity` = K.
+    - ``pairs``: an image and, as `Batch.target`, one of another class.
+    - ``none``: no data at all, only `Batch.size`.
+    """
+
+    fields: tuple[str, ...] = ("image",)
+    """Fields of `Batch` the steps read; data that lack one are refused before training."""
+    how: How = "shuffle"
+    per_identity: int = 4

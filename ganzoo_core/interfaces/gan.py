@@ -1,0 +1,73 @@
+"""The plain GAN: both gradient steps in plain sight, every part overridable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from ganzoo_core.interfaces.batch import DataInfo, Draw
+from ganzoo_core.interfaces.model import Model, Player, Stage, Step
+from ganzoo_core.interfaces.networks import Discriminator, Generator, Loss
+from ganzoo_core.interfaces.turn import Noise, Turn
+
+
+class GAN(Model):
+    """Generator against discriminator (Goodfellow et al. 2014, arXiv 1406.2661).
+
+    A subclass sets the three parts in its constructor and says `players()`; conditional ones say
+    ``conditional = True`` and get labels in both networks.
+    """
+
+    generator: Generator
+    discriminator: Discriminator
+    loss: Loss
+    conditional = False
+
+    def __init__(self, config: Any, info: DataInfo) -> None:
+        super().__init__(config, info)
+
+    def fake(self, t: Turn) -> Tensor:
+        """Return fakes [N, C, H, W], made once a draw and shared by both steps."""
+        return t.once(
+            "fake", lambda: self.generate(len(t.batch), self.labels(t), t.noise)
+        )
+
+    def labels(self, t: Turn) -> Tensor | None:
+        """Return the labels of the fakes [N]: those of the real batch."""
+        return t.batch.label if self.conditional else None
+
+    def generate(self, n: int, label: Tensor | None, noise: Noise) -> Tensor:
+        """Return images [n, C, H, W] in [-1, 1] (capability `sample`)."""
+        return self.generator(self.generator.latent(noise, n), label)  # type: ignore[no-any-return]
+
+    def discriminator_loss(self, t: Turn) -> Tensor:
+        """Tell real from fake: the fakes are detached, so only D learns."""
+        label = self.labels(t)
+        real, fake = t.batch.image, self.fake(t).detach()
+        assert real is not None
+        real_logit = self.discriminator(real, label)
+        fake_logit = self.discriminator(fake, label)
+        t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean())
+        penalty = self.loss.penalty(lambda x: self.discriminator(x, label), real, fake)
+        return self.loss.d(real_logit, fake_logit) + penalty
+
+    def generator_loss(self, t: Turn) -> Tensor:
+        """Fool the discriminator, which is frozen; the gradient flows through it to G."""
+        label = self.labels(t)
+        fake_logit = self.discriminator(self.fake(t), label)
+        real_logit = self.discriminator(t.batch.image, label) if self.loss.pairs else None
+        return self.loss.g(fake_logit, real_logit)
+
+    def players(self) -> dict[str, Player]:
+        """Return the two players; rates and averaging come from the configuration."""
+        return {
+            "d": Player(("discriminator",), self.config.optim_d),
+            "g": Player(("generator",), self.config.optim_g, ema=self.config.ema),
+        }
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return one stage: a D step, then a G step, a batch."""
+        fields = ("image", "label") if self.conditional else ("image",)
+        steps = (Step("d", "d", self.discriminator_loss), Step("g", "g", self.generator_loss))
+        return (Stage("gan", steps, Draw(fields=fields), epochs=self.config.epochs),)

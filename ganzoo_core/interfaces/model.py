@@ -1,0 +1,96 @@
+"""A model: its networks, who learns, and in which steps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ganzoo_core.interfaces.batch import DataInfo, Draw
+from ganzoo_core.interfaces.roles import Judges
+from ganzoo_core.interfaces.sampling import Label, sample
+from ganzoo_core.interfaces.turn import Turn
+
+
+@dataclass(frozen=True)
+class Player:
+    """Networks that learn together under one optimiser; several steps may share a player."""
+
+    nets: tuple[str, ...]
+    """Attribute names of the model's networks."""
+    optim: Callable[[Iterable[Tensor]], Optimizer]
+    """Builds the optimiser from the parameters; `ganzoo_core.config.Adam` is one."""
+    ema: float | None = None
+    """Half-life in images of an exponential moving average of the weights; None for none."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimiser step: `loss` is minimised over the player's parameters."""
+
+    name: str
+    player: str
+    loss: Callable[[Turn], Tensor]
+    """Returns the 0-d loss. The other players are frozen meanwhile."""
+    repeat: int = 1
+    """Times a round; each repetition after the first gets a fresh draw."""
+    every: int = 1
+    """Runs in rounds that this divides."""
+    when: Callable[[int], bool] | None = None
+    """Says for a round of the stage whether the step runs; None for always."""
+    after: Callable[[Turn], None] | None = None
+    """Runs without gradients after the optimiser: weight clipping, ADA's feedback."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of training with its own steps and its own draw. One round passes all steps once."""
+
+    name: str
+    steps: tuple[Step, ...]
+    draw: Draw = field(default_factory=Draw)
+    epochs: float | None = None
+    rounds: int | None = None
+    """Its length, in passes over the data or in rounds; `train.<stage>` overrides it."""
+
+
+class Model(nn.Module, ABC):
+    """Networks and the steps that train them.
+
+    Whatever changes in training is a Parameter or a buffer, so it is saved and resumes exactly.
+    A model knows no device, precision, process group, file or progress bar.
+    """
+
+    Config: ClassVar[Any] = None
+    """Configuration class for models used as objects, outside the zoo."""
+    serves: ClassVar[tuple[str, ...]] = ("generator",)
+    """The networks that a bundle carries in model.safetensors; the others only train."""
+
+    def __init__(self, config: Any, info: DataInfo) -> None:
+        super().__init__()
+        self.config = config
+        self.info = info
+        self.judges = Judges()
+
+    @abstractmethod
+    def players(self) -> dict[str, Player]:
+        """Return who learns, by name."""
+
+    @abstractmethod
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the stages of training, in order."""
+
+    def sample(self, n: int, label: Label = None, seed: int = 0) -> Tensor:
+        """Return n images [n, C, H, W] in [-1, 1] on the CPU; the same seed gives the same images.
+
+        Args:
+            label: a class index or name, one for each image, or None: the trained classes in turn.
+
+        Raises:
+            UsageError: the model does not sample, or there is no such label.
+        """
+        return sample(self, n, label, seed)

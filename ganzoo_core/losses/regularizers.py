@@ -1,0 +1,33 @@
+"""Regularisers of the discriminator: gradients with respect to its input, in fp32."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganzoo_core.interfaces import Critic
+
+
+def input_gradient(critic: Critic, image: Tensor) -> Tensor:
+    """Return d critic(x) / dx, [N, C, H, W], with a graph for the second backward."""
+    with torch.autocast(image.device.type, enabled=False):
+        image = image.detach().float().requires_grad_(True)
+        value = critic(image).sum()
+        (gradient,) = torch.autograd.grad(value, image, create_graph=True)
+    return gradient
+
+
+def r1(critic: Critic, real: Tensor) -> Tensor:
+    """Return R1 = 1/2 E |grad D(x)|^2 on real images (Mescheder et al. 2018, arXiv 1801.04406)."""
+    return 0.5 * input_gradient(critic, real).square().sum((1, 2, 3)).mean()
+
+
+def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+    """Return E (|grad D(x^)| - 1)^2 (WGAN-GP, Gulrajani et al. 2017, arXiv 1704.00028).
+
+    Args:
+        mix: [N, 1, 1, 1] in [0, 1): where between real and fake each x^ lies.
+    """
+    between = torch.lerp(real.float(), fake.float(), mix)
+    norm = input_gradient(critic, between).square().sum((1, 2, 3)).sqrt()
+    return (norm - 1).square().mean()

@@ -1,0 +1,1 @@
+"""The testing room: the `shapes` data set and the conformance checks for plugin authors."""

@@ -1,0 +1,112 @@
+"""The zoo: every spec of every plugin, and the way from a name to its code."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ganzoo_core.errors import PluginError, UsageError, suggest
+from ganzoo_core.zoo import registry
+from ganzoo_core.zoo.discovery import Plugin, discover
+from ganzoo_core.zoo.specs import KINDS, DatasetSpec, ModelSpec, Spec, kind_of
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of `ganzoo list`: a spec that works, or a name that is broken and why."""
+
+    kind: str
+    name: str
+    spec: Spec | None
+    origin: str
+    error: str = ""
+
+
+class Zoo:
+    """All that is installed. Looking up a name is the only thing that can fail."""
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        self.plugins = tuple(plugins)
+        self.rows = self._rows()
+
+    def _rows(self) -> tuple[Row, ...]:
+        owners: dict[tuple[str, str], list[tuple[Spec, str]]] = {}
+        for plugin in self.plugins:
+            for spec in plugin.specs:
+                owners.setdefault((kind_of(spec), spec.name), []).append((spec, plugin.origin))
+        rows = [Row("plugin", p.name, None, p.origin, p.error) for p in self.plugins if p.error]
+        for (kind, name), claims in owners.items():
+            clash = ""
+            if len(claims) > 1:
+                who = " and ".join(origin for _, origin in claims)
+                clash = f"{name!r} is claimed by {who}: uninstall one of them"
+            rows += [Row(kind, name, None if clash else spec, o, clash) for spec, o in claims]
+        order = [*KINDS, "plugin"]
+        return tuple(sorted(rows, key=lambda row: (order.index(row.kind), row.name, row.origin)))
+
+    def names(self, kind: str) -> list[str]:
+        """Names of a kind that work."""
+        return [row.name for row in self.rows if row.kind == kind and row.spec]
+
+    def model(self, name: str) -> ModelSpec:
+        """Return a model's spec.
+
+        Raises:
+            PluginError: its plugin is broken, claimed twice, or not installed.
+            UsageError: nobody knows the name.
+        """
+        spec = self._find("model", name)
+        assert isinstance(spec, ModelSpec)
+        return spec
+
+    def dataset(self, name: str) -> DatasetSpec:
+        """Return a data set's spec; raises as `model` does."""
+        spec = self._find("dataset", name)
+        assert isinstance(spec, DatasetSpec)
+        return spec
+
+    def _find(self, kind: str, name: str) -> Spec:
+        rows = [row for row in self.rows if row.kind == kind and row.name == name]
+        if rows and rows[0].spec:
+            return rows[0].spec
+        if rows:
+            raise PluginError(rows[0].error)
+        entry = registry.known(kind, name)
+        suspects = {name, entry.distribution if entry else name}
+        broken = [p for p in self.plugins if p.error and suspects & {p.name, p.distribution}]
+        if broken:
+            raise PluginError(
+                f"the plugin of {name!r} is broken: {broken[0].error} ({broken[0].origin}); "
+                "`ganzoo plugins --debug` shows where"
+            )
+        if entry:
+            raise PluginError(f"{name!r} is not installed. Install it with: {entry.install}")
+        everyone = {*self.names(kind), *(e.name for e in registry.catalogue() if e.kind == kind)}
+        raise UsageError(f"there is no {kind} {name!r}.{suggest(name, everyone)}")
+
+    def origin(self, spec: Spec) -> str:
+        """Return the distribution and version that a spec comes from."""
+        return next((row.origin for row in self.rows if row.spec is spec), "")
+
+
+@cache
+def zoo() -> Zoo:
+    """Return the zoo of this process; plugins are discovered at the first call."""
+    return Zoo(discover())
+
+
+def resolve(target: str) -> Any:
+    """Import ``package.module:Class``.
+
+    Raises:
+        PluginError: the module does not import or lacks the name.
+    """
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PluginError(f"{target} cannot be imported: {reason}") from error

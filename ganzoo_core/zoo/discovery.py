@@ -1,0 +1,105 @@
+"""Find plugins: our own scan of the entry points, each loaded on its own.
+
+pluggy's `load_setuptools_entrypoints` lets one broken plugin break every command and keeps the
+file system's order, so the scan is ours: sorted, isolated, every failure kept with its plugin.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+
+import pluggy
+
+from ganzoo_core.zoo import hooks
+from ganzoo_core.zoo.specs import API, KINDS, CommandSpec, Spec
+
+GROUP = "ganzoo.plugins"
+SWITCH = "GANZOO_PLUGINS"
+
+
+@dataclass
+class Plugin:
+    """An installed plugin: what it registered, or why it could not."""
+
+    name: str
+    distribution: str
+    version: str
+    specs: list[Spec] = field(default_factory=list)
+    commands: list[CommandSpec] = field(default_factory=list)
+    error: str = ""
+    """One line, empty when the plugin is sound."""
+    trace: str = ""
+    manager: pluggy.PluginManager | None = None
+    """The plugin's own manager, so that hooks are called plugin by plugin."""
+
+    @property
+    def origin(self) -> str:
+        """``ganzoo-cgan 0.1.0``."""
+        return f"{self.distribution} {self.version}".strip()
+
+    def add(self, *specs: Spec) -> None:
+        """Take specs from `ganzoo_register`; a wrong one condemns the plugin, not the zoo."""
+        for spec in specs:
+            if not isinstance(spec, tuple(KINDS.values())):
+                raise TypeError(f"{spec!r} is not a ModelSpec or DatasetSpec")
+            if spec.api != API:
+                raise ValueError(
+                    f"{spec.name} is written for plugin api {spec.api}, this is api {API}: "
+                    f"upgrade {'ganzoo-core' if spec.api > API else self.distribution}"
+                )
+            self.specs.append(spec)
+
+
+def selected(entry: EntryPoint) -> bool:
+    """Obey GANZOO_PLUGINS: unset = all, empty = none, a comma list = only these."""
+    wanted = os.environ.get(SWITCH)
+    return wanted is None or entry.name in {name.strip() for name in wanted.split(",")}
+
+
+def load(entry: EntryPoint) -> Plugin:
+    """Import one plugin and let it register; whatever goes wrong is noted on it."""
+    dist = entry.dist
+    plugin = Plugin(entry.name, dist.name if dist else "?", dist.version if dist else "")
+    try:
+        manager = pluggy.PluginManager(hooks.PROJECT)
+        manager.add_hookspecs(hooks)
+        register(manager, entry.load(), entry.name)
+        manager.hook.ganzoo_register(zoo=plugin)
+        plugin.commands = [c for found in manager.hook.ganzoo_commands() for c in found]
+        plugin.manager = manager
+    except (Exception, SystemExit) as error:
+        plugin.specs, plugin.commands = [], []
+        plugin.error = f"{type(error).__name__}: {error}".splitlines()[0]
+        plugin.trace = traceback.format_exc()
+    return plugin
+
+
+def register(manager: pluggy.PluginManager, module: ModuleType, name: str) -> None:
+    """Register a plugin's module and refuse hooks that do not exist."""
+    manager.register(module, name)
+    strangers = sorted(
+        attribute
+        for attribute in dir(module)
+        if attribute.startswith("ganzoo_")
+        and hasattr(getattr(module, attribute), f"{hooks.PROJECT}_impl")
+        and not hasattr(hooks, attribute)
+    )
+    if strangers:
+        raise ValueError(f"unknown hook {strangers[0]!r}: see docs/plugins.md for the hooks")
+    manager.check_pending()
+
+
+def discover() -> Iterator[Plugin]:
+    """Yield every installed and selected plugin, sorted by name, then distribution."""
+    found = {
+        (entry.name, entry.dist.name if entry.dist else "", entry.value): entry
+        for entry in entry_points(group=GROUP)
+    }
+    for key in sorted(found):
+        if selected(found[key]):
+            yield load(found[key])

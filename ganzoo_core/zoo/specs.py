@@ -1,0 +1,64 @@
+"""What a plugin says about itself: frozen, standard library only, cheap to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+API = 1
+"""The version of the plugin contract. A plugin written for another one is refused, politely."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """One entry of the zoo. The code behind it is imported only when it is used."""
+
+    name: str
+    """As typed on the command line: lower case, words joined by hyphens."""
+    summary: str
+    """One line for `ganzoo list`."""
+    target: str
+    """``package.module:Class`` of the implementation."""
+    config: str = ""
+    """``package.module:Class`` of its pydantic configuration."""
+    paper: str = ""
+    """Title and arXiv id (or DOI) of the source."""
+    license: str = ""
+    """SPDX id of the code, or the terms under which the data may be used."""
+    api: int = API
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(Spec):
+    """A network, or several, that `ganzoo run` trains."""
+
+    can: tuple[str, ...] = ("sample",)
+    """Capabilities that verbs look for: sample, translate, embed, estimate_age, edit_age."""
+    uses: tuple[str, ...] = ()
+    """Roles of the frozen judges it trains against, such as ("identity", "age")."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec(Spec):
+    """A source of images."""
+
+    gives: tuple[str, ...] = ("image",)
+    """Fields of `Batch` that it can fill: image, label, age, identity, target."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSpec:
+    """A verb that a plugin adds to the command line."""
+
+    name: str
+    help: str
+    target: str
+    """``package.module:command``, a click command; imported when it is called."""
+
+
+KINDS: dict[str, type[Spec]] = {"model": ModelSpec, "dataset": DatasetSpec}
+"""The kinds of entry, by the word that `ganzoo list KIND` takes."""
+
+
+def kind_of(spec: Spec) -> str:
+    """Return the word of `KINDS` for a spec."""
+    return next(kind for kind, cls in KINDS.items() if isinstance(spec, cls))

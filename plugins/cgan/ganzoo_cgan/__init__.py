@@ -1,0 +1,1 @@
+"""Conditional GAN for ganzoo."""

@@ -1,0 +1,131 @@
+"""Conditional GAN, drawing faces by age group.
+
+Paper: Conditional Generative Adversarial Nets (Mirza and Osindero 2014, arXiv 1411.1784), in the
+convolutional form of Radford et al. 2015 (arXiv 1511.06434).
+Source: the report AI2100---Project by srikaran-p, trained on WIKI. Its notebook and its slides
+disagree, so both are here (preset `report-notebook` and `report-slides`):
+
+- notebook: D takes the image, and the one-hot label maps join after the first conv. 2,777,856
+  parameters; no biases; D's loss is a sum.
+- slides: D takes image and label maps together, six stride-2 convs 64-70-128-256-512-1 (2,853,888
+  weights; the last needs padding 1 to fit 2x2); D's loss is halved. The slides end G in ReLU, a
+  slip: the data lie in [-1, 1]; tanh is the default and `output = "relu"` the slide's reading.
+
+What differs from the report: any size that is a power of two from 32 up, any number of classes,
+grey or colour, and an optional average of G. At 64 px and six classes all counts are the report's.
+
+Shapes: N batch, Z latent, K classes, W width, S size.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn.functional import one_hot
+
+from ganzoo_core import GAN, Discriminator, Generator
+from ganzoo_core.losses import BCE
+
+
+def check_size(size):
+    """Refuse sizes that halving does not bring to 4 px."""
+    if size < 32 or size & (size - 1):
+        raise ValueError(f"data.size: cgan draws 32, 64, 128 ... px, not {size}: --set data.size=64")
+
+
+class CGenerator(Generator):
+    """(z, y) -> 4 px -> doubled up to S px; BatchNorm and ReLU between."""
+
+    def __init__(self, config, size, channels, classes):
+        super().__init__()
+        self.latent_dim, self.classes, self.prior = config.latent, classes, config.prior
+        doublings = int(math.log2(size)) - 3
+        widths = [config.width * 2**i for i in reversed(range(doublings + 1))]  # 512 256 128 64
+        layers = [*up(config.latent + classes, widths[0], stride=1, padding=0)]  # [N, 512, 4, 4]
+        for wide, narrow in zip(widths, widths[1:], strict=False):
+            layers += up(wide, narrow)  # [N, 256, 8, 8] .. [N, 64, 32, 32]
+        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False)]
+        layers += [nn.Tanh() if config.output == "tanh" else nn.ReLU()]  # [N, 3, 64, 64]
+        self.layers = nn.Sequential(*layers)
+
+    def latent(self, noise, n):
+        """Draw z [N, Z] from the prior."""
+        return noise(n, self.latent_dim, kind=self.prior)
+
+    def forward(self, z, label=None):
+        """Return images [N, C, S, S] in [-1, 1] of latents [N, Z] and labels [N]."""
+        y = one_hot(label, self.classes).to(z)
+        return self.layers(torch.cat([z, y], 1)[:, :, None, None])
+
+
+class NotebookDiscriminator(Discriminator):
+    """The notebook's reading: label maps join after the first conv."""
+
+    def __init__(self, config, size, channels, classes):
+        super().__init__()
+        self.classes = classes
+        w, halvings = config.width, int(math.log2(size)) - 2
+        self.first = nn.Sequential(nn.Conv2d(channels, w, 4, 2, 1, bias=False), nn.ReLU())
+        widths = [w + classes, *(w * 2**i for i in range(1, halvings))]  # 70 128 256 512
+        layers = [m for a, b in zip(widths, widths[1:], strict=False) for m in down(a, b)]
+        self.rest = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False))
+
+    def forward(self, image, label=None):
+        """Return logits [N] of images [N, C, S, S] and labels [N]."""
+        h = self.first(image)  # [N, W, S/2, S/2]
+        h = torch.cat([h, maps(label, self.classes, h)], 1)  # [N, W + K, S/2, S/2]
+        return self.rest(h).flatten()  # .. [N, 8W, 4, 4] -> [N]
+
+
+class SlidesDiscriminator(Discriminator):
+    """The slides' reading: image and label maps enter together, every conv has stride 2."""
+
+    def __init__(self, config, size, channels, classes):
+        super().__init__()
+        self.classes = classes
+        w, halvings = config.width, int(math.log2(size)) - 1
+        # 64 70 128 256 512: the slides' odd 70 is the notebook's 64 + 6
+        widths = [w, w + classes, *(w * 2**i for i in range(1, halvings - 1))]
+        layers = [nn.Conv2d(channels + classes, w, 4, 2, 1, bias=False), nn.ReLU()]
+        layers += [m for a, b in zip(widths, widths[1:], strict=False) for m in down(a, b)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 2, 1, bias=False))
+
+    def forward(self, image, label=None):
+        """Return logits [N] of images [N, C, S, S] and labels [N]."""
+        h = torch.cat([image, maps(label, self.classes, image)], 1)  # [N, C + K, S, S]
+        return self.layers(h).flatten()  # [N, 512, 2, 2] -> [N]
+
+
+def up(a, b, stride=2, padding=1):
+    """Return transposed conv, BatchNorm, ReLU: doubles the edge."""
+    conv = nn.ConvTranspose2d(a, b, 4, stride, padding, bias=False)
+    return conv, nn.BatchNorm2d(b), nn.ReLU()
+
+
+def down(a, b):
+    """Return conv, BatchNorm, ReLU: halves the edge."""
+    return nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()
+
+
+def maps(label, classes, like):
+    """Return one-hot maps [N, K, H, W], constant over the picture."""
+    return one_hot(label, classes).to(like)[:, :, None, None].expand(-1, -1, *like.shape[2:])
+
+
+class CGAN(GAN):
+    """G draws an image of an age group; D sees image and group and tells real from fake.
+
+    Both gradient steps are those of `ganzoo_core.GAN`: D on real and detached fakes, then G
+    through the frozen D. Fakes take the labels of the real batch.
+    """
+
+    conditional = True
+
+    def __init__(self, config, info):
+        super().__init__(config, info)
+        check_size(info.size)
+        shape = (info.size, info.channels, len(info.classes))
+        readings = {"notebook": NotebookDiscriminator, "slides": SlidesDiscriminator}
+        self.generator = CGenerator(config, *shape)
+        self.discriminator = readings[config.discriminator](config, *shape)
+        self.loss = BCE(real_target=config.real_target, half=config.half)

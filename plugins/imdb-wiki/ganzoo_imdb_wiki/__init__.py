@@ -1,0 +1,1 @@
+"""IMDB-WIKI for ganzoo: 523,051 faces of celebrities with ages and identities."""

@@ -1,0 +1,172 @@
+"""Bytes to an upright grey or RGB picture, silent and safe in threads.
+
+Pillow warns about large pictures, broken EXIF and broken PNG extras, and warnings are global
+state. So the extras are cut out before Pillow sees the bytes, and the size is checked here.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from ganzoo_core.interfaces import UnreadableImage
+
+Box = tuple[float, ...]
+
+MOST_PIXELS = 80_000_000
+"""Above this a picture is taken for a decompression bomb (Pillow warns at 89 million)."""
+SPARE = 3
+"""A JPEG is decoded at no less than this many times the edge wanted, as in `Image.reduce`."""
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""What undoes each EXIF orientation."""
+PNG_CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+"""What decides the colours; the rest is ancillary."""
+
+
+def decode(
+    data: bytes, *, size: int, min_size: int = 0, box: Box | None = None, margin: float = 0.0
+) -> Image.Image:
+    """Decode one picture.
+
+    Args:
+        data: a JPEG or PNG file.
+        size: edge that is wanted in the end; large JPEGs are decoded no larger than needed.
+        min_size: smallest allowed short edge, of the face where a box is given, in pixels.
+        box: x1 y1 x2 y2 of the face, from 1; None for the whole picture.
+        margin: room around the box on each side, in widths (heights) of the box.
+
+    Returns:
+        A picture of mode L or RGB.
+
+    Raises:
+        UnreadableImage: with the reason in a few words.
+    """
+    try:
+        image, turn = opened(data)
+        check(image, box, min_size)
+        width = image.width
+        edge = min(image.size) if box is None else int(min(box[2] - box[0], box[3] - box[1]) + 1)
+        shrink(image, edge / (SPARE * size))
+        plain = eight_bit(image)
+        if box is not None:
+            plain = face(plain, box, margin, plain.width / width)
+    except (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, struct.error) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise UnreadableImage(f"cannot be decoded: {why}") from None
+    return plain.transpose(UPRIGHT[turn]) if turn in UPRIGHT else plain
+
+
+def opened(data: bytes) -> tuple[ImageFile, int]:
+    """Read the header: the picture, not yet decoded, and its EXIF orientation."""
+    if not data:
+        raise UnreadableImage("empty file")
+    if data.startswith(b"\xff\xd8\xff"):
+        data, exif = without_exif(data)
+        return JpegImageFile(io.BytesIO(data)), orientation(exif)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PngImageFile(io.BytesIO(essential(data))), 1
+    raise UnreadableImage("not a JPEG or PNG")
+
+
+def check(image: Image.Image, box: Box | None, min_size: int) -> None:
+    """Refuse a picture by its size, before it is decoded."""
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise UnreadableImage(f"{width}x{height}: too large, maybe a decompression bomb")
+    if box is not None:
+        x1, y1, x2, y2 = box
+        if not (0 < x1 < x2 < width + 2 and 0 < y1 < y2 < height + 2):
+            raise UnreadableImage("face location outside the picture")
+        width, height = int(x2 - x1 + 1), int(y2 - y1 + 1)
+    if min(width, height) < min_size:
+        raise UnreadableImage(f"smaller than {min_size} px: {width}x{height}")
+
+
+def shrink(image: ImageFile, factor: float) -> None:
+    """Let the JPEG decoder average over 2, 4 or 8 pixels where that is below the factor."""
+    if factor >= 2:
+        image.draft(None, (int(image.width / factor) + 1, int(image.height / factor) + 1))
+
+
+def eight_bit(image: Image.Image) -> Image.Image:
+    """Return any mode as L or RGB; alpha lies on white, 16 bits keep the upper 8."""
+    if image.mode in {"L", "RGB"}:
+        image.load()
+        return image
+    if image.mode.startswith("I"):
+        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
+        return Image.fromarray(grey.astype(np.uint8))
+    if image.mode in {"LA", "RGBA"}:
+        colour = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), colour).convert("RGB")
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def face(image: Image.Image, box: Box, margin: float, scale: float) -> Image.Image:
+    """Cut out a face with a margin; beyond the border its last pixels go on, as published."""
+    x1, y1, x2, y2 = box[0] - 1, box[1] - 1, box[2], box[3]
+    dx, dy = margin * (x2 - x1), margin * (y2 - y1)
+    left, top, right, bottom = (round(v * scale) for v in (x1 - dx, y1 - dy, x2 + dx, y2 + dy))
+    columns = np.arange(left, max(right, left + 1)).clip(0, image.width - 1)
+    rows = np.arange(top, max(bottom, top + 1)).clip(0, image.height - 1)
+    return Image.fromarray(np.asarray(image)[rows[:, None], columns])
+
+
+def without_exif(data: bytes) -> tuple[bytes, bytes]:
+    """Return a JPEG without its EXIF segments, and the content of the first one."""
+    kept, exif, at = [data[:2]], b"", 2
+    for start, end, marker in segments(data):
+        if marker == 0xE1 and data[start + 4 : start + 10] == b"Exif\0\0":
+            exif = exif or data[start + 10 : end]
+        else:
+            kept.append(data[start:end])
+        at = end
+    return (b"".join([*kept, data[at:]]), exif) if exif else (data, b"")
+
+
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield (start, end, marker) of the segments of a JPEG up to its pixels."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and 0xC0 <= data[at + 1] < 0xFF:
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if data[at + 1] == 0xDA or length < 2:
+            return
+        yield at, at + 2 + length, data[at + 1]
+        at += 2 + length
+
+
+def orientation(exif: bytes) -> int:
+    """Return the EXIF orientation, 1 to 8; 1, upright, where there is none that makes sense."""
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2], "")
+    try:
+        (at,) = struct.unpack_from(f"{order}I", exif, 4)
+        (count,) = struct.unpack_from(f"{order}H", exif, at)
+        for entry in range(at + 2, at + 2 + 12 * count, 12):
+            tag, _, _, value = struct.unpack_from(f"{order}HHIH", exif, entry)
+            if tag == 0x0112:
+                return int(value)
+    except struct.error:
+        pass
+    return 1
+
+
+def essential(data: bytes) -> bytes:
+    """Return a PNG without its ancillary chunks."""
+    kept, at = [data[:8]], 8
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] in PNG_CHUNKS:
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept)

@@ -1,0 +1,335 @@
+"""How a face grows up and grows old: one fixed function of (identity, age).
+
+`appearance` says what every drawn quantity is at an age. Three clocks drive it: `grown` (fast in
+infancy, done at about twenty), `puberty` (ten to nineteen), and slow adult ramps that start at
+different ages and never turn back. All are continuous, so that neighbouring ages look alike.
+
+Lengths are in half heads: the crown is at y = -1, the chin near y = +1, y grows downwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganzoo_people.factors import MAX_AGE, MIN_AGE, Identity
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """What the renderer draws: one identity at one age. Fields are scalars or arrays [N]."""
+
+    # skull and jaw
+    face_half_width: float
+    widest_y: float
+    chin_y: float
+    jaw_taper: float
+    jaw_square: float
+    neck_half_width: float
+    shoulder_half_width: float
+    # soft tissue
+    cheek_bulge: float
+    cheek_y: float
+    cheek_hollow: float
+    jowl: float
+    chin_bulge: float
+    double_chin: float
+    brow_ridge: float
+    socket_depth: float
+    # eyes
+    eye_x: float
+    eye_y: float
+    eye_half_width: float
+    eye_upper: float
+    eye_lower: float
+    eye_tilt: float
+    eye_hood: float
+    eye_colour: float
+    iris_radius: float
+    sclera_yellow: float
+    # brows
+    brow_y: float
+    brow_half_thickness: float
+    brow_tilt: float
+    brow_density: float
+    brow_grey: float
+    # nose
+    nose_tip_y: float
+    nose_half_width: float
+    nose_bridge: float
+    nose_height: float
+    nose_bulb: float
+    # mouth
+    mouth_y: float
+    mouth_half_width: float
+    lip_upper: float
+    lip_lower: float
+    lip_colour: float
+    mouth_droop: float
+    # ears
+    ear_half_height: float
+    ear_y: float
+    ear_out: float
+    # wrinkles (all amounts from 0)
+    forehead_lines: float
+    frown_lines: float
+    crows_feet: float
+    eye_bags: float
+    nasolabial: float
+    marionette: float
+    lip_wrinkles: float
+    cheek_wrinkles: float
+    neck_bands: float
+    # skin
+    skin_tone: float
+    skin_undertone: float
+    skin_flush: float
+    skin_pallor: float
+    skin_mottle: float
+    skin_spots: float
+    freckles: float
+    stubble: float
+    stubble_grey: float
+    mole_a_x: float
+    mole_a_y: float
+    mole_a_dark: float
+    mole_b_x: float
+    mole_b_y: float
+    mole_b_dark: float
+    mole_c_x: float
+    mole_c_y: float
+    mole_c_dark: float
+    # hair
+    hair_melanin: float
+    hair_redness: float
+    hair_grey: float
+    hair_density: float
+    hair_thickness: float
+    hair_length: float
+    hairline_y: float
+    temple_recession: float
+    crown_thinning: float
+    hair_parting: float
+    hair_peak: float
+    hair_style: float
+    texture_u: float
+    texture_v: float
+
+
+def appearance(person: Identity, age: Any) -> Appearance:
+    """What `person` looks like at `age`: the one fixed ageing function.
+
+    person: an `Identity` of scalars, or of arrays [N] (see `stack`). age: years in [0, 90], a
+    scalar or an array [N]. Returns an `Appearance` of floats or arrays [N]; continuous in age.
+    Raises ValueError for an age outside 0..90 or not a number.
+    """
+    years = np.asarray(age, np.float64)
+    if not np.all((years >= MIN_AGE) & (years <= MAX_AGE)):
+        bad = years[~((years >= MIN_AGE) & (years <= MAX_AGE))].flat[0]
+        raise ValueError(f"people.appearance: age is {bad:g}; use years from 0 to 90")
+    infancy = 1.0 - np.exp(-years / 5.5)  # most of the face's growth is over at six
+    puberty = _ramp(years, 10.0, 20.0)
+    clock = _Clock(
+        years=years,
+        grown=0.62 * infancy + 0.38 * puberty,
+        puberty=puberty,
+        old=_ramp(years, 20.0, 92.0),
+    )
+    values: dict[str, Any] = {}
+    for part in (_skull, _soft_tissue, _eyes, _brows, _nose, _mouth_and_ears, _wrinkles, _skin, _hair):
+        values.update(part(person, clock))
+    shape = np.broadcast_shapes(years.shape, np.shape(person.face_width))
+    if shape:
+        values = {k: np.broadcast_to(np.asarray(v, np.float64), shape) for k, v in values.items()}
+    else:
+        values = {k: float(v) for k, v in values.items()}
+    return Appearance(**values)
+
+
+@dataclass(frozen=True)
+class _Clock:
+    years: np.ndarray
+    grown: np.ndarray  # 0 at birth, 1 at twenty
+    puberty: np.ndarray  # 0 until ten, 1 at twenty
+    old: np.ndarray  # 0 until twenty, 1 at the end of life
+
+
+def _ramp(years: np.ndarray, start: float, end: float) -> np.ndarray:
+    """0 before start, 1 after end, nearly straight with rounded ends in between."""
+    t = np.clip((years - start) / (end - start), 0.0, 1.0)
+    return t * (0.65 + t * (1.05 - 0.7 * t))
+
+
+def _mix(child: float, adult: float, t: np.ndarray) -> np.ndarray:
+    return child + (adult - child) * t
+
+
+def _skull(p: Identity, c: _Clock) -> dict[str, Any]:
+    wide = 1.0 + 0.10 * p.face_width
+    return {
+        # an infant's head is nearly as wide as high; the face lengthens with growth
+        "face_half_width": _mix(0.84, 0.725, c.grown) * wide,
+        # the widest place moves from the braincase down to the cheekbones
+        "widest_y": _mix(-0.22, -0.12, c.grown),
+        # the mandible grows downwards, longest of all bones of the face
+        "chin_y": _mix(0.93, 1.0, c.grown) + 0.06 * p.chin_length,
+        # chubby infant cheeks, a slim jaw at ten, the adult angle, then sagging jowls widen it
+        "jaw_taper": 0.21 - 0.13 * p.jaw_width - 0.12 * (1 - c.grown) - 0.07 * c.old
+        - 0.03 * c.puberty,
+        "jaw_square": _mix(2.3, 2.7, c.grown) + 0.35 * p.jaw_width,
+        # neck and shoulders lag behind the head
+        "neck_half_width": _mix(0.30, 0.44, c.grown) * (1 + 0.08 * p.jaw_width),
+        "shoulder_half_width": _mix(0.95, 1.75, 0.5 * c.grown + 0.5 * c.puberty),
+    }
+
+
+def _soft_tissue(p: Identity, c: _Clock) -> dict[str, Any]:
+    baby_fat = 1.0 - _ramp(c.years, 0.0, 30.0)
+    return {
+        # buccal fat goes through childhood and youth, and what is left slides down
+        "cheek_bulge": 0.09 + 0.045 * p.cheek_fullness + 0.09 * baby_fat - 0.05 * c.old,
+        "cheek_y": 0.30 + 0.10 * c.old,
+        "cheek_hollow": 0.02 - 0.02 * p.cheek_fullness * c.grown + 0.11 * _ramp(c.years, 28, 92),
+        # skin and fat gather at the mandible
+        "jowl": 0.12 * _ramp(c.years, 38, 92),
+        "chin_bulge": _mix(0.05, 0.10, c.puberty) + 0.02 * p.chin_length,
+        "double_chin": 0.4 * baby_fat + 0.8 * _ramp(c.years, 35, 90),
+        # the bone above the eyes grows at puberty
+        "brow_ridge": (0.045 + 0.03 * p.brow_ridge) * _mix(0.25, 1.0, c.puberty) + 0.02 * c.old,
+        # orbital fat is lost, the eyes sink
+        "socket_depth": _mix(0.03, 0.085, c.grown) + 0.09 * _ramp(c.years, 25, 92),
+    }
+
+
+def _eyes(p: Identity, c: _Clock) -> dict[str, Any]:
+    # eyeballs are nearly full-grown at birth, so they shrink relative to the head
+    size = _mix(1.36, 1.0, c.grown) * (1 + 0.17 * p.eye_size)
+    droop = _ramp(c.years, 30, 92)
+    opening = (1 + 0.24 * p.eye_opening) * size
+    return {
+        "eye_x": _mix(0.335, 0.315, c.grown) + 0.052 * p.eye_spacing,
+        # the eyes sit low in an infant's head and at mid-height in an adult's
+        "eye_y": _mix(0.25, 0.01, c.grown) + 0.05 * p.forehead_height,
+        "eye_half_width": 0.158 * size,
+        # the upper lid sinks with age
+        "eye_upper": 0.080 * opening * (1 - 0.42 * droop),
+        "eye_lower": 0.052 * opening * _mix(1.15, 1.0, c.grown) * (1 - 0.2 * droop),
+        "eye_tilt": 0.17 * p.eye_tilt - 0.13 * droop,
+        # skin fold that comes to rest on the lashes
+        "eye_hood": 0.15 + 0.85 * droop,
+        "eye_colour": p.eye_colour,
+        "iris_radius": 0.072 * _mix(1.30, 1.0, c.grown),
+        "sclera_yellow": 0.1 + 0.7 * _ramp(c.years, 30, 92),
+    }
+
+
+def _brows(p: Identity, c: _Clock) -> dict[str, Any]:
+    eye_y = _mix(0.25, 0.01, c.grown) + 0.05 * p.forehead_height
+    return {
+        # brows sink towards the eyes
+        "brow_y": eye_y - 0.215 - 0.045 * p.brow_height + 0.045 * c.old,
+        "brow_half_thickness": (0.040 + 0.020 * p.brow_thickness) * _mix(0.6, 1.0, c.grown),
+        "brow_tilt": 0.16 * p.brow_tilt - 0.05 * c.old,
+        # infants have a hint of brows, the old thin ones
+        "brow_density": _mix(0.28, 1.0, c.grown) - 0.35 * _ramp(c.years, 40, 92),
+        "brow_grey": _ramp(c.years, 45 + 6 * np.asarray(p.greying), 100),
+    }
+
+
+def _nose(p: Identity, c: _Clock) -> dict[str, Any]:
+    eye_y = _mix(0.25, 0.01, c.grown) + 0.05 * p.forehead_height
+    # cartilage keeps growing and drooping for life
+    length = _mix(0.25, 0.40, 0.5 * c.grown + 0.5 * c.puberty) + 0.055 * c.old
+    return {
+        "nose_tip_y": eye_y + length * (1 + 0.15 * p.nose_length),
+        "nose_half_width": (_mix(0.125, 0.145, c.puberty) + 0.03 * c.old) * (1 + 0.25 * p.nose_width),
+        # the bridge of a child is flat
+        "nose_bridge": _mix(0.15, 0.62, 0.4 * c.grown + 0.6 * c.puberty) + 0.25 * p.nose_bridge,
+        "nose_height": _mix(0.13, 0.21, 0.4 * c.grown + 0.6 * c.puberty) + 0.02 * c.old,
+        "nose_bulb": 0.035 + 0.03 * c.old,
+    }
+
+
+def _mouth_and_ears(p: Identity, c: _Clock) -> dict[str, Any]:
+    nose_tip = _nose(p, c)["nose_tip_y"]
+    thin = _ramp(c.years, 20, 92)
+    full = 1 + 0.42 * p.lip_fullness
+    return {
+        "mouth_y": nose_tip + _mix(0.175, 0.225, c.grown) + 0.035 * p.mouth_height + 0.02 * thin,
+        "mouth_half_width": _mix(0.185, 0.255, c.grown) * (1 + 0.16 * p.mouth_width),
+        # lips lose volume and colour
+        "lip_upper": 0.058 * full * (1 - 0.68 * thin),
+        "lip_lower": 0.078 * full * (1 - 0.52 * thin),
+        "lip_colour": 1.0 - 0.62 * thin,
+        "mouth_droop": 0.035 * _ramp(c.years, 35, 92),
+        # ears grow and their lobes lengthen for life
+        "ear_half_height": _mix(0.19, 0.215, c.grown) * (1 + 0.15 * p.ear_size) + 0.045 * c.old,
+        "ear_y": _mix(0.25, 0.10, c.grown) + 0.03 * c.old,
+        "ear_out": 0.045 + 0.045 * p.ear_protrusion,
+    }
+
+
+def _wrinkles(p: Identity, c: _Clock) -> dict[str, Any]:
+    y = c.years
+    return {
+        # each fold starts at its own age and deepens to the end
+        "forehead_lines": _ramp(y, 24, 88),
+        "frown_lines": _ramp(y, 32, 90),
+        "crows_feet": _ramp(y, 27, 86),
+        "eye_bags": 0.10 + 0.9 * _ramp(y, 22, 90),
+        "nasolabial": 0.04 + 0.96 * _ramp(y, 17, 86),
+        "marionette": _ramp(y, 38, 88),
+        "lip_wrinkles": _ramp(y, 48, 90),
+        "cheek_wrinkles": _ramp(y, 45, 92),
+        "neck_bands": _ramp(y, 40, 90),
+    }
+
+
+def _skin(p: Identity, c: _Clock) -> dict[str, Any]:
+    y = c.years
+    seen = _mix(0.45, 1.0, _ramp(y, 0, 12))  # moles darken through childhood
+    beard = _ramp(y, 14, 25)
+    return {
+        "skin_tone": p.skin_tone,
+        "skin_undertone": p.skin_undertone,
+        # rosy infant cheeks fade, broken capillaries redden old noses and cheeks
+        "skin_flush": 0.75 - 0.6 * _ramp(y, 0, 24) + 0.45 * _ramp(y, 40, 92),
+        "skin_pallor": c.old,
+        "skin_mottle": 0.15 + 0.85 * _ramp(y, 15, 92),
+        "skin_spots": _ramp(y, 42, 92),
+        "freckles": np.maximum(np.asarray(p.freckles) * 1.7 - 0.7, 0) * _ramp(y, 1, 10),
+        "stubble": np.maximum(np.asarray(p.stubble) * 2 - 1, 0) * beard,
+        "stubble_grey": _ramp(y, 32 + 6 * np.asarray(p.greying), 85),
+        "mole_a_x": p.mole_a_x, "mole_a_y": p.mole_a_y, "mole_a_dark": p.mole_a_size * seen,
+        "mole_b_x": p.mole_b_x, "mole_b_y": p.mole_b_y, "mole_b_dark": p.mole_b_size * seen,
+        "mole_c_x": p.mole_c_x, "mole_c_y": p.mole_c_y, "mole_c_dark": p.mole_c_size * seen,
+    }  # fmt: skip
+
+
+def _hair(p: Identity, c: _Clock) -> dict[str, Any]:
+    y = c.years
+    onset = 32.0 + 7.0 * np.asarray(p.greying)
+    lost = _ramp(y, 24, 88) * np.maximum(2.0 * np.asarray(p.receding) - 1.0, 0.0)  # half keep it
+    first = _ramp(y, 0, 4)  # infants have down, not hair
+    eye_y = _mix(0.25, 0.01, c.grown) + 0.05 * p.forehead_height
+    return {
+        # hair darkens from childhood to twenty
+        "hair_melanin": np.clip(p.hair_melanin - 0.16 * (1 - c.grown), 0.0, 1.0),
+        "hair_redness": p.hair_redness,
+        "hair_grey": _ramp(y, onset, onset + 48),
+        "hair_density": 0.30 + 0.70 * first - 0.28 * _ramp(y, 40, 92),
+        "hair_thickness": (0.13 + 0.05 * p.hair_volume) * (0.35 + 0.65 * first)
+        * (1 - 0.25 * c.old),
+        "hair_length": _ramp(y, 0, 7),
+        "hairline_y": eye_y - 0.56 + 0.05 * p.forehead_height - 0.05 * (1 - c.grown)
+        - 0.05 * c.old - 0.25 * lost,
+        "temple_recession": 0.05 + 0.07 * c.old + 0.35 * lost,
+        "crown_thinning": 1.25 * lost,
+        "hair_parting": p.hair_parting,
+        "hair_peak": p.hair_peak,
+        "hair_style": p.hair_style,
+        "texture_u": p.texture_u,
+        "texture_v": p.texture_v,
+    }

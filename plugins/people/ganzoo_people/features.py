@@ -1,0 +1,166 @@
+"""What is painted on the face: eyes, brows, nostrils and mouth."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from ganzoo_people.canvas import Planes, blend, hill, mix, ridge, sample, soft_step
+from ganzoo_people.head import View, mouth_curve
+
+# iris colours along eye_colour: dark brown, amber, green, blue, pale grey (linear light)
+_IRIS_STOPS = np.linspace(0.0, 1.0, 5)
+_IRIS = np.array(
+    [(0.045, 0.018, 0.008), (0.24, 0.11, 0.025), (0.12, 0.22, 0.06), (0.07, 0.22, 0.55),
+     (0.45, 0.58, 0.68)]
+)  # fmt: skip
+
+
+def iris_tone(eye_colour: np.ndarray) -> Planes:
+    """Linear-light iris colour for eye_colour in [0, 1], three arrays shaped like the input."""
+    return [
+        np.interp(eye_colour, _IRIS_STOPS, _IRIS[:, k]).astype(np.float32) for k in range(3)
+    ]
+
+
+def paint_eyes(p: SimpleNamespace, v: View, planes: Planes) -> np.ndarray:
+    """Draw both eyes into the albedo; returns the catchlights as extra light [N, H, W]."""
+    side = np.sign(v.fx)
+    ex = np.abs(v.fx) - p.eye_x
+    ey = v.fy - p.eye_y + p.eye_tilt * ex
+    aa = 1.3 * v.pixel
+    t = ex * (1.0 / p.eye_half_width)
+    # the fullest part of the opening sits a little towards the nose
+    curve = 1.0 - t * t
+    curve += 0.12 * t * curve
+    closing = 1.0 - 0.30 * p.squint
+    upper = -p.eye_upper * closing * curve
+    lower = p.eye_lower * closing * curve
+    opening = soft_step(ey - upper, aa) * soft_step(lower - ey, aa)
+    opening *= soft_step(curve, 0.15)
+    _lids(p, v, planes, ey, t, upper, curve)
+    _ball(p, v, planes, ex, ey, side, upper, opening)
+    # upper lashes and the shadow they throw, the lower lid's rim
+    lash = ridge(ey - upper + 0.004, 0.020, v.pixel) * soft_step(1.12 - np.abs(t), 0.3)
+    blend(planes, (0.016, 0.010, 0.008), np.minimum(lash * 1.05, 1.0))
+    rim = ridge(ey - lower - 0.006, 0.012, v.pixel) * soft_step(1.0 - np.abs(t), 0.3)
+    blend(planes, (0.16, 0.06, 0.05), rim * 0.45)
+    cx = ex - side * (p.gaze_dx + 0.024 * np.sign(p.light_azimuth))
+    spark = hill(cx, ey + 0.024, 0.017 + 0.35 * v.pixel, 0.017 + 0.35 * v.pixel)
+    spark *= 0.017 / (0.017 + 0.25 * v.pixel)
+    spark *= opening
+    return spark
+
+
+def _lids(
+    p: SimpleNamespace,
+    v: View,
+    planes: Planes,
+    ey: np.ndarray,
+    t: np.ndarray,
+    upper: np.ndarray,
+    curve: np.ndarray,
+) -> None:
+    """Crease above the upper lid; with age it becomes a heavy fold that hangs outwards."""
+    gap = 0.050 * (1.0 - 0.5 * p.eye_hood)
+    crease = ridge(ey - upper + gap + 0.02 * curve - 0.035 * p.eye_hood * np.maximum(t, 0), 0.018, v.pixel)
+    crease *= soft_step(1.25 - np.abs(t - 0.1), 0.5)
+    crease *= 0.35 + 0.35 * p.eye_hood
+    for plane, keep in zip(planes, (0.40, 0.28, 0.24), strict=True):
+        plane *= 1.0 - (1.0 - keep) * crease
+
+
+def _ball(
+    p: SimpleNamespace,
+    v: View,
+    planes: Planes,
+    ex: np.ndarray,
+    ey: np.ndarray,
+    side: np.ndarray,
+    upper: np.ndarray,
+    opening: np.ndarray,
+) -> None:
+    """White, iris and pupil, shaded by the upper lid."""
+    ix = ex - side * p.gaze_dx
+    iy = ey - p.gaze_dy
+    radius = np.sqrt(ix * ix + iy * iy)
+    under_lid = soft_step(ey - upper - 0.028, 0.075) * 0.55 + 0.45
+    white = (0.60, 0.58 - 0.06 * p.sclera_yellow, 0.56 - 0.22 * p.sclera_yellow)
+    tones = iris_tone(p.eye_colour)
+    inner = radius * (1.0 / p.iris_radius)
+    disc = soft_step(p.iris_radius - radius, 1.2 * v.pixel + 0.008)
+    glow = 0.65 + 0.75 * hill(ix, iy - 0.6 * p.iris_radius, p.iris_radius, p.iris_radius)
+    glow *= 1.0 - 0.55 * soft_step(inner - 0.86, 0.3)  # dark limbal ring
+    pupil = soft_step(0.40 * p.iris_radius - radius, 1.2 * v.pixel)
+    pupil *= 1.0 - np.minimum(0.35 * v.pixel / 0.03, 0.4)
+    glow *= 1.0 - 0.96 * pupil
+    corner = 1.0 - 0.30 * np.minimum((ex / p.eye_half_width) ** 2, 1.0)
+    for plane, w, tone in zip(planes, white, tones, strict=True):
+        eye = mix(w * corner, glow * tone, disc)
+        eye *= under_lid
+        eye -= plane
+        eye *= opening
+        plane += eye
+
+
+def paint_brows(p: SimpleNamespace, v: View, planes: Planes, hair: Planes) -> None:
+    """Eyebrows: a tapered arc of hairs."""
+    bx = np.abs(v.fx) - p.eye_x
+    t = bx * (1.0 / 0.215)
+    centre = p.brow_y - 0.035 * p.brow_raise - p.brow_tilt * bx + 0.85 * bx * bx
+    thick = p.brow_half_thickness * np.clip(1.05 - 0.40 * t, 0.2, 1.3)
+    hairs = sample("strand", v.fx * 90.0 + v.fy * 110.0 + p.tex_u, v.fy * 60.0 - bx * 40.0 + p.tex_v, 110.0 * v.coarse)
+    d = np.abs(v.fy - centre) - thick
+    alpha = soft_step(-d - 0.004 + 0.010 * hairs, 0.045 + v.pixel)
+    alpha *= soft_step(1.02 - np.abs(t), 0.35)
+    alpha *= p.brow_density * (0.80 + 0.10 * hairs)
+    np.clip(alpha, 0.0, 0.95, out=alpha)
+    tone = [mix(h * 0.8, 0.42, 0.75 * p.brow_grey) for h in hair]
+    blend(planes, tone, alpha)
+
+
+def paint_nostrils(p: SimpleNamespace, v: View, planes: Planes) -> None:
+    """Two dark openings under the tip, more of them when the head tips back."""
+    x = np.abs(v.fx - 1.1 * p.nose_height * np.sin(p.yaw)) - 0.46 * p.nose_half_width
+    y = v.fy - p.nose_tip_y - 0.060 - 0.25 * x
+    alpha = hill(x, y, 0.040 + 0.2 * v.pixel, 0.020 + 0.2 * v.pixel)
+    alpha *= np.clip(0.72 - 1.6 * p.pitch, 0.3, 0.9)
+    blend(planes, (0.05, 0.014, 0.010), alpha)
+
+
+def paint_mouth(p: SimpleNamespace, v: View, planes: Planes) -> None:
+    """Lips, the line between them, teeth when the mouth opens, fine wrinkles around it."""
+    line, t = mouth_curve(p, v.fx)
+    d = v.fy - line
+    window = np.maximum(1.0 - t * t, 0.0)
+    root = np.sqrt(window)
+    aa = 1.3 * v.pixel + 0.012
+    # cupid's bow: two peaks beside a dip
+    bow = root * (1.0 - 0.25 * np.exp(-(t * t) * 22.0))
+    top = -p.lip_upper * bow
+    bottom = (p.lip_lower + p.gape) * root
+    lips = soft_step(d - top, aa) * soft_step(bottom - d, aa) * soft_step(window, 0.2)
+    # old lips are furrowed by lines that run into them
+    furrow = np.cos(v.fx * 115.0) * (0.5 * p.lip_wrinkles) * np.minimum(0.02 / v.pixel, 1.0)
+    near = hill(d, d * 0.0, 0.13, 1.0) * soft_step(1.1 - np.abs(t), 0.4)
+    for k, (plane, keep) in enumerate(zip(planes, (0.86, 0.46, 0.46), strict=True)):
+        strength = lips * (p.lip_colour * 0.9 + 0.05)
+        plane *= 1.0 - (1.0 - keep) * strength
+        plane *= 1.0 + 0.16 * near * furrow
+        if k == 0:
+            plane *= 1.0 - 0.12 * lips * (d < 0)
+    _mouth_gap(p, v, planes, d, root, t)
+
+
+def _mouth_gap(
+    p: SimpleNamespace, v: View, planes: Planes, d: np.ndarray, root: np.ndarray, t: np.ndarray
+) -> None:
+    aa = 1.2 * v.pixel + 0.01
+    gap = soft_step(d, aa) * soft_step(p.gape * root - d, aa)
+    gap *= soft_step(p.gape * root - 0.012, 0.03)
+    blend(planes, (0.035, 0.010, 0.010), gap)
+    teeth = gap * soft_step(p.gape * 0.62 * root - d, aa) * soft_step(0.85 - np.abs(t), 0.3)
+    blend(planes, (0.62, 0.58, 0.50), teeth * 0.9)
+    seam = ridge(d, 0.014, v.pixel) * soft_step(1.06 - np.abs(t), 0.25)
+    blend(planes, (0.075, 0.022, 0.020), np.minimum(seam, 1.0) * 0.85)

@@ -1,0 +1,120 @@
+"""From appearance and circumstances to pixels: `render`, the only way to make a portrait.
+
+Pictures are worked on in small batches (so that the planes stay in the processor's cache) as
+float32 planes [N, H, W] of linear light; only the camera at the end makes bytes of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+import numpy as np
+
+from ganzoo_people import features, hair, scene, skin
+from ganzoo_people.ageing import Appearance
+from ganzoo_people.camera import develop
+from ganzoo_people.canvas import PLATE, Planes
+from ganzoo_people.factors import Nuisance, stack
+from ganzoo_people.head import View, face_relief, look
+from ganzoo_people.lighting import light_face, set_lights
+
+MIN_SIZE, MAX_SIZE = 32, 512
+_PIXELS_AT_ONCE = 16 * 64 * 64  # keeps one float32 plane at 256 KiB
+
+
+def render(
+    appearances: Appearance | Sequence[Appearance],
+    nuisances: Nuisance | Sequence[Nuisance],
+    size: int,
+) -> np.ndarray:
+    """Photograph N people.
+
+    appearances: N `Appearance` records, or one with array fields [N] (see `ageing.appearance`).
+    nuisances: as many `Nuisance` records, or one with array fields [N]. size: side of the picture,
+    32..512 pixels. Returns uint8 [N, size, size, 3], sRGB-like, rows from the top. A portrait does
+    not depend on its batch mates. Raises ValueError for a bad size or unequal numbers of records.
+    """
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        raise ValueError(
+            f"people.render: size is {size}; use {MIN_SIZE} to {MAX_SIZE} pixels a side"
+        )
+    who, how = _columns(appearances), _columns(nuisances)
+    count, photos = len(who["face_half_width"]), len(how["yaw"])
+    if count != photos:
+        raise ValueError(
+            f"people.render: {count} appearances but {photos} nuisances; pass one for each"
+        )
+    pictures = np.empty((count, size, size, 3), np.uint8)
+    step = max(1, _PIXELS_AT_ONCE // (size * size))
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        pictures[part] = _portraits(_settings(who, how, part), size)
+    return pictures
+
+
+def _columns(records: Appearance | Nuisance | Sequence) -> dict[str, np.ndarray]:
+    """Any of the accepted forms as a dict of arrays [N]."""
+    if not dataclasses.is_dataclass(records):
+        records = stack(records)
+    return {k: np.atleast_1d(np.asarray(v)) for k, v in vars(records).items()}
+
+
+def _settings(
+    who: dict[str, np.ndarray], how: dict[str, np.ndarray], part: slice
+) -> SimpleNamespace:
+    """All numbers of a batch as float32 arrays [N, 1, 1], with a few derived ones."""
+    p = SimpleNamespace()
+    for table in (who, how):
+        for name, column in table.items():
+            setattr(p, name, column[part].astype(np.float32).reshape(-1, 1, 1))
+    p.tex_u = p.texture_u * PLATE + 4 * PLATE  # positive after adding face coordinates
+    p.tex_v = p.texture_v * PLATE + 4 * PLATE
+    p.asymmetry = 2.0 * p.texture_u - 1.0
+    p.gape = 0.06 * p.mouth_open
+    p.gaze_dx = 0.030 * p.gaze_x - 0.05 * np.sin(p.yaw)
+    p.gaze_dy = 0.010 * p.gaze_y
+    set_lights(p)
+    return p
+
+
+def _portraits(p: SimpleNamespace, size: int) -> np.ndarray:
+    """Paint one batch from back to front."""
+    v = look(p, size)
+    planes = scene.backdrop(p, v)
+    style = hair.style_parts(p)
+    tone = hair.hair_tone(p)
+    lock = hair.strands(p, style, v)
+    lit_hair, _ = hair.shade_hair(p, style, v, lock, tone)
+    mass = hair.hair_mass(p, style, v, lock) * p.hair_density
+    bun = hair.bun_shape(p, style, v, lock)
+    whole = np.maximum(mass, bun)
+    _lay(planes, [0.45 * c for c in lit_hair], whole)  # hair behind the neck lies in shadow
+    tones = skin.base_tone(p)
+    scene.dress(p, v, planes, tones)
+    scene.ears(p, v, planes, tones)
+    head = v.inside / (1.3 * v.pixel) + 0.5
+    np.clip(head, 0.0, 1.0, out=head)
+    _face(p, v, planes, head, tone)
+    opening = hair.face_opening(p, style, v, lock)
+    _lay(planes, lit_hair, np.maximum(mass * (1.0 - opening), bun * (1.0 - head)))
+    scene.glasses(p, v, planes)
+    return develop(p, planes, v.size)
+
+
+def _lay(planes: Planes, layer: Planes, alpha: np.ndarray) -> None:
+    for plane, over in zip(planes, layer, strict=True):
+        plane += (over - plane) * alpha
+
+
+def _face(p: SimpleNamespace, v: View, planes: Planes, head: np.ndarray, hair_tone: Planes) -> None:
+    """The front of the head, from bones to lashes, lit and laid over the planes."""
+    relief = face_relief(p, v)
+    albedo = skin.paint(p, v)
+    features.paint_nostrils(p, v, albedo)
+    features.paint_mouth(p, v, albedo)
+    sparks = features.paint_eyes(p, v, albedo)
+    features.paint_brows(p, v, albedo, hair_tone)
+    lit = light_face(p, v, relief, albedo, sparks)
+    _lay(planes, lit, head)
