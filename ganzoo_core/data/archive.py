@@ -271,7 +271,7 @@ def unzipped(file: IO[bytes], path: Path) -> IO[bytes]:
                     raise DataError(
                         f"{path} unzips to more than {limit >> 20} MiB; if right, unzip it first"
                     )
-        out.flush()
+        out.seek(0)  # flushes too, which os.pread relies on
     except (OSError, EOFError, zlib.error) as error:
         out.close()
         raise DataError(

@@ -18,6 +18,8 @@ from ganzoo_core.data.groups import group_names, group_of
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import DataInfo, Dataset, Table, UnreadableImage
 
+CHUNK = 32
+"""Images a thread decodes at a time."""
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
@@ -79,7 +81,7 @@ def prepare(
 def decoded(
     dataset: Dataset, length: int, size: int, channels: int
 ) -> Iterator[tuple[int, NDArray[np.uint8] | str]]:
-    """Yield (index, pixels [S, S, C] or the reason why not), in order, a bounded window ahead."""
+    """Yield (index, pixels [S, S, C] or the reason why not), in order, decoded on all cores."""
 
     def one(index: int) -> NDArray[np.uint8] | str:
         try:
@@ -87,16 +89,19 @@ def decoded(
         except UnreadableImage as error:
             return str(error)
 
-    window = 256
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, length, window):
-            indices = range(start, min(start + window, length))
-            many = dataset.images(indices)
-            if many is None:
-                yield from zip(indices, pool.map(one, indices), strict=True)
-            else:
-                fitted = pool.map(lambda image: fit(image, size, channels), many)
-                yield from zip(indices, fitted, strict=True)
+    def some(indices: range) -> list[NDArray[np.uint8] | str]:
+        many = dataset.images(indices)
+        if many is None:
+            return [one(index) for index in indices]
+        return [fit(image, size, channels) for image in many]
+
+    chunks = [range(i, min(i + CHUNK, length)) for i in range(0, length, CHUNK)]
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        for indices, found in zip(chunks, pool.map(some, chunks), strict=True):
+            yield from zip(indices, found, strict=True)
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the whole set
 
 
 def fit(image: Image.Image | NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
@@ -127,7 +132,8 @@ def assemble(
     tensors = {name: None if c is None else torch.from_numpy(c) for name, c in cut.items()}
     tensors["label"] = None if labels is None else torch.from_numpy(labels)
     info = DataInfo(
-        name=dataset.config.name, license=dataset.license, images=len(pixels), groups=groups,
+        name=dataset.config.name, license=dataset.license, version=dataset.version,
+        images=len(pixels), groups=groups,
         size=pixels.shape[1], channels=pixels.shape[3], classes=classes,
         counts=tuple(int((labels == i).sum()) for i in range(len(classes))) if classes else (),
         mean_ages=mean_ages(cut["age"], labels, len(classes)),

@@ -32,6 +32,8 @@ class DataInfo:
     """Different people; 0 where identities are unknown."""
     images: int = 0
     name: str = ""
+    version: str = ""
+    """Of drawn data: which renderer drew them."""
     license: str = ""
     fingerprint: str = ""
     """sha256 over pixels and labels."""

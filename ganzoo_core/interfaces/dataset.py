@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,10 @@ class Dataset(ABC):
     """Terms of use; models trained on the data carry them in their card."""
     example: str = ""
     """A path for `--data NAME:PATH` in messages."""
+    version: str = ""
+    """Of drawn data: changes when the same options give other pixels. Weights record it."""
+    layouts: ClassVar[Mapping[str, str]] = {"folder": "ganzoo_core.data.export:write_folder"}
+    """How `ganzoo data make` can write it: a name, and ``module:function(dataset, out, progress)``."""
 
     def __init__(self, config: Any) -> None:
         self.config = config

@@ -70,7 +70,8 @@ def ages_at(dob: NDArray[np.int64], year: NDArray[np.int64]) -> NDArray[np.int64
     day = (born - born.astype("M8[M]")).astype(np.int64) + 1
     birth_year, month = months // 12 + 1970, months % 12 + 1
     later = (month > 7) | ((month == 7) & (day > 1))
-    return np.asarray(year, np.int64) - birth_year - later
+    ages: NDArray[np.int64] = np.asarray(year, np.int64) - birth_year - later
+    return ages
 
 
 def read_faces(data: bytes, part: str, where: str) -> Faces:
@@ -83,29 +84,27 @@ def read_faces(data: bytes, part: str, where: str) -> Faces:
     Raises:
         DataError: not a .mat of MATLAB 5 to 7, or a field is missing or of another shape.
     """
-    fields = struct_of(data, part, where)
-    count = vector(fields, "dob", where).size
-    known = {"count": count, "where": where}
-    imdb = "celeb_names" in fields
+    struct = Struct(fields_of(data, part, where), where)
+    imdb = "celeb_names" in struct.fields
     return Faces(
         part=part,
-        dob=whole(fields, "dob", **known),
-        photo_taken=whole(fields, "photo_taken", **known),
-        full_path=texts(fields, "full_path", **known),
-        gender=numbers(fields, "gender", **known),
-        name=texts(fields, "name", **known),
-        face_location=boxes(fields, "face_location", **known),
-        face_score=numbers(fields, "face_score", **known),
-        second_face_score=numbers(fields, "second_face_score", **known),
-        celeb_names=texts(fields, "celeb_names", None, where) if imdb else (),
-        celeb_id=whole(fields, "celeb_id", **known) if imdb else np.zeros(count, np.int64),
+        dob=struct.whole("dob"),
+        photo_taken=struct.whole("photo_taken"),
+        full_path=struct.texts("full_path"),
+        gender=struct.numbers("gender"),
+        name=struct.texts("name"),
+        face_location=struct.boxes("face_location"),
+        face_score=struct.numbers("face_score"),
+        second_face_score=struct.numbers("second_face_score"),
+        celeb_names=struct.names("celeb_names") if imdb else (),
+        celeb_id=struct.whole("celeb_id") if imdb else np.zeros(struct.count, np.int64),
     )
 
 
-def struct_of(data: bytes, part: str, where: str) -> Fields:
+def fields_of(data: bytes, part: str, where: str) -> Fields:
     """Return the fields of the struct in a .mat by name."""
-    if data.startswith(HDF5) or data[:128].startswith(b"MATLAB 7.3"):
-        raise DataError(f"{where} is a MATLAB 7.3 (HDF5) file; in MATLAB, load it and save('-v7')")
+    if data.startswith(HDF5) or data.startswith(b"MATLAB 7.3"):
+        raise DataError(f"{where} is a MATLAB 7.3 (HDF5) file; load it in MATLAB and save as -v7")
     try:
         found = loadmat(io.BytesIO(data), variable_names=[part])
     except Exception as error:  # scipy raises nearly anything on bytes that are no .mat
@@ -118,54 +117,72 @@ def struct_of(data: bytes, part: str, where: str) -> Fields:
     return {name: np.asarray(record[name]) for name in struct.dtype.names}
 
 
-def vector(fields: Fields, name: str, where: str, count: int | None = None) -> NDArray[Any]:
-    """Return a field as [N]; MATLAB's rows and columns are both vectors."""
-    if name not in fields:
-        raise DataError(f"{where}: there is no field {name!r}; is it the .mat of IMDB-WIKI?")
-    field = fields[name]
-    if field.size != max(field.shape, default=0) or (count is not None and field.size != count):
-        wanted = "one row" if count is None else f"{count} values as in 'dob'"
-        raise DataError(f"{where}: field {name!r} has shape {field.shape}, not {wanted}")
-    return field.reshape(-1)
+class Struct:
+    """The fields of a .mat, each checked as it is read; `dob` says how many faces there are."""
 
+    def __init__(self, fields: Fields, where: str) -> None:
+        self.fields, self.where = fields, where
+        self.count = self.vector("dob").size
 
-def numbers(fields: Fields, name: str, count: int, where: str) -> NDArray[np.float64]:
-    """Return a numeric field, [N] float64."""
-    field = vector(fields, name, where, count)
-    if field.dtype.kind not in "iufb":
-        raise DataError(f"{where}: field {name!r} holds {field.dtype}, not numbers")
-    return field.astype(np.float64)
+    def wrong(self, name: str, what: str) -> DataError:
+        """Return the error about a field."""
+        return DataError(f"{self.where}: field {name!r} {what}; is it the .mat of IMDB-WIKI?")
 
+    def vector(self, name: str) -> NDArray[Any]:
+        """Return a field as one dimension; MATLAB's rows and columns are both vectors."""
+        if name not in self.fields:
+            raise self.wrong(name, "is missing")
+        field = self.fields[name]
+        if not field.size or field.size != max(field.shape):
+            raise self.wrong(name, f"has shape {field.shape}, not (1, N)")
+        return field.reshape(-1)
 
-def whole(fields: Fields, name: str, count: int, where: str) -> NDArray[np.int64]:
-    """Return a numeric field, [N] int64; what is not finite becomes 0."""
-    # All these are below 2**53 where they mean anything, so the way through float is exact.
-    values = np.nan_to_num(numbers(fields, name, count, where), nan=0, posinf=0, neginf=0)
-    return np.clip(values, -(2**31), 2**32).astype(np.int64)
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a field that has one value for each face, [N]."""
+        field = self.vector(name)
+        if field.size != self.count:
+            raise self.wrong(name, f"has {field.size} values, and 'dob' has {self.count}")
+        return field
 
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return a numeric field, [N] float64."""
+        field = self.column(name)
+        if field.dtype.kind not in "iufb":
+            raise self.wrong(name, f"holds {field.dtype}, not numbers")
+        return field.astype(np.float64)
 
-def texts(fields: Fields, name: str, count: int | None, where: str) -> tuple[str, ...]:
-    """Return a field of cells as strings, [N]; an empty cell is an empty string."""
-    field = vector(fields, name, where, count)
-    if field.dtype.kind not in "OU":
-        raise DataError(f"{where}: field {name!r} holds {field.dtype}, not text")
-    return tuple(text_of(cell) for cell in field)
+    def whole(self, name: str) -> NDArray[np.int64]:
+        """Return a numeric field, [N] int64; what is not finite becomes 0."""
+        # All these are far below 2**53, so the way through float64 is exact.
+        values = np.nan_to_num(self.numbers(name), nan=0, posinf=0, neginf=0)
+        return np.clip(values, -(2**31), 2**32).astype(np.int64)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a field of cells that hold text, [N]; an empty cell is an empty string."""
+        self.column(name)
+        return self.names(name)
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Return a list of cells that hold text, of any length."""
+        field = self.vector(name)
+        if field.dtype.kind not in "OU":
+            raise self.wrong(name, f"holds {field.dtype}, not text")
+        return tuple(text_of(cell) for cell in field)
+
+    def boxes(self, name: str) -> NDArray[np.float64]:
+        """Return a field of cells x1 y1 x2 y2, [N, 4] float64."""
+        cells = self.column(name)
+        bad = next((i for i, cell in enumerate(cells) if np.size(cell) != 4), None)
+        if bad is not None:
+            raise self.wrong(name, f"has no x1 y1 x2 y2 at position {bad}")
+        try:
+            return np.array([np.ravel(cell) for cell in cells], np.float64)
+        except (TypeError, ValueError):
+            raise self.wrong(name, "holds something other than numbers") from None
 
 
 def text_of(cell: Any) -> str:
-    """Return the text of a cell: a one-element or empty array, or a string."""
+    """Return the text of a cell: an array of one or no element, or a string."""
     if isinstance(cell, np.ndarray):
-        return text_of(cell.flat[0]) if cell.size else ""
+        return str(cell.flat[0]) if cell.size else ""
     return str(cell)
-
-
-def boxes(fields: Fields, name: str, count: int, where: str) -> NDArray[np.float64]:
-    """Return a field of cells as [N, 4] float64."""
-    cells = vector(fields, name, where, count)
-    bad = next((i for i, cell in enumerate(cells) if np.size(cell) != 4), None)
-    if bad is not None:
-        raise DataError(f"{where}: field {name!r} has no x1 y1 x2 y2 at position {bad}")
-    try:
-        return np.array([np.ravel(cell) for cell in cells], np.float64).reshape(count, 4)
-    except (TypeError, ValueError):
-        raise DataError(f"{where}: field {name!r} holds something other than numbers") from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
@@ -30,6 +29,8 @@ UPRIGHT = {
     6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
 """What undoes each EXIF orientation."""
+EXIF = b"Exif\0\0"
+"""Starts the EXIF segment of a JPEG; Pillow looks for it too, and is kept from finding it."""
 PNG_CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 """What decides the colours; the rest is ancillary."""
 
@@ -57,9 +58,13 @@ def decode(
         check(image, box, min_size)
         width = image.width
         edge = min(image.size) if box is None else int(min(box[2] - box[0], box[3] - box[1]) + 1)
-        shrink(image, edge / (SPARE * size))
+        factor = edge / (SPARE * size)
+        if factor >= 2:
+            # A JPEG decoder can average over 2, 4 or 8 pixels on its way; others ignore this.
+            image.draft(None, (int(width / factor) + 1, int(image.height / factor) + 1))
         plain = eight_bit(image)
         if box is not None:
+            plain = plain.reduce(max(1, int(factor * plain.width / width)))
             plain = face(plain, box, margin, plain.width / width)
     except (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, struct.error) as error:
         why = " ".join(str(error).split()) or type(error).__name__
@@ -72,8 +77,8 @@ def opened(data: bytes) -> tuple[ImageFile, int]:
     if not data:
         raise UnreadableImage("empty file")
     if data.startswith(b"\xff\xd8\xff"):
-        data, exif = without_exif(data)
-        return JpegImageFile(io.BytesIO(data)), orientation(exif)
+        _, _, exif = data.partition(EXIF)
+        return JpegImageFile(io.BytesIO(data.replace(EXIF, b"Read\0\0"))), orientation(exif)
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImageFile(io.BytesIO(essential(data))), 1
     raise UnreadableImage("not a JPEG or PNG")
@@ -86,17 +91,12 @@ def check(image: Image.Image, box: Box | None, min_size: int) -> None:
         raise UnreadableImage(f"{width}x{height}: too large, maybe a decompression bomb")
     if box is not None:
         x1, y1, x2, y2 = box
-        if not (0 < x1 < x2 < width + 2 and 0 < y1 < y2 < height + 2):
-            raise UnreadableImage("face location outside the picture")
+        fits = 0 < x2 - x1 <= width and 0 < y2 - y1 <= height
+        if not (fits and x1 < width and x2 > 1 and y1 < height and y2 > 1):
+            raise UnreadableImage("face outside the picture (if all are: data.layout=crop)")
         width, height = int(x2 - x1 + 1), int(y2 - y1 + 1)
     if min(width, height) < min_size:
         raise UnreadableImage(f"smaller than {min_size} px: {width}x{height}")
-
-
-def shrink(image: ImageFile, factor: float) -> None:
-    """Let the JPEG decoder average over 2, 4 or 8 pixels where that is below the factor."""
-    if factor >= 2:
-        image.draft(None, (int(image.width / factor) + 1, int(image.height / factor) + 1))
 
 
 def eight_bit(image: Image.Image) -> Image.Image:
@@ -105,7 +105,7 @@ def eight_bit(image: Image.Image) -> Image.Image:
         image.load()
         return image
     if image.mode.startswith("I"):
-        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
+        grey = np.clip(np.asarray(image) >> 8, 0, 255)
         return Image.fromarray(grey.astype(np.uint8))
     if image.mode in {"LA", "RGBA"}:
         colour = image.convert("RGBA")
@@ -123,32 +123,11 @@ def face(image: Image.Image, box: Box, margin: float, scale: float) -> Image.Ima
     return Image.fromarray(np.asarray(image)[rows[:, None], columns])
 
 
-def without_exif(data: bytes) -> tuple[bytes, bytes]:
-    """Return a JPEG without its EXIF segments, and the content of the first one."""
-    kept, exif, at = [data[:2]], b"", 2
-    for start, end, marker in segments(data):
-        if marker == 0xE1 and data[start + 4 : start + 10] == b"Exif\0\0":
-            exif = exif or data[start + 10 : end]
-        else:
-            kept.append(data[start:end])
-        at = end
-    return (b"".join([*kept, data[at:]]), exif) if exif else (data, b"")
-
-
-def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield (start, end, marker) of the segments of a JPEG up to its pixels."""
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and 0xC0 <= data[at + 1] < 0xFF:
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if data[at + 1] == 0xDA or length < 2:
-            return
-        yield at, at + 2 + length, data[at + 1]
-        at += 2 + length
-
-
 def orientation(exif: bytes) -> int:
     """Return the EXIF orientation, 1 to 8; 1, upright, where there is none that makes sense."""
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2], "")
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None:
+        return 1
     try:
         (at,) = struct.unpack_from(f"{order}I", exif, 4)
         (count,) = struct.unpack_from(f"{order}H", exif, at)

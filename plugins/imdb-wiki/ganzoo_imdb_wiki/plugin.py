@@ -15,7 +15,8 @@ def ganzoo_register(zoo: Registrar) -> None:
             summary="IMDB-WIKI: celebrity faces with ages",
             target="ganzoo_imdb_wiki.dataset:ImdbWiki",
             config="ganzoo_imdb_wiki.config:ImdbWikiConfig",
-            paper="Deep Expectation of Real and Apparent Age, IJCV 2018, doi 10.1007/s11263-016-0940-3",
+            paper="Deep Expectation of Real and Apparent Age, IJCV 2018, "
+            "doi 10.1007/s11263-016-0940-3",
             license="academic research only",
             gives=("image", "age", "identity"),
         )

@@ -129,7 +129,7 @@ def appearance(person: Identity, age: Any) -> Appearance:
     if not np.all((years >= MIN_AGE) & (years <= MAX_AGE)):
         bad = years[~((years >= MIN_AGE) & (years <= MAX_AGE))].flat[0]
         raise ValueError(f"people.appearance: age is {bad:g}; use years from 0 to 90")
-    infancy = 1.0 - np.exp(-years / 5.5)  # most of the face's growth is over at six
+    infancy = 1.0 - np.exp(-years / 6.0)  # most of the face's growth is over at six
     puberty = _ramp(years, 10.0, 20.0)
     clock = _Clock(
         years=years,
@@ -166,6 +166,12 @@ def _mix(child: float, adult: float, t: np.ndarray) -> np.ndarray:
     return child + (adult - child) * t
 
 
+def _early(years: np.ndarray, start: float, end: float) -> np.ndarray:
+    """Like `_ramp` but steepest at its start, for folds that show first in the twenties."""
+    t = np.clip((years - start) / (end - start), 0.0, 1.0)
+    return t * (1.5 - 0.5 * t)
+
+
 def _skull(p: Identity, c: _Clock) -> dict[str, Any]:
     wide = 1.0 + 0.10 * p.face_width
     return {
@@ -178,7 +184,7 @@ def _skull(p: Identity, c: _Clock) -> dict[str, Any]:
         # chubby infant cheeks, a slim jaw at ten, the adult angle, then sagging jowls widen it
         "jaw_taper": 0.21 - 0.13 * p.jaw_width - 0.12 * (1 - c.grown) - 0.07 * c.old
         - 0.03 * c.puberty,
-        "jaw_square": _mix(2.3, 2.7, c.grown) + 0.35 * p.jaw_width,
+        "jaw_square": _mix(2.3, 2.6, c.grown) + 0.30 * p.jaw_width,
         # neck and shoulders lag behind the head
         "neck_half_width": _mix(0.30, 0.44, c.grown) * (1 + 0.08 * p.jaw_width),
         "shoulder_half_width": _mix(0.95, 1.75, 0.5 * c.grown + 0.5 * c.puberty),
@@ -191,7 +197,7 @@ def _soft_tissue(p: Identity, c: _Clock) -> dict[str, Any]:
         # buccal fat goes through childhood and youth, and what is left slides down
         "cheek_bulge": 0.09 + 0.045 * p.cheek_fullness + 0.09 * baby_fat - 0.05 * c.old,
         "cheek_y": 0.30 + 0.10 * c.old,
-        "cheek_hollow": 0.02 - 0.02 * p.cheek_fullness * c.grown + 0.11 * _ramp(c.years, 28, 92),
+        "cheek_hollow": 0.02 - 0.02 * p.cheek_fullness * c.grown + 0.11 * _early(c.years, 20, 92),
         # skin and fat gather at the mandible
         "jowl": 0.12 * _ramp(c.years, 38, 92),
         "chin_bulge": _mix(0.05, 0.10, c.puberty) + 0.02 * p.chin_length,
@@ -220,7 +226,7 @@ def _eyes(p: Identity, c: _Clock) -> dict[str, Any]:
         # skin fold that comes to rest on the lashes
         "eye_hood": 0.15 + 0.85 * droop,
         "eye_colour": p.eye_colour,
-        "iris_radius": 0.072 * _mix(1.30, 1.0, c.grown),
+        "iris_radius": 0.077 * _mix(1.30, 1.0, c.grown),
         "sclera_yellow": 0.1 + 0.7 * _ramp(c.years, 30, 92),
     }
 
@@ -248,13 +254,13 @@ def _nose(p: Identity, c: _Clock) -> dict[str, Any]:
         # the bridge of a child is flat
         "nose_bridge": _mix(0.15, 0.62, 0.4 * c.grown + 0.6 * c.puberty) + 0.25 * p.nose_bridge,
         "nose_height": _mix(0.13, 0.21, 0.4 * c.grown + 0.6 * c.puberty) + 0.02 * c.old,
-        "nose_bulb": 0.035 + 0.03 * c.old,
+        "nose_bulb": _mix(0.018, 0.035, c.puberty) + 0.03 * c.old,
     }
 
 
 def _mouth_and_ears(p: Identity, c: _Clock) -> dict[str, Any]:
     nose_tip = _nose(p, c)["nose_tip_y"]
-    thin = _ramp(c.years, 20, 92)
+    thin = _early(c.years, 18, 92)
     full = 1 + 0.42 * p.lip_fullness
     return {
         "mouth_y": nose_tip + _mix(0.175, 0.225, c.grown) + 0.035 * p.mouth_height + 0.02 * thin,
@@ -275,14 +281,14 @@ def _wrinkles(p: Identity, c: _Clock) -> dict[str, Any]:
     y = c.years
     return {
         # each fold starts at its own age and deepens to the end
-        "forehead_lines": _ramp(y, 24, 88),
+        "forehead_lines": _early(y, 21, 90),
         "frown_lines": _ramp(y, 32, 90),
-        "crows_feet": _ramp(y, 27, 86),
-        "eye_bags": 0.10 + 0.9 * _ramp(y, 22, 90),
-        "nasolabial": 0.04 + 0.96 * _ramp(y, 17, 86),
+        "crows_feet": _early(y, 23, 90),
+        "eye_bags": 0.06 + 0.94 * _early(y, 18, 90),
+        "nasolabial": 0.03 + 0.97 * _early(y, 16, 90),
         "marionette": _ramp(y, 38, 88),
         "lip_wrinkles": _ramp(y, 48, 90),
-        "cheek_wrinkles": _ramp(y, 45, 92),
+        "cheek_wrinkles": _ramp(y, 22, 92),
         "neck_bands": _ramp(y, 40, 90),
     }
 
@@ -295,9 +301,9 @@ def _skin(p: Identity, c: _Clock) -> dict[str, Any]:
         "skin_tone": p.skin_tone,
         "skin_undertone": p.skin_undertone,
         # rosy infant cheeks fade, broken capillaries redden old noses and cheeks
-        "skin_flush": 0.75 - 0.6 * _ramp(y, 0, 24) + 0.45 * _ramp(y, 40, 92),
+        "skin_flush": 0.62 - 0.47 * _ramp(y, 0, 24) + 0.45 * _ramp(y, 40, 92),
         "skin_pallor": c.old,
-        "skin_mottle": 0.15 + 0.85 * _ramp(y, 15, 92),
+        "skin_mottle": 0.12 + 0.88 * _early(y, 14, 92),
         "skin_spots": _ramp(y, 42, 92),
         "freckles": np.maximum(np.asarray(p.freckles) * 1.7 - 0.7, 0) * _ramp(y, 1, 10),
         "stubble": np.maximum(np.asarray(p.stubble) * 2 - 1, 0) * beard,
@@ -310,7 +316,7 @@ def _skin(p: Identity, c: _Clock) -> dict[str, Any]:
 
 def _hair(p: Identity, c: _Clock) -> dict[str, Any]:
     y = c.years
-    onset = 32.0 + 7.0 * np.asarray(p.greying)
+    onset = 32.0 + 5.0 * np.asarray(p.greying)
     lost = _ramp(y, 24, 88) * np.maximum(2.0 * np.asarray(p.receding) - 1.0, 0.0)  # half keep it
     first = _ramp(y, 0, 4)  # infants have down, not hair
     eye_y = _mix(0.25, 0.01, c.grown) + 0.05 * p.forehead_height

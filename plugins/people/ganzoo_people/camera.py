@@ -56,7 +56,7 @@ def _blur(plane: np.ndarray, amount: np.ndarray, size: int) -> np.ndarray:
 def _grain(p: SimpleNamespace, size: int) -> list[np.ndarray]:
     """Sensor noise in grey levels: a window of the noise plate that each photo picks itself."""
     plate = noise_plate("grain", 0).reshape(PLATE, PLATE)
-    strength = 1.0 + 5.0 * p.noise
+    strength = 0.6 + 3.4 * p.noise
     index = np.arange(size)
     planes = []
     for k in range(3):

@@ -86,14 +86,13 @@ def _ball(
     iy = ey - p.gaze_dy
     radius = np.sqrt(ix * ix + iy * iy)
     under_lid = soft_step(ey - upper - 0.028, 0.075) * 0.55 + 0.45
-    white = (0.60, 0.58 - 0.06 * p.sclera_yellow, 0.56 - 0.22 * p.sclera_yellow)
+    white = (0.52, 0.50 - 0.06 * p.sclera_yellow, 0.48 - 0.22 * p.sclera_yellow)
     tones = iris_tone(p.eye_colour)
     inner = radius * (1.0 / p.iris_radius)
     disc = soft_step(p.iris_radius - radius, 1.2 * v.pixel + 0.008)
     glow = 0.65 + 0.75 * hill(ix, iy - 0.6 * p.iris_radius, p.iris_radius, p.iris_radius)
-    glow *= 1.0 - 0.55 * soft_step(inner - 0.86, 0.3)  # dark limbal ring
+    glow *= 1.0 - 0.65 * soft_step(inner - 0.84, 0.35)  # dark limbal ring
     pupil = soft_step(0.40 * p.iris_radius - radius, 1.2 * v.pixel)
-    pupil *= 1.0 - np.minimum(0.35 * v.pixel / 0.03, 0.4)
     glow *= 1.0 - 0.96 * pupil
     corner = 1.0 - 0.30 * np.minimum((ex / p.eye_half_width) ** 2, 1.0)
     for plane, w, tone in zip(planes, white, tones, strict=True):
@@ -125,7 +124,7 @@ def paint_nostrils(p: SimpleNamespace, v: View, planes: Planes) -> None:
     x = np.abs(v.fx - 1.1 * p.nose_height * np.sin(p.yaw)) - 0.46 * p.nose_half_width
     y = v.fy - p.nose_tip_y - 0.060 - 0.25 * x
     alpha = hill(x, y, 0.040 + 0.2 * v.pixel, 0.020 + 0.2 * v.pixel)
-    alpha *= np.clip(0.72 - 1.6 * p.pitch, 0.3, 0.9)
+    alpha *= np.clip(0.70 - 1.6 * p.pitch, 0.3, 0.9) * (0.45 + 2.6 * p.nose_height)
     blend(planes, (0.05, 0.014, 0.010), alpha)
 
 

@@ -39,6 +39,7 @@ def style_parts(p: SimpleNamespace) -> SimpleNamespace:
     s.burns = mix(np.minimum(s.burns, 0.10), s.burns, grown)
     s.fringe = s.fringe * grown * p.hair_density
     s.bun = s.bun * soft_step(grown - 0.55, 0.5)
+    s.bun *= 1.0 - soft_step(p.crown_thinning - 0.35, 0.5)  # too little left to tie
     fluff = p.hair_thickness * (1.0 + 0.12 * p.hair_tousle)
     bald = np.clip(p.crown_thinning, 0.0, 1.0)
     s.top = s.top * fluff * (1.0 - 0.85 * bald)
@@ -65,6 +66,8 @@ def hair_mass(p: SimpleNamespace, s: SimpleNamespace, v: View, ragged: np.ndarra
     alpha = soft_step(rim, 0.05 + 0.09 * s.curl + 1.2 * v.pixel)
     low = s.end - v.y + ragged * 0.05
     alpha *= soft_step(low, 0.12 + v.pixel)
+    # sparse hair shows what is behind it between the locks
+    alpha *= np.clip(p.hair_density + 0.5 * (1.0 - p.hair_density) * ragged, 0.0, 1.0)
     return alpha
 
 
@@ -84,7 +87,7 @@ def strands(p: SimpleNamespace, s: SimpleNamespace, v: View) -> np.ndarray:
     """Texture of single locks, fanning out from the parting, about N(0, 1) [N, H, W]."""
     part = 0.38 * p.hair_parting
     spread = 1.0 / (0.60 + 0.75 * np.maximum(v.fy + 1.05, 0.0))
-    across = (v.hx - part) * spread
+    across = (v.hx - part * (1.0 - s.bun)) * spread
     wave = 0.02 * np.sin(v.fy * 9.0 + 6.0 * across)
     along = v.fy + 0.5 * across * across
     fine = sample("strand", (across + wave) * 170.0 + p.tex_u, along * 50.0 + p.tex_v, 120.0 * v.coarse)
@@ -92,6 +95,7 @@ def strands(p: SimpleNamespace, s: SimpleNamespace, v: View) -> np.ndarray:
     np.abs(wool, out=wool)  # ridges of the plate become ringlets
     wool *= -1.6
     wool += 1.2
+    np.maximum(wool, -1.6, out=wool)
     return mix(fine, wool, s.curl)
 
 
@@ -107,13 +111,14 @@ def face_opening(p: SimpleNamespace, s: SimpleNamespace, v: View, lock: np.ndarr
     line -= p.temple_recession * hill(ax - 0.42, ax * 0.0, 0.20, 1.0)
     line += 0.10 * np.maximum(p.hair_peak, 0.0) * hill(v.fx, ax * 0.0, 0.13, 1.0)
     soft = 0.07 + v.pixel + 0.25 * (1.0 - p.hair_length)  # down has no sharp edge
-    below = soft_step(v.fy - line + 0.028 * lock, soft)
+    below = soft_step(v.fy - line + 0.018 * lock, soft)
     between = soft_step((1.0 - u) * wide + 0.016 * lock, soft)
     # below the sideburns the cheeks are free; long hair also leaves the chin's sides free
     free = soft_step(v.fy - s.burns + 0.04 * lock, 0.16)
     opening = np.maximum(between, free)
     opening *= below
-    opening *= soft_step(v.front - 0.05, 0.12) * (1.0 - free) + free
+    ahead = np.maximum(soft_step(v.front - 0.05, 0.12), soft_step(v.y - 0.70, 0.2))
+    opening *= ahead * (1.0 - free) + free
     # thinning crown: strands part over the scalp
     scalp = soft_step(-0.30 - v.fy, 0.5) * soft_step(0.62 - ax, 0.45)
     thin = soft_step(p.crown_thinning * 1.7 - 0.55 + 0.22 * lock * scalp, 0.6)
@@ -137,7 +142,7 @@ def shade_hair(
     np.clip(facing, 0.0, 1.3, out=facing)
     # strands turn grey one by one: the darkest of the plate first, temples before the crown
     first = 0.35 * hill(np.abs(v.fx) - 0.7, v.fy, 0.25, 0.35)
-    white = soft_step((1.9 + first) * p.hair_grey - 0.95 + 0.22 * lock, 0.9)
+    white = soft_step((1.8 + first) * p.hair_grey - 0.90 + 0.12 * lock, 1.1)
     deep = 0.80 + 0.19 * lock
     np.clip(deep, 0.25, 1.7, out=deep)
     deep *= 0.55 + 0.45 * rise

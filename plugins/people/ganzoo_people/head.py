@@ -177,7 +177,7 @@ def _folds(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
     """The long folds: nose to mouth, mouth to chin, under the eye, above the eye."""
     ala = p.nose_tip_y - 0.03
     t = (v.fy - ala) / (p.mouth_y + 0.03 - ala)
-    laugh = p.nasolabial * 1.15 + 0.28 * np.maximum(p.smile, 0.0)
+    laugh = p.nasolabial * 1.25 + 0.15 * np.maximum(p.smile, 0.0)
     x_fold = p.nose_half_width + 0.02 + (p.mouth_half_width * 1.1 + 0.05 - p.nose_half_width) * t
     window = soft_step(t + 0.05, 0.4)
     window *= 1.0 - soft_step(t - 1.15, 0.5)
@@ -185,13 +185,13 @@ def _folds(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
     c *= laugh
     t2 = (v.fy - p.mouth_y) / (0.85 * (p.chin_y - p.mouth_y))
     x_line = p.mouth_half_width * (1.05 + 0.35 * t2) + 0.02
-    window = soft_step(t2 - 0.12, 0.3)
+    window = soft_step(t2 - 0.08, 0.4)
     window *= 1.0 - soft_step(t2 - 0.75, 0.5)
-    c += ridge(ax - x_line, 0.030, v.pixel) * (window * 0.6 * p.marionette)
+    c += ridge(ax - x_line, 0.030, v.pixel) * (window * 0.45 * p.marionette)
     # lower edge of the eye bag: a shallow arc
     ex = ax - p.eye_x + 0.01
     arc = v.fy - p.eye_y - 0.175 + 1.9 * ex * ex
-    c += ridge(arc, 0.024, v.pixel) * (np.exp(-(ex * ex) * 50.0) * (p.eye_bags * 0.85))
+    c += ridge(arc, 0.024, v.pixel) * (np.exp(-(ex * ex) * 50.0) * p.eye_bags)
     # mental crease between lower lip and chin
     c += hill(v.fx, v.fy - p.mouth_y - p.lip_lower - 0.075, 0.13, 0.03) * (0.25 + 0.3 * p.marionette)
     return c
@@ -214,7 +214,12 @@ def _lines(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
     rays *= rays
     rays *= soft_step(cx - 0.03, 0.06) * (1.0 - soft_step(cx - 0.20, 0.16))
     rays *= soft_step(0.75 - np.abs(fan), 0.5)
-    c += rays * ((p.crows_feet + 0.25 * p.squint * p.crows_feet) * 0.85)
+    c += rays * (p.crows_feet * (0.80 + 0.2 * p.squint))
+    # a net of fine lines that run down the cheeks and in front of the ears
+    net = sample("strand", (ax * 0.9 + v.fy * 0.4) * 48.0 + p.tex_v, v.fy * 110.0 + p.tex_u, 48.0 * v.coarse)
+    np.maximum(net, 0.0, out=net)
+    net *= hill(ax - 0.44, v.fy - p.eye_y - 0.38, 0.24, 0.36)
+    c += net * (0.55 * p.cheek_wrinkles)
     return c
 
 

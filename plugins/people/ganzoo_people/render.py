@@ -87,7 +87,7 @@ def _portraits(p: SimpleNamespace, size: int) -> np.ndarray:
     tone = hair.hair_tone(p)
     lock = hair.strands(p, style, v)
     lit_hair, _ = hair.shade_hair(p, style, v, lock, tone)
-    mass = hair.hair_mass(p, style, v, lock) * p.hair_density
+    mass = hair.hair_mass(p, style, v, lock)
     bun = hair.bun_shape(p, style, v, lock)
     whole = np.maximum(mass, bun)
     _lay(planes, [0.45 * c for c in lit_hair], whole)  # hair behind the neck lies in shadow

@@ -34,7 +34,7 @@ def paint(p: SimpleNamespace, v: View) -> Planes:
     ax = np.abs(v.fx)
     blotch = sample("soft", v.fx * 90.0 + p.tex_u, v.fy * 90.0 + p.tex_v, 90.0 * v.coarse)
     pores = sample("fine", v.fx * 60.0 + p.tex_v, v.fy * 60.0 + p.tex_u, 60.0 * v.coarse)
-    shade = 1.0 + blotch * (0.04 * p.skin_mottle)
+    shade = 1.0 + blotch * (0.01 + 0.075 * p.skin_mottle)
     shade += pores * (0.03 + 0.06 * p.skin_mottle)
     planes = [shade * tone for tone in base]
     _flush(p, v, ax, planes, blotch)

@@ -1,0 +1,86 @@
+"""What the checks examine: a model of the zoo at its `tiny` preset, on a few drawn pictures."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzoo_core.config import RunConfig, build
+from ganzoo_core.data import Images, prepare
+from ganzoo_core.engine import Trainer, resolve_setup
+from ganzoo_core.interfaces import Model
+from ganzoo_core.testing.shapes import Shapes
+from ganzoo_core.zoo import ModelSpec, resolve, zoo
+
+PICTURES = 48
+
+
+class Silent:
+    """A watcher that takes no note of anything."""
+
+    def advanced(self, round: int, total: int) -> None:
+        """Pass over a round."""
+
+    def logged(self, record: dict[str, Any]) -> None:
+        """Pass over a line."""
+
+    def sampled(self, model: Model, round: int) -> None:
+        """Pass over a grid."""
+
+    def saved(self, path: Path) -> None:
+        """Pass over a checkpoint."""
+
+
+class Subject:
+    """A model under examination; everything is built when a check first asks for it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.spec: ModelSpec = zoo().model(name)
+
+    @cached_property
+    def cls(self) -> type[Model]:
+        """The model's class."""
+        found: type[Model] = resolve(self.spec.target)
+        return found
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The `tiny` preset on `shapes`."""
+        data = {"name": "shapes", "count": PICTURES, "people": 8}
+        patch = {"data": data, "train": {"device": "cpu", "precision": "fp32", "steps": None}}
+        return build(self.name, preset="tiny", patches=[patch])
+
+    @cached_property
+    def images(self) -> Images:
+        """A few drawn pictures at the preset's size."""
+        data = self.config.data
+        groups = tuple(getattr(self.config.model, "groups", ()))
+        return prepare(Shapes(data), size=data.size, channels=data.channels, groups=groups)  # type: ignore[arg-type]
+
+    def model(self) -> Model:
+        """Build the model anew, always with the same weights."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return self.cls(self.config.model, self.images.info)
+
+    def trainer(self, rounds: int = 1) -> Trainer:
+        """Return a Trainer over a fresh model; each stage lasts `rounds` rounds."""
+        model = self.model()
+        lengths = {stage.name: {"rounds": rounds} for stage in model.stages()}
+        train = self.config.train
+        own = {k: v for k, v in train.model_dump().items() if k in type(train).model_fields}
+        short = type(train)(**{**own, "steps": None, **lengths})
+        return Trainer(model, self.images, short, resolve_setup("cpu", "fp32"), Silent())
+
+    def trained(self, rounds: int = 1) -> dict[str, Tensor]:
+        """Return the whole state after training through every stage."""
+        trainer = self.trainer(rounds)
+        with tempfile.TemporaryDirectory() as folder:
+            trainer.run(Path(folder) / "checkpoints")
+        return trainer.state()

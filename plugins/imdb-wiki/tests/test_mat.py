@@ -1,0 +1,153 @@
+"""The .mat: dates, ages, every field, and everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import io
+import random
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ganzoo_imdb_wiki.mat import ages_at, read_faces
+from scipy.io import savemat
+
+from ganzoo_core.errors import DataError
+
+
+def mat(values: dict[str, Any]) -> bytes:
+    out = io.BytesIO()
+    savemat(out, values)
+    return out.getvalue()
+
+
+def message(data: bytes, part: str = "wiki") -> str:
+    with pytest.raises(DataError) as caught:
+        read_faces(data, part, "a.tar: wiki.mat")
+    assert "\n" not in str(caught.value) and str(caught.value).startswith("a.tar: wiki.mat")
+    return str(caught.value)
+
+
+def test_known_dates() -> None:
+    assert date.fromordinal(723671 - 366) == date(1981, 5, 5)
+    born = np.array([723671, 723671, 1, -5, 0, 2**31 - 1])
+    year = np.array([2009, 1925, 2015, 2015, 2015, 2000], np.uint16)
+    assert ages_at(born, year).tolist() == [28, -56, 2014, 2014, 2014, -8000]
+
+
+def test_ages_agree_with_the_calendar() -> None:
+    rng = random.Random(0)
+    born = [
+        date(rng.randrange(1800, 2030), rng.randrange(1, 13), rng.randrange(1, 29))
+        for _ in range(3000)
+    ]
+    born += [
+        date(1950, 6, 30),
+        date(1950, 7, 1),
+        date(1950, 7, 2),
+        date(2000, 2, 29),
+        date(1, 1, 1),
+    ]
+    years = [rng.randrange(1850, 2020) for _ in born]
+    wanted = [y - b.year - ((b.month, b.day) > (7, 1)) for b, y in zip(born, years, strict=True)]
+    datenums = np.array([b.toordinal() + 366 for b in born], np.int32)
+    assert ages_at(datenums, np.array(years, np.uint16)).tolist() == wanted
+
+
+def test_every_field_of_wiki(wiki: Path, kit: Any) -> None:
+    faces, rows = read_faces((wiki / "wiki.mat").read_bytes(), "wiki", "w"), kit.wiki_rows
+    assert len(faces) == len(rows)
+    assert faces.full_path == tuple(r.path for r in rows)
+    assert faces.name == tuple(r.name for r in rows)
+    assert faces.ages().tolist() == [r.age for r in rows]
+    assert faces.photo_taken.tolist() == [r.year for r in rows]
+    np.testing.assert_array_equal(faces.gender, [r.gender for r in rows])
+    np.testing.assert_array_equal(faces.face_score, [r.score for r in rows])
+    np.testing.assert_array_equal(faces.second_face_score, [r.second for r in rows])
+    assert faces.face_location.tolist() == [[1, 1, 40, 50]] * len(rows)
+    assert faces.celeb_names == () and not faces.celeb_id.any()
+
+
+def test_every_field_of_imdb(imdb: Path, kit: Any) -> None:
+    faces = read_faces((imdb / "imdb.mat").read_bytes(), "imdb", "i")
+    assert faces.ages().tolist() == [r.age for r in kit.imdb_rows] == [2014, 29, 30, 21, 40]
+    assert faces.celeb_names == ("Bo", "Cy", "Dé")
+    assert faces.celeb_id.tolist() == [1, 1, 1, 2, 3]
+
+
+def test_columns_and_one_face_are_fine(kit: Any) -> None:
+    fields = {k: v.T for k, v in kit.struct(kit.wiki_rows, "wiki").items()}
+    assert len(read_faces(mat({"wiki": fields}), "wiki", "w")) == len(kit.wiki_rows)
+    one = read_faces(mat({"wiki": kit.struct(kit.wiki_rows[:1], "wiki")}), "wiki", "w")
+    assert one.full_path == (kit.wiki_rows[0].path,)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dob",
+        "photo_taken",
+        "full_path",
+        "gender",
+        "name",
+        "face_location",
+        "face_score",
+        "second_face_score",
+    ],
+)
+def test_a_field_missing_or_of_another_shape_is_named(kit: Any, name: str) -> None:
+    good = kit.struct(kit.wiki_rows, "wiki")
+    assert f"{name!r} is missing" in message(
+        mat({"wiki": {k: v for k, v in good.items() if k != name}})
+    )
+    assert f"{name!r} has shape" in message(mat({"wiki": {**good, name: np.zeros((3, 4))}}))
+    assert f"{name!r} has shape" in message(mat({"wiki": {**good, name: np.zeros((1, 0))}}))
+    short = message(mat({"wiki": {**good, name: good[name][:, :-1]}}))
+    assert f"has {len(kit.wiki_rows) - 1}" in short
+
+
+def test_a_field_of_another_type_is_named(kit: Any) -> None:
+    good = kit.struct(kit.wiki_rows, "wiki")
+    assert "'gender' holds object" in message(mat({"wiki": {**good, "gender": good["name"]}}))
+    assert "'name' holds float64" in message(mat({"wiki": {**good, "name": good["gender"]}}))
+    boxes = good["face_location"].copy()
+    boxes[0, 7] = np.zeros((1, 3))
+    assert "'face_location' has no x1 y1 x2 y2 at position 7" in message(
+        mat({"wiki": {**good, "face_location": boxes}})
+    )
+    boxes[0, 7] = np.array([["a", "b", "c", "d"]], object)
+    assert "'face_location' holds something" in message(
+        mat({"wiki": {**good, "face_location": boxes}})
+    )
+
+
+def test_files_that_are_something_else(kit: Any) -> None:
+    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF\r\n\x1a\n"
+    assert "MATLAB 7.3 (HDF5) file; load it in MATLAB and save as -v7" in message(head)
+    assert "HDF5" in message(b"\x89HDF\r\n\x1a\n")
+    assert "not a readable .mat" in message(b"")
+    assert "not a readable .mat" in message(b"hello" * 100)
+    whole = mat({"wiki": kit.struct(kit.wiki_rows, "wiki")})
+    assert "not a readable .mat" in message(whole[: len(whole) // 2])
+    assert "no struct 'imdb'" in message(whole, "imdb")
+    assert "no struct 'wiki'" in message(mat({"wiki": np.zeros(3)}))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mutated_mats_give_faces_or_a_data_error(kit: Any) -> None:
+    good, rng, read = mat({"wiki": kit.struct(kit.wiki_rows, "wiki")}), random.Random(3), 0
+    for _ in range(200):
+        data = bytearray(good)
+        for _ in range(rng.choice([1, 2, 8])):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        try:
+            faces = read_faces(
+                bytes(data[: rng.choice([len(data), rng.randrange(len(data))])]), "wiki", "w"
+            )
+        except DataError as error:
+            assert "\n" not in str(error)
+        else:
+            read += 1
+            assert faces.ages().dtype == np.int64 and len(faces.name) == len(faces)
+    assert 0 < read < 200

@@ -1,0 +1,42 @@
+"""Golden values of this RENDER_VERSION: `python golden.py` rewrites golden.json on purpose."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+import ganzoo_people as people
+
+PATH = Path(__file__).with_name("golden.json")
+CASES = [(0, 0, 0), (0, 1_000_003, 1), (7, 4_000_123, 5), (123, 2_345_678, 12)]
+AGES = [1.5, 16.0, 37.0, 78.0]
+SIZE = 64
+
+
+def blocks(picture: np.ndarray) -> np.ndarray:
+    """Means of the 8 x 8 blocks of a picture [64, 64, 3], as [8, 8, 3] in grey levels."""
+    return picture.reshape(8, 8, 8, 8, 3).mean((1, 3), dtype=np.float64)
+
+
+def pictures() -> np.ndarray:
+    """The golden portraits, uint8 [4, 64, 64, 3]."""
+    seen = [people.appearance(people.identity(s, n), a) for (s, n, _), a in zip(CASES, AGES)]
+    return people.render(seen, [people.nuisance(*case) for case in CASES], SIZE)
+
+
+def main() -> None:
+    records = {
+        "render_version": people.RENDER_VERSION,
+        "identity": [dataclasses.asdict(people.identity(s, n)) for s, n, _ in CASES],
+        "nuisance": [dataclasses.asdict(people.nuisance(*case)) for case in CASES],
+        "age": [people.age(*case) for case in CASES],
+        "blocks": [np.round(blocks(p), 1).tolist() for p in pictures()],
+    }
+    PATH.write_text(json.dumps(records) + "\n")
+
+
+if __name__ == "__main__":
+    main()
