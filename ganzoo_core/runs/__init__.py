@@ -1,0 +1,33 @@
+"""Runs: train, resume, load. The Python API, torch-free until it is used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ganzoo_core.zoo import zoo
+
+if TYPE_CHECKING:
+    from ganzoo_core.runs.loading import load
+    from ganzoo_core.runs.training import Run, resume, train
+
+__all__ = ["Run", "datasets", "load", "models", "resume", "train"]
+
+
+def models() -> list[str]:
+    """Return the names of the installed models."""
+    return zoo().names("model")
+
+
+def datasets() -> list[str]:
+    """Return the names of the installed data sets."""
+    return zoo().names("dataset")
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch at first use (PEP 562)."""
+    if name == "load":
+        return importlib.import_module("ganzoo_core.runs.loading").load
+    if name in {"Run", "resume", "train"}:
+        return getattr(importlib.import_module("ganzoo_core.runs.training"), name)
+    raise AttributeError(f"module 'ganzoo_core.runs' has no attribute {name!r}")

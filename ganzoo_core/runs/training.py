@@ -1,0 +1,208 @@
+"""Train and resume: the Python API behind `ganzoo run` and `ganzoo resume`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ganzoo_core import __version__, config, errors
+from ganzoo_core.config import RunConfig
+from ganzoo_core.config.base import parse
+from ganzoo_core.config.sections import DataConfig, TrainConfig
+from ganzoo_core.data import Images
+from ganzoo_core.engine import Trainer, resolve_setup
+from ganzoo_core.interfaces import Model
+from ganzoo_core.report import Progress
+from ganzoo_core.runs.data import open_images
+from ganzoo_core.runs.folder import RunFolder, create
+from ganzoo_core.runs.watch import RunWatcher
+from ganzoo_core.zoo import ModelSpec, resolve, zoo
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is done, and where its parts lie."""
+
+    path: Path
+    model: Model
+    """The trained model, with averaged weights."""
+    rounds: int
+
+    @property
+    def folder(self) -> RunFolder:
+        """The paths inside."""
+        return RunFolder(self.path)
+
+
+def train(
+    model: str | Model | type[Model], data: Any = None, *, preset: str = "",
+    config_file: str | Path | None = None, options: dict[str, Any] | None = None,
+    steps: int | None = None, seed: int | None = None, out: str | Path | None = None,
+    device: str | None = None, precision: str | None = None, quiet: bool = False,
+) -> Run:  # fmt: skip
+    """Train a model into a new run folder.
+
+    Args:
+        model: a name of the zoo, a `Model` class, or a `Model` object.
+        data: ``"NAME"`` or ``"NAME:PATH"``, any torch Dataset, or None for the preset's.
+        preset: `quick` unless said otherwise.
+        config_file: a TOML file laid over the preset.
+        options: a tree laid over all, ``{"train": {"batch": 32}}``.
+        steps: rounds in all, in place of the preset's length.
+        out: the run folder; default the next free ``runs/<model>-<n>``.
+
+    Raises:
+        GanzooError: whatever the user can mend, in one line.
+    """
+    patches = [config.read_toml(Path(config_file))] if config_file else []
+    flags = {"steps": steps, "seed": seed, "device": device, "precision": precision}
+    named = data if isinstance(data, str) else None
+    patches += [data_patch(named), options or {}, {"train": {k: v for k, v in flags.items() if v is not None}}]
+    if isinstance(model, str):
+        tree = config.build(model, preset=preset, patches=patches)
+    else:
+        tree = object_config(model, patches)
+    progress = Progress(quiet)
+    objects = None if isinstance(data, str) else data
+    images = open_images(objects, tree.data, tuple(getattr(tree.model, "groups", ())), progress)
+    built = build_model(model, tree, images)
+    name = model if isinstance(model, str) else type(built).__name__.lower()
+    return carry_out(built, tree, images, create(out, name), progress)
+
+
+def data_patch(data: str | None) -> dict[str, Any]:
+    """Turn ``NAME[:PATH]`` into a patch of the tree."""
+    if data is None:
+        return {}
+    name, _, path = data.partition(":")
+    return {"data": {"name": name, "path": path}}
+
+
+def object_config(model: Model | type[Model], patches: list[dict[str, Any]]) -> RunConfig:
+    """Build the tree of a model that is an object or class of the caller's own."""
+    tree: dict[str, Any] = {}
+    for patch in patches:
+        tree = config.merge(tree, patch)
+    if isinstance(model, Model):
+        own = model.config
+        size = {"size": model.info.size, "channels": model.info.channels}
+        tree = config.merge({"data": size}, tree)
+    else:
+        own = parse(model.Config, tree.get("model", {}), "model") if model.Config else None
+    cls = model if isinstance(model, type) else type(model)
+    return RunConfig(
+        f"object:{cls.__name__}", "", own,
+        parse(DataConfig, tree.get("data", {}), "data"), parse(TrainConfig, tree.get("train", {}), "train"),
+    )  # fmt: skip
+
+
+def build_model(model: str | Model | type[Model], tree: RunConfig, images: Images) -> Model:
+    """Build the networks, initialised by the run's seed."""
+    import torch
+
+    if isinstance(model, Model):
+        return model
+    cls: type[Model] = resolve(zoo().model(model).target) if isinstance(model, str) else model
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(tree.train.seed)
+        return cls(tree.model, images.info)
+
+
+def carry_out(
+    model: Model, tree: RunConfig, images: Images, folder: RunFolder, progress: Progress,
+    *, resumed: bool = False,
+) -> Run:  # fmt: skip
+    """Train to the end of the plan, then write the bundle and the curves."""
+    train = tree.train
+    setup = resolve_setup(train.device, train.precision, deterministic=train.deterministic)
+    resolved = train.model_copy(update={"device": setup.device, "precision": setup.precision})
+    tree = replace(tree, train=resolved)
+    watcher = RunWatcher(folder, about(tree), progress)
+    trainer = Trainer(model, images, resolved, setup, watcher)
+    made = {
+        "ganzoo": __version__, "python": sys.version.split()[0], "data": images.info.fingerprint,
+        "data_version": images.info.version,
+        **setup.to_json(),
+    }  # fmt: skip
+    if resumed:
+        before = folder.read_config()
+        compare(before.get("made", {}), made, setup.differences(before.get("made", {})), progress)
+        for skipped in trainer.restore(folder.checkpoints):
+            progress.say(f"warning: {skipped}: the checkpoint before it is used")
+        folder.keep_metrics(trainer.line)
+    folder.write_config({**tree.tree(), "made": made})
+    status = "failed"
+    watcher.trackers.call("ganzoo_run_started", run=folder.path, config=tree.tree())
+    progress.start(f"training {tree.model_name}", images_each=resolved.batch)
+    try:
+        trainer.run(folder.checkpoints)
+        watcher.finish(trainer.averaged(), trainer.round)
+        status = "finished"
+    except errors.Interrupted:
+        status = "interrupted"
+        raise
+    finally:
+        progress.stop()
+        watcher.trackers.call("ganzoo_run_finished", run=folder.path, status=status)
+    return Run(folder.path, trainer.averaged(), trainer.round)
+
+
+def compare(then: dict[str, Any], now: dict[str, Any], machine: list[str], progress: Progress) -> None:
+    """Refuse other data, and warn of another machine: the state is exact, the bits may differ."""
+    if then.get("data_version", "") != now["data_version"]:
+        raise errors.DataError(
+            f"the run began on data of {then['data_version'] or 'another version'}, this is "
+            f"{now['data_version']}: install the plugin's version of then, or start a new run"
+        )
+    if then.get("data") != now["data"]:
+        raise errors.DataError(
+            "the data are not those the run began with (their fingerprint differs): "
+            "bring the old data back, or start a new run"
+        )
+    if machine:
+        progress.say(f"warning: bits may differ from an uninterrupted run ({'; '.join(machine)})")
+
+
+def about(tree: RunConfig) -> dict[str, Any]:
+    """Return what the bundle's index says of the run."""
+    out: dict[str, Any] = {
+        "model": tree.model_name, "preset": tree.preset, "config": tree.tree()["model"],
+        "ganzoo": __version__,
+    }  # fmt: skip
+    if not tree.model_name.startswith("object:"):
+        spec: ModelSpec = zoo().model(tree.model_name)
+        out |= {"plugin": zoo().origin(spec), "api": spec.api, "license": spec.license}
+    return out
+
+
+def resume(
+    run: str | Path, steps: int | None = None, *, model: Model | type[Model] | None = None,
+    data: Any = None, quiet: bool = False,
+) -> Run:  # fmt: skip
+    """Continue a run from its newest sound checkpoint, to the same bits as if it never stopped.
+
+    Args:
+        steps: rounds of the run in all; None for what it was started with.
+        model: the model, where it was handed over as an object or class; `data` likewise.
+
+    Raises:
+        WeightsError: no sound checkpoint. DataError: the data have changed.
+    """
+    folder = RunFolder(Path(run))
+    tree = folder.read_config()
+    patch = {"train": {"steps": steps}} if steps is not None else {}
+    patches = [{k: v for k, v in tree.items() if k in {"model", "data", "train"}}, patch]
+    name = tree["run"]["model"]
+    if name.startswith("object:"):
+        if model is None:
+            raise errors.UsageError(f"{run} is of {name[7:]}, no model of the zoo: resume it from Python")
+        built = object_config(model, patches)
+    else:
+        built = config.build(name, preset=tree["run"].get("preset", ""), patches=patches)
+    progress = Progress(quiet)
+    groups = tuple(getattr(built.model, "groups", ()))
+    images = open_images(data, built.data, groups, progress)
+    fresh = build_model(model or name, built, images)
+    return carry_out(fresh, built, images, folder, progress, resumed=True)

@@ -1,0 +1,68 @@
+"""What happens beside training: metrics, grids, progress, trackers, and the bundle at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganzoo_core.interfaces import Model, Samples
+from ganzoo_core.report import Progress, draw_curves, grid, read_metrics, save_image
+from ganzoo_core.runs.folder import RunFolder
+from ganzoo_core.runs.trackers import Trackers
+from ganzoo_core.weights import write_bundle
+
+COLUMNS = 8
+SEED = 0
+"""The grids' latents are the same in every round of every run."""
+
+
+class RunWatcher:
+    """The Trainer's watcher for a run folder."""
+
+    def __init__(self, folder: RunFolder, about: dict[str, Any], progress: Progress) -> None:
+        self.folder = folder
+        self.about = about
+        """What the bundle says of the run."""
+        self.progress = progress
+        self.trackers = Trackers(progress.say)
+
+    def advanced(self, round: int, total: int) -> None:
+        """Move the bar."""
+        self.progress.advance(round, total)
+
+    def logged(self, record: dict[str, Any]) -> None:
+        """Append to metrics.jsonl and show the losses beside the bar."""
+        self.folder.log(record)
+        losses = {k: v for k, v in record.items() if isinstance(v, float) and k != "seconds"}
+        self.progress.note = "  ".join(f"{k} {v:.3f}" for k, v in losses.items() if "_" not in k)
+        self.trackers.call("ganzoo_round_logged", run=self.folder.path, record=record)
+
+    def sampled(self, model: Model, round: int) -> None:
+        """Draw a grid from fixed latents."""
+        if isinstance(model, Samples):
+            self.folder.samples.mkdir(exist_ok=True)
+            save_image(sample_grid(model), self.folder.samples / f"{round:08d}.png")
+
+    def saved(self, path: Path) -> None:
+        """Tell the trackers."""
+        self.trackers.call("ganzoo_checkpoint_saved", run=self.folder.path, path=path)
+
+    def finish(self, model: Model, rounds: int) -> None:
+        """Write the bundle and the curves."""
+        write_bundle(self.folder.weights, model, {**self.about, "rounds": rounds})
+        self.folder.report.mkdir(exist_ok=True)
+        title = f"{self.about['model']} on {model.info.name or 'own data'}"
+        draw_curves(read_metrics(self.folder.metrics), self.folder.report / "curves.png", title)
+
+
+def sample_grid(model: Model, rows: int = 6, seed: int = SEED) -> Any:
+    """Return a grid: one row a class (untrained ones marked), or `rows` rows without classes.
+
+    The latents of a column are those of the same column in every other round.
+    """
+    classes = model.info.classes
+    rows = min(len(classes), 16) or rows
+    labels = [i for i in range(rows) for _ in range(COLUMNS)] if classes else None
+    faint = tuple(i for i in range(len(classes)) if i not in model.info.present)
+    images = model.sample(rows * COLUMNS, label=labels, seed=seed)
+    return grid(images, COLUMNS, classes[:rows], faint)
