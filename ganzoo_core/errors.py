@@ -52,6 +52,12 @@ class DivergedError(GanzooError):
     exit_code = 7
 
 
+class OutOfMemory(GanzooError):
+    """The machine or the GPU has too little memory for what was asked."""
+
+    exit_code = 8
+
+
 class Interrupted(GanzooError):
     """Training was asked to stop (Ctrl-C: 130, SIGTERM: 143); a checkpoint was written."""
 

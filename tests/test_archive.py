@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import os
@@ -195,6 +196,28 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "open", deny)
     assert "permission denied; give" in message(root)
     assert "permission denied; give" in message(packed)
+
+
+def test_no_permission_further_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, scandir = folder(tmp_path), os.scandir
+
+    def deny(path: Path) -> object:
+        if path.name == "faces":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", deny)
+    assert f"{root / 'faces'}: permission denied; give" in message(root)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_forgotten_archive_closes_itself(tmp_path: Path) -> None:
+    files = open_files(tar(tmp_path / "a.tar"))
+    assert isinstance(files, archive.Tar)
+    file = files.file
+    del files
+    gc.collect()
+    assert file.closed
 
 
 def test_a_cut_tar_says_how_far_it_goes(tmp_path: Path) -> None:

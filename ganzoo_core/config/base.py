@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -61,13 +61,14 @@ def options_at(cls: type[BaseModel], path: list[str]) -> list[str]:
     """Return the option names of the branch a path leads to; tags of unions are passed over."""
     branches = [cls]
     for part in path:
-        inner = [b for c in branches if part in c.model_fields for b in models_in(c, part)]
+        inner = [branch for c in branches for branch in models_in(c, part)]
         branches = inner or branches
     return sorted({name for branch in branches for name in branch.model_fields})
 
 
 def models_in(cls: type[BaseModel], name: str) -> list[type[BaseModel]]:
-    """Return the configuration classes that a field may hold."""
-    annotation: Any = cls.model_fields[name].annotation
+    """Return the configuration classes that a field may hold; free keys hold `train`'s stages."""
+    field = cls.model_fields.get(name)
+    annotation: Any = field.annotation if field else get_type_hints(cls).get("__pydantic_extra__")
     options = [annotation, *getattr(annotation, "__args__", ())]
     return [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]

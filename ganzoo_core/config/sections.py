@@ -70,7 +70,9 @@ class TrainConfig(Config):
 
         for key, value in dict(values).items():
             if key not in cls.model_fields and not isinstance(value, dict | StageConfig):
-                raise ValueError(f"there is no option 'train.{key}'.{suggest(key, cls.model_fields)}")
+                raise ValueError(
+                    f"there is no option 'train.{key}'.{suggest(key, cls.model_fields)}"
+                )
         return values
 
     @property

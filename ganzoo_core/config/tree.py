@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from ganzoo_core.config.base import Config, ModelConfig, parse
 from ganzoo_core.config.sections import DataConfig, TrainConfig
 from ganzoo_core.errors import UsageError, suggest
@@ -32,7 +34,7 @@ class RunConfig:
         """Return the tree as plain values, ready for TOML; options without a value are left out."""
         branches = {name: getattr(self, name) for name in BRANCHES}
         dumped = {
-            name: c.model_dump(mode="json", exclude_none=True) if c else {}
+            name: c.model_dump(mode="json", exclude_none=True) if isinstance(c, BaseModel) else {}
             for name, c in branches.items()
         }
         return {"run": {"model": self.model_name, "preset": self.preset}, **dumped}
@@ -73,7 +75,9 @@ def assign(assignments: Iterable[str]) -> Tree:
         if not equals or len(keys) < 2 or not all(keys):
             raise UsageError(f"--set {word!r}: write BRANCH.OPTION=VALUE, such as train.batch=32")
         if keys[0] not in BRANCHES:
-            raise UsageError(f"--set {word!r}: there is no branch {keys[0]!r}.{suggest(keys[0], BRANCHES)}")
+            raise UsageError(
+                f"--set {word!r}: there is no branch {keys[0]!r}.{suggest(keys[0], BRANCHES)}"
+            )
         patch: Any = scalar(text)
         for key in reversed(keys):
             patch = {key: patch}
@@ -115,12 +119,40 @@ def preset_patch(config: type[ModelConfig], name: str) -> Mapping[str, Any]:
     raise UsageError(f"there is no preset {name!r}.{suggest(name, config.presets)}")
 
 
-def build(model: str, *, preset: str = "", patches: Iterable[Mapping[str, Any]] = ()) -> RunConfig:
+def check_tables(patch: Mapping[str, Any]) -> None:
+    """Refuse branches that do not exist, or hold no options.
+
+    Raises:
+        UsageError: names the branch.
+    """
+    for key, value in patch.items():
+        if key not in {*BRANCHES, "run", "made"}:
+            raise UsageError(f"there is no branch {key!r}.{suggest(key, BRANCHES)}")
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{key} = {value!r}: a branch is a table of options, [{key}]")
+
+
+def fitting(data: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
+    """Keep the options of a data set only while it stays that data set.
+
+    When a patch names another one, size and channels remain: they are any data's.
+    """
+    name = patch.get("data", {}).get("name", data.get("name"))
+    if name == data.get("name"):
+        return dict(data)
+    return {key: data[key] for key in ("size", "channels") if key in data}
+
+
+def build(
+    model: str, *, preset: str = "", patches: Iterable[Mapping[str, Any]] = (),
+    resolved: bool = False,
+) -> RunConfig:  # fmt: skip
     """Build the tree of a run of a zoo model.
 
     Args:
         preset: a name, or empty for the one a patch's `[run]` names, else `quick`.
         patches: the configuration file, then the options of the command line.
+        resolved: the patches hold a whole tree already, so the preset is no more than its name.
 
     Raises:
         UsageError: an unknown model, preset, data set or option; a value that does not fit.
@@ -129,14 +161,12 @@ def build(model: str, *, preset: str = "", patches: Iterable[Mapping[str, Any]] 
     patches = list(patches)
     config = model_config_class(zoo().model(model))
     for patch in patches:
+        check_tables(patch)
         preset = preset or str(patch.get("run", {}).get("preset", ""))
     preset = preset or "quick"
-    tree: Tree = {}
-    for patch in (preset_patch(config, preset), *patches):
-        tree = merge(tree, patch)
-    strangers = sorted(set(tree) - {*BRANCHES, "run", "made"})
-    if strangers:
-        raise UsageError(f"there is no branch {strangers[0]!r}.{suggest(strangers[0], BRANCHES)}")
+    tree = {} if resolved else dict(preset_patch(config, preset))
+    for patch in patches:
+        tree = merge({**tree, "data": fitting(tree.get("data", {}), patch)}, patch)
     data = tree.get("data", {})
     return RunConfig(
         model,

@@ -8,6 +8,7 @@ import stat
 import tarfile
 import tempfile
 import threading
+import weakref
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -89,8 +90,9 @@ def open_files(path: str | Path) -> Files:
         else:
             raise DataError(f"{path} is neither a folder nor a file; give a folder or a .tar")
     except (OSError, ValueError) as error:
+        where = getattr(error, "filename", None) or path
         why = plain(error)
-        raise DataError(f"{path}: {why}; give a folder or a .tar that you may read") from None
+        raise DataError(f"{where}: {why}; give a folder or a .tar that you may read") from None
     if not files.names:
         files.close()
         refused = refusals(files.refused)
@@ -155,21 +157,18 @@ class Tar(Files):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = threading.Lock()
-        self.file: IO[bytes] = opened(path)
+        self.file = opened(path)
+        weakref.finalize(self, self.file.close)
         refused: dict[str, str] = {}
         self.refused = refused
         self.places: dict[str, tuple[int, int]] = {}
-        try:
-            for member in members(self.file, path):
-                # PurePosixPath drops "./" and doubled slashes; of two equal names the last counts.
-                name = str(PurePosixPath(member.name))
-                if why := objection(member):
-                    refused[name] = why
-                elif not member.isdir():
-                    self.places[name] = (member.offset_data, member.size)
-        except BaseException:
-            self.close()
-            raise
+        for member in members(self.file, path):
+            # PurePosixPath drops "./" and doubled slashes; of two equal names the last counts.
+            name = str(PurePosixPath(member.name))
+            if why := objection(member):
+                refused[name] = why
+            elif not member.isdir():
+                self.places[name] = (member.offset_data, member.size)
         self.names = tuple(self.places)
 
     def __contains__(self, name: object) -> bool:

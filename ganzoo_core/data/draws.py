@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -34,6 +36,12 @@ class Stream:
             parts.append(part)
             start, count = start + len(part), count - len(part)
         return torch.cat(parts)
+
+    def group(self, number: int, count: int) -> tuple[int, Tensor]:
+        """Return the pass that group `number` lies in, and its rows: no row twice, since no group
+        straddles two passes (unless there are fewer than `count` rows)."""
+        turn, at = divmod(number, max(len(self.rows) // count, 1))
+        return turn, self(turn * len(self.rows) + at * count, count)
 
 
 class Shuffle:
@@ -91,8 +99,8 @@ class Identities:
         assert images.identity is not None
         self.per = draw.per_identity
         order = images.identity.argsort(stable=True)
-        _, counts = torch.unique(images.identity, return_counts=True)
-        people = [rows for rows in order.split(counts.tolist()) if len(rows) > 1]
+        counts = images.identity.unique(return_counts=True)[1].tolist()  # type: ignore[no-untyped-call]
+        people = [rows for rows in torch.split(order, counts) if len(rows) > 1]
         if len(people) < 2:
             raise DataError(f"{images.info.name}: needs two people with two photographs each")
         self.people = Stream(torch.arange(len(people)), *place, "people")
@@ -100,17 +108,20 @@ class Identities:
 
     def __call__(self, number: int, n: int) -> tuple[Tensor, Tensor | None]:
         """Return the rows of batch `number`, the K photographs of a person side by side."""
-        people = max(n // self.per, 1)
-        slots = range(number * people, (number + 1) * people)
-        chosen = self.people(slots.start, people).tolist()
-        turns = [slot // len(self.photos) for slot in slots]
-        groups = [
-            self.photos[p](turn * self.per, self.per) for p, turn in zip(chosen, turns, strict=True)
-        ]
-        return torch.cat(groups), None
+        people = min(max(n // self.per, 2), len(self.photos))
+        turn, chosen = self.people.group(number, people)
+        return torch.cat([self.photos[p].group(turn, self.per)[1] for p in chosen.tolist()]), None
 
 
-HOW = {"shuffle": Shuffle, "balanced": Balanced, "pairs": Pairs, "identities": Identities}
+Rows = Callable[[int, int], tuple[Tensor, Tensor | None]]
+"""Batch number and size to the rows of a batch and of its targets."""
+
+HOW: dict[str, Callable[..., Rows]] = {
+    "shuffle": Shuffle,
+    "balanced": Balanced,
+    "pairs": Pairs,
+    "identities": Identities,
+}
 
 
 class Batches:
@@ -122,6 +133,8 @@ class Batches:
     ) -> None:  # fmt: skip
         self.draw, self.batch, self.device = draw, batch, device
         self.images = images
+        self.ahead: dict[int, Future[Batch]] = {}
+        self.thread = ThreadPoolExecutor(1, "prefetch")
         if draw.how == "none":
             return
         if images is None:
@@ -130,26 +143,36 @@ class Batches:
         self.rows = HOW[draw.how](images, draw, *place)
 
     def __call__(self, number: int) -> Batch:
-        """Return batch `number` on the device."""
+        """Return batch `number` on the device; a thread gathers the next one meanwhile."""
         if self.draw.how == "none":
             return Batch(size=self.batch)
+        ready = self.ahead.pop(number, None)
+        batch = ready.result() if ready else self.fetch(number)
+        self.ahead = {number + 1: self.thread.submit(self.fetch, number + 1)}
+        return arrived(batch.to(self.device))
+
+    def fetch(self, number: int) -> Batch:
+        """Gather batch `number`, its images still uint8; pinned for a GPU."""
         rows, targets = self.rows(number, self.batch)
         batch = self.gather(rows)
-        if targets is None:
-            return batch
-        return Batch(**{**vars(batch), "target": self.gather(targets)})
+        if targets is not None:
+            batch = replace(batch, target=self.gather(targets))
+        return batch.map(Tensor.pin_memory) if self.device.type == "cuda" else batch
 
     def gather(self, rows: Tensor) -> Batch:
         """Return the fields that the draw asks for, of some rows."""
         assert self.images is not None
-        found = {
-            name: getattr(self.images, name)[rows].to(self.device, non_blocking=True)
-            for name in self.draw.fields
-            if name != "image"
-        }
+        facts = [name for name in self.draw.fields if name != "image"]
+        found = {name: getattr(self.images, name)[rows] for name in facts}
         if "image" in self.draw.fields:
-            found["image"] = to_float(self.images.pixels[rows].to(self.device, non_blocking=True))
+            found["image"] = self.images.gather(rows)
         return Batch(size=len(rows), **found)
+
+
+def arrived(batch: Batch) -> Batch:
+    """Return a batch with its uint8 images as floats."""
+    image = None if batch.image is None else to_float(batch.image)
+    return replace(batch, image=image, target=batch.target and arrived(batch.target))
 
 
 def to_float(pixels: Tensor) -> Tensor:
@@ -176,7 +199,7 @@ def refuse_empty(images: Images) -> None:
 def take(streams: Sequence[Stream], which: Tensor, at: Tensor) -> Tensor:
     """Return one row for each slot: position `at` of stream `which`, [n] int64."""
     out = torch.empty_like(which)
-    for index in which.unique().tolist():
+    for index in set(which.tolist()):
         mine = (which == index).nonzero().flatten()
         out[mine] = streams[index](int(at[mine[0]]), len(mine))
     return out

@@ -6,7 +6,8 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
-from ganzoo_core.data.images import columns, fit
+from ganzoo_core.data.decode import decoded
+from ganzoo_core.data.images import columns
 from ganzoo_core.interfaces import Dataset
 
 TABLE = "labels.csv"
@@ -25,10 +26,14 @@ def write_folder(dataset: Dataset, out: Path, progress: Callable[[int, int], Non
     with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["path", *known])
-        for index in range(table.length):
-            pixels = fit(dataset.image(index), dataset.config.size, dataset.config.channels)
+        rows, config = range(table.length), dataset.config
+        for index, pixels in decoded(dataset, rows, config.size, config.channels):
+            progress(index + 1, table.length)
+            if isinstance(pixels, str):
+                continue  # unreadable: it gets no row
             path = f"{index:06d}.jpg"
             Image.fromarray(pixels.squeeze()).save(out / path, quality=92)
             row = [column[index] for column in known.values()]
-            writer.writerow([path, *(f"{value:.2f}" if value.dtype.kind == "f" else value for value in row)])
-            progress(index + 1, table.length)
+            writer.writerow(
+                [path, *(f"{value:.2f}" if value.dtype.kind == "f" else value for value in row)]
+            )

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from ganzoo_core.data.groups import group_names, group_of
+from ganzoo_core.data.store import Pixels, packed
 from ganzoo_core.errors import DataError
-from ganzoo_core.interfaces import DataInfo, Dataset, Table, UnreadableImage
+from ganzoo_core.interfaces import DataInfo, Dataset, Table
 
-CHUNK = 32
-"""Images a thread decodes at a time."""
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """N images in memory, ready to be gathered into batches."""
+    """N images in memory or mapped from a store, ready to be gathered into batches."""
 
     pixels: Tensor
-    """[N, C, S, S] uint8."""
+    """[M, C, S, S] uint8, a channels_last view; row `rows[i]` is image i."""
     info: DataInfo
+    rows: Tensor | None = None
+    """[N] int64, where some of the M could not be read; None for all in order."""
     label: Tensor | None = None
     age: Tensor | None = None
     identity: Tensor | None = None
@@ -40,7 +40,16 @@ class Images:
     """Filters of the data set and how many images each took."""
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self.pixels if self.rows is None else self.rows)
+
+    def gather(self, which: Tensor) -> Tensor:
+        """Return images [n, C, S, S] uint8, channels_last, of indices [n] below N.
+
+        By numpy, which takes no thread of torch's own: a prefetch thread calls it.
+        """
+        rows = which if self.rows is None else self.rows[which]
+        taken = self.pixels.permute(0, 2, 3, 1).numpy().take(rows.numpy(), axis=0)
+        return torch.from_numpy(taken).permute(0, 3, 1, 2)
 
     def fields(self) -> tuple[str, ...]:
         """Return the `Batch` fields it can fill."""
@@ -50,99 +59,82 @@ class Images:
 
 def prepare(
     dataset: Dataset, *, size: int, channels: int = 3, groups: tuple[int, ...] = (),
-    progress: Progress | None = None,
+    progress: Progress | None = None, cache: Path | None = None,
 ) -> Images:  # fmt: skip
     """Decode, crop to the centre square and resize every image, on all cores.
 
     Args:
         size: edge of the result in pixels.
         groups: age edges that turn ages into labels; without ages the data keep their own.
+        cache: the folder of stores; None to decode into memory.
 
     Raises:
-        DataError: no image can be read.
+        DataError: no image can be read. OutputError: the cache cannot be written.
     """
     table = dataset.table()
-    pixels = np.empty((table.length, size, size, channels), np.uint8)
-    bad: dict[int, str] = {}
-    for done, (index, image) in enumerate(decoded(dataset, table.length, size, channels), 1):
-        if isinstance(image, str):
-            bad[index] = image
-        else:
-            pixels[index] = image
-        if progress:
-            progress(done, table.length)
-    if len(bad) == table.length:
-        first = f", the first: {bad[0]}" if bad else ""
+    check(dataset, table)
+    pixels = packed(dataset, table.length, size, channels, progress=progress, cache=cache)
+    if len(pixels.bad) == table.length:
+        first = f", the first: {pixels.bad[0]}" if pixels.bad else ""
         raise DataError(f"{dataset.config.name or 'the data'}: no readable image{first}")
-    keep = np.array([i not in bad for i in range(table.length)])
-    return assemble(dataset, table, pixels, keep, bad, groups)
+    return assemble(dataset, table, pixels, groups)
 
 
-def decoded(
-    dataset: Dataset, length: int, size: int, channels: int
-) -> Iterator[tuple[int, NDArray[np.uint8] | str]]:
-    """Yield (index, pixels [S, S, C] or the reason why not), in order, decoded on all cores."""
+def check(dataset: Dataset, table: Table) -> None:
+    """Refuse a table that contradicts itself, before an age of NaN counts as the oldest group.
 
-    def one(index: int) -> NDArray[np.uint8] | str:
-        try:
-            return fit(dataset.image(index), size, channels)
-        except UnreadableImage as error:
-            return str(error)
-
-    def some(indices: range) -> list[NDArray[np.uint8] | str]:
-        many = dataset.images(indices)
-        if many is None:
-            return [one(index) for index in indices]
-        return [fit(image, size, channels) for image in many]
-
-    chunks = [range(i, min(i + CHUNK, length)) for i in range(0, length, CHUNK)]
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        for indices, found in zip(chunks, pool.map(some, chunks), strict=True):
-            yield from zip(indices, found, strict=True)
-    finally:
-        pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the whole set
+    Raises:
+        DataError: names the column.
+    """
+    name = dataset.config.name or "the data"
+    for column, values in columns(table).items():
+        if values is not None and len(values) != table.length:
+            raise DataError(f"{name}: {len(values)} of {column!r} for {table.length} images")
+    if table.ages is not None and not np.isfinite(table.ages).all():
+        raise DataError(f"{name}: an age is not a number; leave such images out")
+    labels = table.labels
+    if (
+        labels is not None
+        and len(labels)
+        and not 0 <= labels.min() <= labels.max() < len(table.classes)
+    ):
+        raise DataError(
+            f"{name}: labels run from {labels.min()} to {labels.max()}, "
+            f"and there are {len(table.classes)} classes"
+        )
 
 
-def fit(image: Image.Image | NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
-    """Return the centre square of an image as uint8 [size, size, channels], antialiased."""
-    if isinstance(image, np.ndarray):
-        image = Image.fromarray(image)
-    image = image.convert("L" if channels == 1 else "RGB")
-    if image.size != (size, size):
-        edge = min(image.size)
-        left, top = (image.width - edge) / 2, (image.height - edge) / 2
-        box = (left, top, left + edge, top + edge)
-        image = image.resize((size, size), Image.Resampling.BICUBIC, box, reducing_gap=3.0)
-    return np.asarray(image).reshape(size, size, channels)
-
-
-def assemble(
-    dataset: Dataset, table: Table, pixels: NDArray[np.uint8], keep: NDArray[np.bool_],
-    bad: dict[int, str], groups: tuple[int, ...],
-) -> Images:  # fmt: skip
+def assemble(dataset: Dataset, table: Table, pixels: Pixels, groups: tuple[int, ...]) -> Images:
     """Put the readable images, their labels and the facts of the whole together."""
-    pixels = pixels if keep.all() else pixels[keep]
-    cut = {name: None if c is None else c[keep] for name, c in columns(table).items()}
-    labels, classes = cut["label"], table.classes
-    if groups and cut["age"] is not None:
-        labels, classes = group_of(cut["age"], groups), group_names(groups)
+    keep = np.array([i for i in range(table.length) if i not in pixels.bad])
+    known = {name: None if c is None else c[keep] for name, c in columns(table).items()}
+    classes, ages = table.classes, known["age"]
+    if groups and ages is not None:
+        known["label"], classes = group_of(ages, groups), group_names(groups)
     else:
         groups = ()
-    tensors = {name: None if c is None else torch.from_numpy(c) for name, c in cut.items()}
-    tensors["label"] = None if labels is None else torch.from_numpy(labels)
+    labels, identities = known["label"], known["identity"]
     info = DataInfo(
         name=dataset.config.name, license=dataset.license, version=dataset.version,
-        images=len(pixels), groups=groups,
-        size=pixels.shape[1], channels=pixels.shape[3], classes=classes,
-        counts=tuple(int((labels == i).sum()) for i in range(len(classes))) if classes else (),
-        mean_ages=mean_ages(cut["age"], labels, len(classes)),
-        identities=0 if cut["identity"] is None else len(np.unique(cut["identity"])),
-        fingerprint=fingerprint(pixels, labels, cut["age"], cut["identity"]),
+        images=len(keep), groups=groups,
+        size=pixels.array.shape[1], channels=pixels.array.shape[3], classes=classes,
+        counts=() if labels is None else counted(labels, len(classes)),
+        mean_ages=mean_ages(ages, labels, len(classes)),
+        identities=0 if identities is None else len(np.unique(identities)),
+        fingerprint=fingerprint(pixels.sha256, *known.values()),
     )  # fmt: skip
-    nchw = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
-    unreadable = tuple(f"{index}: {why}" for index, why in sorted(bad.items()))
-    return Images(nchw, info, **tensors, unreadable=unreadable, removed=table.removed)
+    return Images(
+        torch.from_numpy(pixels.array).permute(0, 3, 1, 2), info,
+        rows=torch.from_numpy(keep) if pixels.bad else None,
+        unreadable=tuple(f"{dataset.describe(i)}: {why}" for i, why in sorted(pixels.bad.items())),
+        removed=table.removed,
+        **{name: None if c is None else torch.from_numpy(c) for name, c in known.items()},
+    )  # fmt: skip
+
+
+def counted(labels: NDArray[Any], classes: int) -> tuple[int, ...]:
+    """Return how many images each class has."""
+    return tuple(np.bincount(labels, minlength=classes).tolist())
 
 
 def columns(table: Table) -> dict[str, NDArray[np.int64] | NDArray[np.float32] | None]:
@@ -160,10 +152,10 @@ def mean_ages(
     return tuple(round(float(a.mean(dtype=np.float64)), 3) if len(a) else None for a in inside)
 
 
-def fingerprint(pixels: NDArray[np.uint8], *facts: NDArray[np.int64] | NDArray[np.float32] | None) -> str:
-    """Return the sha256 over shape, pixels and every known column."""
-    digest = hashlib.sha256(repr(pixels.shape).encode())
-    for part in (pixels, *facts):
+def fingerprint(pixels: str, *facts: NDArray[Any] | None) -> str:
+    """Return the sha256 over the pixels' own and every known column."""
+    digest = hashlib.sha256(pixels.encode())
+    for part in facts:
         digest.update(b"none" if part is None else np.ascontiguousarray(part).data)
     return digest.hexdigest()
 
@@ -178,8 +170,8 @@ def require(images: Images, fields: tuple[str, ...]) -> None:
     if lacking:
         has = ", ".join(images.fields())
         raise DataError(
-            f"the model needs {lacking[0]!r} and {images.info.name or 'the data'} gives only {has}; "
-            "choose other data with --data (`ganzoo list dataset` shows what each gives)"
+            f"the model needs {lacking[0]!r} and {images.info.name or 'the data'} gives only {has};"
+            " choose other data with --data (`ganzoo list dataset` shows what each gives)"
         )
 
 

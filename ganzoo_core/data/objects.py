@@ -25,8 +25,10 @@ class ObjectDataset(Dataset):
     def __init__(self, items: Any, config: Any) -> None:
         super().__init__(config)
         if not hasattr(items, "__getitem__") or not isinstance(items, Sized) or not len(items):
-            raise DataError("data must be a data set's name, or a non-empty torch Dataset with len()")
-        self.items = items
+            raise DataError(
+                "data must be a data set's name, or a non-empty torch Dataset with len()"
+            )
+        self.items: Any = items
         self.negative = self.signed()
 
     def signed(self) -> bool:
@@ -44,12 +46,15 @@ class ObjectDataset(Dataset):
     @cached_property
     def labels(self) -> NDArray[np.int64] | None:
         """The labels of all items, where the first has one."""
-        targets = getattr(self.items, "targets", None)
-        if targets is not None and len(targets) == len(self.items):
-            return np.asarray(targets, dtype=np.int64)
-        if self.part(0, 1) is None:
-            return None
-        return np.array([int(self.part(i, 1)) for i in range(len(self.items))], np.int64)
+        found = getattr(self.items, "targets", None)
+        if found is None or len(found) != len(self.items):
+            if self.part(0, 1) is None:
+                return None
+            found = [self.part(i, 1) for i in range(len(self.items))]
+        labels = np.asarray(found)
+        if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+            raise DataError("labels must be class indices: one whole number for each image")
+        return labels.astype(np.int64)
 
     def table(self) -> Table:
         """Return labels and their names."""

@@ -41,6 +41,12 @@ class Average:
         for old, new in self.integers:
             old.copy_(new)
 
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Make the average the live weights."""
+        for shadow, live in (*self.floats, *self.integers):
+            live.copy_(shadow)
+
     def state(self) -> dict[str, Tensor]:
         """Return every shadow tensor by name, ``generator.conv.weight``."""
         return {f"{n}.{k}": v for n, net in self.nets.items() for k, v in net.state_dict().items()}

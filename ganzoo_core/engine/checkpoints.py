@@ -7,7 +7,6 @@ skipped for the one before.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,27 +19,18 @@ from ganzoo_core.files import load_tensors, save_tensors, sha256, write_json
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One checkpoint on disk."""
+    """One checkpoint, read and verified."""
 
     path: Path
     """The .safetensors file."""
     about: dict[str, Any]
-    """round, seconds, model, sha256."""
-
-    def load(self) -> dict[str, Tensor]:
-        """Read the tensors.
-
-        Raises:
-            WeightsError: the file is missing, or its hash is not the recorded one.
-        """
-        if not self.path.exists():
-            raise WeightsError(f"checkpoint {self.path} is missing")
-        if sha256(self.path) != self.about.get("sha256"):
-            raise WeightsError(f"checkpoint {self.path} is truncated or damaged (its hash differs)")
-        return load_tensors(self.path)[0]
+    """round, seconds, model, seed."""
+    state: dict[str, Tensor]
 
 
-def save_checkpoint(folder: Path, state: dict[str, Tensor], about: dict[str, Any], keep: int) -> Path:
+def save_checkpoint(
+    folder: Path, state: dict[str, Tensor], about: dict[str, Any], keep: int
+) -> Path:
     """Write a checkpoint, then remove all but the newest `keep`.
 
     Raises:
@@ -48,36 +38,64 @@ def save_checkpoint(folder: Path, state: dict[str, Tensor], about: dict[str, Any
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{about['round']:08d}.safetensors"
-    save_tensors(path, state)
+    save_tensors(path, state, about)
     write_json(path.with_suffix(".json"), {**about, "sha256": sha256(path)})
-    for old in list(checkpoints(folder))[keep:]:
-        old.path.with_suffix(".json").unlink(missing_ok=True)
-        old.path.unlink(missing_ok=True)
+    prune(folder, path, keep)
     return path
 
 
-def checkpoints(folder: Path) -> Iterator[Checkpoint]:
-    """Yield the committed checkpoints of a folder, newest first; unreadable records are passed."""
-    for record in sorted(folder.glob("[0-9]*.json"), reverse=True):
-        try:
-            about = json.loads(record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(about, dict) and isinstance(about.get("round"), int):
-            yield Checkpoint(record.with_suffix(".safetensors"), about)
+def prune(folder: Path, newest: Path, keep: int) -> None:
+    """Keep the newest checkpoint and those before it, `keep` in all.
+
+    Later ones go: resume skipped them as damaged. So do files without a record, and the
+    temporary files of a process that was killed.
+    """
+    stems = [record.stem for record in records(folder) if record.stem <= newest.stem][:keep]
+    for path in folder.glob("[0-9]*.json"):  # the record goes first: it commits the tensors
+        if path.stem not in stems:
+            path.unlink(missing_ok=True)
+    for path in (*folder.glob("[0-9]*.safetensors"), *folder.glob(".[0-9]*.part")):
+        if path.stem not in stems:
+            path.unlink(missing_ok=True)
 
 
-def latest(folder: Path) -> tuple[Checkpoint, dict[str, Tensor], list[str]]:
-    """Return the newest sound checkpoint, its tensors, and what was skipped to reach it.
+def records(folder: Path) -> list[Path]:
+    """Return the records of a folder's checkpoints, newest first."""
+    return sorted(folder.glob("[0-9]*.json"), reverse=True)
+
+
+def read_checkpoint(record: Path) -> Checkpoint:
+    """Read one checkpoint.
+
+    Raises:
+        WeightsError: the record or the tensors are missing, damaged or do not belong together.
+    """
+    path = record.with_suffix(".safetensors")
+    try:
+        digest = json.loads(record.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise WeightsError(f"checkpoint record {record} is damaged") from None
+    if not path.exists():
+        raise WeightsError(f"checkpoint {path} is missing")
+    if sha256(path) != digest:
+        raise WeightsError(f"checkpoint {path} is truncated or damaged (its hash differs)")
+    state, about = load_tensors(path)
+    if not isinstance(about, dict) or not isinstance(about.get("round"), int):
+        raise WeightsError(f"{path} is no checkpoint: its header names no round")
+    return Checkpoint(path, about, state)
+
+
+def latest(folder: Path) -> tuple[Checkpoint, list[str]]:
+    """Return the newest sound checkpoint, and what was skipped to reach it.
 
     Raises:
         WeightsError: there is none.
     """
     skipped: list[str] = []
-    for checkpoint in checkpoints(folder):
+    for record in records(folder):
         try:
-            return checkpoint, checkpoint.load(), skipped
+            return read_checkpoint(record), skipped
         except WeightsError as error:
             skipped.append(str(error))
-    why = f": {skipped[0]}" if skipped else ""
+    why = f": {skipped[0]}" if skipped else "; start a new run"
     raise WeightsError(f"no sound checkpoint in {folder}{why}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ganzoo_core.config import StageConfig, TrainConfig
@@ -24,6 +23,11 @@ class Leg:
         """Fresh draws a round: one, and one more for each repetition of a step."""
         return draws_per_round(self.stage)
 
+    @property
+    def players(self) -> set[str]:
+        """Who learns in this stage."""
+        return {step.player for step in self.stage.steps}
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -38,7 +42,7 @@ class Plan:
 
     def at(self, round: int) -> Leg:
         """Return the leg that a round belongs to."""
-        return next(leg for leg in self.legs if round < leg.end)
+        return next((leg for leg in self.legs if round < leg.end), self.legs[-1])
 
 
 def draws_per_round(stage: Stage) -> int:
@@ -53,27 +57,40 @@ def make_plan(stages: tuple[Stage, ...], config: TrainConfig, images: int) -> Pl
         UsageError: a `train.<stage>` that the model lacks, or a stage without a length.
     """
     names = [stage.name for stage in stages]
+    if not names:
+        raise UsageError("the model has no stages: there is nothing to train")
     for name in config.stages:
         if name not in names:
             raise UsageError(f"there is no stage 'train.{name}'.{suggest(name, names)}")
     ends, legs = 0, []
     for stage in stages:
-        start, ends = ends, ends + rounds_of(stage, config.stages, config.batch, images)
+        open_end = stage is stages[-1] and config.steps is not None
+        given = config.stages.get(stage.name, StageConfig())
+        start, ends = ends, ends + rounds_of(stage, given, config.batch, images, open_end)
         legs.append(Leg(stage, start, ends))
     if config.steps is not None:
         last = legs[-1]
         legs[-1] = Leg(last.stage, last.start, max(config.steps, last.start))
-        legs = [Leg(x.stage, x.start, min(x.end, config.steps)) for x in legs if x.start <= config.steps]
+        legs = [
+            Leg(x.stage, x.start, min(x.end, config.steps)) for x in legs if x.start <= config.steps
+        ]
     return Plan(tuple(legs))
 
 
-def rounds_of(stage: Stage, lengths: Mapping[str, StageConfig], batch: int, images: int) -> int:
-    """Return a stage's length in rounds: from the configuration, else from the model."""
-    given = lengths.get(stage.name, StageConfig())
+def rounds_of(
+    stage: Stage, given: StageConfig, batch: int, images: int, open_end: bool = False
+) -> int:
+    """Return a stage's length in rounds: from the configuration, else from the model.
+
+    Args:
+        open_end: `train.steps` says where it ends, so it needs no length of its own.
+    """
     source = given if given.rounds is not None or given.epochs is not None else stage
     if source.rounds is not None:
         return source.rounds
     if source.epochs is None or stage.draw.how == "none":
+        if open_end:
+            return 0
         raise UsageError(
             f"stage {stage.name!r} needs a length in rounds: --set train.{stage.name}.rounds=N"
         )

@@ -16,17 +16,20 @@ from ganzoo_core.interfaces import Model, Player
 class ActivePlayer:
     """What the Trainer keeps for one player."""
 
-    def __init__(self, model: Model, name: str, player: Player, scaler: bool) -> None:
+    def __init__(
+        self, model: Model, name: str, player: Player, device: torch.device, scaler: bool
+    ) -> None:
         self.name = name
         self.params = dict(named_params(model, name, player))
+        self.nets: list[nn.Module] = [getattr(model, net) for net in player.nets]
         self.optim = player.optim(self.params.values())
-        self.scaler = torch.amp.GradScaler(enabled=scaler)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=scaler)
         self.average = Average(model, player.nets, player.ema) if player.ema else None
 
     def minimise(self, loss: Tensor) -> None:
         """Backward into this player's parameters only, then step."""
         self.optim.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward(inputs=list(self.params.values()))
+        torch.autograd.backward(self.scaler.scale(loss), inputs=list(self.params.values()))
         self.scaler.step(self.optim)
         self.scaler.update()
 
@@ -40,7 +43,10 @@ class ActivePlayer:
         if self.average:
             out |= {f"ema.{self.name}.{k}": v for k, v in self.average.state().items()}
         if self.scaler.is_enabled():
-            out |= {f"scaler.{self.name}.{k}": torch.tensor(v) for k, v in self.scaler.state_dict().items()}
+            out |= {
+                f"scaler.{self.name}.{k}": torch.tensor(v)
+                for k, v in self.scaler.state_dict().items()
+            }
         return out
 
     @torch.no_grad()
@@ -53,15 +59,19 @@ class ActivePlayer:
         for name, param in self.params.items():
             prefix = f"optim.{self.name}.{name}."
             for key, value in part(state, prefix).items():
-                like = torch.empty_like(param) if value.shape == param.shape else value.to(param.device)
-                self.optim.state[param][key] = like.copy_(value)
+                if value.shape == param.shape:
+                    self.optim.state[param][key] = torch.empty_like(param).copy_(value)
+                else:
+                    self.optim.state[param][key] = value.to(param.device, copy=True)
         if self.average:
             shadow = self.average.state()
             for key, value in part(state, f"ema.{self.name}.").items():
-                shadow[key].copy_(value)
+                if key in shadow:
+                    shadow[key].copy_(value)
         if self.scaler.is_enabled():
             found = part(state, f"scaler.{self.name}.")
-            self.scaler.load_state_dict({k: v.item() for k, v in found.items()})
+            if found:
+                self.scaler.load_state_dict({k: v.item() for k, v in found.items()})
 
 
 def part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -92,6 +102,7 @@ class Freezer:
     def __init__(self, players: Iterable[ActivePlayer]) -> None:
         self.params = {p.name: list(p.params.values()) for p in players}
         self.free = ""
+        self.thawed = 0
 
     def only(self, name: str) -> None:
         """Let just one player's parameters learn."""
@@ -106,10 +117,13 @@ class Freezer:
         """Let all players' parameters record a graph for a while."""
         for params in self.params.values():
             set_grad(params, True)
+        self.thawed += 1
         try:
             yield
         finally:
-            self.only(self.free)
+            self.thawed -= 1
+            if not self.thawed:  # one `once` may call another
+                self.only(self.free)
 
 
 def set_grad(params: list[nn.Parameter], on: bool) -> None:

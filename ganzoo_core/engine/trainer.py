@@ -17,12 +17,12 @@ from ganzoo_core.engine.average import with_averages
 from ganzoo_core.engine.checkpoints import latest, save_checkpoint
 from ganzoo_core.engine.plan import Leg, make_plan
 from ganzoo_core.engine.players import ActivePlayer, Freezer, part
-from ganzoo_core.engine.setup import Setup
+from ganzoo_core.engine.setup import Setup, seed_torch
 from ganzoo_core.engine.signals import Stop
 from ganzoo_core.engine.turn import EngineTurn, Log
-from ganzoo_core.errors import DivergedError, Interrupted
+from ganzoo_core.errors import DivergedError, Interrupted, WeightsError
 from ganzoo_core.files import copy_strictly
-from ganzoo_core.interfaces import Model, Step
+from ganzoo_core.interfaces import Model, Step, seed_at
 
 
 class Watcher(Protocol):
@@ -55,21 +55,42 @@ class Trainer:
         self.model.judges.to(self.device)
         self.images = images
         stages = model.stages()
+        self.stages = stages
         self.plan = make_plan(stages, config, len(images) if images else 0)
         self.batches = {
             s.name: Batches(images, s.draw, config.batch, self.device, config.seed, s.name)
             for s in stages
         }
         fp16 = setup.precision == "fp16"
-        self.players = {n: ActivePlayer(model, n, p, fp16) for n, p in model.players().items()}
+        self.players = {
+            name: ActivePlayer(model, name, player, self.device, fp16)
+            for name, player in model.players().items()
+        }
         self.freezer = Freezer(self.players.values())
         self.log = Log()
+        self.leg: Leg | None = None
         self.round = 0
         self.seconds = 0.0
         self.seen = torch.zeros((), dtype=torch.float32 if setup.device == "mps" else torch.float64,
                                 device=self.device)  # fmt: skip
 
     # --- one round ---------------------------------------------------------------------------
+
+    def enter(self, leg: Leg) -> None:
+        """Begin a stage, or take it up again. Networks whose player rests are in eval mode, and a
+        player that never learns again takes its average for its weights: what later stages see
+        is what the bundle will carry."""
+        self.leg = leg
+        self.model.train()
+        learning = {net for name in leg.players for net in self.players[name].nets}
+        for player in self.players.values():
+            for net in player.nets:
+                net.train(net in learning)
+        rest = self.stages[self.stages.index(leg.stage) :]
+        busy = {step.player for stage in rest for step in stage.steps}
+        for name, player in self.players.items():
+            if self.round == leg.start and name not in busy and player.average:
+                player.average.settle()
 
     def turn(self, leg: Leg, round: int, draw: int) -> EngineTurn:
         """Draw a fresh batch: number `draw` of this round of the stage."""
@@ -79,8 +100,10 @@ class Trainer:
 
     def play(self, leg: Leg) -> None:
         """Pass once through a stage's steps."""
+        if leg is not self.leg:
+            self.enter(leg)
         round = self.round - leg.start
-        turn, draw, stepped = self.turn(leg, round, 0), 0, set()
+        turn, draw = self.turn(leg, round, 0), 0
         for step in leg.stage.steps:
             runs = round % step.every == 0 and (step.when is None or step.when(round))
             for repetition in range(step.repeat):
@@ -90,16 +113,22 @@ class Trainer:
                 if repetition:
                     turn = self.turn(leg, round, draw)
                 self.step(step, turn)
-                stepped.add(step.player)
         self.round += 1
         self.seen += self.config.batch
-        for name in stepped:
+        for name in leg.players:  # in every round, also where `every` passes the player over
             if average := self.players[name].average:
-                average.update(self.round * self.config.batch, self.config.batch)
+                average.update(
+                    (self.round - self.begins(name)) * self.config.batch, self.config.batch
+                )
+
+    def begins(self, player: str) -> int:
+        """Return the round in which a player first learns."""
+        return next(leg.start for leg in self.plan.legs if player in leg.players)
 
     def step(self, step: Step, turn: EngineTurn) -> None:
         """One optimiser step: the other players frozen, the loss minimised, `after` run."""
         self.freezer.only(step.player)
+        seed_torch(self.device, seed_at(*turn.place, step.name))
         low = self.setup.dtype != torch.float32
         with torch.autocast(self.device.type, self.setup.dtype, enabled=low):
             loss = step.loss(turn)
@@ -118,18 +147,21 @@ class Trainer:
             Interrupted: a signal came; a checkpoint was written.
             DivergedError: a loss is not finite; the last checkpoint is sound.
         """
-        self.model.train()
         started, begun = time.perf_counter() - self.seconds, self.round
-        with Stop() as stop:
+        forked = [self.device] if self.device.type == "cuda" else []
+        with Stop() as stop, torch.random.fork_rng(forked):
             while self.round < self.plan.total and stop.signal is None:
                 self.play(self.plan.at(self.round))
                 self.seconds = time.perf_counter() - started
                 self.report()
                 if self.due(self.config.checkpoint_every) and self.round < self.plan.total:
                     self.save(folder)
-            if self.round > begun:
-                self.write_log()
+            if self.round >= self.plan.total:
+                self.write_log()  # of a window cut short, whose values the checkpoint keeps
+            if self.round > begun or not begun:
                 self.save(folder)
+            if self.round >= self.plan.total:  # saved first: a full disk costs a picture, no round
+                self.watcher.sampled(self.averaged(), self.round)
             if stop.signal is not None:
                 name = "Ctrl-C" if stop.signal == signal.SIGINT else "SIGTERM"
                 raise Interrupted(
@@ -146,7 +178,8 @@ class Trainer:
         self.watcher.advanced(self.round, self.plan.total)
         if self.due(self.config.log_every):
             self.write_log()
-        if self.due(self.config.sample_every) or self.round == self.plan.total:
+            self.log.clear()
+        if self.due(self.config.sample_every) and self.round < self.plan.total:
             self.watcher.sampled(self.averaged(), self.round)
 
     def write_log(self) -> None:
@@ -155,21 +188,39 @@ class Trainer:
         Raises:
             DivergedError: a value is not finite.
         """
-        values = self.log.means()
+        values = self.finite()
         if not values:
             return
-        bad = [name for name, value in values.items() if not math.isfinite(value)]
-        if bad:
-            raise DivergedError(
-                f"{bad[0]} is not finite at round {self.round}: the last checkpoint is sound; "
-                "lower the learning rate or use --precision fp32, then resume or start anew"
-            )
         leg = self.plan.at(self.round - 1)
         done = self.round * self.config.batch
         self.watcher.logged({
             "round": self.round, "rounds": self.plan.total, "stage": leg.stage.name,
             "images": done, "seconds": round(self.seconds, 3), **values,
         })  # fmt: skip
+
+    def finite(self) -> dict[str, float]:
+        """Return the means of the line being gathered.
+
+        Raises:
+            DivergedError: a value is not finite.
+        """
+        values = self.log.means()
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise self.diverged(name)
+        return values
+
+    def diverged(self, what: str) -> DivergedError:
+        """Say what is not finite."""
+        return DivergedError(
+            f"{what} is not finite at round {self.round}: the last checkpoint is sound; "
+            "lower the learning rate or use --precision fp32, then resume or start anew"
+        )
+
+    @property
+    def line(self) -> int:
+        """The last round with a full line of metrics; values after it are in the checkpoint."""
+        return self.round - self.round % self.config.log_every
 
     def averaged(self) -> Model:
         """Return the model with its averaged networks, for sampling and export."""
@@ -182,11 +233,18 @@ class Trainer:
         out = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         for player in self.players.values():
             out |= player.state()
-        return out
+        return out | self.log.state()
 
     def save(self, folder: Path) -> None:
-        """Write a checkpoint of this round; whatever is not finite is refused first."""
-        self.write_log()
+        """Write a checkpoint of this round.
+
+        Raises:
+            DivergedError: a loss or weight is not finite; the former checkpoint stays.
+        """
+        self.finite()
+        for name, param in self.model.named_parameters():
+            if not param.isfinite().all():
+                raise self.diverged(name)
         about = {
             "round": self.round, "seconds": round(self.seconds, 3),
             "model": type(self.model).__name__, "seed": self.config.seed,
@@ -200,10 +258,18 @@ class Trainer:
         Raises:
             WeightsError: there is none, or it is of another model.
         """
-        checkpoint, state, skipped = latest(folder)
+        checkpoint, skipped = latest(folder)
+        state = checkpoint.state
         copy_strictly(self.model.state_dict(), part(state, "model."), checkpoint.path)
         for player in self.players.values():
             player.restore(state)
+        self.log.restore(part(state, "log."), self.device)
+        if strangers := sorted(set(self.state()) ^ set(state)):
+            raise WeightsError(
+                f"{checkpoint.path} belongs to another model or preset: only one of them has "
+                f"{strangers[0]!r}"
+            )
+        self.leg = None
         self.round = checkpoint.about["round"]
         self.seconds = float(checkpoint.about.get("seconds", 0))
         self.seen.fill_(self.round * self.config.batch)

@@ -24,7 +24,7 @@ class EngineTurn:
     ) -> None:  # fmt: skip
         self.batch = batch
         self.seen = seen
-        self.step = ""
+        self.place = place
         self._noise = SeededNoise(seen.device, *place)
         self._log = log
         self._thaw = thaw
@@ -38,7 +38,7 @@ class EngineTurn:
         """Make a value once a draw. All players are thawed meanwhile, so that the graph of a
         shared fake reaches the generator even when the discriminator's step makes it."""
         if name not in self._made:
-            with self._thaw():
+            with self._thaw(), torch.enable_grad():
                 self._made[name] = make()
         return cast(T, self._made[name])
 
@@ -56,13 +56,24 @@ class Log:
     def add(self, **values: Tensor) -> None:
         """Take 0-d tensors."""
         for name, value in values.items():
-            self.values.setdefault(name, []).append(value.detach())
+            # a copy, since a model may log a buffer that it goes on changing
+            self.values.setdefault(name, []).append(value.detach().to(torch.float32, copy=True))
 
     def means(self) -> dict[str, float]:
-        """Return the mean of each value since the last call; one synchronisation."""
+        """Return the mean of each value since `clear`; one synchronisation."""
         if not self.values:
             return {}
-        names = list(self.values)
-        stacked = torch.stack([torch.stack(self.values[n]).float().mean() for n in names])
+        stacked = torch.stack([torch.stack(values).mean() for values in self.values.values()])
+        return dict(zip(self.values, stacked.tolist(), strict=True))
+
+    def clear(self) -> None:
+        """Begin the next line."""
         self.values = {}
-        return dict(zip(names, stacked.tolist(), strict=True))
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the values of the line that is not written yet, ``log.d`` [n]."""
+        return {f"log.{name}": torch.stack(values) for name, values in self.values.items()}
+
+    def restore(self, state: dict[str, Tensor], device: torch.device) -> None:
+        """Take the state of `state()` back."""
+        self.values = {name: list(values.to(device).unbind()) for name, values in state.items()}

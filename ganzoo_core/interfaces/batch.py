@@ -40,8 +40,10 @@ class DataInfo:
 
     @property
     def present(self) -> tuple[int, ...]:
-        """Indices of the classes that have images: the only ones a model can learn."""
-        return tuple(i for i, count in enumerate(self.counts) if count)
+        """Indices of the classes that have images, the only ones a model can learn; all of them
+        where nobody counted."""
+        counts = self.counts or (1,) * len(self.classes)
+        return tuple(i for i, count in enumerate(counts) if count)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -50,7 +52,8 @@ class DataInfo:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> DataInfo:
         """Rebuild from `to_json`; JSON's lists become tuples again."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        frozen: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**frozen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +80,10 @@ class Batch:
     def map(self, change: Callable[[Tensor], Tensor], size: int | None = None) -> Batch:
         """Return the batch with every tensor changed; `size` if the change alters N."""
         size = self.size if size is None else size
-        moved: dict[str, Any] = {"size": size, "extra": {k: change(v) for k, v in self.extra.items()}}
+        moved: dict[str, Any] = {
+            "size": size,
+            "extra": {k: change(v) for k, v in self.extra.items()},
+        }
         for spot in fields(self):
             value = getattr(self, spot.name)
             if isinstance(value, Tensor):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -48,7 +50,7 @@ class Dataset(ABC):
     version: str = ""
     """Of drawn data: changes when the same options give other pixels. Weights record it."""
     layouts: ClassVar[Mapping[str, str]] = {"folder": "ganzoo_core.data.export:write_folder"}
-    """How `ganzoo data make` can write it: a name, and ``module:function(dataset, out, progress)``."""
+    """How `ganzoo data make` writes it: a name and ``module:function(dataset, out, progress)``."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -70,3 +72,22 @@ class Dataset(ABC):
     def images(self, indices: Sequence[int]) -> list[Image.Image | NDArray[np.uint8]] | None:
         """Return many images in one call, where that is faster (drawn data); else None."""
         return None
+
+    def describe(self, index: int) -> str:
+        """Return the name by which a person finds an image, such as its file's."""
+        return str(index)
+
+    def source(self) -> str:
+        """Return a fingerprint of the files behind the data: names, sizes and times of change.
+
+        With the options and `version` it names the packed store, so it must change with the data.
+        """
+        path = Path(self.config.path) if self.config.path else None
+        if path is None:
+            return ""
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        digest = hashlib.sha256()
+        for file in files:
+            seen, name = file.stat(), file.relative_to(path.parent)
+            digest.update(f"{name}\0{seen.st_size}\0{seen.st_mtime_ns}\n".encode())
+        return digest.hexdigest()

@@ -29,9 +29,7 @@ class GAN(Model):
 
     def fake(self, t: Turn) -> Tensor:
         """Return fakes [N, C, H, W], made once a draw and shared by both steps."""
-        return t.once(
-            "fake", lambda: self.generate(len(t.batch), self.labels(t), t.noise)
-        )
+        return t.once("fake", lambda: self.generate(len(t.batch), self.labels(t), t.noise))
 
     def labels(self, t: Turn) -> Tensor | None:
         """Return the labels of the fakes [N]: those of the real batch."""
@@ -49,7 +47,7 @@ class GAN(Model):
         real_logit = self.discriminator(real, label)
         fake_logit = self.discriminator(fake, label)
         t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean())
-        penalty = self.loss.penalty(lambda x: self.discriminator(x, label), real, fake)
+        penalty = self.loss.penalty(lambda x: self.discriminator(x, label), real, fake, t.noise)
         return self.loss.d(real_logit, fake_logit) + penalty
 
     def generator_loss(self, t: Turn) -> Tensor:

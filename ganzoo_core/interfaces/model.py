@@ -48,7 +48,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of training with its own steps and its own draw. One round passes all steps once."""
+    """A part of training with its own steps and its own draw. One round passes all steps once.
+
+    Networks whose player has no step in the stage are in eval mode. A player that has none in any
+    later stage either takes its average for its weights as the stage begins, so that an encoder,
+    say, learns to invert the generator that the bundle will carry.
+    """
 
     name: str
     steps: tuple[Step, ...]

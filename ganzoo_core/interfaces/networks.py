@@ -55,6 +55,6 @@ class Loss(ABC):
     pairs = False
     """Whether `g` needs the logits of real images."""
 
-    def penalty(self, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    def penalty(self, critic: Critic, real: Tensor, fake: Tensor, noise: Noise) -> Tensor:
         """Return a regulariser of the discriminator, 0-d; none by default."""
         return torch.zeros((), device=real.device)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol, runtime_checkable
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from ganzoo_core.interfaces.turn import Noise
@@ -64,7 +67,38 @@ CAPABILITIES: dict[str, type] = {
 }
 
 
-class Judges(Mapping[str, nn.Module]):
+class Judge:
+    """One frozen network. Its methods run in fp32, whatever the precision of the run: they leave
+    autocast, and half-precision images are widened."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module.float().eval().requires_grad_(False)
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Call the network."""
+        return in_fp32(self.module)(*inputs)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.module, name)
+        return in_fp32(value) if inspect.ismethod(value) else value
+
+
+def in_fp32(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that computes in fp32 under any autocast."""
+
+    def run(*inputs: Any) -> Any:
+        """Widen float tensors and call the method outside autocast."""
+        kinds = {x.device.type for x in inputs if isinstance(x, Tensor)}
+        wide = [x.float() if isinstance(x, Tensor) and x.is_floating_point() else x for x in inputs]
+        with ExitStack() as stack:
+            for kind in kinds:
+                stack.enter_context(torch.autocast(kind, enabled=False))
+            return method(*wide)
+
+    return run
+
+
+class Judges(Mapping[str, Judge]):
     """Frozen networks by role: eval, fp32, outside state_dict, players, EMA and gradient sync.
 
     Not an `nn.Module`, so that a model which holds it does not register its networks. Gradients
@@ -72,19 +106,19 @@ class Judges(Mapping[str, nn.Module]):
     """
 
     def __init__(self, modules: Mapping[str, nn.Module] | None = None) -> None:
-        self._modules = {r: m.float().eval().requires_grad_(False) for r, m in (modules or {}).items()}
+        self._judges = {role: Judge(module) for role, module in (modules or {}).items()}
 
-    def __getitem__(self, role: str) -> nn.Module:
-        return self._modules[role]
+    def __getitem__(self, role: str) -> Judge:
+        return self._judges[role]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
+        return iter(self._judges)
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(self._judges)
 
-    def to(self, device: object) -> Judges:
+    def to(self, device: torch.device) -> Judges:
         """Move every judge to a device, in place."""
-        for module in self._modules.values():
-            module.to(device)  # type: ignore[call-overload]
+        for judge in self._judges.values():
+            judge.module.to(device)
         return self

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.interfaces.batch import DataInfo
 from ganzoo_core.interfaces.roles import Samples
-from ganzoo_core.interfaces.turn import SeededNoise
+from ganzoo_core.interfaces.turn import Kind, Noise, SeededNoise
 
 Label = int | str | Sequence[int | str] | None
 CHUNK = 64
@@ -37,9 +37,9 @@ def label_index(info: DataInfo, label: int | str) -> int:
 def label_indices(info: DataInfo, label: Label, n: int) -> Tensor | None:
     """Return n class indices [n] int64; None for models of unlabelled data."""
     if label is None:
-        pool = list(info.present or range(len(info.classes)))
+        pool = info.present
         return torch.tensor([pool[i % len(pool)] for i in range(n)]) if pool else None
-    if isinstance(label, int | str):
+    if isinstance(label, str) or not isinstance(label, Sequence):
         label = [label] * n
     if len(label) != n:
         raise UsageError(f"{len(label)} labels for {n} images: give one, or one for each")
@@ -58,9 +58,28 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
+class Repeated:
+    """Noise whose row i is that of i mod `distinct`: the same latent under many labels."""
+
+    def __init__(self, noise: Noise, distinct: int, start: int) -> None:
+        self.noise, self.distinct, self.start = noise, distinct, start
+
+    def __call__(self, *shape: int, kind: Kind = "normal") -> Tensor:
+        """Return noise of a shape whose first axis is the batch."""
+        rows = (self.start + torch.arange(shape[0])) % self.distinct
+        base = self.noise(self.distinct, *shape[1:], kind=kind)
+        return base[rows.to(base.device)]
+
+
 @torch.no_grad()
-def sample(model: Any, n: int, label: Label = None, seed: int = 0) -> Tensor:
-    """Return n images; see `Model.sample`."""
+def sample(
+    model: Any, n: int, label: Label = None, seed: int = 0, distinct: int | None = None
+) -> Tensor:
+    """Return n images; see `Model.sample`.
+
+    Args:
+        distinct: draw only so many latents; image i gets that of i mod `distinct`.
+    """
     if not isinstance(model, Samples):
         raise UsageError(f"{type(model).__name__} does not make images out of noise")
     labels = label_indices(model.info, label, n)  # type: ignore[attr-defined]
@@ -69,7 +88,8 @@ def sample(model: Any, n: int, label: Label = None, seed: int = 0) -> Tensor:
     with evaluating(model):  # type: ignore[arg-type]
         for start in range(0, n, CHUNK):
             rows = slice(start, min(start + CHUNK, n))
-            noise = SeededNoise(device, seed, "sample", start)
+            noise: Noise = SeededNoise(device, seed, "sample", 0 if distinct else start)
+            noise = Repeated(noise, distinct, start) if distinct else noise
             chunk = None if labels is None else labels[rows].to(device)
             out.append(model.generate(rows.stop - rows.start, chunk, noise).float().cpu())
     return torch.cat(out).contiguous() if out else torch.empty(0)

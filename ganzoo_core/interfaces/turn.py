@@ -55,7 +55,10 @@ class Turn(Protocol):
     """Images seen so far, 0-d float64 on the device, so that schedules stay on the device."""
 
     def noise(self, *shape: int, kind: Kind = "normal") -> Tensor:
-        """Return fresh noise, a function of (seed, stage, round, draw, n-th call)."""
+        """Return fresh noise, a function of (seed, stage, round, draw, n-th call).
+
+        What draws from torch's own generators (dropout) repeats as well: each step seeds them.
+        """
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """Make a value once for all steps of this draw, such as the fakes D and G share."""

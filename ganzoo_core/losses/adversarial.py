@@ -40,7 +40,10 @@ class BCE(Loss):
 
 
 class LeastSquares(Loss):
-    """LSGAN, Mao et al. 2017 (arXiv 1611.04076): d = 1/2 (D(x)-1)^2 + 1/2 D(G)^2, g = 1/2 (D(G)-1)^2."""
+    """LSGAN, Mao et al. 2017 (arXiv 1611.04076).
+
+    d = 1/2 (D(x) - 1)^2 + 1/2 D(G(z))^2, g = 1/2 (D(G(z)) - 1)^2
+    """
 
     def d(self, real: Tensor, fake: Tensor) -> Tensor:
         """Pull real logits to 1 and fake ones to 0."""

@@ -23,7 +23,9 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
     return pixels.permute(0, 2, 3, 1).expand(-1, -1, -1, 3).cpu().numpy()
 
 
-def grid(images: Tensor, columns: int, rows: tuple[str, ...] = (), faint: tuple[int, ...] = ()) -> Image.Image:
+def grid(
+    images: Tensor, columns: int, rows: tuple[str, ...] = (), faint: tuple[int, ...] = ()
+) -> Image.Image:
     """Lay images out row by row.
 
     Args:
@@ -38,15 +40,15 @@ def grid(images: Tensor, columns: int, rows: tuple[str, ...] = (), faint: tuple[
     margin = max((int(font.getlength(n.split("\n")[0])) for n in names), default=0)
     margin = max(margin, 66 if faint else 0) + 3 * GAP if names else GAP
     height = -(-len(pixels) // columns)
-    sheet = Image.new(
-        "RGB", (margin + columns * (edge + GAP), GAP + height * (edge + GAP)), PAPER
-    )
+    sheet = Image.new("RGB", (margin + columns * (edge + GAP), GAP + height * (edge + GAP)), PAPER)
     draw = ImageDraw.Draw(sheet)
     for i, array in enumerate(pixels):
         row, column = divmod(i, columns)
         cell = Image.fromarray(array).resize((edge, edge), Image.Resampling.BICUBIC)
         if row in faint:
-            cell = Image.blend(cell.convert("L").convert("RGB"), Image.new("RGB", cell.size, PAPER), 0.6)
+            cell = Image.blend(
+                cell.convert("L").convert("RGB"), Image.new("RGB", cell.size, PAPER), 0.6
+            )
         sheet.paste(cell, (margin + column * (edge + GAP), GAP + row * (edge + GAP)))
     for row, name in enumerate(names[:height]):
         place = (margin - 2 * GAP, GAP + row * (edge + GAP) + edge // 2)

@@ -54,12 +54,19 @@ class Progress:
         elif now - self.last >= PERIOD or done == total:
             self.last = now
             left = (total - done) * self.unit / max(speed, 1e-9)
-            print(f"{self.title} {done}/{total}  {text}  {left:.0f} s left", file=sys.stderr, flush=True)
+            print(
+                f"{self.title} {done}/{total}  {text}  {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def say(self, text: str) -> None:
         """Print one line above the bar."""
-        if self.quiet:
-            return
+        if not self.quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Print a line that quiet does not hold back."""
         if self.bar:
             self.bar.console.print(text, markup=False, highlight=False)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ganzoo_core.config import DataConfig
-from ganzoo_core.data import Images, ObjectDataset, prepare, renamed, wrap
+from ganzoo_core.data import Images, ObjectDataset, cache_folder, prepare, renamed, wrap
 from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import Dataset
 from ganzoo_core.report import Progress
@@ -19,7 +19,9 @@ def open_dataset(config: DataConfig) -> Dataset:
         UsageError: no name, or an unknown one. DataError: its path does not hold it.
     """
     if not config.name:
-        raise UsageError("this model needs data: give --data NAME[:PATH] (see `ganzoo list dataset`)")
+        raise UsageError(
+            "this model needs data: give --data NAME[:PATH] (see `ganzoo list dataset`)"
+        )
     dataset: Dataset = resolve(zoo().dataset(config.name).target)(config)
     return dataset
 
@@ -34,14 +36,25 @@ def open_images(
         groups: the model's age edges.
     """
     dataset = open_dataset(config) if data is None else wrap(data, config)
-    progress.start(f"preparing {config.name or 'data'}")
-    images = prepare(
-        dataset, size=config.size, channels=config.channels, groups=groups, progress=progress.advance
-    )
-    progress.stop()
-    report(images, progress)
+    images = images_of(dataset, groups, progress)
     if isinstance(dataset, ObjectDataset):
         return renamed(images, config.name or type(dataset.items).__name__)
+    return images
+
+
+def images_of(dataset: Dataset, groups: tuple[int, ...], progress: Progress) -> Images:
+    """Decode a data set, into its store where it has a name; say what was left out."""
+    config = dataset.config
+    cache = None if isinstance(dataset, ObjectDataset) else cache_folder()
+    progress.start(f"preparing {config.name or 'data'}")
+    try:
+        images = prepare(
+            dataset, size=config.size, channels=config.channels, groups=groups,
+            progress=progress.advance, cache=cache,
+        )  # fmt: skip
+    finally:
+        progress.stop()
+    report(images, progress)
     return images
 
 
@@ -55,6 +68,6 @@ def report(images: Images, progress: Progress) -> None:
         progress.say(f"left out {count:,} unreadable images, the first: {first}")
     empty = [n for n, c in zip(images.info.classes, images.info.counts, strict=True) if not c]
     if empty:
-        progress.say(
-            f"warning: no image of {', '.join(empty)}: these labels stay untrained and are marked so"
+        progress.warn(
+            f"warning: no image of {', '.join(empty)}: they stay untrained and are marked so"
         )

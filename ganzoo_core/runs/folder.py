@@ -15,6 +15,7 @@ from ganzoo_core.files import write_text
 from ganzoo_core.files.atomic import reason
 
 HOME = Path("runs")
+CONTINUE = "or continue it with: ganzoo resume {path}"
 
 
 @dataclass(frozen=True)
@@ -116,14 +117,27 @@ def create(out: str | Path | None, model: str) -> RunFolder:
     raise OutputError(f"{HOME} is full of runs: give --out DIR")
 
 
-def claim(path: Path) -> Path:
-    """Take a folder for a run; an empty one will do, anything else is left alone."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise OutputError(
-            f"{path} exists already: give another --out, or continue it with: ganzoo resume {path}"
-        )
+def claim(path: Path, advice: str = CONTINUE) -> Path:
+    """Take a folder to write into.
+
+    Raises:
+        OutputError: it exists and is no empty folder. OSError: it cannot be written.
+    """
+    refuse_taken(path, advice)
     path.mkdir(parents=True, exist_ok=True)
     probe = path / ".writable"
     probe.touch()
     probe.unlink()
     return path
+
+
+def refuse_taken(path: Path, advice: str = CONTINUE) -> None:
+    """Leave alone what is there already; an empty folder will do.
+
+    Raises:
+        OutputError: it exists and is no empty folder.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise OutputError(
+            f"{path} exists already: give another --out, {advice.format(path=path)}".rstrip(", ")
+        )

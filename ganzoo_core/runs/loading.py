@@ -43,7 +43,9 @@ def load(path: str | Path, *, device: str = "auto", model: type[Model] | None = 
     bundle = find_bundle(path)
     if bundle.model.startswith("object:"):
         if model is None:
-            raise UsageError(f"{path} is of {bundle.model[7:]}, no model of the zoo: load(path, model=...)")
+            raise UsageError(
+                f"{path} is of {bundle.model[7:]}, no model of the zoo: load(path, model=...)"
+            )
         cls = model
         values = parse(cls.Config, bundle.index["config"], "model") if cls.Config else None
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from typing import Any
 from ganzoo_core import __version__, config, errors
 from ganzoo_core.config import RunConfig
 from ganzoo_core.config.base import parse
-from ganzoo_core.config.sections import DataConfig, TrainConfig
+from ganzoo_core.config.sections import TrainConfig
+from ganzoo_core.config.tree import data_config_class
 from ganzoo_core.data import Images
 from ganzoo_core.engine import Trainer, resolve_setup
+from ganzoo_core.engine.setup import resolve_device, resolve_precision
 from ganzoo_core.interfaces import Model
 from ganzoo_core.report import Progress
 from ganzoo_core.runs.data import open_images
-from ganzoo_core.runs.folder import RunFolder, create
+from ganzoo_core.runs.folder import RunFolder, create, refuse_taken
 from ganzoo_core.runs.watch import RunWatcher
 from ganzoo_core.zoo import ModelSpec, resolve, zoo
 
@@ -59,17 +62,30 @@ def train(
     patches = [config.read_toml(Path(config_file))] if config_file else []
     flags = {"steps": steps, "seed": seed, "device": device, "precision": precision}
     named = data if isinstance(data, str) else None
-    patches += [data_patch(named), options or {}, {"train": {k: v for k, v in flags.items() if v is not None}}]
+    patches += [
+        data_patch(named),
+        options or {},
+        {"train": {k: v for k, v in flags.items() if v is not None}},
+    ]
     if isinstance(model, str):
         tree = config.build(model, preset=preset, patches=patches)
     else:
         tree = object_config(model, patches)
+    resolve_precision(tree.train.precision, resolve_device(tree.train.device))
+    if out is not None:  # both are refused before the data are decoded, which may take minutes
+        refuse_taken(Path(out))
     progress = Progress(quiet)
     objects = None if isinstance(data, str) else data
     images = open_images(objects, tree.data, tuple(getattr(tree.model, "groups", ())), progress)
     built = build_model(model, tree, images)
     name = model if isinstance(model, str) else type(built).__name__.lower()
-    return carry_out(built, tree, images, create(out, name), progress)
+    folder = create(out, name)
+    try:
+        return carry_out(built, tree, images, folder, progress)
+    except errors.GanzooError:
+        with suppress(OSError):
+            folder.path.rmdir()  # fails, as it should, once anything was written
+        raise
 
 
 def data_patch(data: str | None) -> dict[str, Any]:
@@ -92,14 +108,20 @@ def object_config(model: Model | type[Model], patches: list[dict[str, Any]]) -> 
     else:
         own = parse(model.Config, tree.get("model", {}), "model") if model.Config else None
     cls = model if isinstance(model, type) else type(model)
+    data = tree.get("data", {})
     return RunConfig(
         f"object:{cls.__name__}", "", own,
-        parse(DataConfig, tree.get("data", {}), "data"), parse(TrainConfig, tree.get("train", {}), "train"),
+        parse(data_config_class(data.get("name", "")), data, "data"),
+        parse(TrainConfig, tree.get("train", {}), "train"),
     )  # fmt: skip
 
 
 def build_model(model: str | Model | type[Model], tree: RunConfig, images: Images) -> Model:
-    """Build the networks, initialised by the run's seed."""
+    """Build the networks, initialised by the run's seed.
+
+    Raises:
+        UsageError: the model refuses its options or the data.
+    """
     import torch
 
     if isinstance(model, Model):
@@ -107,7 +129,11 @@ def build_model(model: str | Model | type[Model], tree: RunConfig, images: Image
     cls: type[Model] = resolve(zoo().model(model).target) if isinstance(model, str) else model
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(tree.train.seed)
-        return cls(tree.model, images.info)
+        try:
+            return cls(tree.model, images.info)
+        except ValueError as error:  # how a model says that a size or an option does not fit
+            name = tree.model_name.removeprefix("object:")
+            raise errors.UsageError(f"{name}: {error}") from error
 
 
 def carry_out(
@@ -116,7 +142,11 @@ def carry_out(
 ) -> Run:  # fmt: skip
     """Train to the end of the plan, then write the bundle and the curves."""
     train = tree.train
-    setup = resolve_setup(train.device, train.precision, deterministic=train.deterministic)
+    before = folder.read_config().get("made", {}) if resumed else {}
+    setup = resolve_setup(
+        train.device, train.precision, deterministic=train.deterministic,
+        threads=before.get("threads"),
+    )  # fmt: skip
     resolved = train.model_copy(update={"device": setup.device, "precision": setup.precision})
     tree = replace(tree, train=resolved)
     watcher = RunWatcher(folder, about(tree), progress)
@@ -127,10 +157,9 @@ def carry_out(
         **setup.to_json(),
     }  # fmt: skip
     if resumed:
-        before = folder.read_config()
-        compare(before.get("made", {}), made, setup.differences(before.get("made", {})), progress)
+        compare(before, made, setup.differences(before), progress)
         for skipped in trainer.restore(folder.checkpoints):
-            progress.say(f"warning: {skipped}: the checkpoint before it is used")
+            progress.warn(f"warning: {skipped}: the checkpoint before it is used")
         folder.keep_metrics(trainer.line)
     folder.write_config({**tree.tree(), "made": made})
     status = "failed"
@@ -149,7 +178,9 @@ def carry_out(
     return Run(folder.path, trainer.averaged(), trainer.round)
 
 
-def compare(then: dict[str, Any], now: dict[str, Any], machine: list[str], progress: Progress) -> None:
+def compare(
+    then: dict[str, Any], now: dict[str, Any], machine: list[str], progress: Progress
+) -> None:
     """Refuse other data, and warn of another machine: the state is exact, the bits may differ."""
     if then.get("data_version", "") != now["data_version"]:
         raise errors.DataError(
@@ -162,7 +193,7 @@ def compare(then: dict[str, Any], now: dict[str, Any], machine: list[str], progr
             "bring the old data back, or start a new run"
         )
     if machine:
-        progress.say(f"warning: bits may differ from an uninterrupted run ({'; '.join(machine)})")
+        progress.warn(f"warning: bits may differ from an uninterrupted run ({'; '.join(machine)})")
 
 
 def about(tree: RunConfig) -> dict[str, Any]:
@@ -197,10 +228,13 @@ def resume(
     name = tree["run"]["model"]
     if name.startswith("object:"):
         if model is None:
-            raise errors.UsageError(f"{run} is of {name[7:]}, no model of the zoo: resume it from Python")
+            raise errors.UsageError(
+                f"{run} is of {name[7:]}, no model of the zoo: resume it from Python"
+            )
         built = object_config(model, patches)
     else:
-        built = config.build(name, preset=tree["run"].get("preset", ""), patches=patches)
+        preset = tree["run"].get("preset", "")
+        built = config.build(name, preset=preset, patches=patches, resolved=True)
     progress = Progress(quiet)
     groups = tuple(getattr(built.model, "groups", ()))
     images = open_images(data, built.data, groups, progress)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo_core.interfaces import Model, Samples
+from ganzoo_core.interfaces.sampling import sample
 from ganzoo_core.report import Progress, draw_curves, grid, read_metrics, save_image
 from ganzoo_core.runs.folder import RunFolder
 from ganzoo_core.runs.trackers import Trackers
@@ -24,7 +25,7 @@ class RunWatcher:
         self.about = about
         """What the bundle says of the run."""
         self.progress = progress
-        self.trackers = Trackers(progress.say)
+        self.trackers = Trackers(progress.warn)
 
     def advanced(self, round: int, total: int) -> None:
         """Move the bar."""
@@ -58,11 +59,12 @@ class RunWatcher:
 def sample_grid(model: Model, rows: int = 6, seed: int = SEED) -> Any:
     """Return a grid: one row a class (untrained ones marked), or `rows` rows without classes.
 
-    The latents of a column are those of the same column in every other round.
+    With classes, a column is one latent under every label: what changes down it is the label.
     """
     classes = model.info.classes
     rows = min(len(classes), 16) or rows
     labels = [i for i in range(rows) for _ in range(COLUMNS)] if classes else None
     faint = tuple(i for i in range(len(classes)) if i not in model.info.present)
-    images = model.sample(rows * COLUMNS, label=labels, seed=seed)
+    distinct = COLUMNS if classes else None
+    images = sample(model, rows * COLUMNS, labels, seed, distinct)
     return grid(images, COLUMNS, classes[:rows], faint)

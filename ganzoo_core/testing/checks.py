@@ -105,8 +105,8 @@ def lazy_plugin(subject: Subject) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     demand(
         done.stdout.strip() == "[]",
-        f"listing the zoo imports {done.stdout.strip()}: keep {package}/plugin.py to specs, and name "
-        "classes as 'package.module:Class'",
+        f"listing the zoo imports {done.stdout.strip()}: keep {package}/plugin.py to specs, and "
+        "name classes as 'package.module:Class'",
     )
 
 
@@ -139,11 +139,15 @@ def players_cover(subject: Subject) -> None:
     model = subject.model()
     players = model.players()
     nets = {net for player in players.values() for net in player.nets}
-    lost = [n for n, p in model.named_parameters() if p.requires_grad and n.split(".")[0] not in nets]
+    lost = [
+        n for n, p in model.named_parameters() if p.requires_grad and n.split(".")[0] not in nets
+    ]
     demand(not lost, f"no player trains {lost[:1]}: name its network in players(), or freeze it")
     for stage in model.stages():
         strange = [step.player for step in stage.steps if step.player not in players]
-        demand(not strange, f"stage {stage.name!r} names the player {strange[:1]}, players() does not")
+        demand(
+            not strange, f"stage {stage.name!r} names the player {strange[:1]}, players() does not"
+        )
 
 
 @check
@@ -172,11 +176,9 @@ def gradients(subject: Subject) -> None:
 @check
 def learns(subject: Subject) -> None:
     """Changes the weights of every player in one round."""
-    before = subject.trainer().model.state_dict()
-    after = subject.trained()
-    for name, player in subject.model().players().items():
-        own = [k for k in before if k.split(".")[0] in player.nets]
-        moved = any(not torch.equal(before[k], after[f"model.{k}"]) for k in own)
+    before, after = subject.trainer(), subject.trained()
+    for name, player in before.players.items():
+        moved = any(not torch.equal(p, after[f"model.{n}"]) for n, p in player.params.items())
         demand(moved, f"player {name!r} learns nothing in a round: does a step name it?")
 
 
@@ -204,7 +206,9 @@ def resumes(subject: Subject) -> None:
             second.run(path)
             state = second.state()
             differ = [name for name in whole if not torch.equal(whole[name], state[name])]
-            demand(not differ, f"{differ[:1]} is lost at round {stop}: make it a Parameter or a buffer")
+            demand(
+                not differ, f"{differ[:1]} is lost at round {stop}: make it a Parameter or a buffer"
+            )
 
 
 @check
@@ -224,6 +228,8 @@ def bundle(subject: Subject) -> None:
         images = again.sample(4, seed=1)
         info = subject.images.info
         shape = (4, info.channels, info.size, info.size)
-        demand(tuple(images.shape) == shape, f"samples have shape {tuple(images.shape)}, not {shape}")
+        demand(
+            tuple(images.shape) == shape, f"samples have shape {tuple(images.shape)}, not {shape}"
+        )
         demand(images.abs().max() <= 1, "samples leave [-1, 1]: end the generator in tanh")
         demand(torch.equal(images, model.sample(4, seed=1)), "the same seed gives other samples")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from pydantic import Field
 from ganzoo_core.config import DataConfig
 from ganzoo_core.interfaces import Dataset, Table
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 CLASSES = ("bare", "cap", "cone")
 
 
@@ -38,7 +39,7 @@ class Shapes(Dataset):
     config: ShapesConfig
 
     @cached_property
-    def facts(self) -> dict[str, NDArray[np.uint32]]:
+    def facts(self) -> dict[str, NDArray[Any]]:
         """Raw random words: one row a person, one row a picture."""
         stream = np.random.Philox(key=self.config.seed)
         words = stream.random_raw(self.config.people * 4 + self.config.count * 6)
@@ -74,7 +75,7 @@ class Shapes(Dataset):
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """Draw one picture."""
-        return self.draw(np.array([index]))[0]
+        return np.asarray(self.draw(np.array([index]))[0])
 
     def images(self, indices: Sequence[int]) -> list[Image.Image | NDArray[np.uint8]]:
         """Draw many pictures at once."""
@@ -100,13 +101,15 @@ class Shapes(Dataset):
         skin = [light * (0.55 + 0.4 * base[0]), light * (0.42 + 0.3 * base[0]), light * 0.35]
         grey = np.clip((age - 0.45) * 2.2, 0, 1)
         hair = soft(-y - radius * (0.35 + 0.45 * age), edge) * head
-        hair_colour = [0.5 * base[2] * (1 - grey) + 0.85 * grey, 0.3 * base[2] * (1 - grey) + 0.85 * grey,
-                       0.1 * (1 - grey) + 0.85 * grey]  # fmt: skip
+        hair_hue = (0.5 * base[2], 0.3 * base[2], 0.1)
+        hair_colour = [hue * (1 - grey) + 0.85 * grey for hue in hair_hue]
         eyes = soft(0.09 * radius / 0.6 - np.hypot(np.abs(x) - 0.4 * radius * wide, y + 0.02), edge)
         mouth = soft(0.035 - np.abs(y - 0.5 * radius), edge) * soft(0.38 * radius - np.abs(x), edge)
         lines = (0.5 + 0.5 * np.cos(y * 60)) * soft(-y - 0.1, 0.1) * head * np.clip(age - 0.3, 0, 1)
         cap = soft(0.2 - np.hypot(x * 0.55 / radius * 0.6, (y + radius) * 1.1), edge) * (hat == 1)
-        cone = soft(np.minimum(y + radius + 0.55, -y - radius * 0.7) - np.abs(x) * 1.2, edge) * (hat == 2)
+        cone = soft(np.minimum(y + radius + 0.55, -y - radius * 0.7) - np.abs(x) * 1.2, edge) * (
+            hat == 2
+        )
 
         out = np.empty((len(rows), size, size, 3), np.float32)
         back = [0.25 + 0.5 * base[3], 0.5 + 0.3 * jitter[3], 0.75 - 0.4 * base[3]]
@@ -120,7 +123,7 @@ class Shapes(Dataset):
 
 def soft(distance: Array, edge: float) -> Array:
     """Return a smooth 0..1 coverage: 1 inside (distance > 0), 0 outside, `edge` wide."""
-    return np.clip(distance / edge + 0.5, 0, 1)
+    return np.asarray(np.clip(distance / edge + 0.5, 0, 1))
 
 
 def over(below: Array | float, above: Array | float, cover: Array) -> Array:

@@ -61,7 +61,7 @@ class Subject:
         """A few drawn pictures at the preset's size."""
         data = self.config.data
         groups = tuple(getattr(self.config.model, "groups", ()))
-        return prepare(Shapes(data), size=data.size, channels=data.channels, groups=groups)  # type: ignore[arg-type]
+        return prepare(Shapes(data), size=data.size, channels=data.channels, groups=groups)
 
     def model(self) -> Model:
         """Build the model anew, always with the same weights."""

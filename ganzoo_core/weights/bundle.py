@@ -10,7 +10,14 @@ from typing import Any
 from torch import Tensor
 
 from ganzoo_core.errors import WeightsError
-from ganzoo_core.files import copy_strictly, load_tensors, save_tensors, sha256, write_json, write_text
+from ganzoo_core.files import (
+    copy_strictly,
+    load_tensors,
+    save_tensors,
+    sha256,
+    write_json,
+    write_text,
+)
 from ganzoo_core.interfaces import DataInfo, Model
 from ganzoo_core.weights.card import card
 
@@ -68,14 +75,16 @@ def read_bundle(folder: Path) -> Bundle:
     path = folder / INDEX
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
-        files, version = dict(index["files"]), index["format"]
+        if (version := index["format"]) != FORMAT:
+            raise WeightsError(
+                f"{path} has format {version}, this ganzoo reads {FORMAT}: upgrade ganzoo-core"
+            )
+        files, _ = dict(index["files"]), dict(index["config"])
         str(index["model"]), DataInfo.from_json(index["data"])
     except FileNotFoundError:
         raise WeightsError(f"{folder} is no bundle: it has no {INDEX}") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path} is damaged ({type(error).__name__}: {error})") from None
-    if version != FORMAT:
-        raise WeightsError(f"{path} has format {version}, this ganzoo reads {FORMAT}: upgrade ganzoo-core")
     for name, digest in files.items():
         verify(folder, str(name), str(digest))
     if WEIGHTS not in files:
@@ -90,12 +99,16 @@ def verify(folder: Path, name: str, digest: str) -> None:
     path = folder / name
     if path.is_symlink() or not path.is_file():
         raise WeightsError(f"{path} is missing, or no plain file")
-    if sha256(path) != digest:
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
+    if found != digest:
         raise WeightsError(f"{path} is not the file the bundle was made with (sha256 differs)")
 
 
 def fill(model: Model, bundle: Bundle) -> Model:
-    """Load a bundle's weights strictly into a fresh model; networks it does not carry are dropped."""
+    """Load a bundle's weights strictly into a fresh model; networks it lacks are dropped."""
     tensors, _ = load_tensors(bundle.path / WEIGHTS)
     copy_strictly(served(model), tensors, bundle.path / WEIGHTS)
     for name, _ in list(model.named_children()):

@@ -51,7 +51,7 @@ def card(index: dict[str, Any]) -> str:
 
 def class_table(data: dict[str, Any]) -> str:
     """Return a table of the classes, the untrained ones marked."""
-    if not data["classes"]:
+    if not data["counts"]:
         return ""
     rows = [
         f"| {name} | {count or 'none: **untrained**'} |"

@@ -10,7 +10,7 @@ from typing import Any
 
 from ganzoo_core.errors import PluginError, UsageError, suggest
 from ganzoo_core.zoo import registry
-from ganzoo_core.zoo.discovery import Plugin, discover
+from ganzoo_core.zoo.discovery import SWITCH, Plugin, discover
 from ganzoo_core.zoo.specs import KINDS, DatasetSpec, ModelSpec, Spec, kind_of
 
 
@@ -82,10 +82,17 @@ class Zoo:
                 f"the plugin of {name!r} is broken: {broken[0].error} ({broken[0].origin}); "
                 "`ganzoo plugins --debug` shows where"
             )
+        off = [p for p in self.plugins if p.off and suspects & {p.name, p.distribution}]
+        if off:
+            raise PluginError(
+                f"the plugin of {name!r} is switched off: add {off[0].name} to {SWITCH}"
+            )
         if entry:
             raise PluginError(f"{name!r} is not installed. Install it with: {entry.install}")
         everyone = {*self.names(kind), *(e.name for e in registry.catalogue() if e.kind == kind)}
-        raise UsageError(f"there is no {kind} {name!r}.{suggest(name, everyone)}")
+        maybe = ", ".join(p.name for p in self.plugins if p.error)
+        hint = f" A broken plugin may have it: {maybe} (see `ganzoo plugins`)." if maybe else ""
+        raise UsageError(f"there is no {kind} {name!r}.{suggest(name, everyone)}{hint}")
 
     def origin(self, spec: Spec) -> str:
         """Return the distribution and version that a spec comes from."""
@@ -107,6 +114,6 @@ def resolve(target: str) -> Any:
     module, _, attribute = target.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise PluginError(f"{target} cannot be imported: {reason}") from error

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
+from typing import Any
 
 import pluggy
 
@@ -34,6 +35,8 @@ class Plugin:
     error: str = ""
     """One line, empty when the plugin is sound."""
     trace: str = ""
+    off: bool = False
+    """Left alone because GANZOO_PLUGINS does not name it."""
     manager: pluggy.PluginManager | None = None
     """The plugin's own manager, so that hooks are called plugin by plugin."""
 
@@ -47,6 +50,7 @@ class Plugin:
         for spec in specs:
             if not isinstance(spec, tuple(KINDS.values())):
                 raise TypeError(f"{spec!r} is not a ModelSpec or DatasetSpec")
+            check_texts(spec, ("name", "summary", "target", "config", "paper", "license"))
             if spec.api != API:
                 raise ValueError(
                     f"{spec.name} is written for plugin api {spec.api}, this is api {API}: "
@@ -55,22 +59,48 @@ class Plugin:
             self.specs.append(spec)
 
 
+def check_texts(spec: Spec | CommandSpec, fields: tuple[str, ...]) -> None:
+    """Refuse a spec that would break the list it stands in."""
+    for key in fields:
+        if not isinstance(getattr(spec, key), str):
+            raise TypeError(f"{key} of {spec!r} is not text")
+    if not spec.name or spec.name != spec.name.strip() or ":" in spec.name:
+        raise ValueError(f"{spec.name!r} is no name: write words joined by hyphens")
+    if not all(spec.target.partition(":")):
+        raise ValueError(f"{spec.name}: the target {spec.target!r} is not package.module:Class")
+
+
+def gather(found: Iterable[Iterable[CommandSpec]]) -> list[CommandSpec]:
+    """Return a plugin's verbs, checked."""
+    commands = [command for some in found for command in some]
+    for command in commands:
+        if not isinstance(command, CommandSpec):
+            raise TypeError(f"ganzoo_commands gave {command!r}, which is not a CommandSpec")
+        check_texts(command, ("name", "help", "target"))
+    return commands
+
+
 def selected(entry: EntryPoint) -> bool:
     """Obey GANZOO_PLUGINS: unset = all, empty = none, a comma list = only these."""
     wanted = os.environ.get(SWITCH)
     return wanted is None or entry.name in {name.strip() for name in wanted.split(",")}
 
 
-def load(entry: EntryPoint) -> Plugin:
+def blank(entry: EntryPoint) -> Plugin:
+    """Return a plugin that is not loaded yet."""
+    # dist.name and dist.version would each parse the whole METADATA again.
+    about: Any = entry.dist.metadata if entry.dist else {"Name": "", "Version": ""}
+    return Plugin(entry.name, about["Name"] or "?", about["Version"] or "")
+
+
+def load(entry: EntryPoint, plugin: Plugin) -> Plugin:
     """Import one plugin and let it register; whatever goes wrong is noted on it."""
-    dist = entry.dist
-    plugin = Plugin(entry.name, dist.name if dist else "?", dist.version if dist else "")
     try:
         manager = pluggy.PluginManager(hooks.PROJECT)
         manager.add_hookspecs(hooks)
         register(manager, entry.load(), entry.name)
         manager.hook.ganzoo_register(zoo=plugin)
-        plugin.commands = [c for found in manager.hook.ganzoo_commands() for c in found]
+        plugin.commands = gather(manager.hook.ganzoo_commands())
         plugin.manager = manager
     except (Exception, SystemExit) as error:
         plugin.specs, plugin.commands = [], []
@@ -95,11 +125,12 @@ def register(manager: pluggy.PluginManager, module: ModuleType, name: str) -> No
 
 
 def discover() -> Iterator[Plugin]:
-    """Yield every installed and selected plugin, sorted by name, then distribution."""
-    found = {
-        (entry.name, entry.dist.name if entry.dist else "", entry.value): entry
-        for entry in entry_points(group=GROUP)
-    }
+    """Yield every installed plugin, sorted by name, then distribution; unselected ones unloaded."""
+    found = {}
+    for entry in entry_points(group=GROUP):
+        plugin = blank(entry)
+        plugin.off = not selected(entry)
+        found[(plugin.name, plugin.distribution, entry.value)] = (plugin, entry)
     for key in sorted(found):
-        if selected(found[key]):
-            yield load(found[key])
+        plugin, entry = found[key]
+        yield plugin if plugin.off else load(entry, plugin)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,6 +26,8 @@ class Entry:
 @cache
 def catalogue() -> tuple[Entry, ...]:
     """Read the catalogue that ships with the package."""
+    import tomllib
+
     text = (Path(__file__).parents[1] / "registry.toml").read_text(encoding="utf-8")
     return tuple(Entry(**row) for row in tomllib.loads(text)["entry"])
 

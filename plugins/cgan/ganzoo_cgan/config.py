@@ -9,6 +9,7 @@ from ganzoo_core import Adam, ModelConfig
 REPORT_GROUPS = (18, 29, 39, 49, 59)
 """The report's six age groups: 0-18, 19-29, 30-39, 40-49, 50-59, 60+."""
 
+FAST = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}}
 REPORT = {"data": {"size": 64}, "train": {"batch": 128, "checkpoint_every": 200}}
 
 
@@ -44,9 +45,14 @@ class CGANConfig(ModelConfig):
             "train": {"batch": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {
-            "model": {"width": 32, "ema": 5000.0, "real_target": 0.9},
-            "data": {"name": "shapes", "size": 32},
-            "train": {"batch": 32, "steps": 1500},
+            "model": {"width": 32, "real_target": 0.9, "ema": 5000.0, **FAST},
+            "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
+            "train": {"batch": 32, "steps": 3000},
+        },
+        "good": {
+            "model": {"width": 64, "real_target": 0.9, "ema": 10000.0},
+            "data": {"name": "people", "size": 64, "count": 20000, "variety": 0.5},
+            "train": {"batch": 64, "steps": 6000, "sample_every": 500},
         },
         "report-notebook": {**REPORT},
         "report-slides": {"model": {"discriminator": "slides", "half": True}, **REPORT},

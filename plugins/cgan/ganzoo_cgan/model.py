@@ -18,10 +18,10 @@ Shapes: N batch, Z latent, K classes, W width, S size.
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
-from torch.nn.functional import one_hot
 
 from ganzoo_core import GAN, Discriminator, Generator
 from ganzoo_core.losses import BCE
@@ -30,7 +30,9 @@ from ganzoo_core.losses import BCE
 def check_size(size):
     """Refuse sizes that halving does not bring to 4 px."""
     if size < 32 or size & (size - 1):
-        raise ValueError(f"data.size: cgan draws 32, 64, 128 ... px, not {size}: --set data.size=64")
+        raise ValueError(
+            f"data.size: cgan draws 32, 64, 128 ... px, not {size}: --set data.size=64"
+        )
 
 
 class CGenerator(Generator):
@@ -42,7 +44,7 @@ class CGenerator(Generator):
         doublings = int(math.log2(size)) - 3
         widths = [config.width * 2**i for i in reversed(range(doublings + 1))]  # 512 256 128 64
         layers = [*up(config.latent + classes, widths[0], stride=1, padding=0)]  # [N, 512, 4, 4]
-        for wide, narrow in zip(widths, widths[1:], strict=False):
+        for wide, narrow in pairwise(widths):
             layers += up(wide, narrow)  # [N, 256, 8, 8] .. [N, 64, 32, 32]
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False)]
         layers += [nn.Tanh() if config.output == "tanh" else nn.ReLU()]  # [N, 3, 64, 64]
@@ -54,7 +56,7 @@ class CGenerator(Generator):
 
     def forward(self, z, label=None):
         """Return images [N, C, S, S] in [-1, 1] of latents [N, Z] and labels [N]."""
-        y = one_hot(label, self.classes).to(z)
+        y = one_hot(label, self.classes, z)  # [N, K]
         return self.layers(torch.cat([z, y], 1)[:, :, None, None])
 
 
@@ -67,7 +69,7 @@ class NotebookDiscriminator(Discriminator):
         w, halvings = config.width, int(math.log2(size)) - 2
         self.first = nn.Sequential(nn.Conv2d(channels, w, 4, 2, 1, bias=False), nn.ReLU())
         widths = [w + classes, *(w * 2**i for i in range(1, halvings))]  # 70 128 256 512
-        layers = [m for a, b in zip(widths, widths[1:], strict=False) for m in down(a, b)]
+        layers = [m for a, b in pairwise(widths) for m in down(a, b)]
         self.rest = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False))
 
     def forward(self, image, label=None):
@@ -87,7 +89,7 @@ class SlidesDiscriminator(Discriminator):
         # 64 70 128 256 512: the slides' odd 70 is the notebook's 64 + 6
         widths = [w, w + classes, *(w * 2**i for i in range(1, halvings - 1))]
         layers = [nn.Conv2d(channels + classes, w, 4, 2, 1, bias=False), nn.ReLU()]
-        layers += [m for a, b in zip(widths, widths[1:], strict=False) for m in down(a, b)]
+        layers += [m for a, b in pairwise(widths) for m in down(a, b)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 2, 1, bias=False))
 
     def forward(self, image, label=None):
@@ -107,9 +109,14 @@ def down(a, b):
     return nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()
 
 
+def one_hot(label, classes, like):
+    """Return [N, K], one where the class is; torch's own reads the labels back from a GPU."""
+    return (label[:, None] == torch.arange(classes, device=label.device)).to(like)
+
+
 def maps(label, classes, like):
     """Return one-hot maps [N, K, H, W], constant over the picture."""
-    return one_hot(label, classes).to(like)[:, :, None, None].expand(-1, -1, *like.shape[2:])
+    return one_hot(label, classes, like)[:, :, None, None].expand(-1, -1, *like.shape[2:])
 
 
 class CGAN(GAN):

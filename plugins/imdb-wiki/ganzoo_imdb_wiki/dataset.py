@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganzoo_core.data.archive import Files, open_files
+from ganzoo_core.data.picture import decode
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import Dataset, Table, UnreadableImage
 from ganzoo_imdb_wiki.config import ImdbWikiConfig
 from ganzoo_imdb_wiki.filters import identities, keeps
 from ganzoo_imdb_wiki.mat import Faces, read_faces
-from ganzoo_imdb_wiki.picture import decode
 
 PARTS = ("wiki", "imdb")
 

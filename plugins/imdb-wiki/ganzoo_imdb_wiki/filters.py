@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganzoo_core.data.splits import digest, in_test
 from ganzoo_imdb_wiki.config import ImdbWikiConfig
 from ganzoo_imdb_wiki.mat import Faces
 
@@ -54,7 +54,7 @@ def keeps(faces: Faces, config: ImdbWikiConfig) -> Iterator[tuple[str, Mask]]:
     if options.get("gender_known"):
         yield "gender unknown", np.isfinite(faces.gender)
     if config.split != "all":
-        test = in_test(identities(faces), config.test_share)
+        test = in_test(identities(faces).tolist(), config.test_share)
         yield f"not in the {config.split} split", test if config.split == "test" else ~test
 
 
@@ -86,16 +86,3 @@ def imdb_id(path: str, celeb: int) -> int:
 def nameless(path: str) -> int:
     """Return a person of its own for a path."""
     return NAMELESS_IDS + (digest(path) >> 24)
-
-
-def digest(text: str) -> int:
-    """Return 64 bits that depend on the text alone."""
-    data = text.encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
-
-
-def in_test(people: NDArray[np.int64], share: float) -> Mask:
-    """Tell which people are in the test split: by a hash of each, so more data move nobody."""
-    unique, inverse = np.unique(people, return_inverse=True)
-    bound = share * 2.0**64
-    return np.array([digest(str(p)) < bound for p in unique.tolist()], bool)[inverse]

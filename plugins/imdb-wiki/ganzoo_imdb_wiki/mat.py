@@ -6,16 +6,15 @@ The layout is that of the IMDB-WIKI authors: a (1, 1) struct `wiki` or `imdb` wh
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
 from ganzoo_core.errors import DataError
+from ganzoo_imdb_wiki.matlab import DAMAGE, variable
 
 Fields = Mapping[str, NDArray[Any]]
 
@@ -106,15 +105,13 @@ def fields_of(data: bytes, part: str, where: str) -> Fields:
     if data.startswith(HDF5) or data.startswith(b"MATLAB 7.3"):
         raise DataError(f"{where} is a MATLAB 7.3 (HDF5) file; load it in MATLAB and save as -v7")
     try:
-        found = loadmat(io.BytesIO(data), variable_names=[part])
-    except Exception as error:  # scipy raises nearly anything on bytes that are no .mat
-        why = " ".join(str(error).split())[:100] or type(error).__name__
+        found = variable(data, part)
+    except DAMAGE as error:
+        why = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{where} is not a readable .mat ({why}); download it again") from None
-    struct = found.get(part)
-    if not isinstance(struct, np.ndarray) or struct.size != 1 or not struct.dtype.names:
+    if not isinstance(found, dict):
         raise DataError(f"{where} holds no struct {part!r}; is it the .mat of IMDB-WIKI?")
-    record = struct.reshape(-1)[0]
-    return {name: np.asarray(record[name]) for name in struct.dtype.names}
+    return {name: np.atleast_1d(value) for name, value in found.items()}
 
 
 class Struct:

@@ -138,7 +138,17 @@ def appearance(person: Identity, age: Any) -> Appearance:
         old=_ramp(years, 20.0, 92.0),
     )
     values: dict[str, Any] = {}
-    for part in (_skull, _soft_tissue, _eyes, _brows, _nose, _mouth_and_ears, _wrinkles, _skin, _hair):
+    for part in (
+        _skull,
+        _soft_tissue,
+        _eyes,
+        _brows,
+        _nose,
+        _mouth_and_ears,
+        _wrinkles,
+        _skin,
+        _hair,
+    ):
         values.update(part(person, clock))
     shape = np.broadcast_shapes(years.shape, np.shape(person.face_width))
     if shape:
@@ -182,7 +192,10 @@ def _skull(p: Identity, c: _Clock) -> dict[str, Any]:
         # the mandible grows downwards, longest of all bones of the face
         "chin_y": _mix(0.93, 1.0, c.grown) + 0.06 * p.chin_length,
         # chubby infant cheeks, a slim jaw at ten, the adult angle, then sagging jowls widen it
-        "jaw_taper": 0.21 - 0.13 * p.jaw_width - 0.12 * (1 - c.grown) - 0.07 * c.old
+        "jaw_taper": 0.21
+        - 0.13 * p.jaw_width
+        - 0.12 * (1 - c.grown)
+        - 0.07 * c.old
         - 0.03 * c.puberty,
         "jaw_square": _mix(2.3, 2.6, c.grown) + 0.30 * p.jaw_width,
         # neck and shoulders lag behind the head
@@ -197,9 +210,9 @@ def _soft_tissue(p: Identity, c: _Clock) -> dict[str, Any]:
         # buccal fat goes through childhood and youth, and what is left slides down
         "cheek_bulge": 0.09 + 0.045 * p.cheek_fullness + 0.09 * baby_fat - 0.05 * c.old,
         "cheek_y": 0.30 + 0.10 * c.old,
-        "cheek_hollow": 0.02 - 0.02 * p.cheek_fullness * c.grown + 0.11 * _early(c.years, 20, 92),
+        "cheek_hollow": 0.02 - 0.02 * p.cheek_fullness * c.grown + 0.13 * _ramp(c.years, 20, 95),
         # skin and fat gather at the mandible
-        "jowl": 0.12 * _ramp(c.years, 38, 92),
+        "jowl": 0.13 * _ramp(c.years, 38, 92),
         "chin_bulge": _mix(0.05, 0.10, c.puberty) + 0.02 * p.chin_length,
         "double_chin": 0.4 * baby_fat + 0.8 * _ramp(c.years, 35, 90),
         # the bone above the eyes grows at puberty
@@ -211,18 +224,18 @@ def _soft_tissue(p: Identity, c: _Clock) -> dict[str, Any]:
 
 def _eyes(p: Identity, c: _Clock) -> dict[str, Any]:
     # eyeballs are nearly full-grown at birth, so they shrink relative to the head
-    size = _mix(1.36, 1.0, c.grown) * (1 + 0.17 * p.eye_size)
+    size = _mix(1.36, 1.0, c.grown) * (1 + 0.19 * p.eye_size)
     droop = _ramp(c.years, 30, 92)
     opening = (1 + 0.24 * p.eye_opening) * size
     return {
-        "eye_x": _mix(0.335, 0.315, c.grown) + 0.052 * p.eye_spacing,
+        "eye_x": _mix(0.335, 0.315, c.grown) + 0.062 * p.eye_spacing,
         # the eyes sit low in an infant's head and at mid-height in an adult's
         "eye_y": _mix(0.25, 0.01, c.grown) + 0.05 * p.forehead_height,
         "eye_half_width": 0.158 * size,
         # the upper lid sinks with age
-        "eye_upper": 0.080 * opening * (1 - 0.42 * droop),
+        "eye_upper": 0.080 * opening * (1 - 0.48 * droop),
         "eye_lower": 0.052 * opening * _mix(1.15, 1.0, c.grown) * (1 - 0.2 * droop),
-        "eye_tilt": 0.17 * p.eye_tilt - 0.13 * droop,
+        "eye_tilt": 0.20 * p.eye_tilt - 0.13 * droop,
         # skin fold that comes to rest on the lashes
         "eye_hood": 0.15 + 0.85 * droop,
         "eye_colour": p.eye_colour,
@@ -235,11 +248,11 @@ def _brows(p: Identity, c: _Clock) -> dict[str, Any]:
     eye_y = _mix(0.25, 0.01, c.grown) + 0.05 * p.forehead_height
     return {
         # brows sink towards the eyes
-        "brow_y": eye_y - 0.215 - 0.045 * p.brow_height + 0.045 * c.old,
-        "brow_half_thickness": (0.040 + 0.020 * p.brow_thickness) * _mix(0.6, 1.0, c.grown),
-        "brow_tilt": 0.16 * p.brow_tilt - 0.05 * c.old,
+        "brow_y": eye_y - 0.215 - 0.058 * p.brow_height + 0.06 * c.old,
+        "brow_half_thickness": (0.042 + 0.025 * p.brow_thickness) * _mix(0.6, 1.0, c.grown),
+        "brow_tilt": 0.20 * p.brow_tilt - 0.05 * c.old,
         # infants have a hint of brows, the old thin ones
-        "brow_density": _mix(0.28, 1.0, c.grown) - 0.35 * _ramp(c.years, 40, 92),
+        "brow_density": _mix(0.22, 1.0, c.grown) - 0.45 * _ramp(c.years, 40, 95),
         "brow_grey": _ramp(c.years, 45 + 6 * np.asarray(p.greying), 100),
     }
 
@@ -247,10 +260,11 @@ def _brows(p: Identity, c: _Clock) -> dict[str, Any]:
 def _nose(p: Identity, c: _Clock) -> dict[str, Any]:
     eye_y = _mix(0.25, 0.01, c.grown) + 0.05 * p.forehead_height
     # cartilage keeps growing and drooping for life
-    length = _mix(0.25, 0.40, 0.5 * c.grown + 0.5 * c.puberty) + 0.055 * c.old
+    length = _mix(0.25, 0.40, 0.5 * c.grown + 0.5 * c.puberty) + 0.07 * c.old
     return {
-        "nose_tip_y": eye_y + length * (1 + 0.15 * p.nose_length),
-        "nose_half_width": (_mix(0.125, 0.145, c.puberty) + 0.03 * c.old) * (1 + 0.25 * p.nose_width),
+        "nose_tip_y": eye_y + length * (1 + 0.18 * p.nose_length),
+        "nose_half_width": (_mix(0.125, 0.145, c.puberty) + 0.03 * c.old)
+        * (1 + 0.30 * p.nose_width),
         # the bridge of a child is flat
         "nose_bridge": _mix(0.15, 0.62, 0.4 * c.grown + 0.6 * c.puberty) + 0.25 * p.nose_bridge,
         "nose_height": _mix(0.13, 0.21, 0.4 * c.grown + 0.6 * c.puberty) + 0.02 * c.old,
@@ -261,19 +275,19 @@ def _nose(p: Identity, c: _Clock) -> dict[str, Any]:
 def _mouth_and_ears(p: Identity, c: _Clock) -> dict[str, Any]:
     nose_tip = _nose(p, c)["nose_tip_y"]
     thin = _early(c.years, 18, 92)
-    full = 1 + 0.42 * p.lip_fullness
+    full = 1 + 0.48 * p.lip_fullness
     return {
         "mouth_y": nose_tip + _mix(0.175, 0.225, c.grown) + 0.035 * p.mouth_height + 0.02 * thin,
-        "mouth_half_width": _mix(0.185, 0.255, c.grown) * (1 + 0.16 * p.mouth_width),
+        "mouth_half_width": _mix(0.185, 0.255, c.grown) * (1 + 0.20 * p.mouth_width),
         # lips lose volume and colour
         "lip_upper": 0.058 * full * (1 - 0.68 * thin),
         "lip_lower": 0.078 * full * (1 - 0.52 * thin),
         "lip_colour": 1.0 - 0.62 * thin,
-        "mouth_droop": 0.035 * _ramp(c.years, 35, 92),
+        "mouth_droop": 0.05 * _ramp(c.years, 35, 95),
         # ears grow and their lobes lengthen for life
-        "ear_half_height": _mix(0.19, 0.215, c.grown) * (1 + 0.15 * p.ear_size) + 0.045 * c.old,
+        "ear_half_height": _mix(0.19, 0.215, c.grown) * (1 + 0.20 * p.ear_size) + 0.06 * c.old,
         "ear_y": _mix(0.25, 0.10, c.grown) + 0.03 * c.old,
-        "ear_out": 0.045 + 0.045 * p.ear_protrusion,
+        "ear_out": 0.045 + 0.055 * p.ear_protrusion,
     }
 
 
@@ -286,10 +300,10 @@ def _wrinkles(p: Identity, c: _Clock) -> dict[str, Any]:
         "crows_feet": _early(y, 23, 90),
         "eye_bags": 0.06 + 0.94 * _early(y, 18, 90),
         "nasolabial": 0.03 + 0.97 * _early(y, 16, 90),
-        "marionette": _ramp(y, 38, 88),
-        "lip_wrinkles": _ramp(y, 48, 90),
+        "marionette": _ramp(y, 38, 94),
+        "lip_wrinkles": _ramp(y, 48, 94),
         "cheek_wrinkles": _ramp(y, 22, 92),
-        "neck_bands": _ramp(y, 40, 90),
+        "neck_bands": _early(y, 22, 92),
     }
 
 
@@ -303,20 +317,20 @@ def _skin(p: Identity, c: _Clock) -> dict[str, Any]:
         # rosy infant cheeks fade, broken capillaries redden old noses and cheeks
         "skin_flush": 0.62 - 0.47 * _ramp(y, 0, 24) + 0.45 * _ramp(y, 40, 92),
         "skin_pallor": c.old,
-        "skin_mottle": 0.12 + 0.88 * _early(y, 14, 92),
-        "skin_spots": _ramp(y, 42, 92),
+        "skin_mottle": 0.05 + 0.95 * _ramp(y, 4, 95),
+        "skin_spots": _ramp(y, 38, 94),
         "freckles": np.maximum(np.asarray(p.freckles) * 1.7 - 0.7, 0) * _ramp(y, 1, 10),
         "stubble": np.maximum(np.asarray(p.stubble) * 2 - 1, 0) * beard,
         "stubble_grey": _ramp(y, 32 + 6 * np.asarray(p.greying), 85),
-        "mole_a_x": p.mole_a_x, "mole_a_y": p.mole_a_y, "mole_a_dark": p.mole_a_size * seen,
-        "mole_b_x": p.mole_b_x, "mole_b_y": p.mole_b_y, "mole_b_dark": p.mole_b_size * seen,
-        "mole_c_x": p.mole_c_x, "mole_c_y": p.mole_c_y, "mole_c_dark": p.mole_c_size * seen,
+        "mole_a_x": p.mole_a_x, "mole_a_y": p.mole_a_y, "mole_a_dark": (0.2 + 0.8 * p.mole_a_size) * seen,
+        "mole_b_x": p.mole_b_x, "mole_b_y": p.mole_b_y, "mole_b_dark": (0.2 + 0.8 * p.mole_b_size) * seen,
+        "mole_c_x": p.mole_c_x, "mole_c_y": p.mole_c_y, "mole_c_dark": (0.2 + 0.8 * p.mole_c_size) * seen,
     }  # fmt: skip
 
 
 def _hair(p: Identity, c: _Clock) -> dict[str, Any]:
     y = c.years
-    onset = 32.0 + 5.0 * np.asarray(p.greying)
+    onset = 31.0 + 4.0 * np.asarray(p.greying)
     lost = _ramp(y, 24, 88) * np.maximum(2.0 * np.asarray(p.receding) - 1.0, 0.0)  # half keep it
     first = _ramp(y, 0, 4)  # infants have down, not hair
     eye_y = _mix(0.25, 0.01, c.grown) + 0.05 * p.forehead_height
@@ -326,11 +340,16 @@ def _hair(p: Identity, c: _Clock) -> dict[str, Any]:
         "hair_redness": p.hair_redness,
         "hair_grey": _ramp(y, onset, onset + 48),
         "hair_density": 0.30 + 0.70 * first - 0.28 * _ramp(y, 40, 92),
-        "hair_thickness": (0.13 + 0.05 * p.hair_volume) * (0.35 + 0.65 * first)
+        "hair_thickness": (0.13 + 0.05 * p.hair_volume)
+        * (0.35 + 0.65 * first)
         * (1 - 0.25 * c.old),
         "hair_length": _ramp(y, 0, 7),
-        "hairline_y": eye_y - 0.56 + 0.05 * p.forehead_height - 0.05 * (1 - c.grown)
-        - 0.05 * c.old - 0.25 * lost,
+        "hairline_y": eye_y
+        - 0.56
+        + 0.05 * p.forehead_height
+        - 0.05 * (1 - c.grown)
+        - 0.05 * c.old
+        - 0.25 * lost,
         "temple_recession": 0.05 + 0.07 * c.old + 0.35 * lost,
         "crown_thinning": 1.25 * lost,
         "hair_parting": p.hair_parting,

@@ -38,7 +38,7 @@ def develop(p: SimpleNamespace, planes: Planes, size: int) -> np.ndarray:
 
 def _blur(plane: np.ndarray, amount: np.ndarray, size: int) -> np.ndarray:
     """A three-tap lens blur; weight grows with `amount`."""
-    w = 0.22 * amount
+    w = 0.11 * amount
     keep = 1.0 - 2.0 * w
     out = plane * keep
     out[:, :, 1:] += w * plane[:, :, :-1]
@@ -56,7 +56,7 @@ def _blur(plane: np.ndarray, amount: np.ndarray, size: int) -> np.ndarray:
 def _grain(p: SimpleNamespace, size: int) -> list[np.ndarray]:
     """Sensor noise in grey levels: a window of the noise plate that each photo picks itself."""
     plate = noise_plate("grain", 0).reshape(PLATE, PLATE)
-    strength = 0.6 + 3.4 * p.noise
+    strength = 0.5 + 2.1 * p.noise
     index = np.arange(size)
     planes = []
     for k in range(3):

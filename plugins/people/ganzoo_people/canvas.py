@@ -32,7 +32,9 @@ def bump(square: np.ndarray) -> np.ndarray:
     return np.exp(np.negative(square, out=np.empty_like(square)))
 
 
-def hill(x: np.ndarray, y: np.ndarray, rx: np.ndarray | float, ry: np.ndarray | float) -> np.ndarray:
+def hill(
+    x: np.ndarray, y: np.ndarray, rx: np.ndarray | float, ry: np.ndarray | float
+) -> np.ndarray:
     """A Gaussian hill centred where x = y = 0 with radii rx, ry."""
     u = x * (1.0 / rx)
     u *= u
@@ -59,7 +61,7 @@ def blend(planes: Planes, colour: Sequence[np.ndarray | float], alpha: np.ndarra
     for plane, tone in zip(planes, colour, strict=True):
         step = tone - plane
         step *= alpha
-        plane += step
+        np.add(plane, step, out=plane)
 
 
 def mix(a: np.ndarray | float, b: np.ndarray | float, t: np.ndarray) -> np.ndarray:

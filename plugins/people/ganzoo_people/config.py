@@ -22,6 +22,8 @@ class PeopleConfig(DataConfig):
     """Whose portraits: the ranges share nobody."""
     seed: int = Field(0, ge=0)
     """Another seed is another world of people."""
+    variety: float = Field(1.0, ge=0, le=1)
+    """How much pose, light, backdrop, expression and camera vary; 0 is one studio for all."""
     min_age: float = Field(0, ge=0, le=90)
     max_age: float = Field(90, ge=0, le=90)
     """Ages are drawn evenly from min_age to max_age, in years."""

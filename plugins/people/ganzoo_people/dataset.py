@@ -9,6 +9,7 @@ from ganzoo_core.errors import UsageError
 from ganzoo_people.ageing import appearance
 from ganzoo_people.factors import MAX_AGE, RENDER_VERSION, SPLITS, age, identity, nuisance
 from ganzoo_people.render import render
+from ganzoo_people.studio import calm
 
 
 class People(Dataset):
@@ -54,4 +55,5 @@ class People(Dataset):
             appearance(identity(seed, person), float(self.ages[index]))
             for index, (person, _) in zip(indices, whos, strict=True)
         ]
-        return list(render(looks, [nuisance(seed, *who) for who in whos], self.config.size))
+        photos = [calm(nuisance(seed, *who), self.config.variety) for who in whos]
+        return list(render(looks, photos, self.config.size))

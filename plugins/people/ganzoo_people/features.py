@@ -19,88 +19,76 @@ _IRIS = np.array(
 
 def iris_tone(eye_colour: np.ndarray) -> Planes:
     """Linear-light iris colour for eye_colour in [0, 1], three arrays shaped like the input."""
-    return [
-        np.interp(eye_colour, _IRIS_STOPS, _IRIS[:, k]).astype(np.float32) for k in range(3)
-    ]
+    return [np.interp(eye_colour, _IRIS_STOPS, _IRIS[:, k]).astype(np.float32) for k in range(3)]
 
 
 def paint_eyes(p: SimpleNamespace, v: View, planes: Planes) -> np.ndarray:
     """Draw both eyes into the albedo; returns the catchlights as extra light [N, H, W]."""
-    side = np.sign(v.fx)
-    ex = np.abs(v.fx) - p.eye_x
-    ey = v.fy - p.eye_y + p.eye_tilt * ex
-    aa = 1.3 * v.pixel
-    t = ex * (1.0 / p.eye_half_width)
+    eye = _eye_shape(p, v)
+    _lids(p, v, planes, eye)
+    _ball(p, v, planes, eye)
+    # upper lashes and the shadow they throw, the lower lid's rim
+    lash = ridge(eye.y - eye.upper + 0.004, 0.020, v.pixel) * soft_step(1.12 - np.abs(eye.t), 0.3)
+    blend(planes, (0.016, 0.010, 0.008), np.minimum(lash * 1.05, 1.0))
+    rim = ridge(eye.y - eye.lower - 0.006, 0.012, v.pixel) * soft_step(1.0 - np.abs(eye.t), 0.3)
+    blend(planes, (0.16, 0.06, 0.05), rim * 0.45)
+    x = eye.x - eye.side * (p.gaze_dx + 0.024 * np.sign(p.light_azimuth))
+    spark = hill(x, eye.y + 0.024, 0.017 + 0.35 * v.pixel, 0.017 + 0.35 * v.pixel)
+    spark *= 0.017 / (0.017 + 0.25 * v.pixel)
+    spark *= eye.opening
+    return spark
+
+
+def _eye_shape(p: SimpleNamespace, v: View) -> SimpleNamespace:
+    """Both eyes at once, mirrored: x, y from the eye's middle, t = x over the half width, heights
+    of the upper and lower lid's edge at x, and how open the eye is at each pixel."""
+    x = np.abs(v.fx) - p.eye_x
+    y = v.fy - p.eye_y + p.eye_tilt * x
+    t = x * (1.0 / p.eye_half_width)
     # the fullest part of the opening sits a little towards the nose
     curve = 1.0 - t * t
     curve += 0.12 * t * curve
     closing = 1.0 - 0.30 * p.squint
     upper = -p.eye_upper * closing * curve
     lower = p.eye_lower * closing * curve
-    opening = soft_step(ey - upper, aa) * soft_step(lower - ey, aa)
+    soft = 1.3 * v.pixel
+    opening = soft_step(y - upper, soft) * soft_step(lower - y, soft)
     opening *= soft_step(curve, 0.15)
-    _lids(p, v, planes, ey, t, upper, curve)
-    _ball(p, v, planes, ex, ey, side, upper, opening)
-    # upper lashes and the shadow they throw, the lower lid's rim
-    lash = ridge(ey - upper + 0.004, 0.020, v.pixel) * soft_step(1.12 - np.abs(t), 0.3)
-    blend(planes, (0.016, 0.010, 0.008), np.minimum(lash * 1.05, 1.0))
-    rim = ridge(ey - lower - 0.006, 0.012, v.pixel) * soft_step(1.0 - np.abs(t), 0.3)
-    blend(planes, (0.16, 0.06, 0.05), rim * 0.45)
-    cx = ex - side * (p.gaze_dx + 0.024 * np.sign(p.light_azimuth))
-    spark = hill(cx, ey + 0.024, 0.017 + 0.35 * v.pixel, 0.017 + 0.35 * v.pixel)
-    spark *= 0.017 / (0.017 + 0.25 * v.pixel)
-    spark *= opening
-    return spark
+    return SimpleNamespace(
+        x=x, y=y, t=t, curve=curve, upper=upper, lower=lower, opening=opening, side=np.sign(v.fx)
+    )
 
 
-def _lids(
-    p: SimpleNamespace,
-    v: View,
-    planes: Planes,
-    ey: np.ndarray,
-    t: np.ndarray,
-    upper: np.ndarray,
-    curve: np.ndarray,
-) -> None:
+def _lids(p: SimpleNamespace, v: View, planes: Planes, eye: SimpleNamespace) -> None:
     """Crease above the upper lid; with age it becomes a heavy fold that hangs outwards."""
     gap = 0.050 * (1.0 - 0.5 * p.eye_hood)
-    crease = ridge(ey - upper + gap + 0.02 * curve - 0.035 * p.eye_hood * np.maximum(t, 0), 0.018, v.pixel)
-    crease *= soft_step(1.25 - np.abs(t - 0.1), 0.5)
+    hang = 0.035 * p.eye_hood * np.maximum(eye.t, 0.0)
+    crease = ridge(eye.y - eye.upper + gap + 0.02 * eye.curve - hang, 0.018, v.pixel)
+    crease *= soft_step(1.25 - np.abs(eye.t - 0.1), 0.5)
     crease *= 0.35 + 0.35 * p.eye_hood
     for plane, keep in zip(planes, (0.40, 0.28, 0.24), strict=True):
-        plane *= 1.0 - (1.0 - keep) * crease
+        np.multiply(plane, 1.0 - (1.0 - keep) * crease, out=plane)
 
 
-def _ball(
-    p: SimpleNamespace,
-    v: View,
-    planes: Planes,
-    ex: np.ndarray,
-    ey: np.ndarray,
-    side: np.ndarray,
-    upper: np.ndarray,
-    opening: np.ndarray,
-) -> None:
+def _ball(p: SimpleNamespace, v: View, planes: Planes, eye: SimpleNamespace) -> None:
     """White, iris and pupil, shaded by the upper lid."""
-    ix = ex - side * p.gaze_dx
-    iy = ey - p.gaze_dy
-    radius = np.sqrt(ix * ix + iy * iy)
-    under_lid = soft_step(ey - upper - 0.028, 0.075) * 0.55 + 0.45
+    x = eye.x - eye.side * p.gaze_dx
+    y = eye.y - p.gaze_dy
+    radius = np.sqrt(x * x + y * y)
+    under_lid = soft_step(eye.y - eye.upper - 0.028, 0.075) * 0.55 + 0.45
     white = (0.52, 0.50 - 0.06 * p.sclera_yellow, 0.48 - 0.22 * p.sclera_yellow)
-    tones = iris_tone(p.eye_colour)
-    inner = radius * (1.0 / p.iris_radius)
     disc = soft_step(p.iris_radius - radius, 1.2 * v.pixel + 0.008)
-    glow = 0.65 + 0.75 * hill(ix, iy - 0.6 * p.iris_radius, p.iris_radius, p.iris_radius)
-    glow *= 1.0 - 0.65 * soft_step(inner - 0.84, 0.35)  # dark limbal ring
-    pupil = soft_step(0.40 * p.iris_radius - radius, 1.2 * v.pixel)
-    glow *= 1.0 - 0.96 * pupil
-    corner = 1.0 - 0.30 * np.minimum((ex / p.eye_half_width) ** 2, 1.0)
-    for plane, w, tone in zip(planes, white, tones, strict=True):
-        eye = mix(w * corner, glow * tone, disc)
-        eye *= under_lid
-        eye -= plane
-        eye *= opening
-        plane += eye
+    glow = 0.65 + 0.75 * hill(x, y - 0.6 * p.iris_radius, p.iris_radius, p.iris_radius)
+    # dark limbal ring
+    glow *= 1.0 - 0.65 * soft_step(radius * (1.0 / p.iris_radius) - 0.84, 0.35)
+    glow *= 1.0 - 0.96 * soft_step(0.40 * p.iris_radius - radius, 1.2 * v.pixel)  # pupil
+    corner = 1.0 - 0.30 * np.minimum(eye.t * eye.t, 1.0)
+    for plane, sclera, iris in zip(planes, white, iris_tone(p.eye_colour), strict=True):
+        ball = mix(sclera * corner, glow * iris, disc)
+        ball *= under_lid
+        ball -= plane
+        ball *= eye.opening
+        np.add(plane, ball, out=plane)
 
 
 def paint_brows(p: SimpleNamespace, v: View, planes: Planes, hair: Planes) -> None:
@@ -109,7 +97,12 @@ def paint_brows(p: SimpleNamespace, v: View, planes: Planes, hair: Planes) -> No
     t = bx * (1.0 / 0.215)
     centre = p.brow_y - 0.035 * p.brow_raise - p.brow_tilt * bx + 0.85 * bx * bx
     thick = p.brow_half_thickness * np.clip(1.05 - 0.40 * t, 0.2, 1.3)
-    hairs = sample("strand", v.fx * 90.0 + v.fy * 110.0 + p.tex_u, v.fy * 60.0 - bx * 40.0 + p.tex_v, 110.0 * v.coarse)
+    hairs = sample(
+        "strand",
+        v.fx * 90.0 + v.fy * 110.0 + p.tex_u,
+        v.fy * 60.0 - bx * 40.0 + p.tex_v,
+        110.0 * v.coarse,
+    )
     d = np.abs(v.fy - centre) - thick
     alpha = soft_step(-d - 0.004 + 0.010 * hairs, 0.045 + v.pixel)
     alpha *= soft_step(1.02 - np.abs(t), 0.35)
@@ -145,16 +138,16 @@ def paint_mouth(p: SimpleNamespace, v: View, planes: Planes) -> None:
     near = hill(d, d * 0.0, 0.13, 1.0) * soft_step(1.1 - np.abs(t), 0.4)
     for k, (plane, keep) in enumerate(zip(planes, (0.86, 0.46, 0.46), strict=True)):
         strength = lips * (p.lip_colour * 0.9 + 0.05)
-        plane *= 1.0 - (1.0 - keep) * strength
-        plane *= 1.0 + 0.16 * near * furrow
+        np.multiply(plane, 1.0 - (1.0 - keep) * strength, out=plane)
+        np.multiply(plane, 1.0 + 0.16 * near * furrow, out=plane)
         if k == 0:
-            plane *= 1.0 - 0.12 * lips * (d < 0)
-    _mouth_gap(p, v, planes, d, root, t)
+            np.multiply(plane, 1.0 - 0.12 * lips * (d < 0), out=plane)
+    _mouth_gap(p, v, planes, d, t)
 
 
-def _mouth_gap(
-    p: SimpleNamespace, v: View, planes: Planes, d: np.ndarray, root: np.ndarray, t: np.ndarray
-) -> None:
+def _mouth_gap(p: SimpleNamespace, v: View, planes: Planes, d: np.ndarray, t: np.ndarray) -> None:
+    """What shows between the lips: darkness, teeth, and the seam of a closed mouth."""
+    root = np.sqrt(np.maximum(1.0 - t * t, 0.0))
     aa = 1.2 * v.pixel + 0.01
     gap = soft_step(d, aa) * soft_step(p.gape * root - d, aa)
     gap *= soft_step(p.gape * root - 0.012, 0.03)

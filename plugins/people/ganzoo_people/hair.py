@@ -8,7 +8,7 @@ import numpy as np
 
 from ganzoo_people.canvas import Planes, hill, mix, sample, soft_step
 from ganzoo_people.factors import HAIR_STYLES
-from ganzoo_people.head import DOME_DEPTH, View, outline
+from ganzoo_people.head import DOME_DEPTH, View
 
 # What a style is made of, in half heads or amounts:
 #            top    side   end    burns  fringe sweep  curl   flare  bun
@@ -30,9 +30,7 @@ _GREY = (0.56, 0.55, 0.55)
 def style_parts(p: SimpleNamespace) -> SimpleNamespace:
     """Numbers of each person's hair style, arrays [N, 1, 1]."""
     rows = _STYLE_TABLE[p.hair_style.astype(np.int64).reshape(-1)]
-    s = SimpleNamespace(
-        **{k: rows[:, j].reshape(-1, 1, 1) for j, k in enumerate(_STYLE_PARTS)}
-    )
+    s = SimpleNamespace(**{k: rows[:, j].reshape(-1, 1, 1) for j, k in enumerate(_STYLE_PARTS)})
     # small children's hair is short whatever it will become; grown hair hangs on
     grown = p.hair_length
     s.end = mix(np.minimum(s.end, 0.10), s.end, grown)
@@ -51,7 +49,9 @@ def hair_tone(p: SimpleNamespace) -> Planes:
     """Albedo of ungreyed hair, three arrays [N, 1, 1]."""
     m = p.hair_melanin
     tones = []
-    for blond, black, red in zip((0.50, 0.33, 0.150), (0.014, 0.011, 0.010), (1.5, 0.62, 0.30), strict=True):
+    for blond, black, red in zip(
+        (0.50, 0.33, 0.150), (0.014, 0.011, 0.010), (1.5, 0.62, 0.30), strict=True
+    ):
         tone = np.exp(np.log(blond) + (np.log(black) - np.log(blond)) * m)
         redder = 1.0 + (red - 1.0) * np.maximum(p.hair_redness * 1.5 - 0.5, 0.0)
         tones.append((tone * redder).astype(np.float32))
@@ -90,7 +90,9 @@ def strands(p: SimpleNamespace, s: SimpleNamespace, v: View) -> np.ndarray:
     across = (v.hx - part * (1.0 - s.bun)) * spread
     wave = 0.02 * np.sin(v.fy * 9.0 + 6.0 * across)
     along = v.fy + 0.5 * across * across
-    fine = sample("strand", (across + wave) * 170.0 + p.tex_u, along * 50.0 + p.tex_v, 120.0 * v.coarse)
+    fine = sample(
+        "strand", (across + wave) * 170.0 + p.tex_u, along * 50.0 + p.tex_v, 120.0 * v.coarse
+    )
     wool = sample("curl", v.x * 75.0 + p.tex_v, v.y * 75.0 + p.tex_u, 75.0 * v.coarse)
     np.abs(wool, out=wool)  # ridges of the plate become ringlets
     wool *= -1.6

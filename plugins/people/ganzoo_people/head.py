@@ -66,7 +66,9 @@ def look(p: SimpleNamespace, size: int) -> View:
     return View(size, coarse / p.scale, coarse, x, y, inside, dome, fx, fy, hx, front)
 
 
-def outline(p: SimpleNamespace, x: np.ndarray, y: np.ndarray, side: float, top: float) -> np.ndarray:
+def outline(
+    p: SimpleNamespace, x: np.ndarray, y: np.ndarray, side: float, top: float
+) -> np.ndarray:
     """Squared radius of the head's egg: 1 on the outline, grown by `side` and `top` for hair."""
     dy = y - p.widest_y
     up = np.minimum(dy, 0.0) / (p.widest_y + 1.0 + top)
@@ -99,6 +101,7 @@ def face_relief(p: SimpleNamespace, v: View) -> Relief:
     height += _lips(p, v)
     crease = _folds(p, v, ax)
     crease += _lines(p, v, ax)
+    crease /= 1.0 + 0.22 * crease  # where folds meet they must not become black holes
     height -= 0.035 * crease
     return Relief(height, crease)
 
@@ -177,7 +180,7 @@ def _folds(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
     """The long folds: nose to mouth, mouth to chin, under the eye, above the eye."""
     ala = p.nose_tip_y - 0.03
     t = (v.fy - ala) / (p.mouth_y + 0.03 - ala)
-    laugh = p.nasolabial * 1.25 + 0.15 * np.maximum(p.smile, 0.0)
+    laugh = p.nasolabial * 1.35 + 0.09 * np.maximum(p.smile, 0.0)
     x_fold = p.nose_half_width + 0.02 + (p.mouth_half_width * 1.1 + 0.05 - p.nose_half_width) * t
     window = soft_step(t + 0.05, 0.4)
     window *= 1.0 - soft_step(t - 1.15, 0.5)
@@ -191,9 +194,11 @@ def _folds(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
     # lower edge of the eye bag: a shallow arc
     ex = ax - p.eye_x + 0.01
     arc = v.fy - p.eye_y - 0.175 + 1.9 * ex * ex
-    c += ridge(arc, 0.024, v.pixel) * (np.exp(-(ex * ex) * 50.0) * p.eye_bags)
+    c += ridge(arc, 0.024, v.pixel) * (np.exp(-(ex * ex) * 50.0) * (1.12 * p.eye_bags))
     # mental crease between lower lip and chin
-    c += hill(v.fx, v.fy - p.mouth_y - p.lip_lower - 0.075, 0.13, 0.03) * (0.25 + 0.3 * p.marionette)
+    c += hill(v.fx, v.fy - p.mouth_y - p.lip_lower - 0.075, 0.13, 0.03) * (
+        0.25 + 0.3 * p.marionette
+    )
     return c
 
 
@@ -216,10 +221,12 @@ def _lines(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
     rays *= soft_step(0.75 - np.abs(fan), 0.5)
     c += rays * (p.crows_feet * (0.80 + 0.2 * p.squint))
     # a net of fine lines that run down the cheeks and in front of the ears
-    net = sample("strand", (ax * 0.9 + v.fy * 0.4) * 48.0 + p.tex_v, v.fy * 110.0 + p.tex_u, 48.0 * v.coarse)
-    np.maximum(net, 0.0, out=net)
+    net = sample(
+        "strand", (ax * 0.9 + v.fy * 0.4) * 48.0 + p.tex_v, v.fy * 110.0 + p.tex_u, 48.0 * v.coarse
+    )
+    np.clip(net, 0.0, 1.3, out=net)
     net *= hill(ax - 0.44, v.fy - p.eye_y - 0.38, 0.24, 0.36)
-    c += net * (0.55 * p.cheek_wrinkles)
+    c += net * (0.70 * p.cheek_wrinkles)
     return c
 
 

@@ -1,4 +1,4 @@
-"""Light on skin: one soft lamp, light from the room, a little gloss and some glow under the skin."""
+"""Light on skin: a soft lamp, light from the room, a little gloss, glow under the skin."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def light_face(
     gloss = _gloss(p, nx, ny, nz)
     # folds and the face's rim see less of the room
     open_sky = (0.55 + 0.45 * nz) * (1.0 - 0.12 * ny * nz)
-    shadow = np.maximum(1.0 - 0.54 * relief.crease, 0.25)
+    shadow = np.maximum(1.0 - 0.66 * relief.crease, 0.25)
     open_sky *= shadow
     lit = []
     # red light travels furthest under the skin and softens the edge of the shadow

@@ -94,7 +94,7 @@ def _portraits(p: SimpleNamespace, size: int) -> np.ndarray:
     tones = skin.base_tone(p)
     scene.dress(p, v, planes, tones)
     scene.ears(p, v, planes, tones)
-    head = v.inside / (1.3 * v.pixel) + 0.5
+    head = v.inside / (1.8 * v.pixel) + 0.25
     np.clip(head, 0.0, 1.0, out=head)
     _face(p, v, planes, head, tone)
     opening = hair.face_opening(p, style, v, lock)
@@ -105,7 +105,7 @@ def _portraits(p: SimpleNamespace, size: int) -> np.ndarray:
 
 def _lay(planes: Planes, layer: Planes, alpha: np.ndarray) -> None:
     for plane, over in zip(planes, layer, strict=True):
-        plane += (over - plane) * alpha
+        np.add(plane, (over - plane) * alpha, out=plane)
 
 
 def _face(p: SimpleNamespace, v: View, planes: Planes, head: np.ndarray, hair_tone: Planes) -> None:

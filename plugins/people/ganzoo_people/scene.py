@@ -27,8 +27,7 @@ def backdrop(p: SimpleNamespace, v: View) -> Planes:
 def dress(p: SimpleNamespace, v: View, planes: Planes, skin: Planes) -> None:
     """Neck, shoulders and clothes over the backdrop, lit."""
     ax = np.abs(v.x)
-    turn = v.x - 0.10 * np.sin(p.yaw)
-    neck_x = np.abs(turn)
+    neck_x = np.abs(v.x - 0.10 * np.sin(p.yaw))
     collar = 1.26 + 0.05 * p.clothes_neckline
     # trapezius: from the neck down to the shoulders, which round off at the arms
     slope = np.maximum(neck_x - p.neck_half_width * 0.8, 0.0)
@@ -40,7 +39,7 @@ def dress(p: SimpleNamespace, v: View, planes: Planes, skin: Planes) -> None:
     scoop += 1.1 * neck_x * neck_x / (p.neck_half_width + 0.05)
     cover = soft_step(scoop, 0.03 + v.pixel)
     cover = np.maximum(cover, soft_step(neck_x - 1.25 * p.neck_half_width, 0.05 + v.pixel))
-    _neck(p, v, planes, skin, turn, body * (1.0 - cover))
+    _neck(p, v, planes, skin, body * (1.0 - cover))
     light = 0.80 + 0.30 * p.light_x * np.clip(v.x, -1.2, 1.2)
     folds = sample("soft", v.x * 30.0 + p.tex_u, v.y * 14.0 + p.tex_v, 30.0 * v.coarse)
     light = light * (1.0 + 0.10 * folds)
@@ -49,13 +48,12 @@ def dress(p: SimpleNamespace, v: View, planes: Planes, skin: Planes) -> None:
     tones = hue_colour(p.clothes_hue, 0.8 * p.clothes_saturation, 0.02 + 0.7 * p.clothes_level**2)
     body *= cover
     for tone, plane, key, fill in zip(tones, planes, p.key, p.fill, strict=True):
-        plane += (tone * light * (0.75 * key + fill) - plane) * body
+        np.add(plane, (tone * light * (0.75 * key + fill) - plane) * body, out=plane)
 
 
-def _neck(
-    p: SimpleNamespace, v: View, planes: Planes, skin: Planes, turn: np.ndarray, chest: np.ndarray
-) -> None:
+def _neck(p: SimpleNamespace, v: View, planes: Planes, skin: Planes, chest: np.ndarray) -> None:
     """Neck and bare chest: a cylinder in the shadow of the chin that opens into the shoulders."""
+    turn = v.x - 0.10 * np.sin(p.yaw)
     neck_x = np.abs(turn)
     half = p.neck_half_width * (1.0 + 0.9 * np.maximum(v.y - 1.02, 0.0) ** 2)
     alpha = soft_step(half - neck_x, 0.03 + v.pixel) * soft_step(v.y - 0.2, 0.1)
@@ -71,7 +69,9 @@ def _neck(
     bands += 0.5 * ridge(v.y - 1.40 + 0.10 * neck_x, 0.03, v.pixel) * soft_step(neck_x - 0.1, 0.1)
     facing *= shadow * (1.0 - 0.45 * bands)
     for tone, plane, key, fill in zip(skin, planes, p.key, p.fill, strict=True):
-        plane += (tone * (facing * key + fill * (0.4 + 0.5 * shadow)) - plane) * alpha
+        np.add(
+            plane, (tone * (facing * key + fill * (0.4 + 0.5 * shadow)) - plane) * alpha, out=plane
+        )
 
 
 def ears(p: SimpleNamespace, v: View, planes: Planes, skin: Planes) -> None:
@@ -88,7 +88,7 @@ def ears(p: SimpleNamespace, v: View, planes: Planes, skin: Planes) -> None:
     shade *= 0.85 + 0.35 * side * p.light_x
     for k, (plane, flush) in enumerate(zip(planes, (1.05, 0.86, 0.84), strict=True)):
         lit = skin[k] * flush * shade * (p.key[k] * 0.9 + p.fill[k])
-        plane += (lit - plane) * alpha
+        np.add(plane, (lit - plane) * alpha, out=plane)
 
 
 def glasses(p: SimpleNamespace, v: View, planes: Planes) -> None:
@@ -114,4 +114,4 @@ def glasses(p: SimpleNamespace, v: View, planes: Planes) -> None:
     glare = soft_step(-d, 0.04) * soft_step(0.06 - np.abs(x * 0.8 + y + 0.02), 0.08)
     glare *= 0.07 * p.glasses
     for plane, key in zip(planes, p.key, strict=True):
-        plane += glare * key
+        np.add(plane, glare * key, out=plane)

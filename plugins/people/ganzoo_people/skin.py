@@ -19,7 +19,7 @@ def base_tone(p: SimpleNamespace) -> Planes:
     """Colour of the skin without any marks, three arrays [N, 1, 1]."""
     t = p.skin_tone
     tones = []
-    for pale, medium, dark, rosy in zip(_PALE, _MEDIUM, _DARK, (0.05, -0.035, 0.06), strict=True):
+    for pale, medium, dark, rosy in zip(_PALE, _MEDIUM, _DARK, (0.05, -0.10, 0.12), strict=True):
         a, b, c = np.log(pale), np.log(medium), np.log(dark)
         curve = a + t * (4 * b - 3 * a - c) + t * t * (2 * a + 2 * c - 4 * b)
         tones.append(np.exp(curve + rosy * p.skin_undertone).astype(np.float32))
@@ -33,8 +33,10 @@ def paint(p: SimpleNamespace, v: View) -> Planes:
     base = base_tone(p)
     ax = np.abs(v.fx)
     blotch = sample("soft", v.fx * 90.0 + p.tex_u, v.fy * 90.0 + p.tex_v, 90.0 * v.coarse)
+    patch = sample("curl", v.fx * 62.0 + p.tex_v, v.fy * 62.0 + p.tex_v, 62.0 * v.coarse)
     pores = sample("fine", v.fx * 60.0 + p.tex_v, v.fy * 60.0 + p.tex_u, 60.0 * v.coarse)
-    shade = 1.0 + blotch * (0.01 + 0.075 * p.skin_mottle)
+    shade = 1.0 + blotch * (0.05 * p.skin_mottle)
+    shade += patch * (0.12 * p.skin_mottle)
     shade += pores * (0.03 + 0.06 * p.skin_mottle)
     planes = [shade * tone for tone in base]
     _flush(p, v, ax, planes, blotch)
@@ -63,14 +65,18 @@ def _marks(p: SimpleNamespace, v: View, planes: Planes) -> None:
     freckle = soft_step(grain - 0.7, 1.4) * nearby * (0.6 * p.freckles)
     stain = sample("curl", v.fx * 38.0 + p.tex_v, v.fy * 38.0 + p.tex_u, 38.0 * v.coarse)
     # spots appear where the plate is highest and grow as the threshold sinks
-    spot = soft_step(stain - 2.3 + 1.35 * p.skin_spots, 0.7) * (0.5 * p.skin_spots)
+    spot = soft_step(stain - 2.5 + 1.6 * p.skin_spots, 0.8) * (0.12 + 0.46 * p.skin_spots)
     stain_alpha = np.maximum(freckle, spot)
     for plane, keep in zip(planes, (0.62, 0.42, 0.34), strict=True):
-        plane *= 1.0 - (1.0 - keep) * stain_alpha
-    for name, rx, ry, oy in (("a", 0.50, 0.25, 0.33), ("b", 0.52, 0.22, 0.62), ("c", 0.45, 0.14, -0.38)):
+        np.multiply(plane, 1.0 - (1.0 - keep) * stain_alpha, out=plane)
+    for name, rx, ry, oy in (
+        ("a", 0.50, 0.25, 0.33),
+        ("b", 0.52, 0.22, 0.62),
+        ("c", 0.45, 0.10, -0.33),
+    ):
         x = v.fx - getattr(p, f"mole_{name}_x") * rx
         y = v.fy - p.eye_y * 0.8 - getattr(p, f"mole_{name}_y") * ry - oy
-        radius = np.sqrt(0.030**2 + (0.5 * v.pixel) ** 2)
+        radius = np.sqrt(0.034**2 + (0.5 * v.pixel) ** 2)
         alpha = hill(x, y, radius, radius) * (0.92 * getattr(p, f"mole_{name}_dark"))
         blend(planes, (0.045, 0.02, 0.014), alpha)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ganzoo_core.data import decoded
+
 MATLAB_EPOCH = 366
 """MATLAB counts days from year 0, Python from year 1."""
 FIRST_ID = 10_000_000
@@ -36,17 +38,18 @@ def write_wiki(dataset, out: Path, progress):
     ages = np.floor(dataset.table().ages).astype(int).tolist()
     root = out / "wiki_crop"
     dob, taken, paths = [], [], []
-    for index, age in enumerate(ages):
+    size, n = dataset.config.size, len(ages)
+    for index, pixels in decoded(dataset, range(n), size, 3):
+        age = ages[index]
         birth, year = birthday(index, age)
         page = FIRST_ID + index
         path = f"{page % 100:02d}/{page}_{birth}_{year}.jpg"
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(dataset.image(index)).save(root / path, quality=92)
+        Image.fromarray(pixels).save(root / path, quality=92)
         dob.append(birth.toordinal() + MATLAB_EPOCH)
         taken.append(year)
         paths.append(path)
-        progress(index + 1, len(ages))
-    size, n = dataset.config.size, len(ages)
+        progress(index + 1, n)
     fields = {
         "dob": np.array([dob], np.int32),
         "photo_taken": np.array([taken], np.uint16),
@@ -63,8 +66,6 @@ def write_wiki(dataset, out: Path, progress):
 def cells(values):
     """Return a MATLAB cell array [1, N]."""
     out = np.empty((1, len(values)), object)
-    out[0, :] = values if isinstance(values[0], str) else [None] * len(values)
-    if not isinstance(values[0], str):
-        for i, value in enumerate(values):
-            out[0, i] = value
+    for i, value in enumerate(values):  # one by one: numpy would unpack arrays
+        out[0, i] = value
     return out

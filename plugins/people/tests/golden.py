@@ -6,9 +6,8 @@ import dataclasses
 import json
 from pathlib import Path
 
-import numpy as np
-
 import ganzoo_people as people
+import numpy as np
 
 PATH = Path(__file__).with_name("golden.json")
 CASES = [(0, 0, 0), (0, 1_000_003, 1), (7, 4_000_123, 5), (123, 2_345_678, 12)]
@@ -23,7 +22,10 @@ def blocks(picture: np.ndarray) -> np.ndarray:
 
 def pictures() -> np.ndarray:
     """The golden portraits, uint8 [4, 64, 64, 3]."""
-    seen = [people.appearance(people.identity(s, n), a) for (s, n, _), a in zip(CASES, AGES)]
+    seen = [
+        people.appearance(people.identity(s, n), a)
+        for (s, n, _), a in zip(CASES, AGES, strict=True)
+    ]
     return people.render(seen, [people.nuisance(*case) for case in CASES], SIZE)
 
 

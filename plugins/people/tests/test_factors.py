@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import ganzoo_people as people
 import numpy as np
 import pytest
 from golden import CASES, PATH
-
-import ganzoo_people as people
 
 GROUPS = ((0, 19), (19, 30), (30, 40), (40, 50), (50, 60), (60, 91))
 
@@ -44,13 +43,13 @@ def test_identity_sources_are_wide_and_independent():
     correlation = np.corrcoef(table) - np.eye(len(table))
     assert np.abs(correlation).max() < 0.12
     assert np.abs(crowd.eye_spacing).max() <= 1 and crowd.eye_spacing.std() > 0.5
-    assert 0 <= crowd.skin_tone.min() and crowd.skin_tone.max() < 1
+    assert crowd.skin_tone.min() >= 0 and crowd.skin_tone.max() < 1
     assert set(crowd.hair_style) == set(range(len(people.HAIR_STYLES)))
 
 
 def test_every_age_group_is_well_populated():
     ages = np.array([people.age(0, n, 0) for n in range(3000)])
-    assert 0 <= ages.min() and ages.max() < 90
+    assert ages.min() >= 0 and ages.max() < 90
     for low, high in GROUPS:
         assert ((ages >= low) & (ages < high)).mean() > 0.09
 

@@ -10,10 +10,12 @@ import io
 import struct
 
 import numpy as np
-from PIL import Image
+from PIL import Image, WebPImagePlugin
+from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 
 from ganzoo_core.interfaces import UnreadableImage
 
@@ -33,6 +35,16 @@ EXIF = b"Exif\0\0"
 """Starts the EXIF segment of a JPEG; Pillow looks for it too, and is kept from finding it."""
 PNG_CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 """What decides the colours; the rest is ancillary."""
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".pbm",
+    ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif",
+)  # fmt: skip
+"""Lower-case ends of the names of pictures; the last six are met only to be refused."""
+DAMAGE = (
+    OSError, EOFError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError,
+    AttributeError, struct.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow raises on bytes that make no sense."""
 
 
 def decode(
@@ -41,7 +53,7 @@ def decode(
     """Decode one picture.
 
     Args:
-        data: a JPEG or PNG file.
+        data: a JPEG, PNG, WebP, BMP, PGM, PPM or PBM file; of an animation, the first frame.
         size: edge that is wanted in the end; large JPEGs are decoded no larger than needed.
         min_size: smallest allowed short edge, of the face where a box is given, in pixels.
         box: x1 y1 x2 y2 of the face, from 1; None for the whole picture.
@@ -66,7 +78,7 @@ def decode(
         if box is not None:
             plain = plain.reduce(max(1, int(factor * plain.width / width)))
             plain = face(plain, box, margin, plain.width / width)
-    except (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, struct.error) as error:
+    except DAMAGE as error:
         why = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableImage(f"cannot be decoded: {why}") from None
     return plain.transpose(UPRIGHT[turn]) if turn in UPRIGHT else plain
@@ -81,14 +93,40 @@ def opened(data: bytes) -> tuple[ImageFile, int]:
         return JpegImageFile(io.BytesIO(data.replace(EXIF, b"Read\0\0"))), orientation(exif)
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return PngImageFile(io.BytesIO(essential(data))), 1
-    raise UnreadableImage("not a JPEG or PNG")
+    if data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace():
+        return PpmImageFile(io.BytesIO(data)), 1
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return webp(data)
+    if data.startswith(b"BM"):
+        return BmpImageFile(io.BytesIO(data)), 1
+    raise UnreadableImage("not a JPEG, PNG, WebP, BMP, PGM or PPM; convert it to one of these")
+
+
+def webp(data: bytes) -> tuple[ImageFile, int]:
+    """Open a WebP; its canvas is allocated at once, so the size is looked at before."""
+    if not WebPImagePlugin.SUPPORTED:
+        raise UnreadableImage("this Pillow was built without WebP; convert it to PNG")
+    if data[12:16] == b"VP8X":
+        limit(*(int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27)))
+    elif data[12:16] == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        limit((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    else:
+        limit(*(int.from_bytes(data[at : at + 2], "little") & 0x3FFF for at in (26, 28)))
+    image = WebPImagePlugin.WebPImageFile(io.BytesIO(data))
+    return image, orientation(bytes(image.info.get("exif", b"")).removeprefix(EXIF))
+
+
+def limit(width: int, height: int) -> None:
+    """Refuse more pixels than a photograph has."""
+    if width * height > MOST_PIXELS:
+        raise UnreadableImage(f"{width}x{height}: too large, maybe a decompression bomb")
 
 
 def check(image: Image.Image, box: Box | None, min_size: int) -> None:
     """Refuse a picture by its size, before it is decoded."""
     width, height = image.size
-    if width * height > MOST_PIXELS:
-        raise UnreadableImage(f"{width}x{height}: too large, maybe a decompression bomb")
+    limit(width, height)
     if box is not None:
         x1, y1, x2, y2 = box
         fits = 0 < x2 - x1 <= width and 0 < y2 - y1 <= height

@@ -1,0 +1,1 @@
+"""The command line: one short file a verb, imported when it is called."""

@@ -1,0 +1,153 @@
+"""`ganzoo info`: what a model or data set is, and what its presets set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganzoo_core.cli import complete
+from ganzoo_core.cli.lookup import find
+from ganzoo_core.cli.output import clean, note, out, out_json
+from ganzoo_core.zoo import DatasetSpec, ModelSpec, resolve, zoo
+
+if TYPE_CHECKING:
+    from ganzoo_core.config import RunConfig
+    from ganzoo_core.interfaces import DataInfo, Model
+
+
+@click.command()
+@click.argument("name", shell_complete=complete.entries)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def info(name: str, as_json: bool) -> None:
+    """Tell what NAME is: summary, paper, needs, presets and the size of each network."""
+    spec = find(name)
+    about = model_facts(spec) if isinstance(spec, ModelSpec) else dataset_facts(spec)
+    if as_json:
+        out_json(about)
+        return
+    for key, value in about.items():
+        if key == "presets":
+            for preset, facts in value.items():
+                show_preset(preset, facts)
+        elif value:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else value
+            out(f"{clean(key):<10}{clean(text)}")
+
+
+def model_facts(spec: ModelSpec) -> dict[str, Any]:
+    """Return what there is to know of a model; its networks are built for each preset."""
+    from ganzoo_core.config.tree import model_config_class
+
+    patches = model_config_class(spec).presets or {"quick": {}}
+    presets = {name: preset_facts(spec, name, patch) for name, patch in patches.items()}
+    needs = sorted({need for facts in presets.values() for need in facts.pop("needs")})
+    return {
+        "kind": "model", "name": spec.name, "summary": spec.summary, "paper": spec.paper,
+        "license": spec.license, "origin": zoo().origin(spec), "can": list(spec.can),
+        "needs": needs, "uses": list(spec.uses), "presets": presets,
+    }  # fmt: skip
+
+
+def dataset_facts(spec: Any) -> dict[str, Any]:
+    """Return what there is to know of a data set."""
+    from ganzoo_core.config.tree import data_config_class
+
+    assert isinstance(spec, DatasetSpec)
+    config = data_config_class(spec.name)
+    values = config.model_construct().model_dump(mode="json")
+    example = getattr(resolve(spec.target), "example", "")
+    return {
+        "kind": "dataset", "name": spec.name, "summary": spec.summary, "paper": spec.paper,
+        "license": spec.license, "origin": zoo().origin(spec), "gives": list(spec.gives),
+        "use": f"--data {spec.name}{f':{example}' if example else ''}",
+        "options": [f"data.{key}={value}" for key, value in values.items() if key != "name"],
+    }  # fmt: skip
+
+
+def preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a preset's settings, and the networks it builds."""
+    from ganzoo_core.config import build
+
+    facts: dict[str, Any] = {"settings": dict(flat(patch)), "parameters": {}, "built_for": ""}
+    needs: set[str] = set()
+    try:
+        tree = build(spec.name, preset=name)
+        data = assumed_data(tree)
+        model = skeleton(spec, tree, data)
+        facts["built_for"] = f"{data.channels} x {data.size} x {data.size} px"
+        facts["built_for"] += f", {len(data.classes)} labels" if data.classes else ""
+        facts["parameters"] = {
+            part: count for part, net in model.named_children()
+            if (count := sum(p.numel() for p in net.parameters()))
+        }  # fmt: skip
+        draws = [stage.draw for stage in model.stages() if stage.draw.how != "none"]
+        needs = {field for draw in draws for field in draw.fields}
+    except Exception as error:  # one preset that does not build must not hide the others
+        note(
+            f"warning: {spec.name}: preset {name!r} does not build: {type(error).__name__}: {error}"
+        )
+    return {**facts, "needs": needs}
+
+
+def assumed_data(tree: RunConfig) -> DataInfo:
+    """Return the facts of the data that a preset speaks of, without decoding any."""
+    from ganzoo_core.data import group_names
+    from ganzoo_core.errors import GanzooError
+    from ganzoo_core.interfaces import DataInfo
+    from ganzoo_core.runs.data import open_dataset
+
+    groups = tuple(getattr(tree.model, "groups", ()))
+    classes: tuple[str, ...] = group_names(groups) if groups else ()
+    identities = 0
+    try:
+        table = open_dataset(tree.data).table() if tree.data.name else None
+    except GanzooError:
+        table = None  # its files are elsewhere: the labels are then assumed
+    if table is not None:
+        classes = classes if groups and table.ages is not None else table.classes
+        identities = 0 if table.identities is None else len(set(table.identities.tolist()))
+    elif not classes:
+        classes = tuple(map(str, range(10)))
+    return DataInfo(
+        size=tree.data.size, channels=tree.data.channels, classes=classes, groups=groups,
+        counts=(1,) * len(classes), mean_ages=(40.0,) * len(classes), identities=identities,
+        images=1, name=tree.data.name,
+    )  # fmt: skip
+
+
+def skeleton(spec: ModelSpec, tree: RunConfig, data: DataInfo) -> Model:
+    """Build a model's networks without memory for their weights, where it lets us."""
+    import torch
+
+    cls: type[Model] = resolve(spec.target)
+    try:
+        with torch.device("meta"):
+            return cls(tree.model, data)
+    except (RuntimeError, NotImplementedError):  # its constructor computes with its weights
+        return cls(tree.model, data)
+
+
+def flat(tree: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield a tree's values by their full path, as --set takes them."""
+    for key, value in tree.items():
+        path = f"{at}.{key}" if at else str(key)
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, path)
+        else:
+            yield path, value
+
+
+def show_preset(name: str, facts: Mapping[str, Any]) -> None:
+    """Print a preset: a setting a line, then the networks."""
+    out(f"\npreset {clean(name)}")
+    for path, value in facts["settings"].items():
+        out(f"  {clean(path)} = {clean(json.dumps(value, ensure_ascii=False))}")
+    if not facts["settings"]:
+        out("  (all defaults: see `ganzoo schema`)")
+    if facts["parameters"]:
+        out(f"  parameters, at {facts['built_for']}:")
+    for part, count in facts["parameters"].items():
+        out(f"    {clean(part):<16}{count:>12,}")

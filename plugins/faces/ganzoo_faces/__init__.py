@@ -1,0 +1,1 @@
+"""Face data sets, and your own photographs."""

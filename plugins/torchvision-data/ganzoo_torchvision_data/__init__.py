@@ -1,0 +1,1 @@
+"""Classic image sets, read from the files that torchvision downloads."""

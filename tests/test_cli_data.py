@@ -1,0 +1,98 @@
+"""The data verbs: look, prepare, write to disk, and what can go wrong."""
+
+import csv
+import json
+
+from PIL import Image
+
+SHAPES = ("shapes", "--set", "data.count=40")
+
+
+def test_info_counts(ganzoo, tmp_path):
+    done = ganzoo("data", "info", *SHAPES, "--json", "--groups", "30", cwd=tmp_path)
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["images"] == sum(found["groups"].values()) == sum(found["labels"].values()) == 40
+    assert list(found["groups"]) == ["0-30", "31+"]
+    assert sum(found["ages"]["decades"].values()) == 40
+    assert found["sizes"] == {
+        "looked_at": 40,
+        "unreadable": 0,
+        "min": 64,
+        "median": 64.0,
+        "max": 64,
+    }
+    plain = ganzoo("data", "info", *SHAPES, cwd=tmp_path)
+    assert plain.code == 0
+    assert all(len(line) < 120 for line in plain.out.splitlines())
+
+
+def test_show_draws_a_sheet(ganzoo, tmp_path):
+    done = ganzoo("data", "show", *SHAPES, "--size", 16, "--out", "sheet.png", cwd=tmp_path)
+    assert (done.code, done.out) == (0, "sheet.png\n"), done.err
+    sheet = Image.open(tmp_path / "sheet.png")
+    assert sheet.width > 8 * 96
+    assert len(sheet.getcolors(1_000_000)) > 100
+
+
+def test_prepare_names_the_store_and_is_quick_the_second_time(ganzoo, tmp_path):
+    words = ("data", "prepare", *SHAPES, "--size", 16)
+    first, second = (ganzoo(*words, cwd=tmp_path, env={"GANZOO_CACHE": "c"}) for _ in range(2))
+    assert first.code == second.code == 0
+    assert first.out == second.out
+    folder = tmp_path / first.out.strip()
+    assert (folder / "pixels.u8").stat().st_size == 40 * 16 * 16 * 3
+    assert "40 images of 16 x 16 px" in second.err
+
+
+def test_make_writes_a_folder_with_its_table(ganzoo, tmp_path):
+    done = ganzoo("data", "make", "people", "--count", 5, "--size", 32, "--out", "p", cwd=tmp_path)
+    assert done.code == 0, done.err
+    rows = list(csv.DictReader((tmp_path / "p" / "labels.csv").open()))
+    assert [row["path"] for row in rows] == [f"{i:06d}.jpg" for i in range(5)]
+    assert all(0 <= float(row["age"]) <= 90 for row in rows)
+    assert [row["identity"] for row in rows] == ["0", "0", "0", "0", "1"]
+    assert Image.open(tmp_path / "p" / "000004.jpg").size == (32, 32)
+
+
+def test_imdb_wiki_layout_is_read_back(ganzoo, tmp_path):
+    words = ("--count", 30, "--size", 32, "--layout", "imdb-wiki", "--out", "archive")
+    assert ganzoo("data", "make", "people", *words, cwd=tmp_path).code == 0
+    truth = json.loads(
+        ganzoo("data", "info", "people", "--set", "data.count=30", "--json", cwd=tmp_path).out
+    )
+    done = ganzoo(
+        "data", "info", "imdb-wiki:archive", "--set", "data.filters=none", "--json", cwd=tmp_path
+    )
+    found = json.loads(done.out)
+    assert found["images"] == 30
+    assert found["groups"] == truth["groups"]
+    assert found["ages"]["decades"] == truth["ages"]["decades"]
+
+
+def test_mistakes_are_one_line(ganzoo, tmp_path):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").touch()
+    mistakes = [
+        (("make", "people", "--count", 3, "--out", "taken"), 5, "exists already"),
+        (("make", "people", "--count", 0, "--out", "x"), 2, "--count"),
+        (("make", "people", "--count", -4, "--out", "x"), 2, "--count"),
+        (("make", "people", "--size", 900, "--out", "x"), 2, "data.size"),
+        (("make", "people", "--size", 16, "--out", "x"), 2, "data.size"),
+        (("make", "people", "--set", "data.max_age=120", "--out", "x"), 2, "data.max_age"),
+        (("make", "people", "--set", "data.min_age=50", "--set", "data.max_age=40", "--out", "x"),
+         2, "above"),
+        (("make", "people", "--layout", "imdb-wki", "--out", "x"), 2, 'Did you mean "imdb-wiki"?'),
+        (("make", "peple", "--out", "x"), 2, 'Did you mean "people"?'),
+        (("info", "people", "--set", "train.batch=3"), 2, "only options of data"),
+        (("info", "people", "--groups", "30,20"), 2, "rising"),
+        (("info", "people", "--groups", "a"), 2, "whole years"),
+        (("info", "imdb-wiki:nowhere.tar"), 3, "nowhere.tar"),
+        (("show", *SHAPES, "--out", "no/folder.png"), 5, "no folder"),
+    ]  # fmt: skip
+    for words, code, part in mistakes:
+        done = ganzoo("data", *words, cwd=tmp_path)
+        assert done.code == code, (words, done)
+        assert part in done.error, (words, done.error)
+        assert "Traceback" not in done.err
+    assert not (tmp_path / "x").exists()

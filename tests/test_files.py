@@ -1,0 +1,170 @@
+"""Files: whole or not there, byte-reproducible, never pickle, strict on the way in."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import SafetensorError
+
+from ganzoo_core import files
+from ganzoo_core.errors import OutputError, WeightsError
+from ganzoo_core.files import (
+    atomic,
+    copy_strictly,
+    load_tensors,
+    save_tensors,
+    sha256,
+    write_json,
+    write_text,
+)
+from ganzoo_core.files import tensors as tensor_files
+
+
+def tensors():
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(4, 3, 5, 5, generator=generator)
+    return {
+        "conv.weight": weight.to(memory_format=torch.channels_last),
+        "view": weight.transpose(0, 1)[1:],
+        "count": torch.tensor(7),
+        "half": weight[0].bfloat16(),
+        "empty": torch.zeros(0, 3),
+        "yes": torch.tensor([True, False]),
+        "again": weight,
+    }
+
+
+def test_tensors_come_back_exactly(tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, tensors(), {"round": 3, "b": [1, None]})
+    found, about = load_tensors(path)
+    assert about == {"round": 3, "b": [1, None]}
+    for name, tensor in tensors().items():
+        assert torch.equal(found[name], tensor) and found[name].dtype == tensor.dtype
+    assert set(found) == set(tensors())
+
+
+def test_the_bytes_are_the_same_in_every_process(tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2]); import test_files as t\n"
+        "t.save_tensors(t.Path(sys.argv[1]), t.tensors(), {'z': 1, 'a': 2})"
+    )
+    paths = [tmp_path / "1.safetensors", tmp_path / "2.safetensors"]
+    save_tensors(paths[0], tensors(), {"a": 2, "z": 1})
+    subprocess.run(
+        [sys.executable, "-c", code, paths[1], Path(__file__).parent],
+        env={**os.environ, "PYTHONHASHSEED": "7"}, check=True, timeout=120,
+    )  # fmt: skip
+    assert sha256(paths[0]) == sha256(paths[1])
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_part(tmp_path):
+    path = tmp_path / "x.txt"
+    write_text(path, "old")
+    with pytest.raises(KeyError), atomic(path) as part:
+        part.write_text("new")
+        raise KeyError
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_is_seen_under_the_name_before_it_is_whole(tmp_path):
+    path = tmp_path / "x.txt"
+    with atomic(path) as part:
+        part.write_text("half")
+        assert not path.exists() and part.parent == tmp_path
+        part.write_text("whole")
+    assert path.read_text() == "whole" and list(tmp_path.iterdir()) == [path]
+
+
+def test_errors_of_the_disk_are_one_line(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write") as error:
+        write_text(tmp_path / "file" / "x", "text")
+    assert "\n" not in str(error.value) and error.value.exit_code == 5
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.atomic.__globals__["os"], "fsync", full)
+    with pytest.raises(OutputError, match="free some and run `ganzoo resume`"):
+        write_text(tmp_path / "x", "text")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_disk_that_fills_under_safetensors_is_said_too(tmp_path, monkeypatch):
+    def full(*args):
+        raise SafetensorError("Error while serializing: No space left on device (os error 28)")
+
+    monkeypatch.setattr(tensor_files, "save_file", full)
+    with pytest.raises(OutputError, match="no space left"):
+        save_tensors(tmp_path / "x.safetensors", {"a": torch.ones(1)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_is_sorted_and_hashes_are_sha256(tmp_path):
+    path = tmp_path / "x.json"
+    write_json(path, {"b": 1, "a": [1.5, None]})
+    assert json.loads(path.read_text()) == {"a": [1.5, None], "b": 1}
+    assert path.read_text().index('"a"') < path.read_text().index('"b"')
+    assert sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "pickle", "header", "metadata", "folder"])
+def test_a_damaged_file_is_one_error(damage, tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, tensors(), {})
+    data = path.read_bytes()
+    if damage == "folder":
+        path.unlink()
+        path.mkdir()
+    elif damage == "pickle":
+        torch.save(tensors(), path)
+    elif damage == "metadata":
+        tensor_files.save_file({"a": torch.ones(1)}, path, {"ganzoo": "{"})
+    else:
+        cut = {"truncated": data[:-9], "empty": b"", "header": b"\xff" * 8 + data[8:]}
+        path.write_bytes(cut[damage])
+    with pytest.raises(WeightsError) as error:
+        load_tensors(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(WeightsError, match="does not exist"):
+        load_tensors(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"a": torch.ones(2)}, "lacks 'b'"),
+        ({"a": torch.ones(2), "b": torch.ones(1), "c": torch.ones(1)}, "has 'c'"),
+        ({"a": torch.ones(3), "b": torch.ones(1)}, r"'a' has shape \(3,\)"),
+    ],
+)
+def test_copies_are_strict_and_change_nothing_when_refused(source, words):
+    target = {"a": torch.zeros(2), "b": torch.zeros(1)}
+    with pytest.raises(WeightsError, match=words):
+        copy_strictly(target, source, Path("x"))
+    assert not any(t.any() for t in target.values())
+
+
+def test_copies_keep_strides_and_identity():
+    weight = torch.zeros(4, 3, 5, 5).to(memory_format=torch.channels_last)
+    value = torch.randn(4, 3, 5, 5)
+    strides = weight.stride()
+    copy_strictly({"w": weight}, {"w": value}, Path("x"))
+    assert weight.stride() == strides and torch.equal(weight, value)
+
+
+def test_no_pickle_in_the_whole_core():
+    root = Path(files.__file__).parents[1]
+    for path in root.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "import pickle" not in text and "torch.save(" not in text, path
+        assert "torch.load(" not in text or "weights_only=True" in text, path
