@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
 from ganzoo_core.data import ada as ada_module
 from ganzoo_core.data.ada import AdaptiveStrength, ada, colours, geometry
 from ganzoo_core.data.augment import AUGMENTATIONS, Augment, flip, jitter, resample
 from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import SeededNoise
-from torch.utils._python_dispatch import TorchDispatchMode
 
 CPU = torch.device("cpu")
 ALL = "flip,jitter,colour,translation,cutout"
@@ -78,7 +79,7 @@ def test_memory_layouts_and_half_precision(name):
 def test_gradients_first_and_second(name):
     """Gradients with respect to the images are exact, and so are those of gradients (R1)."""
     images = picture(3, 3, 6).double().requires_grad_()
-    if name in {"flip", "translation", "cutout"} or name in AUGMENTATIONS and name != "jitter":
+    if name not in {"jitter", "ada"}:  # those sample in fp32
         assert torch.autograd.gradcheck(lambda x: EACH[name](x, noise(4)), images)
     out = EACH[name](images, noise(4)).square().sum()
     (gradient,) = torch.autograd.grad(out, images, create_graph=True)
@@ -185,7 +186,7 @@ def test_ada_at_zero_is_the_identity():
 
 
 @pytest.mark.parametrize("p", [0.2, 0.7])
-def test_ada_hits_with_probability_p(p, monkeypatch):
+def test_ada_hits_with_probability_p(p):
     """Each operation strikes a share p of the images; with p, at least one of two turns."""
     lot = ada_module.Lot(noise(1), torch.empty(8000, 3, 1, 1), torch.tensor(p))
     assert (lot.normal(1.0) != 0).float().mean() == pytest.approx(p, abs=0.03)

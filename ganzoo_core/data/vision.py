@@ -38,7 +38,7 @@ LONG_EDGE = 400
 SMALLEST = 22
 PAD = 0.25
 """Room around the picture, its border repeated, so that tightly cropped faces are found too."""
-PATCH = 144
+PATCH = 192
 """Edge of the upright patch in which the eyes of one face are looked for."""
 TILTS = (0.0, 30.0, -30.0)
 """Degrees the picture is turned by, until a face with eyes is found."""

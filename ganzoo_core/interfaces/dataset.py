@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ganzoo_core.errors import DataError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -82,12 +84,15 @@ class Dataset(ABC):
 
         With the options and `version` it names the packed store, so it must change with the data.
         """
-        path = Path(self.config.path) if self.config.path else None
-        if path is None:
+        if not self.config.path:
             return ""
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        path = Path(self.config.path).expanduser()
         digest = hashlib.sha256()
-        for file in files:
-            seen, name = file.stat(), file.relative_to(path.parent)
-            digest.update(f"{name}\0{seen.st_size}\0{seen.st_mtime_ns}\n".encode())
+        try:
+            files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+            for file in files:
+                seen, name = file.stat(), file.relative_to(path.parent)
+                digest.update(f"{name}\0{seen.st_size}\0{seen.st_mtime_ns}\n".encode())
+        except OSError as error:
+            raise DataError(f"{error.filename or path}: {error.strerror}; is it being moved?") from None
         return digest.hexdigest()

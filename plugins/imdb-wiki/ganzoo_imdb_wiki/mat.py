@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo_core.errors import DataError
-from ganzoo_imdb_wiki.matlab import DAMAGE, variable
+from ganzoo_core.data.matlab import DAMAGE, variable
 
 Fields = Mapping[str, NDArray[Any]]
 

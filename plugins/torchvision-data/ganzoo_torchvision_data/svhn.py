@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ganzoo_core.data.matlab import DAMAGE, variable
 from ganzoo_core.errors import DataError
 from ganzoo_torchvision_data.arrays import Arrays, Labels, Pixels
 from ganzoo_torchvision_data.download import Remote
@@ -29,14 +30,16 @@ class SVHN(Arrays):
 
     def part(self, path: Path) -> tuple[Pixels, Labels]:
         """Read [n, 32, 32, 3] pixels, a view, and [n] labels; the file calls the zero ten."""
-        from scipy.io import loadmat
-
         try:
-            found = loadmat(path, variable_names=["X", "y"])
-            pixels, labels = found["X"], found["y"].reshape(-1)
-        except Exception as error:  # scipy raises nearly anything on bytes that are no .mat
+            data = path.read_bytes()
+            found = {name: variable(data, name) for name in ("X", "y")}
+            lacking = [name for name, value in found.items() if value is None]
+            if lacking:
+                raise ValueError(f"it lacks {lacking[0]!r}")
+        except (OSError, *DAMAGE) as error:
             why = " ".join(str(error).split())[:100] or type(error).__name__
             raise DataError(f"{path} is not SVHN's .mat ({why}); download it again") from None
+        pixels, labels = np.asarray(found["X"]), np.asarray(found["y"]).reshape(-1)
         right = pixels.ndim == 4 and pixels.shape[2] == 3 and pixels.dtype == np.uint8
         if not right or labels.dtype.kind not in "iuf" or pixels.shape[3] != len(labels):
             raise DataError(

@@ -130,7 +130,7 @@ def test_damaged_svhn(tmp_path: Path, kit: Any) -> None:
     svhn(path, y=np.full(5, 11.0))
     assert "labels run from 11 to 11" in kit.message("svhn", tmp_path)
     savemat(path, {"X": 3})
-    assert "is not SVHN's .mat ('y')" in kit.message("svhn", tmp_path)
+    assert "is not SVHN's .mat (it lacks 'y')" in kit.message("svhn", tmp_path)
     for data in (b"", b"hello" * 99, b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n"):
         path.write_bytes(data)
         assert "is not SVHN's .mat" in kit.message("svhn", tmp_path)
