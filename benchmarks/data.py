@@ -23,11 +23,10 @@ from torchvision.datasets import ImageFolder
 from ganzoo_core.config import build
 from ganzoo_core.data import Batches, prepare
 from ganzoo_core.data.export import write_folder
-from ganzoo_core.engine import Trainer, resolve_setup
+from ganzoo_core.engine import Trainer, Watcher, resolve_setup
 from ganzoo_core.interfaces import DataInfo, Draw
 from ganzoo_core.runs.data import open_dataset
 from ganzoo_core.runs.survey import data_config
-from ganzoo_core.testing.subject import Silent
 
 SIZE, BATCH, COUNT, EDGE, REPEATS = 64, 64, 1500, 200, 5
 ROUNDS = 200
@@ -92,7 +91,7 @@ def training(images):
     from ganzoo_cgan.model import CGAN
 
     trainer = Trainer(
-        CGAN(config.model, info), labelled, config.train, resolve_setup("cpu", "auto"), Silent()
+        CGAN(config.model, info), labelled, config.train, resolve_setup("cpu", "auto"), Watcher()
     )
     leg = trainer.plan.at(0)
     real = trainer.batches["gan"]

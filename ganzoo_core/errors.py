@@ -50,6 +50,8 @@ class DivergedError(GanzooError):
     """Training produced a loss that is not finite; the last checkpoint is intact."""
 
     exit_code = 7
+    what = ""
+    """The loss or weight."""
 
 
 class OutOfMemory(GanzooError):

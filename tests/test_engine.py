@@ -15,6 +15,7 @@ from ganzoo_core.engine.plan import make_plan
 from ganzoo_core.engine.players import ActivePlayer
 from ganzoo_core.engine.setup import resolve_device, resolve_precision, resolve_setup
 from ganzoo_core.engine.turn import Log
+from ganzoo_core.engine.world import World
 from ganzoo_core.errors import DivergedError, UsageError
 
 CPU = torch.device("cpu")
@@ -218,10 +219,14 @@ def test_loss_scaling_is_part_of_the_state():
     x = torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
     model, worker = player()
     before = model.net[0].weight.clone()
-    worker.minimise(model.net(x).square().mean())
+    worker.begin()
+    worker.backward(model.net(x).square().mean())
+    worker.step(World(), None)
     assert not torch.equal(before, model.net[0].weight)
     after = model.net[0].weight.clone()
-    worker.minimise(model.net(x).mean() * torch.inf)  # an overflow: no step, a smaller scale
+    worker.begin()
+    worker.backward(model.net(x).mean() * torch.inf)  # an overflow: no step, a smaller scale
+    worker.step(World(), None)
     assert torch.equal(after, model.net[0].weight)
     assert worker.scaler.get_scale() == 2.0**15
 
@@ -231,7 +236,9 @@ def test_loss_scaling_is_part_of_the_state():
     assert fresh.scaler.state_dict() == worker.scaler.state_dict()
     assert differences(worker.state(), fresh.state()) == []
     for net, one in ((model, worker), (other, fresh)):
-        one.minimise(net.net(x).square().mean())
+        one.begin()
+        one.backward(net.net(x).square().mean())
+        one.step(World(), None)
     assert differences(model.state_dict(), other.state_dict()) == []
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from ganzoo_core.config import TrainConfig
 from ganzoo_core.data import prepare
-from ganzoo_core.engine import Trainer, resolve_setup
+from ganzoo_core.engine import Trainer, Watcher, resolve_setup
 from ganzoo_core.interfaces import Judges
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
 
@@ -44,7 +44,7 @@ def make(cls, info, seed=0):
     return model
 
 
-class Notebook:
+class Notebook(Watcher):
     """A watcher that writes down what it is told."""
 
     def __init__(self):

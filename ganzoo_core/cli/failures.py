@@ -28,7 +28,9 @@ def report(error: BaseException) -> int:
     if os.environ.get(DEBUG, "0") not in {"", "0"}:
         traceback.print_exception(error)
     known = understand(error)
-    name = type(error).__name__
+    name, rank = type(error).__name__, os.environ.get("RANK", "0")
+    if known and rank != "0":
+        return known.exit_code  # the first rank says the same
     message = str(known) if known else (
         f"internal error: {name}: {error}; run again with {DEBUG}=1 for the traceback"
     )  # fmt: skip

@@ -108,7 +108,8 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with the documented code (docs/cli.md)."""
     try:
-        result = cli.main(args, prog_name="ganzoo", standalone_mode=False)
+        words = sys.argv[1:] if args is None else args
+        result = cli.main(words, prog_name="ganzoo", standalone_mode=False, obj=tuple(words))
         code = result if isinstance(result, int) else 0
     except BaseException as error:
         code = report(error)

@@ -12,10 +12,15 @@ import click
 @click.option(
     "--steps", type=int, metavar="N", help="Rounds of the run in all; may exceed the old number."
 )
+@click.option("--nproc", type=click.IntRange(1), default=1, metavar="N",
+              help="Processes on this machine; may differ from before.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the run folder.")
-def resume(folder: Path, steps: int | None, quiet: bool) -> None:
+def resume(folder: Path, steps: int | None, nproc: int, quiet: bool) -> None:
     """Continue RUN from its newest sound checkpoint, to the same bits as if it never stopped."""
+    from ganzoo_core.cli.run import spread, tell
+
+    if nproc > 1 and spread(nproc):
+        return
     from ganzoo_core import runs
-    from ganzoo_core.cli.run import tell
 
     tell(runs.resume(folder, steps, quiet=quiet), quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +32,13 @@ PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
               help="The run folder; default: the next free runs/MODEL-N.")  # fmt: skip
 @click.option("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Of forward and backward passes.")
+@click.option("--nproc", type=click.IntRange(1), default=1, metavar="N",
+              help="Processes on this machine, one a GPU; see docs/scaling.md.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the run folder.")
 def run(
     *, model: str, data: str | None, preset: str, config_file: str | None,
     assignments: tuple[str, ...], steps: int | None, seed: int | None, out: str | None,
-    device: str | None, precision: str | None, quiet: bool,
+    device: str | None, precision: str | None, nproc: int, quiet: bool,
 ) -> None:  # fmt: skip
     """Train MODEL, and say where its pictures, curves and weights lie."""
     from ganzoo_core.config import assign, build, merge, read_toml
@@ -46,6 +49,8 @@ def run(
     # Spelling mistakes are answered before torch is imported, which takes seconds.
     patches = [read_toml(Path(config_file))] if config_file else []
     build(model, preset=preset, patches=[*patches, options])
+    if nproc > 1 and spread(nproc):
+        return
     from ganzoo_core.runs import train
 
     done = train(
@@ -62,8 +67,20 @@ def named(data: str | None) -> dict[str, Any]:
     return {"data": {"name": name, "path": path}}
 
 
+def spread(nproc: int) -> bool:
+    """Run this very command as so many ranks; False in a rank, which is to do the work itself."""
+    if "RANK" in os.environ:
+        return False
+    from ganzoo_core.runs.launch import launch
+
+    launch(nproc, click.get_current_context().obj)
+    return True
+
+
 def tell(done: Run, quiet: bool) -> None:
-    """Print where the parts of a run lie."""
+    """Print where the parts of a run lie; of many ranks the first does."""
+    if os.environ.get("RANK", "0") != "0":
+        return
     folder = done.folder
     if quiet:
         output.out(str(folder.path))

@@ -20,6 +20,8 @@ class DataConfig(Config):
     """Edge of the square images, in pixels."""
     channels: Literal[1, 3] = 3
     """1 for grey, 3 for colour."""
+    align: bool = False
+    """Find the face in each photograph, level its eyes and crop to a fixed geometry."""
 
 
 class StageConfig(Config):
@@ -51,6 +53,16 @@ class TrainConfig(Config):
     """auto, cpu, cuda, cuda:N or mps; resolved once and stored."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Of forward and backward passes; weights and optimisers stay fp32."""
+    compile: bool = False
+    """Compile plain passes with torch.compile; double backward stays eager."""
+    accumulate: int = Field(1, ge=1)
+    """Micro-batches a step: the batch is worked off in so many parts, to save memory."""
+    clip: float | None = Field(None, gt=0)
+    """Largest norm of a player's gradient."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """How learning rates fall to zero over the run."""
+    warmup: int = Field(0, ge=0)
+    """Rounds in which learning rates rise from zero."""
     deterministic: bool = False
     """Ask CUDA for the same bits on every run, at some cost in speed."""
     log_every: int = Field(20, ge=1)
@@ -61,6 +73,8 @@ class TrainConfig(Config):
     """Rounds between checkpoints; one is always written at the end."""
     keep: int = Field(2, ge=1)
     """Checkpoints kept on disk."""
+    best: str = ""
+    """A logged value; the checkpoint at which it was lowest is kept as well."""
 
     @model_validator(mode="before")
     @classmethod

@@ -129,10 +129,15 @@ class Batches:
 
     def __init__(
         self, images: Images | None, draw: Draw, batch: int, device: torch.device,
-        *place: int | str,
+        *place: int | str, rank: int = 0, ranks: int = 1, resident: bool = False,
     ) -> None:  # fmt: skip
         self.draw, self.batch, self.device = draw, batch, device
+        self.rank, self.ranks = rank, ranks
         self.images = images
+        self.resident: Tensor | None = None
+        """The pixels on the device, [M, C, S, S] uint8: then nothing is copied from the host."""
+        if resident and images is not None and "image" in draw.fields:
+            self.resident = images.pixels.to(device)
         self.ahead: dict[int, Future[Batch]] = {}
         self.thread = ThreadPoolExecutor(1, "prefetch")
         if draw.how == "none":
@@ -145,7 +150,7 @@ class Batches:
     def __call__(self, number: int) -> Batch:
         """Return batch `number` on the device; a thread gathers the next one meanwhile."""
         if self.draw.how == "none":
-            return Batch(size=self.batch)
+            return Batch(size=self.batch // self.ranks)
         ready = self.ahead.pop(number, None)
         batch = ready.result() if ready else self.fetch(number)
         self.ahead = {number + 1: self.thread.submit(self.fetch, number + 1)}
@@ -154,10 +159,16 @@ class Batches:
     def fetch(self, number: int) -> Batch:
         """Gather batch `number`, its images still uint8; pinned for a GPU."""
         rows, targets = self.rows(number, self.batch)
-        batch = self.gather(rows)
+        batch = self.gather(self.own(rows))
         if targets is not None:
-            batch = replace(batch, target=self.gather(targets))
-        return batch.map(Tensor.pin_memory) if self.device.type == "cuda" else batch
+            batch = replace(batch, target=self.gather(self.own(targets)))
+        if self.device.type == "cuda" and self.resident is None:
+            return batch.map(Tensor.pin_memory)
+        return batch
+
+    def own(self, rows: Tensor) -> Tensor:
+        """Return this rank's share of a global batch."""
+        return rows.tensor_split(self.ranks)[self.rank]
 
     def gather(self, rows: Tensor) -> Batch:
         """Return the fields that the draw asks for, of some rows."""
@@ -165,7 +176,11 @@ class Batches:
         facts = [name for name in self.draw.fields if name != "image"]
         found = {name: getattr(self.images, name)[rows] for name in facts}
         if "image" in self.draw.fields:
-            found["image"] = self.images.gather(rows)
+            if self.resident is None:
+                found["image"] = self.images.gather(rows)
+            else:
+                at = rows if self.images.rows is None else self.images.rows[rows]
+                found["image"] = self.resident[at.to(self.device)]
         return Batch(size=len(rows), **found)
 
 

@@ -14,7 +14,10 @@ from typing import Any
 from torch import Tensor
 
 from ganzoo_core.errors import WeightsError
-from ganzoo_core.files import load_tensors, save_tensors, sha256, write_json
+from ganzoo_core.files import load_tensors, save_tensors, sha256, write_json, write_text
+
+BEST = "best"
+"""A file that names the checkpoint at which `train.best` was lowest."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,12 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    folder: Path, state: dict[str, Tensor], about: dict[str, Any], keep: int
+    folder: Path, state: dict[str, Tensor], about: dict[str, Any], keep: int, *, best: bool = False
 ) -> Path:
-    """Write a checkpoint, then remove all but the newest `keep`.
+    """Write a checkpoint, then remove all but the newest `keep` and the best.
+
+    Args:
+        best: it is the best so far; `best` in the folder says which.
 
     Raises:
         OutputError: the disk is full; the former checkpoint is untouched.
@@ -40,6 +46,8 @@ def save_checkpoint(
     path = folder / f"{about['round']:08d}.safetensors"
     save_tensors(path, state, about)
     write_json(path.with_suffix(".json"), {**about, "sha256": sha256(path)})
+    if best:
+        write_text(folder / BEST, path.stem)
     prune(folder, path, keep)
     return path
 
@@ -51,6 +59,8 @@ def prune(folder: Path, newest: Path, keep: int) -> None:
     temporary files of a process that was killed.
     """
     stems = [record.stem for record in records(folder) if record.stem <= newest.stem][:keep]
+    if (folder / BEST).exists():
+        stems.append((folder / BEST).read_text(encoding="utf-8"))
     for path in folder.glob("[0-9]*.json"):  # the record goes first: it commits the tensors
         if path.stem not in stems:
             path.unlink(missing_ok=True)

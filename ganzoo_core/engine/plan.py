@@ -45,6 +45,14 @@ class Plan:
         return next((leg for leg in self.legs if round < leg.end), self.legs[-1])
 
 
+def rate_factor(round: int, total: int, kind: str, warmup: int) -> float:
+    """Return the share of the learning rate in a round: warm-up, then the schedule's fall."""
+    rise = min(1.0, (round + 1) / warmup) if warmup else 1.0
+    done = min(round / max(total, 1), 1.0)
+    fall = {"constant": 1.0, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}
+    return rise * fall[kind]
+
+
 def draws_per_round(stage: Stage) -> int:
     """Count the fresh draws of one round."""
     return 1 + sum(step.repeat - 1 for step in stage.steps)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo_core.engine.average import Average
+from ganzoo_core.engine.world import World
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.interfaces import Model, Player
 
@@ -26,12 +27,31 @@ class ActivePlayer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=scaler)
         self.average = Average(model, player.nets, player.ema) if player.ema else None
 
-    def minimise(self, loss: Tensor) -> None:
-        """Backward into this player's parameters only, then step."""
+    def begin(self) -> None:
+        """Forget the gradients of the step before."""
         self.optim.zero_grad(set_to_none=True)
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a loss, into this player's parameters only."""
         torch.autograd.backward(self.scaler.scale(loss), inputs=list(self.params.values()))
+
+    def step(self, world: World, clip: float | None) -> None:
+        """Reduce the gradients over the ranks, clip them, and step."""
+        if world.size > 1:
+            for param in self.params.values():
+                if param.grad is None:  # every rank must send the same tensors
+                    param.grad = torch.zeros_like(param)
+            world.mean_([p.grad for p in self.params.values() if p.grad is not None])
+        if clip is not None:
+            self.scaler.unscale_(self.optim)
+            torch.nn.utils.clip_grad_norm_(list(self.params.values()), clip, foreach=True)
         self.scaler.step(self.optim)
         self.scaler.update()
+
+    def rate(self, factor: float) -> None:
+        """Set every learning rate to a share of its own."""
+        for group in self.optim.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
     def state(self) -> dict[str, Tensor]:
         """Return optimiser and average by name, ``optim.g.generator.conv.weight.exp_avg``."""

@@ -66,6 +66,9 @@ def resolve_device(device: str) -> torch.device:
     except RuntimeError:
         raise UsageError(f"there is no device {device!r}: use cpu, cuda, cuda:N or mps") from None
     kind, _, number = device.partition(":")
+    if device == "cuda" and "LOCAL_RANK" in os.environ:  # one GPU a rank
+        number = os.environ["LOCAL_RANK"]
+        device = f"cuda:{number}"
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise UsageError(
             f"device {device!r}: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA "

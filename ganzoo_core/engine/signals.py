@@ -22,9 +22,12 @@ class Stop:
         return self
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """Take the first signal; give the second one its old meaning."""
-        self.signal = number
-        self.restore()
+        """Take a signal; give the same one its old meaning, should it come again.
+
+        Only the same: Ctrl-C reaches all ranks of a run, and the launcher's SIGTERM follows it.
+        """
+        self.signal = self.signal or number
+        signal.signal(number, self.old.pop(number))
 
     def restore(self) -> None:
         """Put the old handlers back."""

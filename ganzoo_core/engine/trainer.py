@@ -6,7 +6,7 @@ import math
 import signal
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,18 +15,26 @@ from ganzoo_core.config import TrainConfig
 from ganzoo_core.data import Batches, Images
 from ganzoo_core.engine.average import with_averages
 from ganzoo_core.engine.checkpoints import latest, save_checkpoint
-from ganzoo_core.engine.plan import Leg, make_plan
+from ganzoo_core.engine.place import fits_on, prepared
+from ganzoo_core.engine.plan import Leg, make_plan, rate_factor
 from ganzoo_core.engine.players import ActivePlayer, Freezer, part
 from ganzoo_core.engine.setup import Setup, seed_torch
 from ganzoo_core.engine.signals import Stop
 from ganzoo_core.engine.turn import EngineTurn, Log
+from ganzoo_core.engine.world import World
 from ganzoo_core.errors import DivergedError, Interrupted, WeightsError
 from ganzoo_core.files import copy_strictly
 from ganzoo_core.interfaces import Model, Step, seed_at
 
+NOTICE = 50
+"""Rounds within which a value that is not finite is noticed."""
+RETRIES = 3
+"""Times a run that diverged goes back to its last checkpoint."""
 
-class Watcher(Protocol):
-    """Who wants to know how a run goes: the run folder, a progress bar, trackers."""
+
+class Watcher:
+    """Who wants to know how a run goes: the run folder, a progress bar, trackers. This one does
+    not: so are the watchers of all ranks but the first."""
 
     def advanced(self, round: int, total: int) -> None:
         """Take note of a round that is done."""
@@ -40,6 +48,9 @@ class Watcher(Protocol):
     def saved(self, path: Path) -> None:
         """Take note of a checkpoint that is safely on disk."""
 
+    def rewound(self, line: int, why: str) -> None:
+        """Drop the lines after round `line`: the run went back to a checkpoint."""
+
 
 class Trainer:
     """Trains a model through its stages. Everything but parameters, buffers and optimisers is a
@@ -47,32 +58,47 @@ class Trainer:
 
     def __init__(
         self, model: Model, images: Images | None, config: TrainConfig, setup: Setup,
-        watcher: Watcher,
+        watcher: Watcher, *, world: World | None = None,
     ) -> None:  # fmt: skip
         self.config, self.setup, self.watcher = config, setup, watcher
+        self.world = world or World()
+        self.parts = self.world.parts(config.batch, config.accumulate)
         self.device = torch.device(setup.device)
-        self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.model.judges.to(self.device)
+        self.model = prepared(model, self.device, self.world)
         self.images = images
-        stages = model.stages()
-        self.stages = stages
-        self.plan = make_plan(stages, config, len(images) if images else 0)
-        self.batches = {
-            s.name: Batches(images, s.draw, config.batch, self.device, config.seed, s.name)
-            for s in stages
-        }
+        self.stages = model.stages()
+        self.plan = make_plan(self.stages, config, len(images) if images else 0)
         fp16 = setup.precision == "fp16"
         self.players = {
             name: ActivePlayer(model, name, player, self.device, fp16)
             for name, player in model.players().items()
         }
+        if config.compile:  # after the averages, which stay plain copies
+            for net in {id(n): n for p in self.players.values() for n in p.nets}.values():
+                net.compile(dynamic=False)
         self.freezer = Freezer(self.players.values())
         self.log = Log()
         self.leg: Leg | None = None
         self.round = 0
+        self.retries = 0
+        self.lowest = math.inf
         self.seconds = 0.0
         self.seen = torch.zeros((), dtype=torch.float32 if setup.device == "mps" else torch.float64,
                                 device=self.device)  # fmt: skip
+        self.order()
+
+    def order(self) -> None:
+        """Lay out noise and data for this seed; after a divergence they take another course."""
+        seed = self.config.seed
+        self.seed = seed_at(seed, "retry", self.retries) if self.retries else seed
+        resident = fits_on(self.device, self.images)
+        self.batches = {
+            s.name: Batches(
+                self.images, s.draw, self.config.batch, self.device, self.seed, s.name,
+                rank=self.world.rank, ranks=self.world.size, resident=resident,
+            )
+            for s in self.stages
+        }  # fmt: skip
 
     # --- one round ---------------------------------------------------------------------------
 
@@ -92,18 +118,29 @@ class Trainer:
             if self.round == leg.start and name not in busy and player.average:
                 player.average.settle()
 
-    def turn(self, leg: Leg, round: int, draw: int) -> EngineTurn:
-        """Draw a fresh batch: number `draw` of this round of the stage."""
-        place = (self.config.seed, leg.stage.name, round, draw)
+    def turns(self, leg: Leg, round: int, draw: int) -> list[EngineTurn]:
+        """Draw a fresh batch, number `draw` of this round of the stage, in its micro-batches."""
+        place = (self.seed, leg.stage.name, round, draw)
         batch = self.batches[leg.stage.name](round * leg.draws + draw)
-        return EngineTurn(batch, self.seen, place, self.log, self.freezer.thaw)
+        micros, first = self.config.accumulate, self.world.rank * self.config.accumulate
+        bounds = [len(batch) * i // micros for i in range(micros + 1)]
+        return [
+            EngineTurn(
+                batch[bounds[i] : bounds[i + 1]] if micros > 1 else batch, self.seen, place,
+                self.log, self.freezer.thaw, part=first + i, parts=self.parts, world=self.world,
+            )
+            for i in range(micros)
+        ]  # fmt: skip
 
     def play(self, leg: Leg) -> None:
         """Pass once through a stage's steps."""
         if leg is not self.leg:
             self.enter(leg)
         round = self.round - leg.start
-        turn, draw = self.turn(leg, round, 0), 0
+        factor = rate_factor(self.round, self.plan.total, self.config.schedule, self.config.warmup)
+        for name in leg.players:
+            self.players[name].rate(factor)
+        turns, draw = self.turns(leg, round, 0), 0
         for step in leg.stage.steps:
             runs = round % step.every == 0 and (step.when is None or step.when(round))
             for repetition in range(step.repeat):
@@ -111,10 +148,11 @@ class Trainer:
                 if not runs:
                     continue
                 if repetition:
-                    turn = self.turn(leg, round, draw)
-                self.step(step, turn)
+                    turns = self.turns(leg, round, draw)
+                self.step(step, turns)
         self.round += 1
         self.seen += self.config.batch
+        self.world.mean_([b for b in self.model.buffers() if b.is_floating_point()])
         for name in leg.players:  # in every round, also where `every` passes the player over
             if average := self.players[name].average:
                 average.update(
@@ -125,18 +163,23 @@ class Trainer:
         """Return the round in which a player first learns."""
         return next(leg.start for leg in self.plan.legs if player in leg.players)
 
-    def step(self, step: Step, turn: EngineTurn) -> None:
+    def step(self, step: Step, turns: list[EngineTurn]) -> None:
         """One optimiser step: the other players frozen, the loss minimised, `after` run."""
         self.freezer.only(step.player)
-        seed_torch(self.device, seed_at(*turn.place, step.name))
-        low = self.setup.dtype != torch.float32
-        with torch.autocast(self.device.type, self.setup.dtype, enabled=low):
-            loss = step.loss(turn)
-        self.players[step.player].minimise(loss)
-        turn.log(**{step.name: loss})
+        player, low = self.players[step.player], self.setup.dtype != torch.float32
+        player.begin()
+        for turn in turns:
+            if len(turns) > 1:  # to save memory, nothing is kept from one step to the next
+                turn.forget()
+            seed_torch(self.device, seed_at(*turn.place, step.name))
+            with torch.autocast(self.device.type, self.setup.dtype, enabled=low):
+                loss = step.loss(turn)
+            player.backward(loss / len(turns))
+            turn.log(**{step.name: loss})
+        player.step(self.world, self.config.clip)
         if step.after:
             with torch.no_grad():
-                step.after(turn)
+                step.after(turns[-1])
 
     # --- the run -----------------------------------------------------------------------------
 
@@ -147,27 +190,60 @@ class Trainer:
             Interrupted: a signal came; a checkpoint was written.
             DivergedError: a loss is not finite; the last checkpoint is sound.
         """
-        started, begun = time.perf_counter() - self.seconds, self.round
+        self.started, begun = time.perf_counter() - self.seconds, self.round
         forked = [self.device] if self.device.type == "cuda" else []
         with Stop() as stop, torch.random.fork_rng(forked):
-            while self.round < self.plan.total and stop.signal is None:
-                self.play(self.plan.at(self.round))
-                self.seconds = time.perf_counter() - started
-                self.report()
-                if self.due(self.config.checkpoint_every) and self.round < self.plan.total:
-                    self.save(folder)
+            if not begun:
+                self.save(folder)  # what a run that diverges or is killed early goes back to
+            stopped = False
+            while self.round < self.plan.total and not stopped:
+                try:
+                    self.advance(folder)
+                except DivergedError as error:
+                    self.roll_back(folder, error)
+                stopped = self.world.any(stop.signal is not None)
             if self.round >= self.plan.total:
                 self.write_log()  # of a window cut short, whose values the checkpoint keeps
-            if self.round > begun or not begun:
+            if self.round > begun:
                 self.save(folder)
             if self.round >= self.plan.total:  # saved first: a full disk costs a picture, no round
                 self.watcher.sampled(self.averaged(), self.round)
-            if stop.signal is not None:
-                name = "Ctrl-C" if stop.signal == signal.SIGINT else "SIGTERM"
-                raise Interrupted(
-                    f"stopped by {name} after round {self.round} of {self.plan.total}; "
-                    f"continue with: ganzoo resume {folder.parent}", 128 + stop.signal,
-                )  # fmt: skip
+            if stopped and self.round < self.plan.total:
+                raise self.interrupted(stop.signal or signal.SIGTERM, folder)
+
+    def advance(self, folder: Path) -> None:
+        """Play one round, and do what is due after it."""
+        self.play(self.plan.at(self.round))
+        self.seconds = time.perf_counter() - self.started
+        self.report()
+        if self.due(self.config.checkpoint_every) and self.round < self.plan.total:
+            self.save(folder)
+
+    def roll_back(self, folder: Path, error: DivergedError) -> None:
+        """Go back to the last checkpoint and on from there with other noise and order.
+
+        Raises:
+            DivergedError: it did so `RETRIES` times already.
+        """
+        if self.retries >= RETRIES:
+            raise error
+        retries, at = self.retries + 1, self.round
+        self.restore(folder)
+        self.retries = retries
+        self.order()
+        self.started = time.perf_counter() - self.seconds
+        self.watcher.rewound(
+            self.line, f"{error.what} is not finite at round {at}: back to round {self.round}, "
+            f"with other noise and order (attempt {retries} of {RETRIES})",
+        )  # fmt: skip
+
+    def interrupted(self, number: int, folder: Path) -> Interrupted:
+        """Say where a signal stopped the run."""
+        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        return Interrupted(
+            f"stopped by {name} after round {self.round} of {self.plan.total}; "
+            f"continue with: ganzoo resume {folder.parent}", 128 + number,
+        )  # fmt: skip
 
     def due(self, every: int) -> bool:
         """Tell whether something that happens every so many rounds is due."""
@@ -179,6 +255,10 @@ class Trainer:
         if self.due(self.config.log_every):
             self.write_log()
             self.log.clear()
+        elif self.due(NOTICE):
+            self.finite()
+        if self.due(NOTICE):
+            self.sound()
         if self.due(self.config.sample_every) and self.round < self.plan.total:
             self.watcher.sampled(self.averaged(), self.round)
 
@@ -204,18 +284,33 @@ class Trainer:
         Raises:
             DivergedError: a value is not finite.
         """
-        values = self.log.means()
+        values = self.log.means(self.world)
         for name, value in values.items():
             if not math.isfinite(value):
                 raise self.diverged(name)
         return values
 
+    def sound(self) -> None:
+        """Look at every weight, with one synchronisation.
+
+        Raises:
+            DivergedError: one is not finite.
+        """
+        params = [p.detach() for p in self.model.parameters()]
+        if not params or torch.stack(torch._foreach_norm(params)).sum().isfinite():
+            return
+        for name, param in self.model.named_parameters():
+            if not param.isfinite().all():
+                raise self.diverged(name)
+
     def diverged(self, what: str) -> DivergedError:
         """Say what is not finite."""
-        return DivergedError(
+        error = DivergedError(
             f"{what} is not finite at round {self.round}: the last checkpoint is sound; "
             "lower the learning rate or use --precision fp32, then resume or start anew"
         )
+        error.what = what
+        return error
 
     @property
     def line(self) -> int:
@@ -241,16 +336,20 @@ class Trainer:
         Raises:
             DivergedError: a loss or weight is not finite; the former checkpoint stays.
         """
-        self.finite()
-        for name, param in self.model.named_parameters():
-            if not param.isfinite().all():
-                raise self.diverged(name)
+        values = self.finite()
+        self.sound()
+        best = values.get(self.config.best, math.inf)
+        self.lowest = min(self.lowest, best)
         about = {
-            "round": self.round, "seconds": round(self.seconds, 3),
+            "round": self.round, "seconds": round(self.seconds, 3), "retries": self.retries,
             "model": type(self.model).__name__, "seed": self.config.seed,
+            "lowest": self.lowest if math.isfinite(self.lowest) else None,
         }  # fmt: skip
-        path = save_checkpoint(folder, self.state(), about, self.config.keep)
-        self.watcher.saved(path)
+        if self.world.main:
+            is_best = math.isfinite(best) and best == self.lowest
+            path = save_checkpoint(folder, self.state(), about, self.config.keep, best=is_best)
+            self.watcher.saved(path)
+        self.world.wait()
 
     def restore(self, folder: Path) -> list[str]:
         """Take up the newest sound checkpoint; return what was skipped to reach it.
@@ -271,6 +370,10 @@ class Trainer:
             )
         self.leg = None
         self.round = checkpoint.about["round"]
+        self.retries = int(checkpoint.about.get("retries", 0))
+        lowest = checkpoint.about.get("lowest")
+        self.lowest = math.inf if lowest is None else float(lowest)
+        self.order()
         self.seconds = float(checkpoint.about.get("seconds", 0))
         self.seen.fill_(self.round * self.config.batch)
         return skipped

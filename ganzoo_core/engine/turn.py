@@ -9,10 +9,12 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
+from ganzoo_core.engine.world import World
 from ganzoo_core.interfaces import Batch, SeededNoise
 from ganzoo_core.interfaces.turn import Kind
 
 T = TypeVar("T")
+ALONE = World()
 
 
 class EngineTurn:
@@ -20,12 +22,14 @@ class EngineTurn:
 
     def __init__(
         self, batch: Batch, seen: Tensor, place: tuple[int | str, ...], log: Log,
-        thaw: Callable[[], AbstractContextManager[None]],
+        thaw: Callable[[], AbstractContextManager[None]], *, part: int = 0, parts: int = 1,
+        world: World | None = None,
     ) -> None:  # fmt: skip
         self.batch = batch
         self.seen = seen
-        self.place = place
-        self._noise = SeededNoise(seen.device, *place)
+        self.place = place if parts == 1 else (*place, f"part {part} of {parts}")
+        self._noise = SeededNoise(seen.device, *place, part=part, parts=parts)
+        self._world = world or ALONE
         self._log = log
         self._thaw = thaw
         self._made: dict[str, Any] = {}
@@ -41,6 +45,15 @@ class EngineTurn:
             with self._thaw(), torch.enable_grad():
                 self._made[name] = make()
         return cast(T, self._made[name])
+
+    def forget(self) -> None:
+        """Drop what was made once, so that the next step makes it anew, from the same noise."""
+        self._made = {}
+        self._noise.calls = 0
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Return the mean over the ranks."""
+        return self._world.mean(value)
 
     def log(self, **values: Tensor) -> None:
         """Note 0-d tensors for the next line of metrics.jsonl."""
@@ -59,10 +72,11 @@ class Log:
             # a copy, since a model may log a buffer that it goes on changing
             self.values.setdefault(name, []).append(value.detach().to(torch.float32, copy=True))
 
-    def means(self) -> dict[str, float]:
-        """Return the mean of each value since `clear`; one synchronisation."""
+    def means(self, world: World = ALONE) -> dict[str, float]:
+        """Return the mean of each value since `clear`, over all ranks; one synchronisation."""
         if not self.values:
             return {}
+        world.mean_([value for values in self.values.values() for value in values])
         stacked = torch.stack([torch.stack(values).mean() for values in self.values.values()])
         return dict(zip(self.values, stacked.tolist(), strict=True))
 

@@ -94,5 +94,7 @@ class Dataset(ABC):
                 seen, name = file.stat(), file.relative_to(path.parent)
                 digest.update(f"{name}\0{seen.st_size}\0{seen.st_mtime_ns}\n".encode())
         except OSError as error:
-            raise DataError(f"{error.filename or path}: {error.strerror}; is it being moved?") from None
+            raise DataError(
+                f"{error.filename or path}: {error.strerror}; is it being moved?"
+            ) from None
         return digest.hexdigest()

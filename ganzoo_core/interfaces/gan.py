@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -23,6 +24,8 @@ class GAN(Model):
     discriminator: Discriminator
     loss: Loss
     conditional = False
+    augment: Callable[[Tensor, Noise], Tensor] | None = None
+    """What the discriminator sees images through, real and fake alike (see data/augment.py)."""
 
     def __init__(self, config: Any, info: DataInfo) -> None:
         super().__init__(config, info)
@@ -42,8 +45,7 @@ class GAN(Model):
     def discriminator_loss(self, t: Turn) -> Tensor:
         """Tell real from fake: the fakes are detached, so only D learns."""
         label = self.labels(t)
-        real, fake = t.batch.image, self.fake(t).detach()
-        assert real is not None
+        real, fake = self.shown(t.batch.image, t), self.shown(self.fake(t).detach(), t)
         real_logit = self.discriminator(real, label)
         fake_logit = self.discriminator(fake, label)
         t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean())
@@ -53,9 +55,16 @@ class GAN(Model):
     def generator_loss(self, t: Turn) -> Tensor:
         """Fool the discriminator, which is frozen; the gradient flows through it to G."""
         label = self.labels(t)
-        fake_logit = self.discriminator(self.fake(t), label)
-        real_logit = self.discriminator(t.batch.image, label) if self.loss.pairs else None
+        fake_logit = self.discriminator(self.shown(self.fake(t), t), label)
+        real_logit = None
+        if self.loss.pairs:
+            real_logit = self.discriminator(self.shown(t.batch.image, t), label)
         return self.loss.g(fake_logit, real_logit)
+
+    def shown(self, image: Tensor | None, t: Turn) -> Tensor:
+        """Return images as the discriminator sees them: augmented, where the model augments."""
+        assert image is not None
+        return image if self.augment is None else self.augment(image, t.noise)
 
     def players(self) -> dict[str, Player]:
         """Return the two players; rates and averaging come from the configuration."""

@@ -31,14 +31,28 @@ def seed_at(*place: int | str) -> int:
 class SeededNoise:
     """The `Noise` of a place: the n-th call there gives the same numbers every time."""
 
-    def __init__(self, device: torch.device, *place: int | str) -> None:
+    def __init__(
+        self, device: torch.device, *place: int | str, part: int = 0, parts: int = 1
+    ) -> None:
         self.device = device
         self.place = place
+        self.part, self.parts = part, parts
         self.calls = 0
         self.generator = torch.Generator(device)
 
     def __call__(self, *shape: int, kind: Kind = "normal") -> Tensor:
-        """Return float32 noise; see `Noise`."""
+        """Return float32 noise; see `Noise`.
+
+        Of a batch that is worked off in parts (ranks, micro-batches), the noise of the whole is
+        drawn and this part's rows are returned: so two ranks draw what one would.
+        """
+        if self.parts > 1:
+            whole = self.drawn((shape[0] * self.parts, *shape[1:]), kind)
+            return whole[self.part * shape[0] : (self.part + 1) * shape[0]]
+        return self.drawn(shape, kind)
+
+    def drawn(self, shape: tuple[int, ...], kind: Kind) -> Tensor:
+        """Return the next call's noise of a shape."""
         self.generator.manual_seed(seed_at(*self.place, self.calls))
         self.calls += 1
         if kind == "normal":
@@ -62,6 +76,10 @@ class Turn(Protocol):
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """Make a value once for all steps of this draw, such as the fakes D and G share."""
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Return the mean of a tensor over all ranks, with its gradient: for losses that compare
+        with the mean of the whole batch."""
 
     def log(self, **values: Tensor) -> None:
         """Log 0-d tensors; they stay on the device until the next line of metrics.jsonl."""

@@ -9,8 +9,12 @@ from ganzoo_core.interfaces import Critic
 
 
 def input_gradient(critic: Critic, image: Tensor) -> Tensor:
-    """Return d critic(x) / dx, [N, C, H, W], with a graph for the second backward."""
-    with torch.autocast(image.device.type, enabled=False):
+    """Return d critic(x) / dx, [N, C, H, W], with a graph for the second backward.
+
+    In fp32 and eager: compiled double backward is a known hazard.
+    """
+    eager = torch.compiler.set_stance("force_eager")
+    with eager, torch.autocast(image.device.type, enabled=False):
         image = image.detach().float().requires_grad_(True)
         value = critic(image).sum()
         (gradient,) = torch.autograd.grad(value, image, create_graph=True)

@@ -13,8 +13,8 @@ PERIOD = 5.0
 class Progress:
     """One task at a time: preparing data, then training."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self, quiet: bool = False, *, silent: bool = False) -> None:
+        self.quiet, self.silent = quiet or silent, silent
         self.bar: Any = None
         self.task: Any = None
         self.title, self.note, self.unit = "", "", 1.0
@@ -66,7 +66,9 @@ class Progress:
             self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Print a line that quiet does not hold back."""
+        """Print a line that quiet does not hold back; only a silent one, of a second rank, does."""
+        if self.silent:
+            return
         if self.bar:
             self.bar.console.print(text, markup=False, highlight=False)
         else:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ganzoo_core import __version__, config, errors
 from ganzoo_core.config import RunConfig
@@ -14,8 +17,9 @@ from ganzoo_core.config.base import parse
 from ganzoo_core.config.sections import TrainConfig
 from ganzoo_core.config.tree import data_config_class
 from ganzoo_core.data import Images
-from ganzoo_core.engine import Trainer, resolve_setup
+from ganzoo_core.engine import Trainer, Watcher, resolve_setup
 from ganzoo_core.engine.setup import resolve_device, resolve_precision
+from ganzoo_core.engine.world import World
 from ganzoo_core.interfaces import Model
 from ganzoo_core.report import Progress
 from ganzoo_core.runs.data import open_images
@@ -71,17 +75,20 @@ def train(
         tree = config.build(model, preset=preset, patches=patches)
     else:
         tree = object_config(model, patches)
-    resolve_precision(tree.train.precision, resolve_device(tree.train.device))
-    if out is not None:  # both are refused before the data are decoded, which may take minutes
+    # Refused before the data are decoded, which may take minutes: device, precision, --out.
+    place = resolve_device(tree.train.device)
+    resolve_precision(tree.train.precision, place)
+    world = World.join(place)
+    if out is not None and world.main:
         refuse_taken(Path(out))
-    progress = Progress(quiet)
+    progress = Progress(quiet, silent=not world.main)
     objects = None if isinstance(data, str) else data
     images = open_images(objects, tree.data, tuple(getattr(tree.model, "groups", ())), progress)
     built = build_model(model, tree, images)
     name = model if isinstance(model, str) else type(built).__name__.lower()
-    folder = create(out, name)
+    folder = world.share(create(out, name) if world.main else None)
     try:
-        return carry_out(built, tree, images, folder, progress)
+        return carry_out(built, tree, images, folder, progress=progress, world=world)
     except errors.GanzooError:
         with suppress(OSError):
             folder.path.rmdir()  # fails, as it should, once anything was written
@@ -137,34 +144,76 @@ def build_model(model: str | Model | type[Model], tree: RunConfig, images: Image
 
 
 def carry_out(
-    model: Model, tree: RunConfig, images: Images, folder: RunFolder, progress: Progress,
-    *, resumed: bool = False,
+    model: Model, tree: RunConfig, images: Images, folder: RunFolder, *,
+    progress: Progress, world: World, resumed: bool = False,
 ) -> Run:  # fmt: skip
-    """Train to the end of the plan, then write the bundle and the curves."""
-    train = tree.train
-    before = folder.read_config().get("made", {}) if resumed else {}
-    setup = resolve_setup(
-        train.device, train.precision, deterministic=train.deterministic,
-        threads=before.get("threads"),
-    )  # fmt: skip
-    resolved = train.model_copy(update={"device": setup.device, "precision": setup.precision})
-    tree = replace(tree, train=resolved)
-    watcher = RunWatcher(folder, about(tree), progress)
-    trainer = Trainer(model, images, resolved, setup, watcher)
-    made = {
-        "ganzoo": __version__, "python": sys.version.split()[0], "data": images.info.fingerprint,
-        "data_version": images.info.version,
-        **setup.to_json(),
-    }  # fmt: skip
-    if resumed:
-        compare(before, made, setup.differences(before), progress)
-        for skipped in trainer.restore(folder.checkpoints):
-            progress.warn(f"warning: {skipped}: the checkpoint before it is used")
+    """Train to the end of the plan, then write the bundle and the curves.
+
+    Raises:
+        OutputError: another process is writing this run.
+    """
+    with sole_writer(folder, world):
+        before = folder.read_config().get("made", {}) if resumed else {}
+        train = tree.train
+        setup = resolve_setup(
+            train.device, train.precision, deterministic=train.deterministic,
+            threads=before.get("threads"),
+        )  # fmt: skip
+        resolved = train.model_copy(update={"device": setup.device, "precision": setup.precision})
+        tree = replace(tree, train=resolved)
+        progress.start(f"training {tree.model_name}", images_each=resolved.batch)
+        watcher = RunWatcher(folder, about(tree), progress) if world.main else Watcher()
+        trainer = Trainer(model, images, resolved, setup, watcher, world=world)
+        made = {
+            "ganzoo": __version__, "python": sys.version.split()[0], "ranks": world.size,
+            "data": images.info.fingerprint, "data_version": images.info.version,
+            **setup.to_json(),
+        }  # fmt: skip
+        if resumed:
+            take_up(trainer, folder, before, made, progress)
+        if not isinstance(watcher, RunWatcher):
+            trainer.run(folder.checkpoints)
+        else:
+            follow(trainer, watcher, {**tree.tree(), "made": made})
+    return Run(folder.path, trainer.averaged(), trainer.round)
+
+
+@contextmanager
+def sole_writer(folder: RunFolder, world: World) -> Iterator[None]:
+    """Hold a run folder's lock, so that two processes never write one run; then part ways."""
+    lock = FileLock(folder.path / ".lock", timeout=0)
+    try:
+        if world.main:
+            lock.acquire()
+        world.wait()
+        yield
+    except Timeout:
+        raise errors.OutputError(f"another process is writing {folder.path}: wait for it") from None
+    finally:
+        lock.release()
+        world.leave()
+
+
+def take_up(
+    trainer: Trainer, folder: RunFolder, before: dict[str, Any], made: dict[str, Any],
+    progress: Progress,
+) -> None:  # fmt: skip
+    """Restore the newest sound checkpoint; say what is not as it was."""
+    ranks = before.get("ranks", 1)
+    machine = [] if ranks == made["ranks"] else [f"ranks: {ranks} then, {made['ranks']} now"]
+    machine += trainer.setup.differences(before)
+    compare(before, made, machine, progress)
+    for skipped in trainer.restore(folder.checkpoints):
+        progress.warn(f"warning: {skipped}: the checkpoint before it is used")
+    if trainer.world.main:
         folder.keep_metrics(trainer.line)
-    folder.write_config({**tree.tree(), "made": made})
-    status = "failed"
-    watcher.trackers.call("ganzoo_run_started", run=folder.path, config=tree.tree())
-    progress.start(f"training {tree.model_name}", images_each=resolved.batch)
+
+
+def follow(trainer: Trainer, watcher: RunWatcher, tree: dict[str, Any]) -> None:
+    """Train with everything that happens beside it: records, trackers, and the bundle."""
+    folder, status = watcher.folder, "failed"
+    folder.write_config(tree)
+    watcher.trackers.call("ganzoo_run_started", run=folder.path, config=tree)
     try:
         trainer.run(folder.checkpoints)
         watcher.finish(trainer.averaged(), trainer.round)
@@ -173,9 +222,8 @@ def carry_out(
         status = "interrupted"
         raise
     finally:
-        progress.stop()
+        watcher.progress.stop()
         watcher.trackers.call("ganzoo_run_finished", run=folder.path, status=status)
-    return Run(folder.path, trainer.averaged(), trainer.round)
 
 
 def compare(
@@ -235,8 +283,9 @@ def resume(
     else:
         preset = tree["run"].get("preset", "")
         built = config.build(name, preset=preset, patches=patches, resolved=True)
-    progress = Progress(quiet)
+    world = World.join(resolve_device(built.train.device))
+    progress = Progress(quiet, silent=not world.main)
     groups = tuple(getattr(built.model, "groups", ()))
     images = open_images(data, built.data, groups, progress)
     fresh = build_model(model or name, built, images)
-    return carry_out(fresh, built, images, folder, progress, resumed=True)
+    return carry_out(fresh, built, images, folder, progress=progress, world=world, resumed=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ganzoo_core.engine import Watcher
 from ganzoo_core.interfaces import Model, Samples
 from ganzoo_core.interfaces.sampling import sample
 from ganzoo_core.report import Progress, draw_curves, grid, read_metrics, save_image
@@ -17,7 +18,7 @@ SEED = 0
 """The grids' latents are the same in every round of every run."""
 
 
-class RunWatcher:
+class RunWatcher(Watcher):
     """The Trainer's watcher for a run folder."""
 
     def __init__(self, folder: RunFolder, about: dict[str, Any], progress: Progress) -> None:
@@ -43,6 +44,11 @@ class RunWatcher:
         if isinstance(model, Samples):
             self.folder.samples.mkdir(exist_ok=True)
             save_image(sample_grid(model), self.folder.samples / f"{round:08d}.png")
+
+    def rewound(self, line: int, why: str) -> None:
+        """Drop the lines that the run takes back."""
+        self.folder.keep_metrics(line)
+        self.progress.warn(f"warning: {why}")
 
     def saved(self, path: Path) -> None:
         """Tell the trackers."""

@@ -5,35 +5,18 @@ from __future__ import annotations
 import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganzoo_core.config import RunConfig, build
 from ganzoo_core.data import Images, prepare
-from ganzoo_core.engine import Trainer, resolve_setup
+from ganzoo_core.engine import Trainer, Watcher, resolve_setup
 from ganzoo_core.interfaces import Model
 from ganzoo_core.testing.shapes import Shapes
 from ganzoo_core.zoo import ModelSpec, resolve, zoo
 
 PICTURES = 48
-
-
-class Silent:
-    """A watcher that takes no note of anything."""
-
-    def advanced(self, round: int, total: int) -> None:
-        """Pass over a round."""
-
-    def logged(self, record: dict[str, Any]) -> None:
-        """Pass over a line."""
-
-    def sampled(self, model: Model, round: int) -> None:
-        """Pass over a grid."""
-
-    def saved(self, path: Path) -> None:
-        """Pass over a checkpoint."""
 
 
 class Subject:
@@ -76,7 +59,7 @@ class Subject:
         train = self.config.train
         own = {k: v for k, v in train.model_dump().items() if k in type(train).model_fields}
         short = type(train)(**{**own, "steps": None, **lengths})
-        return Trainer(model, self.images, short, resolve_setup("cpu", "fp32"), Silent())
+        return Trainer(model, self.images, short, resolve_setup("cpu", "fp32"), Watcher())
 
     def trained(self, rounds: int = 1) -> dict[str, Tensor]:
         """Return the whole state after training through every stage."""

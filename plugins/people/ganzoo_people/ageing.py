@@ -182,6 +182,12 @@ def _early(years: np.ndarray, start: float, end: float) -> np.ndarray:
     return t * (1.5 - 0.5 * t)
 
 
+def _late(years: np.ndarray, start: float, end: float) -> np.ndarray:
+    """Like `_ramp` but steepest at its end, for what sets the very old apart."""
+    t = np.clip((years - start) / (end - start), 0.0, 1.0)
+    return t * (0.45 + 0.55 * t)
+
+
 def _skull(p: Identity, c: _Clock) -> dict[str, Any]:
     wide = 1.0 + 0.10 * p.face_width
     return {
@@ -212,7 +218,7 @@ def _soft_tissue(p: Identity, c: _Clock) -> dict[str, Any]:
         "cheek_y": 0.30 + 0.10 * c.old,
         "cheek_hollow": 0.02 - 0.02 * p.cheek_fullness * c.grown + 0.13 * _ramp(c.years, 20, 95),
         # skin and fat gather at the mandible
-        "jowl": 0.13 * _ramp(c.years, 38, 92),
+        "jowl": 0.14 * _late(c.years, 32, 92),
         "chin_bulge": _mix(0.05, 0.10, c.puberty) + 0.02 * p.chin_length,
         "double_chin": 0.4 * baby_fat + 0.8 * _ramp(c.years, 35, 90),
         # the bone above the eyes grows at puberty
@@ -252,7 +258,7 @@ def _brows(p: Identity, c: _Clock) -> dict[str, Any]:
         "brow_half_thickness": (0.042 + 0.025 * p.brow_thickness) * _mix(0.6, 1.0, c.grown),
         "brow_tilt": 0.20 * p.brow_tilt - 0.05 * c.old,
         # infants have a hint of brows, the old thin ones
-        "brow_density": _mix(0.22, 1.0, c.grown) - 0.45 * _ramp(c.years, 40, 95),
+        "brow_density": _mix(0.22, 1.0, c.grown) - 0.55 * _late(c.years, 38, 92),
         "brow_grey": _ramp(c.years, 45 + 6 * np.asarray(p.greying), 100),
     }
 
@@ -283,7 +289,7 @@ def _mouth_and_ears(p: Identity, c: _Clock) -> dict[str, Any]:
         "lip_upper": 0.058 * full * (1 - 0.68 * thin),
         "lip_lower": 0.078 * full * (1 - 0.52 * thin),
         "lip_colour": 1.0 - 0.62 * thin,
-        "mouth_droop": 0.05 * _ramp(c.years, 35, 95),
+        "mouth_droop": 0.055 * _late(c.years, 32, 92),
         # ears grow and their lobes lengthen for life
         "ear_half_height": _mix(0.19, 0.215, c.grown) * (1 + 0.20 * p.ear_size) + 0.06 * c.old,
         "ear_y": _mix(0.25, 0.10, c.grown) + 0.03 * c.old,
@@ -296,13 +302,13 @@ def _wrinkles(p: Identity, c: _Clock) -> dict[str, Any]:
     return {
         # each fold starts at its own age and deepens to the end
         "forehead_lines": _early(y, 21, 90),
-        "frown_lines": _ramp(y, 32, 90),
+        "frown_lines": _ramp(y, 28, 92),
         "crows_feet": _early(y, 23, 90),
         "eye_bags": 0.06 + 0.94 * _early(y, 18, 90),
         "nasolabial": 0.03 + 0.97 * _early(y, 16, 90),
-        "marionette": _ramp(y, 38, 94),
-        "lip_wrinkles": _ramp(y, 48, 94),
-        "cheek_wrinkles": _ramp(y, 22, 92),
+        "marionette": _late(y, 32, 92),
+        "lip_wrinkles": _late(y, 40, 92),
+        "cheek_wrinkles": 0.3 * _early(y, 20, 92) + 0.7 * _late(y, 20, 92),
         "neck_bands": _early(y, 22, 92),
     }
 
@@ -318,13 +324,16 @@ def _skin(p: Identity, c: _Clock) -> dict[str, Any]:
         "skin_flush": 0.62 - 0.47 * _ramp(y, 0, 24) + 0.45 * _ramp(y, 40, 92),
         "skin_pallor": c.old,
         "skin_mottle": 0.05 + 0.95 * _ramp(y, 4, 95),
-        "skin_spots": _ramp(y, 38, 94),
+        "skin_spots": _late(y, 34, 92),
         "freckles": np.maximum(np.asarray(p.freckles) * 1.7 - 0.7, 0) * _ramp(y, 1, 10),
         "stubble": np.maximum(np.asarray(p.stubble) * 2 - 1, 0) * beard,
         "stubble_grey": _ramp(y, 32 + 6 * np.asarray(p.greying), 85),
-        "mole_a_x": p.mole_a_x, "mole_a_y": p.mole_a_y, "mole_a_dark": (0.2 + 0.8 * p.mole_a_size) * seen,
-        "mole_b_x": p.mole_b_x, "mole_b_y": p.mole_b_y, "mole_b_dark": (0.2 + 0.8 * p.mole_b_size) * seen,
-        "mole_c_x": p.mole_c_x, "mole_c_y": p.mole_c_y, "mole_c_dark": (0.2 + 0.8 * p.mole_c_size) * seen,
+        "mole_a_x": p.mole_a_x, "mole_a_y": p.mole_a_y,
+        "mole_a_dark": (0.2 + 0.8 * p.mole_a_size) * seen,
+        "mole_b_x": p.mole_b_x, "mole_b_y": p.mole_b_y,
+        "mole_b_dark": (0.2 + 0.8 * p.mole_b_size) * seen,
+        "mole_c_x": p.mole_c_x, "mole_c_y": p.mole_c_y,
+        "mole_c_dark": (0.2 + 0.8 * p.mole_c_size) * seen,
     }  # fmt: skip
 
 
@@ -339,7 +348,7 @@ def _hair(p: Identity, c: _Clock) -> dict[str, Any]:
         "hair_melanin": np.clip(p.hair_melanin - 0.16 * (1 - c.grown), 0.0, 1.0),
         "hair_redness": p.hair_redness,
         "hair_grey": _ramp(y, onset, onset + 48),
-        "hair_density": 0.30 + 0.70 * first - 0.28 * _ramp(y, 40, 92),
+        "hair_density": 0.30 + 0.70 * first - 0.34 * _late(y, 40, 92),
         "hair_thickness": (0.13 + 0.05 * p.hair_volume)
         * (0.35 + 0.65 * first)
         * (1 - 0.25 * c.old),

@@ -139,7 +139,7 @@ def paint_mouth(p: SimpleNamespace, v: View, planes: Planes) -> None:
     for k, (plane, keep) in enumerate(zip(planes, (0.86, 0.46, 0.46), strict=True)):
         strength = lips * (p.lip_colour * 0.9 + 0.05)
         np.multiply(plane, 1.0 - (1.0 - keep) * strength, out=plane)
-        np.multiply(plane, 1.0 + 0.16 * near * furrow, out=plane)
+        np.multiply(plane, 1.0 + 0.22 * near * furrow, out=plane)
         if k == 0:
             np.multiply(plane, 1.0 - 0.12 * lips * (d < 0), out=plane)
     _mouth_gap(p, v, planes, d, t)

@@ -207,7 +207,7 @@ def _lines(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
     c = _forehead_lines(p, v, ax)
     # two vertical frown lines
     frown = ridge(ax - 0.055 - 0.1 * (p.brow_y - v.fy + 0.05), 0.016, v.pixel)
-    frown *= 0.6 * np.exp(-(((v.fy - p.brow_y - 0.02) * 9.0) ** 2))
+    frown *= 0.75 * np.exp(-(((v.fy - p.brow_y - 0.02) * 9.0) ** 2))
     c += frown * p.frown_lines
     # crow's feet: three rays that fan out from the outer corner of the eye
     cx = ax - p.eye_x - p.eye_half_width * 0.95

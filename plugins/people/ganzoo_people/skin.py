@@ -65,7 +65,7 @@ def _marks(p: SimpleNamespace, v: View, planes: Planes) -> None:
     freckle = soft_step(grain - 0.7, 1.4) * nearby * (0.6 * p.freckles)
     stain = sample("curl", v.fx * 38.0 + p.tex_v, v.fy * 38.0 + p.tex_u, 38.0 * v.coarse)
     # spots appear where the plate is highest and grow as the threshold sinks
-    spot = soft_step(stain - 2.5 + 1.6 * p.skin_spots, 0.8) * (0.12 + 0.46 * p.skin_spots)
+    spot = soft_step(stain - 2.5 + 1.6 * p.skin_spots, 0.8) * (0.12 + 0.52 * p.skin_spots)
     stain_alpha = np.maximum(freckle, spot)
     for plane, keep in zip(planes, (0.62, 0.42, 0.34), strict=True):
         np.multiply(plane, 1.0 - (1.0 - keep) * stain_alpha, out=plane)

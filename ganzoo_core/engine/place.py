@@ -1,0 +1,35 @@
+"""A model and its data on their device."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ganzoo_core.data import Images
+from ganzoo_core.engine.world import World
+from ganzoo_core.interfaces import Model
+
+SHARE = 0.4
+"""Of the free GPU memory that data may take."""
+
+
+def prepared(model: Model, device: torch.device, world: World) -> Model:
+    """Move a model and its judges to a device, channels_last; ranks share BatchNorm on GPUs.
+
+    torch's SyncBatchNorm refuses CPU tensors: there each rank normalises by its own share of the
+    batch, and only the running statistics are averaged.
+    """
+    if world.size > 1 and device.type == "cuda":
+        for name, net in list(model.named_children()):
+            setattr(model, name, nn.SyncBatchNorm.convert_sync_batchnorm(net))
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.judges.to(device)
+    return model
+
+
+def fits_on(device: torch.device, images: Images | None) -> bool:
+    """Tell whether all pixels may lie on a GPU, so that a batch copies nothing."""
+    if device.type != "cuda" or images is None:
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return images.pixels.numel() < SHARE * free

@@ -1,0 +1,128 @@
+"""The ranks of a distributed run: one writer, one flattened all-reduce a step.
+
+Models call their networks directly, which the DDP wrapper does not see: ranks would drift apart
+without an error. So gradients are reduced here, after backward, for whichever player stepped.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from ganzoo_core.errors import UsageError
+
+PATIENCE = datetime.timedelta(minutes=30)
+"""How long a rank waits for the others, who may be decoding data."""
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among its ranks; alone, every method does nothing at no cost."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def main(self) -> bool:
+        """Whether this rank writes."""
+        return self.rank == 0
+
+    @staticmethod
+    def join(device: torch.device) -> World:
+        """Join the ranks that torchrun (or Slurm through it) announces in the environment.
+
+        NCCL on GPUs, gloo on CPUs. Without such an announcement the process is alone.
+        """
+        size = int(os.environ.get("WORLD_SIZE", "1"))
+        if size < 2 or "RANK" not in os.environ:
+            return World()
+        if not dist.is_initialized():
+            if device.type == "cuda":
+                torch.cuda.set_device(device)
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        return World(dist.get_rank(), dist.get_world_size())
+
+    def leave(self) -> None:
+        """Leave the ranks."""
+        if self.size > 1 and dist.is_initialized():
+            dist.destroy_process_group()
+
+    def mean_(self, tensors: Sequence[Tensor]) -> None:
+        """Average tensors over the ranks, in place, in one message a dtype."""
+        if self.size < 2:
+            return
+        for dtype in {tensor.dtype for tensor in tensors}:
+            same = [tensor for tensor in tensors if tensor.dtype == dtype]
+            flat = torch.cat([tensor.reshape(-1) for tensor in same])
+            dist.all_reduce(flat)
+            flat /= self.size
+            for tensor, part in zip(
+                same, torch.split(flat, [t.numel() for t in same]), strict=True
+            ):
+                tensor.copy_(part.view(tensor.shape))
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Return the mean over the ranks; gradients flow back to each rank's share."""
+        if self.size < 2:
+            return value
+        total: Tensor = _Sum.apply(value)
+        return total / self.size
+
+    def any(self, flag: bool) -> bool:
+        """Tell whether any rank raises a flag, so that all of them stop in the same round."""
+        if self.size < 2:
+            return flag
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        raised = torch.tensor([float(flag)], device=device)
+        dist.all_reduce(raised, dist.ReduceOp.MAX)
+        return bool(raised.item())
+
+    def share(self, value: Any) -> Any:
+        """Return rank 0's value on every rank."""
+        if self.size < 2:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box)
+        return box[0]
+
+    def wait(self) -> None:
+        """Wait for the others."""
+        if self.size > 1:
+            dist.barrier()
+
+    def parts(self, batch: int, accumulate: int) -> int:
+        """Return into how many equal parts a global batch falls: ranks x micro-batches.
+
+        Raises:
+            UsageError: the batch does not divide.
+        """
+        parts = self.size * accumulate
+        if batch % parts:
+            raise UsageError(
+                f"train.batch = {batch} does not divide into {self.size} ranks x {accumulate} "
+                f"micro-batches: choose a multiple of {parts}"
+            )
+        return parts
+
+
+class _Sum(torch.autograd.Function):
+    """All-reduce whose gradient is an all-reduce."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        out = value.detach().clone()
+        dist.all_reduce(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        out = grad.contiguous().clone()
+        dist.all_reduce(out)
+        return out
