@@ -50,7 +50,7 @@ def test_a_round_has_the_gradients_of_a_plain_loop():
     """Own code: D on real and detached fakes; then a second forward of G through the new D."""
     run = trainer(Plain)
     mine = copy.deepcopy(run.model)
-    turn = run.turn(run.plan.legs[0], 0, 0)
+    (turn,) = run.turns(run.plan.legs[0], 0, 0)
     z, real = turn.noise(8, 8), turn.batch.image
     run.play(run.plan.legs[0])
 
@@ -129,7 +129,10 @@ def test_each_repetition_gets_a_fresh_draw_and_the_next_step_shares_the_last():
     run = trainer(Repeats)
     seen = []
     play = run.step
-    run.step = lambda step, turn: (seen.append((step.name, turn.place[2:], turn)), play(step, turn))
+    run.step = lambda step, turns: (
+        seen.append((step.name, turns[0].place[2:], turns[0])),
+        play(step, turns),
+    )
     run.play(run.plan.legs[0])
     run.play(run.plan.legs[0])
     places = [(step, place) for step, place, _ in seen]

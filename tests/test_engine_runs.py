@@ -137,7 +137,7 @@ def test_divergence_and_interruption_are_told_to_trackers(tmp_path, monkeypatch)
     good = SimpleNamespace(name="good", manager=SimpleNamespace(hook=hooks))
     monkeypatch.setattr(trackers, "zoo", lambda: SimpleNamespace(plugins=[good]))
     train(VAE, tmp_path / "run", steps=6)
-    assert told == ["started", 4, "00000005", 6, "00000006", "finished"]
+    assert told == ["started", "00000000", 4, "00000005", 6, "00000006", "finished"]
 
 
 def test_a_tracker_that_raises_is_reported_once_and_switched_off(monkeypatch):

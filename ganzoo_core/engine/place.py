@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -21,7 +23,8 @@ def prepared(model: Model, device: torch.device, world: World) -> Model:
     """
     if world.size > 1 and device.type == "cuda":
         for name, net in list(model.named_children()):
-            setattr(model, name, nn.SyncBatchNorm.convert_sync_batchnorm(net))
+            convert: Any = nn.SyncBatchNorm.convert_sync_batchnorm
+            setattr(model, name, convert(net))
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.judges.to(device)
     return model

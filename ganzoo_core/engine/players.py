@@ -76,6 +76,7 @@ class ActivePlayer:
         Moments go into `empty_like(param)`: fused Adam reads raw memory, and a contiguous moment
         beside a channels_last weight would be permuted without a word.
         """
+        self.optim.state.clear()  # a run that goes back to its first round had none
         for name, param in self.params.items():
             prefix = f"optim.{self.name}.{name}."
             for key, value in part(state, prefix).items():

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -166,7 +167,8 @@ def gradients(subject: Subject) -> None:
     wanted = {name for player in trainer.players.values() for name in player.params}
     for parameter in trainer.model.parameters():
         if parameter.requires_grad:
-            parameter.register_post_accumulate_grad_hook(note)
+            hook: Any = parameter.register_post_accumulate_grad_hook
+            hook(note)
     while trainer.round < trainer.plan.total:
         trainer.play(trainer.plan.at(trainer.round))
     missed = sorted(wanted - reached)

@@ -211,7 +211,7 @@ def _skull(p: Identity, c: _Clock) -> dict[str, Any]:
 
 
 def _soft_tissue(p: Identity, c: _Clock) -> dict[str, Any]:
-    baby_fat = 1.0 - _ramp(c.years, 0.0, 30.0)
+    baby_fat = 1.0 - _ramp(c.years, 0.0, 38.0)
     return {
         # buccal fat goes through childhood and youth, and what is left slides down
         "cheek_bulge": 0.09 + 0.045 * p.cheek_fullness + 0.09 * baby_fat - 0.05 * c.old,
@@ -321,7 +321,7 @@ def _skin(p: Identity, c: _Clock) -> dict[str, Any]:
         "skin_tone": p.skin_tone,
         "skin_undertone": p.skin_undertone,
         # rosy infant cheeks fade, broken capillaries redden old noses and cheeks
-        "skin_flush": 0.62 - 0.47 * _ramp(y, 0, 24) + 0.45 * _ramp(y, 40, 92),
+        "skin_flush": 0.62 - 0.47 * _ramp(y, 0, 36) + 0.45 * _ramp(y, 40, 92),
         "skin_pallor": c.old,
         "skin_mottle": 0.05 + 0.95 * _ramp(y, 4, 95),
         "skin_spots": _late(y, 34, 92),

@@ -219,7 +219,7 @@ def _lines(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
     rays *= rays
     rays *= soft_step(cx - 0.03, 0.06) * (1.0 - soft_step(cx - 0.20, 0.16))
     rays *= soft_step(0.75 - np.abs(fan), 0.5)
-    c += rays * (p.crows_feet * (0.80 + 0.2 * p.squint))
+    c += rays * (p.crows_feet * (0.95 + 0.1 * p.squint))
     # a net of fine lines that run down the cheeks and in front of the ears
     net = sample(
         "strand", (ax * 0.9 + v.fy * 0.4) * 48.0 + p.tex_v, v.fy * 110.0 + p.tex_u, 48.0 * v.coarse
@@ -242,5 +242,5 @@ def _forehead_lines(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
     window *= 0.8 + 0.3 * wobble
     window *= np.exp(-((ax * 1.9) ** 4))
     lines *= window
-    lines *= 0.7 * p.forehead_lines + 0.15 * np.maximum(p.brow_raise, 0) * p.forehead_lines
+    lines *= 0.8 * p.forehead_lines + 0.12 * np.maximum(p.brow_raise, 0) * p.forehead_lines
     return lines

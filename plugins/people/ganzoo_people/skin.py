@@ -36,7 +36,7 @@ def paint(p: SimpleNamespace, v: View) -> Planes:
     patch = sample("curl", v.fx * 62.0 + p.tex_v, v.fy * 62.0 + p.tex_v, 62.0 * v.coarse)
     pores = sample("fine", v.fx * 60.0 + p.tex_v, v.fy * 60.0 + p.tex_u, 60.0 * v.coarse)
     shade = 1.0 + blotch * (0.05 * p.skin_mottle)
-    shade += patch * (0.12 * p.skin_mottle)
+    shade += patch * (0.14 * p.skin_mottle)
     shade += pores * (0.03 + 0.06 * p.skin_mottle)
     planes = [shade * tone for tone in base]
     _flush(p, v, ax, planes, blotch)
