@@ -29,15 +29,17 @@ def decoded(
 ) -> Iterator[tuple[int, NDArray[np.uint8] | str]]:
     """Yield (index, pixels [S, S, C] or the reason why not) of some rows, in order."""
 
+    cut = aligned if dataset.config.align else fit
+
     def one(index: int) -> NDArray[np.uint8] | str:
         try:
-            return fit(dataset.image(index), size, channels)
+            return cut(dataset.image(index), size, channels)
         except UNREADABLE as error:
             return str(error) or type(error).__name__
 
     def some(indices: Sequence[int]) -> list[NDArray[np.uint8] | str]:
         many = dataset.images(indices)
-        if many is None:
+        if many is None or dataset.config.align:
             return [one(index) for index in indices]
         return [fit(image, size, channels) for image in many]
 
@@ -48,6 +50,20 @@ def decoded(
             yield from zip(indices, found, strict=True)
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the whole set
+
+
+def aligned(image: Image.Image | NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
+    """Return the face of a photograph, its eyes level, as uint8 [size, size, channels].
+
+    Raises:
+        UnreadableImage: there is no face, or no single one.
+    """
+    from ganzoo_core.data.faces import NoFace, align
+
+    found = align(image, size=size)
+    if isinstance(found, NoFace):
+        raise UnreadableImage(found.reason)
+    return fit(found.pixels, size, channels)
 
 
 def fit(image: Image.Image | NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:

@@ -116,7 +116,7 @@ def assemble(dataset: Dataset, table: Table, pixels: Pixels, groups: tuple[int, 
     labels, identities = known["label"], known["identity"]
     info = DataInfo(
         name=dataset.config.name, license=dataset.license, version=dataset.version,
-        images=len(keep), groups=groups,
+        images=len(keep), groups=groups, crop=geometry(dataset),
         size=pixels.array.shape[1], channels=pixels.array.shape[3], classes=classes,
         counts=() if labels is None else counted(labels, len(classes)),
         mean_ages=mean_ages(ages, labels, len(classes)),
@@ -135,6 +135,15 @@ def assemble(dataset: Dataset, table: Table, pixels: Pixels, groups: tuple[int, 
 def counted(labels: NDArray[Any], classes: int) -> tuple[int, ...]:
     """Return how many images each class has."""
     return tuple(np.bincount(labels, minlength=classes).tolist())
+
+
+def geometry(dataset: Dataset) -> dict[str, Any] | None:
+    """Return the crop geometry that faces were aligned with, for the weights to record."""
+    if not dataset.config.align:
+        return None
+    from ganzoo_core.data.faces import CropGeometry
+
+    return CropGeometry().to_json()
 
 
 def columns(table: Table) -> dict[str, NDArray[np.int64] | NDArray[np.float32] | None]:

@@ -47,11 +47,12 @@ def variable(data: bytes, name: str) -> Any:
         raise ValueError("no MATLAB 5 header")
     reader, at = Reader(data, order), HEADER
     while at < len(data):
-        kind, start, size, after = reader.element(at)
+        kind, start, size, after = reader.element(at, len(data))
         if kind == COMPRESSED:
-            found, value, _ = Reader(inflated(data[start : start + size]), order).matrix(0)
+            plain = inflated(data[start : start + size])
+            found, value, _ = Reader(plain, order).matrix(0, len(plain))
         else:
-            found, value, _ = reader.matrix(at)
+            found, value, _ = reader.matrix(at, after)
         if found == name:
             return value
         at = after
@@ -68,88 +69,97 @@ def inflated(data: bytes) -> bytes:
 
 
 class Reader:
-    """Elements of one file or unzipped variable. Each starts with a tag: its code and size."""
+    """Elements of one file or unzipped variable. Each starts with a tag: its code and size.
+
+    Every element lies inside the one it belongs to, which is checked: else a few kilobytes of
+    cells that share their content would be read for years.
+    """
 
     def __init__(self, data: bytes, order: str) -> None:
         self.data, self.order = data, order
         self.pair = struct.Struct(f"{order}II")
 
-    def element(self, at: int) -> tuple[int, int, int, int]:
-        """Return code, start of the content, its size in bytes, and where the next one starts."""
+    def element(self, at: int, end: int) -> tuple[int, int, int, int]:
+        """Return code, start of the content, its size in bytes, and where the next one starts.
+
+        Raises:
+            ValueError: the content goes on after `end`.
+        """
         kind, size = self.pair.unpack_from(self.data, at)
         start, after = at + 8, at + 8 + size
         if kind >> 16:  # a small one: both in the first word, the content in the second
             kind, size, start, after = kind & 0xFFFF, kind >> 16, at + 4, at + 8
         elif kind != COMPRESSED:
             after += -size % 8
-        if start + size > len(self.data):
+        if start + size > min(end, len(self.data)):
             raise ValueError("cut short")
         return kind, start, size, after
 
-    def matrix(self, at: int) -> tuple[str, Any, int]:
+    def matrix(self, at: int, end: int) -> tuple[str, Any, int]:
         """Return the name and value of a matrix, and where the next one starts."""
-        kind, start, size, after = self.element(at)
+        kind, start, size, after = self.element(at, end)
         if kind != MATRIX:
             raise ValueError(f"element of type {kind} where a matrix belongs")
         if not size:
             return "", np.empty((0, 0)), after
-        _, where, _, at = self.element(start)
+        end = start + size
+        _, where, _, at = self.element(start, end)
         flags, _ = self.pair.unpack_from(self.data, where)
-        _, where, length, at = self.element(at)
+        _, where, length, at = self.element(at, end)
         shape = struct.unpack_from(f"{self.order}{length // 4}i", self.data, where)
-        _, where, length, at = self.element(at)
+        _, where, length, at = self.element(at, end)
         name = self.data[where : where + length].decode("latin-1")
         if min(shape) < 0:
             raise ValueError(f"shape {shape}")
-        return name, self.value(flags & 0xFF, shape, at), after
+        return name, self.value(flags & 0xFF, shape, at, end), after
 
-    def value(self, kind: int, shape: tuple[int, ...], at: int) -> Any:
+    def value(self, kind: int, shape: tuple[int, ...], at: int, end: int) -> Any:
         """Return the content of a matrix of a class; None for a class that is not needed."""
         if kind == CELL:
-            return self.cells(shape, at)
+            return self.cells(shape, at, end)
         if kind == STRUCT and math.prod(shape) == 1:
-            return self.struct(at)
+            return self.struct(at, end)
         if kind == CHAR:
-            return self.text(at) if math.prod(shape) else ""
+            return self.text(at, end) if math.prod(shape) else ""
         if kind in CLASSES:
-            return self.numbers(CLASSES[kind], shape, at)
+            return self.numbers(CLASSES[kind], shape, at, end)
         return None
 
-    def numbers(self, dtype: str, shape: tuple[int, ...], at: int) -> NDArray[Any]:
+    def numbers(self, dtype: str, shape: tuple[int, ...], at: int, end: int) -> NDArray[Any]:
         """Return numbers in their MATLAB type; an imaginary part is left out."""
         if not math.prod(shape):
             return np.empty(shape, dtype)
-        kind, start, size, _ = self.element(at)
+        kind, start, size, _ = self.element(at, end)
         stored = np.frombuffer(self.data[start : start + size], self.order + NUMBERS[kind])
         return stored.astype(dtype).reshape(shape, order="F")
 
-    def text(self, at: int) -> str:
+    def text(self, at: int, end: int) -> str:
         """Return text; rows of a text matrix run together."""
-        kind, start, size, _ = self.element(at)
+        kind, start, size, _ = self.element(at, end)
         codec = CODECS[kind]
         if codec in {"utf-16", "utf-32"}:
             codec += "-le" if self.order == "<" else "-be"
         return self.data[start : start + size].decode(codec, errors="replace")
 
-    def cells(self, shape: tuple[int, ...], at: int) -> NDArray[Any]:
+    def cells(self, shape: tuple[int, ...], at: int, end: int) -> NDArray[Any]:
         """Return cells as an array of objects."""
         values = []
         for _ in range(math.prod(shape)):  # a false count meets the end of the data
-            _, value, at = self.matrix(at)
+            _, value, at = self.matrix(at, end)
             values.append(value)
         out = np.empty(len(values), object)
         for i, value in enumerate(values):  # out[:] would unpack equal arrays
             out[i] = value
         return out.reshape(shape, order="F")
 
-    def struct(self, at: int) -> dict[str, Any]:
+    def struct(self, at: int, end: int) -> dict[str, Any]:
         """Return the fields of a (1, 1) struct."""
-        _, start, _, at = self.element(at)
+        _, start, _, at = self.element(at, end)
         (width,) = struct.unpack_from(f"{self.order}i", self.data, start)
-        _, start, size, at = self.element(at)
+        _, start, size, at = self.element(at, end)
         fields = {}
         for place in range(start, start + size, width):
-            _, fields[self.label(place, width)], at = self.matrix(at)
+            _, fields[self.label(place, width)], at = self.matrix(at, end)
         return fields
 
     def label(self, at: int, width: int) -> str:

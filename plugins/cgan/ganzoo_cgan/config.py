@@ -32,6 +32,8 @@ class CGANConfig(ModelConfig):
     """Below 1: one-sided label smoothing; the report uses 0.9."""
     half: bool = False
     """Halve the discriminator's loss, as the slide does; the notebook sums."""
+    augment: str = ""
+    """What D sees images through, such as "flip,translation"; see `ganzoo_core.data.augment`."""
     optim_d: Adam = Adam()
     optim_g: Adam = Adam()
     ema: float | None = None

@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from ganzoo_core import GAN, Discriminator, Generator
+from ganzoo_core.data.augment import Augment
 from ganzoo_core.losses import BCE
 
 
@@ -135,4 +136,5 @@ class CGAN(GAN):
         readings = {"notebook": NotebookDiscriminator, "slides": SlidesDiscriminator}
         self.generator = CGenerator(config, *shape)
         self.discriminator = readings[config.discriminator](config, *shape)
+        self.augment = Augment(config.augment) if config.augment else None
         self.loss = BCE(real_target=config.real_target, half=config.half)

@@ -1,4 +1,4 @@
-"""Write portraits the way IMDB-WIKI is published: `wiki_crop/00..99/ID_DOB_YEAR.jpg` and `wiki.mat`.
+"""Write portraits as IMDB-WIKI is published: `wiki_crop/00..99/ID_DOB_YEAR.jpg` and `wiki.mat`.
 
 The layout of the archives of Rothe et al. (IJCV 2018): dates of birth as MATLAB day numbers, the
 year of the photograph, and the age implied by the two with the photograph taken on July 1st.
