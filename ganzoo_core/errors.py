@@ -60,6 +60,14 @@ class OutOfMemory(GanzooError):
     exit_code = 8
 
 
+LAUNCHED = "GANZOO_LAUNCHED"
+"""In the environment of ranks whose launcher says which of them died."""
+
+
+class RankLost(GanzooError):
+    """Another rank of a distributed run is gone."""
+
+
 class Interrupted(GanzooError):
     """Training was asked to stop (Ctrl-C: 130, SIGTERM: 143); a checkpoint was written."""
 

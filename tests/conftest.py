@@ -22,6 +22,9 @@ class Done:
     out: str
     err: str
 
+    codes: tuple[int, ...] = ()
+    """Of each rank."""
+
     @property
     def error(self) -> str:
         """The last line on stderr: where an error is said in one line."""
@@ -41,9 +44,16 @@ class Forker:
         self.process: subprocess.Popen[str] | None = None
 
     def __call__(
-        self, *args: object, cwd: Path, env: dict[str, str] | None = None, file_limit: int = 0
-    ) -> Done:
-        """Run one command; `file_limit` is the largest file it may write, in bytes."""
+        self, *args: object, cwd: Path, env: dict[str, str] | None = None, file_limit: int = 0,
+        ranks: int = 1, call: str = "",
+    ) -> Done:  # fmt: skip
+        """Run one command.
+
+        Args:
+            file_limit: the largest file it may write, in bytes.
+            ranks: processes that run it together, as torchrun would start them.
+            call: ``module:function`` of the tests, called with `args` in place of a command.
+        """
         if self.process is None:
             self.process = subprocess.Popen(
                 [sys.executable, str(HERE / "forker.py")],
@@ -52,14 +62,16 @@ class Forker:
         self.count += 1
         out, err = (self.home / f"{self.count}.{name}" for name in ("out", "err"))
         request = {
-            "args": [str(arg) for arg in args], "cwd": str(cwd), "env": env or {},
-            "out": str(out), "err": str(err), "file_limit": file_limit,
+            "args": [arg if call else str(arg) for arg in args], "cwd": str(cwd), "env": env or {},
+            "out": str(out), "err": str(err), "file_limit": file_limit, "ranks": ranks,
+            "call": call,
         }  # fmt: skip
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        code = int(self.process.stdout.readline())
-        return Done(code, out.read_text(), err.read_text())
+        codes = json.loads(self.process.stdout.readline())
+        bad = next((code for code in codes if code), 0)
+        return Done(bad, out.read_text(), err.read_text(), tuple(codes))
 
     def close(self) -> None:
         """End the server."""

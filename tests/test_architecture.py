@@ -104,7 +104,14 @@ def test_the_core_names_no_plugin():
         assert not found, f"{path} names {found}"
 
 
-PUBLIC_MODULES = {"data.archive", "data.matlab", "data.picture", "data.splits", "zoo.hooks"}
+PUBLIC_MODULES = {
+    "data.archive",
+    "data.augment",
+    "data.matlab",
+    "data.picture",
+    "data.splits",
+    "zoo.hooks",
+}
 """Modules that are public by themselves: what a data set needs to read pictures, and hook types."""
 
 

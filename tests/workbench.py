@@ -66,13 +66,13 @@ class Notebook(Watcher):
         self.paths.append(path)
 
 
-def trainer(cls, *, model=None, images=None, precision="fp32", **train):
+def trainer(cls, *, model=None, images=None, precision="fp32", world=None, **train):
     """Return a Trainer of a fresh model, as a new process would build it."""
     images = images or drawn()
     settings = {"batch": 8, "log_every": 4, "checkpoint_every": 1000, **train}
     setup = resolve_setup("cpu", precision)
     model = model or make(cls, images.info)
-    return Trainer(model, images, TrainConfig(**settings), setup, Notebook())
+    return Trainer(model, images, TrainConfig(**settings), setup, Notebook(), world=world)
 
 
 def stopped_and_resumed(cls, folder, stops, **train):

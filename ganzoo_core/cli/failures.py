@@ -10,7 +10,15 @@ import traceback
 import click
 
 from ganzoo_core.cli.output import clean
-from ganzoo_core.errors import GanzooError, Interrupted, OutOfMemory, OutputError, UsageError
+from ganzoo_core.errors import (
+    LAUNCHED,
+    GanzooError,
+    Interrupted,
+    OutOfMemory,
+    OutputError,
+    RankLost,
+    UsageError,
+)
 
 DEBUG = "GANZOO_DEBUG"
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -29,8 +37,8 @@ def report(error: BaseException) -> int:
         traceback.print_exception(error)
     known = understand(error)
     name, rank = type(error).__name__, os.environ.get("RANK", "0")
-    if known and rank != "0":
-        return known.exit_code  # the first rank says the same
+    if known and (rank != "0" or (isinstance(known, RankLost) and LAUNCHED in os.environ)):
+        return known.exit_code  # the first rank says the same, or the launcher does
     message = str(known) if known else (
         f"internal error: {name}: {error}; run again with {DEBUG}=1 for the traceback"
     )  # fmt: skip

@@ -17,10 +17,12 @@ import click
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the run folder.")
 def resume(folder: Path, steps: int | None, nproc: int, quiet: bool) -> None:
     """Continue RUN from its newest sound checkpoint, to the same bits as if it never stopped."""
-    from ganzoo_core.cli.run import spread, tell
-
-    if nproc > 1 and spread(nproc):
-        return
     from ganzoo_core import runs
+    from ganzoo_core.cli.run import spread, tell
+    from ganzoo_core.runs.folder import RunFolder
 
+    if nproc > 1:
+        train = RunFolder(folder).read_config().get("train", {})
+        if spread(nproc, train.get("batch", nproc), train.get("accumulate", 1)):
+            return
     tell(runs.resume(folder, steps, quiet=quiet), quiet)

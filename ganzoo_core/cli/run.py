@@ -32,24 +32,27 @@ PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
               help="The run folder; default: the next free runs/MODEL-N.")  # fmt: skip
 @click.option("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Of forward and backward passes.")
+@click.option("--compile", "compiled", is_flag=True,
+              help="Compile plain passes with torch.compile; pays in long runs.")  # fmt: skip
 @click.option("--nproc", type=click.IntRange(1), default=1, metavar="N",
               help="Processes on this machine, one a GPU; see docs/scaling.md.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the run folder.")
 def run(
     *, model: str, data: str | None, preset: str, config_file: str | None,
     assignments: tuple[str, ...], steps: int | None, seed: int | None, out: str | None,
-    device: str | None, precision: str | None, nproc: int, quiet: bool,
+    device: str | None, precision: str | None, compiled: bool, nproc: int, quiet: bool,
 ) -> None:  # fmt: skip
     """Train MODEL, and say where its pictures, curves and weights lie."""
     from ganzoo_core.config import assign, build, merge, read_toml
 
-    flags = {"steps": steps, "seed": seed, "device": device, "precision": precision}
+    flags = {"steps": steps, "seed": seed, "device": device, "precision": precision,
+             "compile": compiled or None}  # fmt: skip
     given = {"train": {name: value for name, value in flags.items() if value is not None}}
     options = merge(merge(named(data), assign(assignments)), given)
     # Spelling mistakes are answered before torch is imported, which takes seconds.
     patches = [read_toml(Path(config_file))] if config_file else []
-    build(model, preset=preset, patches=[*patches, options])
-    if nproc > 1 and spread(nproc):
+    tree = build(model, preset=preset, patches=[*patches, options])
+    if nproc > 1 and spread(nproc, tree.train.batch, tree.train.accumulate):
         return
     from ganzoo_core.runs import train
 
@@ -67,12 +70,18 @@ def named(data: str | None) -> dict[str, Any]:
     return {"data": {"name": name, "path": path}}
 
 
-def spread(nproc: int) -> bool:
-    """Run this very command as so many ranks; False in a rank, which is to do the work itself."""
+def spread(nproc: int, batch: int, accumulate: int) -> bool:
+    """Run this very command as so many ranks; False in a rank, which is to do the work itself.
+
+    Raises:
+        UsageError: the batch does not divide among them.
+    """
     if "RANK" in os.environ:
         return False
+    from ganzoo_core.engine.world import World
     from ganzoo_core.runs.launch import launch
 
+    World(size=nproc).parts(batch, accumulate)
     launch(nproc, click.get_current_context().obj)
     return True
 

@@ -45,9 +45,9 @@ def save_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{about['round']:08d}.safetensors"
     save_tensors(path, state, about)
-    write_json(path.with_suffix(".json"), {**about, "sha256": sha256(path)})
-    if best:
+    if best:  # before the record: after a crash in between, resume comes to the best once more
         write_text(folder / BEST, path.stem)
+    write_json(path.with_suffix(".json"), {**about, "sha256": sha256(path)})
     prune(folder, path, keep)
     return path
 

@@ -27,6 +27,8 @@ def prepared(model: Model, device: torch.device, world: World) -> Model:
             setattr(model, name, convert(net))
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.judges.to(device)
+    with torch.no_grad():  # a model that was handed over may have been built without a seed
+        world.align_([*model.parameters(), *model.buffers()])
     return model
 
 

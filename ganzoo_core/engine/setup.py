@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,20 @@ def resolve_precision(precision: str, device: torch.device) -> str:
         return precision
     fast = {"cpu": cpu_has_bf16, "cuda": torch.cuda.is_bf16_supported}.get(device.type)
     return "bf16" if fast and fast() else "fp32"
+
+
+def require_compiler() -> None:
+    """Refuse to compile where torch.compile would find no compiler after minutes.
+
+    Raises:
+        UsageError: there is none.
+    """
+    name = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    if shutil.which(name) is None:
+        raise UsageError(
+            f"train.compile needs a C++ compiler and {name!r} is not there: install one, set CXX, "
+            "or leave --compile out"
+        )
 
 
 def seed_torch(device: torch.device, seed: int) -> None:

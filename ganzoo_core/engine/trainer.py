@@ -18,7 +18,7 @@ from ganzoo_core.engine.checkpoints import latest, save_checkpoint
 from ganzoo_core.engine.place import fits_on, prepared
 from ganzoo_core.engine.plan import Leg, make_plan, rate_factor
 from ganzoo_core.engine.players import ActivePlayer, Freezer, part
-from ganzoo_core.engine.setup import Setup, seed_torch
+from ganzoo_core.engine.setup import Setup, require_compiler, seed_torch
 from ganzoo_core.engine.signals import Stop
 from ganzoo_core.engine.turn import EngineTurn, Log
 from ganzoo_core.engine.world import World
@@ -74,6 +74,7 @@ class Trainer:
             for name, player in model.players().items()
         }
         if config.compile:  # after the averages, which stay plain copies
+            require_compiler()
             for net in {id(n): n for p in self.players.values() for n in p.nets}.values():
                 net.compile(dynamic=False)
         self.freezer = Freezer(self.players.values())
@@ -82,6 +83,8 @@ class Trainer:
         self.round = 0
         self.retries = 0
         self.lowest = math.inf
+        self.means: dict[str, float] = {}
+        """Of the last line of metrics."""
         self.seconds = 0.0
         self.seen = torch.zeros((), dtype=torch.float32 if setup.device == "mps" else torch.float64,
                                 device=self.device)  # fmt: skip
@@ -178,7 +181,7 @@ class Trainer:
             turn.log(**{step.name: loss})
         player.step(self.world, self.config.clip)
         if step.after:
-            with torch.no_grad():
+            with torch.no_grad(), turns[-1].alike():
                 step.after(turns[-1])
 
     # --- the run -----------------------------------------------------------------------------
@@ -190,22 +193,20 @@ class Trainer:
             Interrupted: a signal came; a checkpoint was written.
             DivergedError: a loss is not finite; the last checkpoint is sound.
         """
-        self.started, begun = time.perf_counter() - self.seconds, self.round
+        self.started = time.perf_counter() - self.seconds
         forked = [self.device] if self.device.type == "cuda" else []
         with Stop() as stop, torch.random.fork_rng(forked):
-            if not begun:
+            if not self.round:
                 self.save(folder)  # what a run that diverges or is killed early goes back to
             stopped = False
             while self.round < self.plan.total and not stopped:
                 try:
                     self.advance(folder)
+                    stopped = self.world.any(stop.signal is not None)
+                    if stopped or self.round >= self.plan.total:
+                        self.leave_off(folder)
                 except DivergedError as error:
                     self.roll_back(folder, error)
-                stopped = self.world.any(stop.signal is not None)
-            if self.round >= self.plan.total:
-                self.write_log()  # of a window cut short, whose values the checkpoint keeps
-            if self.round > begun:
-                self.save(folder)
             if self.round >= self.plan.total:  # saved first: a full disk costs a picture, no round
                 self.watcher.sampled(self.averaged(), self.round)
             if stopped and self.round < self.plan.total:
@@ -218,6 +219,16 @@ class Trainer:
         self.report()
         if self.due(self.config.checkpoint_every) and self.round < self.plan.total:
             self.save(folder)
+
+    def leave_off(self, folder: Path) -> None:
+        """Save where the run stops; at its end, write the line of a window cut short.
+
+        Raises:
+            DivergedError: a loss or weight is not finite.
+        """
+        if self.round >= self.plan.total:
+            self.write_log()  # the checkpoint keeps its values
+        self.save(folder)
 
     def roll_back(self, folder: Path, error: DivergedError) -> None:
         """Go back to the last checkpoint and on from there with other noise and order.
@@ -271,6 +282,7 @@ class Trainer:
         values = self.finite()
         if not values:
             return
+        self.means = values
         leg = self.plan.at(self.round - 1)
         done = self.round * self.config.batch
         self.watcher.logged({
@@ -314,8 +326,12 @@ class Trainer:
 
     @property
     def line(self) -> int:
-        """The last round with a full line of metrics; values after it are in the checkpoint."""
-        return self.round - self.round % self.config.log_every
+        """The last round with a line of metrics that stays; values after it are in the checkpoint.
+
+        A line cut short by the end of the run stays with it, and is made anew by a longer one.
+        """
+        done = self.round >= self.plan.total
+        return self.round if done else self.round - self.round % self.config.log_every
 
     def averaged(self) -> Model:
         """Return the model with its averaged networks, for sampling and export."""
@@ -336,7 +352,7 @@ class Trainer:
         Raises:
             DivergedError: a loss or weight is not finite; the former checkpoint stays.
         """
-        values = self.finite()
+        values = self.finite() or self.means  # right after a line, nothing is gathered yet
         self.sound()
         best = values.get(self.config.best, math.inf)
         self.lowest = min(self.lowest, best)
@@ -368,7 +384,7 @@ class Trainer:
                 f"{checkpoint.path} belongs to another model or preset: only one of them has "
                 f"{strangers[0]!r}"
             )
-        self.leg = None
+        self.leg, self.means = None, {}
         self.round = checkpoint.about["round"]
         self.retries = int(checkpoint.about.get("retries", 0))
         lowest = checkpoint.about.get("lowest")

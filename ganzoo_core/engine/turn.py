@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar, cast
 
 import torch
@@ -33,6 +33,8 @@ class EngineTurn:
         self._log = log
         self._thaw = thaw
         self._made: dict[str, Any] = {}
+        self._first: dict[str, int] = {}
+        """The noise call at which each value was made first."""
 
     def noise(self, *shape: int, kind: Kind = "normal") -> Tensor:
         """Return noise that belongs to this draw and this call."""
@@ -42,14 +44,27 @@ class EngineTurn:
         """Make a value once a draw. All players are thawed meanwhile, so that the graph of a
         shared fake reaches the generator even when the discriminator's step makes it."""
         if name not in self._made:
+            now = self._noise.calls
+            self._noise.calls = self._first.setdefault(name, now)
             with self._thaw(), torch.enable_grad():
                 self._made[name] = make()
+            self._noise.calls = max(now, self._noise.calls)
         return cast(T, self._made[name])
 
     def forget(self) -> None:
         """Drop what was made once, so that the next step makes it anew, from the same noise."""
         self._made = {}
-        self._noise.calls = 0
+
+    @contextmanager
+    def alike(self) -> Iterator[None]:
+        """Draw the same noise on every rank for a while: weights are about to change."""
+        noise = self._noise
+        mine = noise.part, noise.parts
+        noise.part, noise.parts = 0, 1
+        try:
+            yield
+        finally:
+            noise.part, noise.parts = mine
 
     def mean(self, value: Tensor) -> Tensor:
         """Return the mean over the ranks."""

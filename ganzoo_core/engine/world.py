@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ganzoo_core.errors import UsageError
+from ganzoo_core.errors import RankLost, UsageError
 
 PATIENCE = datetime.timedelta(minutes=30)
 """How long a rank waits for the others, who may be decoding data."""
@@ -58,15 +59,26 @@ class World:
         """Average tensors over the ranks, in place, in one message a dtype."""
         if self.size < 2:
             return
-        for dtype in {tensor.dtype for tensor in tensors}:
+        for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):  # in the same order
             same = [tensor for tensor in tensors if tensor.dtype == dtype]
             flat = torch.cat([tensor.reshape(-1) for tensor in same])
-            dist.all_reduce(flat)
+            with listening():
+                dist.all_reduce(flat)
             flat /= self.size
             for tensor, part in zip(
                 same, torch.split(flat, [t.numel() for t in same]), strict=True
             ):
                 tensor.copy_(part.view(tensor.shape))
+
+    def align_(self, tensors: Sequence[Tensor]) -> None:
+        """Give every rank the tensors of rank 0, in place."""
+        if self.size < 2:
+            return
+        with listening():
+            for tensor in tensors:
+                whole = tensor.contiguous()
+                dist.broadcast(whole, 0)
+                tensor.copy_(whole)
 
     def mean(self, value: Tensor) -> Tensor:
         """Return the mean over the ranks; gradients flow back to each rank's share."""
@@ -81,7 +93,8 @@ class World:
             return flag
         device = "cuda" if dist.get_backend() == "nccl" else "cpu"
         raised = torch.tensor([float(flag)], device=device)
-        dist.all_reduce(raised, dist.ReduceOp.MAX)
+        with listening():
+            dist.all_reduce(raised, dist.ReduceOp.MAX)
         return bool(raised.item())
 
     def share(self, value: Any) -> Any:
@@ -89,13 +102,15 @@ class World:
         if self.size < 2:
             return value
         box = [value]
-        dist.broadcast_object_list(box)
+        with listening():
+            dist.broadcast_object_list(box)
         return box[0]
 
     def wait(self) -> None:
         """Wait for the others."""
         if self.size > 1:
-            dist.barrier()
+            with listening():
+                dist.barrier()
 
     def parts(self, batch: int, accumulate: int) -> int:
         """Return into how many equal parts a global batch falls: ranks x micro-batches.
@@ -112,17 +127,33 @@ class World:
         return parts
 
 
+@contextmanager
+def listening() -> Iterator[None]:
+    """Say that a rank is gone when nothing is heard of it.
+
+    Raises:
+        RankLost: the backend's message goes with it as its cause.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise RankLost(
+            "another rank of the run died or fell silent; "
+            "continue from the last checkpoint with: ganzoo resume RUN"
+        ) from error
+
+
 class _Sum(torch.autograd.Function):
-    """All-reduce whose gradient is an all-reduce."""
+    """All-reduce whose gradient is an all-reduce, and so on."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
-        out = value.detach().clone()
-        dist.all_reduce(out)
+        out = value.detach().clone(memory_format=torch.contiguous_format)
+        with listening():
+            dist.all_reduce(out)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        out = grad.contiguous().clone()
-        dist.all_reduce(out)
+        out: Tensor = _Sum.apply(grad)
         return out

@@ -31,6 +31,8 @@ class DataInfo:
     identities: int = 0
     """Different people; 0 where identities are unknown."""
     images: int = 0
+    crop: Mapping[str, Any] | None = None
+    """Where the eyes lie, if faces were aligned (`data.faces.CropGeometry`); else None."""
     name: str = ""
     version: str = ""
     """Of drawn data: which renderer drew them."""

@@ -54,6 +54,17 @@ class RunFolder:
         """Curves."""
         return self.path / "report"
 
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that writes."""
+        return self.path / ".lock"
+
+    def withdraw(self) -> None:
+        """Remove the folder of a run that failed before anything was written."""
+        if set(self.path.iterdir()) <= {self.lock}:
+            self.lock.unlink(missing_ok=True)
+            self.path.rmdir()
+
     def write_config(self, tree: dict[str, Any]) -> None:
         """Write config.toml."""
         write_text(self.config, tomli_w.dumps(tree))

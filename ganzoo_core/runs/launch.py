@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import uuid
 from collections.abc import Sequence
 
-from ganzoo_core.errors import GanzooError, Interrupted
+from ganzoo_core.errors import LAUNCHED, GanzooError, Interrupted
 
 
 class RankDied(GanzooError):
@@ -21,7 +22,8 @@ def launch(ranks: int, words: Sequence[str]) -> None:
     """Run ``ganzoo WORDS`` as so many ranks and wait for them.
 
     Raises:
-        RankDied: a rank failed; the exit code is its own, where it had one.
+        RankDied: a rank died; the exit code is its own, where it had one.
+        SystemExit: the first rank has said what is wrong.
         Interrupted: Ctrl-C or SIGTERM; the ranks saved a checkpoint.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -30,6 +32,7 @@ def launch(ranks: int, words: Sequence[str]) -> None:
 
     for name in ("torch.distributed.elastic", "torch.distributed.run"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # its story of a failure is a page long
+    os.environ[LAUNCHED] = "1"
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=ranks, run_id=uuid.uuid4().hex, max_restarts=0,
         rdzv_backend="c10d", rdzv_endpoint="localhost:0", monitor_interval=0.2,
@@ -39,6 +42,8 @@ def launch(ranks: int, words: Sequence[str]) -> None:
     except SignalException as error:
         raise Interrupted("stopped: the ranks saved a checkpoint", 128 + error.sigval) from None
     except ChildFailedError as error:
+        if said := [f.exitcode for r, f in error.failures.items() if r == 0 and f.exitcode > 1]:
+            raise SystemExit(said[0]) from None
         rank, failure = min(error.failures.items(), key=lambda item: item[1].timestamp)
         how = failure.signal_name() if failure.exitcode < 0 else f"exit code {failure.exitcode}"
         died = RankDied(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,8 +90,7 @@ def train(
     try:
         return carry_out(built, tree, images, folder, progress=progress, world=world)
     except errors.GanzooError:
-        with suppress(OSError):
-            folder.path.rmdir()  # fails, as it should, once anything was written
+        folder.withdraw()
         raise
 
 
@@ -181,7 +180,7 @@ def carry_out(
 @contextmanager
 def sole_writer(folder: RunFolder, world: World) -> Iterator[None]:
     """Hold a run folder's lock, so that two processes never write one run; then part ways."""
-    lock = FileLock(folder.path / ".lock", timeout=0)
+    lock = FileLock(folder.lock, timeout=0)
     try:
         if world.main:
             lock.acquire()

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo_core.errors import DataError
 from ganzoo_core.data.matlab import DAMAGE, variable
+from ganzoo_core.errors import DataError
 
 Fields = Mapping[str, NDArray[Any]]
 

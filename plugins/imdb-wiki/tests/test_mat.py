@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from ganzoo_imdb_wiki.mat import ages_at, read_faces
-from ganzoo_core.data.matlab import variable
 from scipy.io import loadmat, savemat
 
+from ganzoo_core.data.matlab import variable
 from ganzoo_core.errors import DataError
 
 
