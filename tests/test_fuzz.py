@@ -229,6 +229,8 @@ CELLS = st.one_of(
     ]),
     st.text(max_size=10),
 )  # fmt: skip
+NUMBERS = st.floats(allow_subnormal=False)
+"""Training flushes subnormal numbers to zero, and hypothesis refuses to draw them ever after."""
 COLUMNS = st.lists(
     st.sampled_from(["path", "path", "age", "identity", "label", "Path", "pth", "", "x"]),
     min_size=1, max_size=5,
@@ -242,7 +244,7 @@ def tables(draw):
     rows = draw(st.lists(st.lists(CELLS, min_size=len(columns), max_size=len(columns)), max_size=4))
     rows.append([{"path": "a.jpg", "age": "30"}.get(column, "c") for column in columns])
     if lines := draw(st.booleans()):
-        loose = st.one_of(st.none(), st.integers(), st.floats(), st.lists(CELLS, max_size=1), CELLS)
+        loose = st.one_of(st.none(), st.integers(), NUMBERS, st.lists(CELLS, max_size=1), CELLS)
         rows = [dict(zip(columns, row, strict=True)) for row in rows]
         rows[0][columns[0]] = draw(st.one_of(st.just(rows[0][columns[0]]), loose))
         text = "\n".join(json.dumps(row) for row in rows)
