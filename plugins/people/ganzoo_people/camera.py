@@ -12,8 +12,8 @@ from ganzoo_people.canvas import PLATE, Planes, noise_plate
 def develop(p: SimpleNamespace, planes: Planes, size: int) -> np.ndarray:
     """Linear-light planes to uint8 [N, size, size, 3]."""
     gain = np.exp2(p.exposure)
-    cast = 0.16 * p.white_balance
-    tint = 0.07 * p.tint
+    cast = 0.10 * p.white_balance
+    tint = 0.05 * p.tint
     gains = (gain * np.exp(cast), gain * np.exp(-tint), gain * np.exp(-cast))
     steps = (np.arange(size, dtype=np.float32) + 0.5) / size * 2.0 - 1.0
     radius2 = steps[None, None, :] ** 2 + steps[None, :, None] ** 2

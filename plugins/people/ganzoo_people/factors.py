@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-RENDER_VERSION = 1
+RENDER_VERSION = 2
 """Stamp of the whole renderer: raise it whenever factors, ageing or pixels change on purpose."""
 
 MIN_AGE, MAX_AGE = 0.0, 90.0
@@ -150,7 +150,7 @@ _AMOUNTS = {  # identity fields in [0, 1]; all others are deviations in [-1, 1]
 _PHOTO_RANGES = {  # nuisance fields with a range other than [-1, 1]
     "yaw": (-0.36, 0.36), "pitch": (-0.14, 0.14), "roll": (-0.14, 0.14), "scale": (0.9, 1.1),
     "shift_x": (-0.055, 0.055), "shift_y": (-0.045, 0.045),
-    "light_azimuth": (-1.2, 1.2), "light_elevation": (-0.1, 0.9), "light_contrast": (0.0, 1.0),
+    "light_azimuth": (-1.2, 1.2), "light_elevation": (-0.1, 0.75), "light_contrast": (0.0, 1.0),
     "fill_hue": (0.0, 1.0), "fill_strength": (0.0, 1.0), "exposure": (-0.55, 0.65),
     "backdrop_hue": (0.0, 1.0), "backdrop_saturation": (0.0, 1.0), "backdrop_level": (0.0, 1.0),
     "backdrop_angle": (0.0, 6.2831853), "blob_size": (0.15, 0.6), "mouth_open": (-1.0, 1.0),

@@ -17,10 +17,10 @@ def set_lights(p: SimpleNamespace) -> None:
     p.light_y = -np.sin(p.light_elevation)
     p.light_z = np.cos(p.light_azimuth) * flat
     strength = 0.65 + 0.75 * p.light_contrast
-    warm = 0.22 * p.light_warmth
+    warm = 0.13 * p.light_warmth
     p.key = [strength * np.exp(warm), strength, strength * np.exp(-1.2 * warm)]
-    room = 0.20 + 0.45 * (1.0 - p.light_contrast) + 0.10 * p.fill_strength
-    p.fill = [room * tone for tone in hue_colour(p.fill_hue, 0.30, 1.0)]
+    room = 0.23 + 0.45 * (1.0 - p.light_contrast) + 0.10 * p.fill_strength
+    p.fill = [room * tone for tone in hue_colour(p.fill_hue, 0.24, 1.0)]
 
 
 def light_face(
@@ -35,13 +35,13 @@ def light_face(
     facing += p.light_z
     facing *= nz
     gloss = _gloss(p, nx, ny, nz)
-    # folds and the face's rim see less of the room
-    open_sky = (0.55 + 0.45 * nz) * (1.0 - 0.12 * ny * nz)
+    # folds and the face's rim see less of the room; some light comes back from below
+    open_sky = (0.55 + 0.45 * nz) * (1.0 + 0.16 * ny * nz)
     shadow = np.maximum(1.0 - 0.66 * relief.crease, 0.25)
     open_sky *= shadow
     lit = []
     # red light travels furthest under the skin and softens the edge of the shadow
-    for k, wrap in enumerate((0.34, 0.20, 0.14)):
+    for k, wrap in enumerate((0.34, 0.26, 0.22)):
         lamp = (facing + wrap) * (1.0 / (1.0 + wrap))
         np.maximum(lamp, 0.0, out=lamp)
         lamp *= shadow

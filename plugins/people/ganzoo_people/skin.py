@@ -10,16 +10,16 @@ from ganzoo_people.canvas import Planes, blend, hill, sample, soft_step
 from ganzoo_people.head import View
 
 # pale, medium and dark skin in linear light
-_PALE = (0.80, 0.545, 0.415)
-_MEDIUM = (0.47, 0.245, 0.140)
-_DARK = (0.105, 0.046, 0.028)
+_PALE = (0.76, 0.565, 0.465)
+_MEDIUM = (0.43, 0.252, 0.168)
+_DARK = (0.098, 0.054, 0.038)
 
 
 def base_tone(p: SimpleNamespace) -> Planes:
     """Colour of the skin without any marks, three arrays [N, 1, 1]."""
     t = p.skin_tone
     tones = []
-    for pale, medium, dark, rosy in zip(_PALE, _MEDIUM, _DARK, (0.05, -0.10, 0.12), strict=True):
+    for pale, medium, dark, rosy in zip(_PALE, _MEDIUM, _DARK, (0.04, -0.08, 0.10), strict=True):
         a, b, c = np.log(pale), np.log(medium), np.log(dark)
         curve = a + t * (4 * b - 3 * a - c) + t * t * (2 * a + 2 * c - 4 * b)
         tones.append(np.exp(curve + rosy * p.skin_undertone).astype(np.float32))
@@ -77,7 +77,7 @@ def _marks(p: SimpleNamespace, v: View, planes: Planes) -> None:
         x = v.fx - getattr(p, f"mole_{name}_x") * rx
         y = v.fy - p.eye_y * 0.8 - getattr(p, f"mole_{name}_y") * ry - oy
         radius = np.sqrt(0.034**2 + (0.5 * v.pixel) ** 2)
-        alpha = hill(x, y, radius, radius) * (0.92 * getattr(p, f"mole_{name}_dark"))
+        alpha = hill(x, y, radius, radius) * (0.80 * getattr(p, f"mole_{name}_dark"))
         blend(planes, (0.045, 0.02, 0.014), alpha)
 
 
