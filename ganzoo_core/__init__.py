@@ -20,8 +20,9 @@ _HOME = {
     "ganzoo_core.errors": ["GanzooError"],
     "ganzoo_core.config": ["SGD", "Adam", "Config", "DataConfig", "ModelConfig"],
     "ganzoo_core.interfaces": [
-        "GAN", "Batch", "DataInfo", "Dataset", "Discriminator", "Draw", "Generator", "Loss",
-        "Model", "Noise", "Player", "Stage", "Step", "Table", "Turn", "UnreadableImage",
+        "GAN", "Batch", "DataInfo", "Dataset", "Discriminator", "Draw", "Generator",
+        "Imported", "Loss", "Model", "Noise", "Player", "Stage", "Step", "Table", "Turn",
+        "UnreadableImage",
     ],
     "ganzoo_core.runs": ["load", "models", "datasets", "resume", "train"],
 }  # fmt: skip

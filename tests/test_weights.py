@@ -85,7 +85,8 @@ def names(name):
     def change(folder):
         (folder.parent / "x.json").write_text("{}")
         files = json.loads((folder / "ganzoo.json").read_text())["files"]
-        reindex(folder, files={**files, name: sha256(folder.parent / "x.json")})
+        other = {"sha256": sha256(folder.parent / "x.json"), "size": 2}
+        reindex(folder, files={**files, name: other})
 
     return change
 
@@ -157,7 +158,7 @@ def test_weights_must_fit_the_model_in_every_name_and_shape(change, bundle):
     else:
         tensors[first if change == "other shape" else "decoder.extra"] = torch.ones(3)
     save_tensors(path, tensors, about)
-    reindex(bundle, files={path.name: sha256(path)})
+    reindex(bundle, files={path.name: {"sha256": sha256(path), "size": path.stat().st_size}})
     with pytest.raises(WeightsError, match="another model"):
         fill(make(VAE, drawn().info), read_bundle(bundle))
 

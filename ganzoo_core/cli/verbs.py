@@ -19,6 +19,7 @@ CORE = {
     "resume": ("resume:resume", "Continue a run from its newest checkpoint, bit by bit."),
     "sample": ("sample:sample", "Draw images from a run or a bundle of weights."),
     "data": ("data:data", "Look at data, prepare them, or write drawn ones to disk."),
+    "weights": ("weights:weights", "Export, verify, import, compare and share weights."),
     "schema": ("schema:schema", "Print the JSON schema of a configuration."),
     "check": ("check:check", "Run the conformance checks on a model."),
     "plugins": ("plugins:plugins", "List the plugins and what each registers."),

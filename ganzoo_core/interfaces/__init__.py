@@ -3,6 +3,7 @@
 from ganzoo_core.interfaces.batch import Batch, DataInfo, Draw
 from ganzoo_core.interfaces.dataset import Dataset, Table, UnreadableImage
 from ganzoo_core.interfaces.gan import GAN
+from ganzoo_core.interfaces.imported import Imported
 from ganzoo_core.interfaces.model import Model, Player, Stage, Step
 from ganzoo_core.interfaces.networks import Critic, Discriminator, Generator, Loss
 from ganzoo_core.interfaces.roles import (
@@ -18,7 +19,7 @@ from ganzoo_core.interfaces.turn import Noise, SeededNoise, Turn, seed_at
 
 __all__ = [
     "CAPABILITIES", "GAN", "Batch", "Critic", "DataInfo", "Dataset", "Discriminator", "Draw",
-    "EditsAge", "Embeds", "EstimatesAge", "Generator", "Judges", "Loss", "Model", "Noise",
-    "Player", "Samples", "SeededNoise", "Stage", "Step", "Table", "Translates", "Turn",
+    "EditsAge", "Embeds", "EstimatesAge", "Generator", "Imported", "Judges", "Loss", "Model",
+    "Noise", "Player", "Samples", "SeededNoise", "Stage", "Step", "Table", "Translates", "Turn",
     "UnreadableImage", "seed_at",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ganzoo_core.interfaces.batch import DataInfo, Draw
+from ganzoo_core.interfaces.imported import Imported
 from ganzoo_core.interfaces.roles import Judges
 from ganzoo_core.interfaces.sampling import Label, sample
 from ganzoo_core.interfaces.turn import Turn
@@ -88,6 +89,24 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
         """Return the stages of training, in order."""
+
+    @classmethod
+    def import_state(cls, state: Mapping[str, Tensor]) -> Imported:
+        """Translate a checkpoint from elsewhere (`ganzoo weights import`); override to map names.
+
+        This one takes this model's own names, and those of its one served network by itself.
+
+        Args:
+            state: every tensor of the file by its dotted path, ``state_dict`` and ``module``
+                wrappers taken off.
+
+        Raises:
+            KeyError, ValueError: what the checkpoint lacks; it becomes one line.
+        """
+        kept = {k: v for k, v in state.items() if k.split(".")[0] in cls.serves}
+        if not kept and len(cls.serves) == 1:
+            kept = {f"{cls.serves[0]}.{k}": v for k, v in state.items()}
+        return Imported(state=kept or state)
 
     def sample(self, n: int, label: Label = None, seed: int = 0) -> Tensor:
         """Return n images [n, C, H, W] in [-1, 1] on the CPU; the same seed gives the same images.

@@ -10,7 +10,7 @@ from ganzoo_core.engine.setup import resolve_device
 from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.interfaces import Model
 from ganzoo_core.runs.folder import RunFolder
-from ganzoo_core.weights import Bundle, fill, read_bundle
+from ganzoo_core.weights import Bundle, assemble, read_bundle
 from ganzoo_core.zoo import resolve, zoo
 
 
@@ -52,4 +52,4 @@ def load(path: str | Path, *, device: str = "auto", model: type[Model] | None = 
         spec = zoo().model(bundle.model)
         cls = resolve(spec.target)
         values = parse(model_config_class(spec), bundle.index["config"], "model")
-    return fill(cls(values, bundle.info), bundle).to(resolve_device(device))
+    return assemble(cls, values, bundle).to(resolve_device(device))

@@ -25,7 +25,8 @@ from ganzoo_core.report import Progress
 from ganzoo_core.runs.data import open_images
 from ganzoo_core.runs.folder import RunFolder, create, refuse_taken
 from ganzoo_core.runs.watch import RunWatcher
-from ganzoo_core.zoo import ModelSpec, resolve, zoo
+from ganzoo_core.weights import origin
+from ganzoo_core.zoo import resolve, zoo
 
 
 @dataclass(frozen=True)
@@ -246,12 +247,12 @@ def compare(
 def about(tree: RunConfig) -> dict[str, Any]:
     """Return what the bundle's index says of the run."""
     out: dict[str, Any] = {
-        "model": tree.model_name, "preset": tree.preset, "config": tree.tree()["model"],
-        "ganzoo": __version__,
-    }  # fmt: skip
+        "model": tree.model_name,
+        "preset": tree.preset,
+        "config": tree.tree()["model"],
+    }
     if not tree.model_name.startswith("object:"):
-        spec: ModelSpec = zoo().model(tree.model_name)
-        out |= {"plugin": zoo().origin(spec), "api": spec.api, "license": spec.license}
+        out |= origin(zoo().model(tree.model_name))
     return out
 
 

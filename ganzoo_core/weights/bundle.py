@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from ganzoo_core.errors import WeightsError
-from ganzoo_core.files import (
-    copy_strictly,
-    load_tensors,
-    save_tensors,
-    sha256,
-    write_json,
-    write_text,
-)
+from ganzoo_core import __version__
+from ganzoo_core.errors import OutputError, WeightsError
+from ganzoo_core.files import atomic, save_tensors, sha256, write_json, write_text
+from ganzoo_core.files.atomic import reason
 from ganzoo_core.interfaces import DataInfo, Model
-from ganzoo_core.weights.card import card
+from ganzoo_core.weights.card import active_html, card
+from ganzoo_core.weights.index import (
+    CARD,
+    FORMAT,
+    GRID,
+    INDEX,
+    WEIGHTS,
+    Precision,
+    check_name,
+    read_index,
+)
+from ganzoo_core.zoo import ModelSpec, zoo
 
-FORMAT = 1
-INDEX, WEIGHTS, CARD = "ganzoo.json", "model.safetensors", "README.md"
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -42,28 +48,117 @@ class Bundle:
         """The facts of the data it was trained on."""
         return DataInfo.from_json(self.index["data"])
 
+    @property
+    def sha256(self) -> str:
+        """The bundle's one hash: of its index, which holds those of all its files."""
+        return sha256(self.path / INDEX)
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Its files by name, the index last."""
+        return {name: self.path / name for name in (*sorted(self.index["files"]), INDEX)}
+
 
 def served(model: Model) -> dict[str, Tensor]:
     """Return the tensors of the networks a bundle carries, by full name."""
     return {k: v for k, v in model.state_dict().items() if k.split(".")[0] in model.serves}
 
 
-def write_bundle(folder: Path, model: Model, about: dict[str, Any]) -> None:
+def origin(spec: ModelSpec) -> dict[str, Any]:
+    """Return what an index says of the code behind a model of the zoo."""
+    name, _, version = zoo().origin(spec).rpartition(" ")
+    return {
+        "plugin": {"distribution": name, "version": version}, "api": spec.api,
+        "license": spec.license, "can": list(spec.can),
+    }  # fmt: skip
+
+
+def write_bundle(
+    folder: Path, model: Model, about: Mapping[str, Any], *, precision: Precision = "fp32",
+    grid: bytes = b"", nets: Mapping[str, Mapping[str, Tensor]] | None = None,
+) -> Bundle:  # fmt: skip
     """Write the served networks, the card, and last the index with every file's sha256.
+
+    Equal models and words give equal bytes, in any process.
 
     Args:
         model: with averaged weights, where the run keeps an average.
-        about: model, plugin, config, license, trained: what the index says beside the data.
+        about: fields of `Index`: model, plugin, config, license, parents, metrics ...
+        precision: of the floats on disk; `fill` widens them again.
+        grid: a PNG of samples.
+        nets: further networks by name, each into ``<net>.safetensors``.
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
+        WeightsError: a weight is not finite, or too large for the precision.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    index = {"format": FORMAT, "serves": list(model.serves), "data": model.info.to_json(), **about}
-    save_tensors(folder / WEIGHTS, served(model), {"model": about["model"]})
-    write_text(folder / CARD, card(index))
-    files = {name: sha256(folder / name) for name in (WEIGHTS, CARD)}
+    parts = {WEIGHTS: served(model)}
+    for name, tensors in (nets or {}).items():
+        parts[f"{name}.safetensors"] = dict(tensors)
+    index = {
+        "format": FORMAT, "ganzoo": __version__, "serves": list(model.serves),
+        "data": model.info.to_json(), "precision": precision,
+        "preprocessing": preprocessing(model.info), **about,
+    }  # fmt: skip
+    narrow = {name: narrowed(tensors, precision) for name, tensors in parts.items()}
+    make_folder(folder)
+    for name, tensors in narrow.items():
+        check_name(name, folder / INDEX)
+        save_tensors(folder / name, tensors, {"model": about["model"]})
+    if grid:
+        with atomic(folder / GRID) as part:
+            part.write_bytes(grid)
+    return seal(folder, index, [*parts, *([GRID] if grid else [])])
+
+
+def preprocessing(info: DataInfo) -> dict[str, Any]:
+    """Return what a photograph goes through on its way to the model, in words a program reads."""
+    return {
+        "size": info.size, "channels": info.channels, "range": [-1, 1], "layout": "NCHW",
+        "resize": "centre square, bicubic, antialiased",
+        "crop": None if info.crop is None else dict(info.crop),
+    }  # fmt: skip
+
+
+def narrowed(tensors: Mapping[str, Tensor], precision: Precision) -> dict[str, Tensor]:
+    """Return tensors with their floats in a precision; whole numbers stay.
+
+    Raises:
+        WeightsError: one is not finite, or leaves the range of the precision.
+    """
+    out = {}
+    for name, tensor in tensors.items():
+        floats = tensor.is_floating_point()
+        if floats and not tensor.isfinite().all():
+            raise WeightsError(f"{name!r} holds values that are not finite: nothing is written")
+        out[name] = tensor.to(DTYPES[precision]) if floats else tensor
+        if floats and not out[name].isfinite().all():
+            raise WeightsError(f"{name!r} holds values too large for {precision}: use bf16")
+    return out
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make {folder}: {reason(error)}") from error
+
+
+def seal(folder: Path, index: Mapping[str, Any], names: list[str]) -> Bundle:
+    """Write the card, and last the index with the hashes of all files."""
+    shown = {**index, "files": dict.fromkeys(names)}
+    write_text(folder / CARD, card(shown))
+    files = {
+        name: {"sha256": sha256(folder / name), "size": (folder / name).stat().st_size}
+        for name in (*names, CARD)
+    }
     write_json(folder / INDEX, {**index, "files": files})
+    return Bundle(folder, read_index(folder / INDEX))
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -72,31 +167,18 @@ def read_bundle(folder: Path) -> Bundle:
     Raises:
         WeightsError: no bundle, another format, a file that is missing, changed or strangely named.
     """
-    path = folder / INDEX
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-        if (version := index["format"]) != FORMAT:
-            raise WeightsError(
-                f"{path} has format {version}, this ganzoo reads {FORMAT}: upgrade ganzoo-core"
-            )
-        files, _ = dict(index["files"]), dict(index["config"])
-        str(index["model"]), DataInfo.from_json(index["data"])
-    except FileNotFoundError:
-        raise WeightsError(f"{folder} is no bundle: it has no {INDEX}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise WeightsError(f"{path} is damaged ({type(error).__name__}: {error})") from None
-    for name, digest in files.items():
-        verify(folder, str(name), str(digest))
-    if WEIGHTS not in files:
-        raise WeightsError(f"{path} names no {WEIGHTS}")
+    index = read_index(folder / INDEX)
+    for name, file in index["files"].items():
+        verify(folder / name, file["sha256"])
+    if CARD in index["files"]:
+        text = (folder / CARD).read_text(encoding="utf-8", errors="replace")
+        if found := active_html(text):
+            raise WeightsError(f"{folder / CARD} holds active HTML ({found}): refused")
     return Bundle(folder, index)
 
 
-def verify(folder: Path, name: str, digest: str) -> None:
-    """Check one file of the index: a plain name inside the folder, and the recorded hash."""
-    if Path(name).name != name or Path(name).suffix not in {".safetensors", ".md", ".json", ".png"}:
-        raise WeightsError(f"{folder / INDEX} names {name!r}: only plain file names are allowed")
-    path = folder / name
+def verify(path: Path, digest: str) -> None:
+    """Check one file of the index: a plain file inside the folder, and the recorded hash."""
     if path.is_symlink() or not path.is_file():
         raise WeightsError(f"{path} is missing, or no plain file")
     try:
@@ -105,13 +187,3 @@ def verify(folder: Path, name: str, digest: str) -> None:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
     if found != digest:
         raise WeightsError(f"{path} is not the file the bundle was made with (sha256 differs)")
-
-
-def fill(model: Model, bundle: Bundle) -> Model:
-    """Load a bundle's weights strictly into a fresh model; networks it lacks are dropped."""
-    tensors, _ = load_tensors(bundle.path / WEIGHTS)
-    copy_strictly(served(model), tensors, bundle.path / WEIGHTS)
-    for name, _ in list(model.named_children()):
-        if name not in model.serves:
-            delattr(model, name)
-    return model.eval().requires_grad_(False)
