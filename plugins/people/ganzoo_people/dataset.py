@@ -8,7 +8,7 @@ from ganzoo_core import Dataset, Table
 from ganzoo_core.errors import UsageError
 from ganzoo_people.ageing import appearance
 from ganzoo_people.factors import MAX_AGE, RENDER_VERSION, SPLITS, age, identity, nuisance
-from ganzoo_people.render import render
+from ganzoo_people.portrait import render
 from ganzoo_people.studio import calm
 
 
