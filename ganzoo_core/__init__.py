@@ -16,9 +16,9 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "ganzoo_core.zoo": ["CommandSpec", "DatasetSpec", "ModelSpec", "Spec", "hookimpl"],
+    "ganzoo_core.zoo": ["CommandSpec", "DatasetSpec", "JudgeSpec", "ModelSpec", "Spec", "hookimpl"],
     "ganzoo_core.errors": ["GanzooError"],
-    "ganzoo_core.config": ["SGD", "Adam", "Config", "DataConfig", "ModelConfig"],
+    "ganzoo_core.config": ["SGD", "Adam", "Config", "DataConfig", "JudgeConfig", "ModelConfig"],
     "ganzoo_core.interfaces": [
         "GAN", "Batch", "DataInfo", "Dataset", "Discriminator", "Draw", "Generator",
         "Imported", "Loss", "Model", "Noise", "Player", "Stage", "Step", "Table", "Turn",

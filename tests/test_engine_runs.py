@@ -107,7 +107,7 @@ def test_a_model_object_may_be_trained_with_judges_of_its_own(tmp_path):
 @pytest.mark.parametrize("cls", PROOFS, ids=lambda c: c.__name__)
 def test_every_proof_makes_a_bundle_that_loads(cls, tmp_path):
     if cls is Judged:
-        cls = type("Judged", (Judged,), {})  # a judge is injected by whoever builds the model
+        cls = type("Judged", (Judged,), {"uses": ()})  # it brings its judge along
         cls.__init__ = lambda self, config, info: (
             Judged.__init__(self, config, info),
             setattr(self, "judges", make(Judged, info).judges),

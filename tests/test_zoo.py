@@ -9,6 +9,7 @@ import pytest
 
 from ganzoo_core.errors import PluginError, UsageError, suggest
 from ganzoo_core.zoo import (
+    KINDS,
     CommandSpec,
     DatasetSpec,
     ModelSpec,
@@ -65,7 +66,7 @@ def test_a_sound_plugin_registers(load):
         (f"{HEAD}def ganzoo_registre(zoo):\n    pass", "unknown hook 'ganzoo_registre'"),
         (f"{HEAD}def ganzoo_register(zoo, more):\n    pass", "PluginValidationError"),
         (f"{HEAD}def ganzoo_register(zoo):\n    1 / 0", "ZeroDivisionError"),
-        (registers("'cgan'"), "'cgan' is not a ModelSpec or DatasetSpec"),
+        (registers("'cgan'"), "'cgan' is not a ModelSpec, DatasetSpec or JudgeSpec"),
         (registers('ModelSpec(name="m", summary=3, target="a.b:C")'), "summary of"),
         (registers('ModelSpec(name="", summary="s", target="a.b:C")'), "is no name"),
         (registers('ModelSpec(name="m", summary="s", target="a.b.C")'), "package.module:Class"),
@@ -138,7 +139,7 @@ def test_a_name_nobody_knows_gets_the_closest():
 
 def test_the_catalogue_says_how_to_install_what_is_not_there():
     for entry in catalogue():
-        find = Zoo([]).model if entry.kind == "model" else Zoo([]).dataset
+        find = getattr(Zoo([]), entry.kind)
         with pytest.raises(PluginError) as caught:
             find(entry.name)
         assert entry.install in str(caught.value)
@@ -157,7 +158,7 @@ def test_the_catalogue_is_whole():
     places = [(e.kind, e.name) for e in catalogue()]
     assert len(set(places)) == len(places)
     for entry in catalogue():
-        assert entry.kind in {"model", "dataset"}
+        assert entry.kind in KINDS
         assert entry.distribution.startswith("ganzoo-") and entry.install.startswith("pip install ")
 
 

@@ -16,7 +16,7 @@ from ganzoo_core import __version__
 from ganzoo_core.cli import verbs
 from ganzoo_core.cli.output import out_json, table
 from ganzoo_core.errors import PluginError
-from ganzoo_core.zoo import resolve, zoo
+from ganzoo_core.zoo import JudgeSpec, package_folder, resolve, zoo
 
 TOGETHER = "install both in one call, from one index: pip install --upgrade torch torchvision"
 
@@ -127,7 +127,7 @@ def behind(spec: object) -> str:
     for target in (getattr(spec, "config", ""), getattr(spec, "target", "")):
         try:
             if target:
-                resolve(target)
+                (package_folder if isinstance(spec, JudgeSpec) else resolve)(target)
         except PluginError as error:
             return str(error)
     return ""

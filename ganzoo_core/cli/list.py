@@ -13,6 +13,7 @@ from ganzoo_core.zoo import Row, catalogue, zoo
 WORDS = {
     "model": "model", "models": "model",
     "dataset": "dataset", "datasets": "dataset", "data": "dataset",
+    "judge": "judge", "judges": "judge",
 }  # fmt: skip
 
 
@@ -20,9 +21,9 @@ WORDS = {
 @click.argument("kind", required=False, metavar="[KIND]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_(kind: str | None, as_json: bool) -> None:
-    """List models and data sets, installed or not.
+    """List models, data sets and judges, installed or not.
 
-    KIND is `model` or `dataset` (`models`, `datasets` and `data` will do).
+    KIND is `model`, `dataset` or `judge` (`models`, `datasets`, `data` and `judges` will do).
     """
     if kind is not None and kind not in WORDS:
         raise UsageError(f"there is no kind {kind!r}.{suggest(kind, WORDS)}")
@@ -53,7 +54,7 @@ def entries() -> list[dict[str, Any]]:
             "origin": plugin.origin if plugin else entry.distribution, "error": "",
             "install": entry.install, "can": [], "uses": [], "gives": [],
         })  # fmt: skip
-    order = {"model": 0, "dataset": 1, "plugin": 2}
+    order = {"model": 0, "dataset": 1, "judge": 2, "plugin": 3}
     return sorted([*rows, *missing], key=lambda r: order[r["kind"]])
 
 

@@ -13,7 +13,7 @@ from ganzoo_core.zoo import CommandSpec, Plugin, resolve, zoo
 HERE = "ganzoo_core.cli"
 
 CORE = {
-    "list": ("list:list_", "List models and data sets, installed or not."),
+    "list": ("list:list_", "List models, data sets and judges, installed or not."),
     "info": ("info:info", "Tell what a model or data set is, and what its presets set."),
     "run": ("run:run", "Train a model."),
     "resume": ("resume:resume", "Continue a run from its newest checkpoint, bit by bit."),

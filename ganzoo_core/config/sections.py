@@ -24,6 +24,14 @@ class DataConfig(Config):
     """Find the face in each photograph, level its eyes and crop to a fixed geometry."""
 
 
+class JudgeConfig(Config):
+    """`[model.ROLE]` of a model that trains against a frozen judge of that role."""
+
+    weights: str = ""
+    """A folder of weights, or the name of a judge that a plugin ships (`ganzoo list judge`); empty
+    for the shipped one that was trained on the run's data."""
+
+
 class StageConfig(Config):
     """`[train.STAGE]`: how long one stage lasts, in place of what the model says."""
 

@@ -8,9 +8,13 @@ from ganzoo_core.interfaces.model import Model, Player, Stage, Step
 from ganzoo_core.interfaces.networks import Critic, Discriminator, Generator, Loss
 from ganzoo_core.interfaces.roles import (
     CAPABILITIES,
+    ROLES,
     EditsAge,
     Embeds,
     EstimatesAge,
+    HasAgeLogits,
+    HasFeatures,
+    Judge,
     Judges,
     Samples,
     Translates,
@@ -18,8 +22,8 @@ from ganzoo_core.interfaces.roles import (
 from ganzoo_core.interfaces.turn import Noise, SeededNoise, Turn, seed_at
 
 __all__ = [
-    "CAPABILITIES", "GAN", "Batch", "Critic", "DataInfo", "Dataset", "Discriminator", "Draw",
-    "EditsAge", "Embeds", "EstimatesAge", "Generator", "Imported", "Judges", "Loss", "Model",
-    "Noise", "Player", "Samples", "SeededNoise", "Stage", "Step", "Table", "Translates", "Turn",
-    "UnreadableImage", "seed_at",
+    "CAPABILITIES", "GAN", "ROLES", "Batch", "Critic", "DataInfo", "Dataset", "Discriminator",
+    "Draw", "EditsAge", "Embeds", "EstimatesAge", "Generator", "HasAgeLogits", "HasFeatures",
+    "Imported", "Judge", "Judges", "Loss", "Model", "Noise", "Player", "Samples", "SeededNoise",
+    "Stage", "Step", "Table", "Translates", "Turn", "UnreadableImage", "seed_at",
 ]  # fmt: skip

@@ -41,6 +41,14 @@ class Embeds(Protocol):
 
 
 @runtime_checkable
+class HasFeatures(Protocol):
+    """What an embedder may offer besides, for losses that compare features."""
+
+    def features(self, image: Tensor) -> Tensor:
+        """Return a middle layer's maps [N, C', h, w] for images [N, C, H, W] in [-1, 1]."""
+
+
+@runtime_checkable
 class EstimatesAge(Protocol):
     """Capability `estimate_age`, role `age`."""
 
@@ -48,6 +56,14 @@ class EstimatesAge(Protocol):
 
     def estimate_age(self, image: Tensor) -> Tensor:
         """Return expected ages [N] in years for images [N, C, H, W] in [-1, 1]."""
+
+
+@runtime_checkable
+class HasAgeLogits(Protocol):
+    """What an age estimator may offer besides."""
+
+    def age_logits(self, image: Tensor) -> Tensor:
+        """Return logits [N, 101] over the ages 0 to 100, whose expectation `estimate_age` is."""
 
 
 @runtime_checkable
@@ -65,6 +81,10 @@ CAPABILITIES: dict[str, type] = {
     "estimate_age": EstimatesAge,
     "edit_age": EditsAge,
 }
+
+
+ROLES: dict[str, str] = {"identity": "embed", "age": "estimate_age"}
+"""The capability that a judge of each role has; a role of one's own asks for none."""
 
 
 class Judge:
@@ -103,22 +123,39 @@ class Judges(Mapping[str, Judge]):
 
     Not an `nn.Module`, so that a model which holds it does not register its networks. Gradients
     flow through a judge to its input; its weights never get any.
+
+    Args:
+        modules: a network for each role, or what makes it when it is first asked for.
+        origins: for each role where its weights come from and their sha256, as plain JSON.
     """
 
-    def __init__(self, modules: Mapping[str, nn.Module] | None = None) -> None:
-        self._judges = {role: Judge(module) for role, module in (modules or {}).items()}
+    def __init__(
+        self, modules: Mapping[str, nn.Module | Callable[[], nn.Module]] | None = None,
+        origins: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:  # fmt: skip
+        self._made = {
+            role: Judge(m) for role, m in (modules or {}).items() if isinstance(m, nn.Module)
+        }
+        self._make = dict(modules or {})
+        self._device: torch.device | None = None
+        self.origins = {role: dict(origin) for role, origin in (origins or {}).items()}
 
     def __getitem__(self, role: str) -> Judge:
-        return self._judges[role]
+        if role not in self._made:
+            self._made[role] = Judge(self._make[role]())
+            if self._device is not None:
+                self._made[role].module.to(self._device)
+        return self._made[role]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._judges)
+        return iter(self._make)
 
     def __len__(self) -> int:
-        return len(self._judges)
+        return len(self._make)
 
     def to(self, device: torch.device) -> Judges:
         """Move every judge to a device, in place."""
-        for judge in self._judges.values():
+        self._device = device
+        for judge in self._made.values():
             judge.module.to(device)
         return self

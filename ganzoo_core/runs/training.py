@@ -22,10 +22,11 @@ from ganzoo_core.engine.setup import resolve_device, resolve_precision
 from ganzoo_core.engine.world import World
 from ganzoo_core.interfaces import Model
 from ganzoo_core.report import Progress
+from ganzoo_core.runs import judging
 from ganzoo_core.runs.data import open_images
 from ganzoo_core.runs.folder import RunFolder, create, refuse_taken
 from ganzoo_core.runs.watch import RunWatcher
-from ganzoo_core.weights import origin
+from ganzoo_core.weights import origin, parents_of
 from ganzoo_core.zoo import resolve, zoo
 
 
@@ -82,10 +83,12 @@ def train(
     world = World.join(place)
     if out is not None and world.main:
         refuse_taken(Path(out))
+    judges = judging.seek(model, tree)
     progress = Progress(quiet, silent=not world.main)
     objects = None if isinstance(data, str) else data
     images = open_images(objects, tree.data, tuple(getattr(tree.model, "groups", ())), progress)
     built = build_model(model, tree, images)
+    judging.appoint(built, judges, images.info, progress)
     name = model if isinstance(model, str) else type(built).__name__.lower()
     folder = world.share(create(out, name) if world.main else None)
     try:
@@ -162,12 +165,12 @@ def carry_out(
         resolved = train.model_copy(update={"device": setup.device, "precision": setup.precision})
         tree = replace(tree, train=resolved)
         progress.start(f"training {tree.model_name}", images_each=resolved.batch)
-        watcher = RunWatcher(folder, about(tree), progress) if world.main else Watcher()
+        watcher = RunWatcher(folder, about(tree, model), progress) if world.main else Watcher()
         trainer = Trainer(model, images, resolved, setup, watcher, world=world)
         made = {
             "ganzoo": __version__, "python": sys.version.split()[0], "ranks": world.size,
             "data": images.info.fingerprint, "data_version": images.info.version,
-            **setup.to_json(),
+            **setup.to_json(), "judges": model.judges.origins,
         }  # fmt: skip
         if resumed:
             take_up(trainer, folder, before, made, progress)
@@ -244,13 +247,15 @@ def compare(
         progress.warn(f"warning: bits may differ from an uninterrupted run ({'; '.join(machine)})")
 
 
-def about(tree: RunConfig) -> dict[str, Any]:
+def about(tree: RunConfig, model: Model) -> dict[str, Any]:
     """Return what the bundle's index says of the run."""
     out: dict[str, Any] = {
         "model": tree.model_name,
         "preset": tree.preset,
         "config": tree.tree()["model"],
     }
+    if parents := parents_of(model.judges):
+        out["parents"] = parents
     if not tree.model_name.startswith("object:"):
         out |= origin(zoo().model(tree.model_name))
     return out
@@ -286,6 +291,8 @@ def resume(
     world = World.join(resolve_device(built.train.device))
     progress = Progress(quiet, silent=not world.main)
     groups = tuple(getattr(built.model, "groups", ()))
+    judges = judging.seek(model or name, built, tree.get("made", {}).get("judges", {}))
     images = open_images(data, built.data, groups, progress)
     fresh = build_model(model or name, built, images)
+    judging.appoint(fresh, judges, images.info, progress)
     return carry_out(fresh, built, images, folder, progress=progress, world=world, resumed=True)

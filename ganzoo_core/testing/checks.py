@@ -91,6 +91,12 @@ def spec(subject: Subject) -> None:
     for field in ("summary", "paper", "license"):
         demand(getattr(subject.spec, field), f"ModelSpec.{field} is empty: fill it in plugin.py")
     demand(subject.cls.__doc__, f"{subject.spec.target} has no docstring: say what it is")
+    fields = model_config_class(subject.spec).model_fields
+    for role in subject.spec.uses:
+        demand(
+            role in fields,
+            f"it uses a judge of {role!r}: give its options `{role}: JudgeConfig = JudgeConfig()`",
+        )
     strange = [c for c in subject.spec.can if c not in CAPABILITIES]
     demand(not strange, f"ModelSpec.can has {strange}; there is {', '.join(CAPABILITIES)}")
 

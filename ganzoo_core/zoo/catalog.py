@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ganzoo_core.errors import PluginError, UsageError, suggest
 from ganzoo_core.zoo import registry
 from ganzoo_core.zoo.discovery import SWITCH, Plugin, discover
-from ganzoo_core.zoo.specs import KINDS, DatasetSpec, ModelSpec, Spec, kind_of
+from ganzoo_core.zoo.specs import KINDS, DatasetSpec, JudgeSpec, ModelSpec, Spec, kind_of
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,17 @@ class Zoo:
         assert isinstance(spec, DatasetSpec)
         return spec
 
+    def judge(self, name: str) -> JudgeSpec:
+        """Return the spec of a judge that a plugin ships; raises as `model` does."""
+        spec = self._find("judge", name)
+        assert isinstance(spec, JudgeSpec)
+        return spec
+
+    def judges(self, role: str) -> list[JudgeSpec]:
+        """Return the judges that plugins ship for a role, by name."""
+        specs = [row.spec for row in self.rows]
+        return [spec for spec in specs if isinstance(spec, JudgeSpec) and spec.role == role]
+
     def _find(self, kind: str, name: str) -> Spec:
         rows = [row for row in self.rows if row.kind == kind and row.name == name]
         if rows and rows[0].spec:
@@ -117,3 +130,20 @@ def resolve(target: str) -> Any:
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise PluginError(f"{target} cannot be imported: {reason}") from error
+
+
+def package_folder(target: str) -> Path:
+    """Return the folder ``package:folder/inside`` names; the package's own code is not run.
+
+    Raises:
+        PluginError: there is no such package or folder.
+    """
+    package, _, inside = target.partition(":")
+    found = importlib.util.find_spec(package) if package.isidentifier() else None
+    if found is None or not found.submodule_search_locations:
+        raise PluginError(f"{target}: there is no package {package!r}")
+    home = Path(found.submodule_search_locations[0]).resolve()
+    folder = (home / inside).resolve()
+    if not folder.is_relative_to(home) or not folder.is_dir():
+        raise PluginError(f"{target}: {package} holds no folder {inside!r}")
+    return folder

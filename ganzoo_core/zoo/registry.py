@@ -21,6 +21,8 @@ class Entry:
     """Whether `install` works from a package index today."""
     paper: str = ""
     license: str = ""
+    role: str = ""
+    """Of a judge: what it judges."""
 
 
 @cache

@@ -46,6 +46,20 @@ class DatasetSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class JudgeSpec(Spec):
+    """A bundle of weights that a plugin ships, to serve models of any plugin as a frozen judge."""
+
+    target: str
+    """``package:folder/inside`` of the bundle."""
+    role: str
+    """What it judges: identity, age, or a role of your own."""
+    data: str = ""
+    """The data set it was trained on: it is chosen first for runs on those data."""
+    held_out: bool = False
+    """Kept for evaluation: no model trains against it unless its name is asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CommandSpec:
     """A verb that a plugin adds to the command line."""
 
@@ -55,7 +69,7 @@ class CommandSpec:
     """``package.module:command``, a click command; imported when it is called."""
 
 
-KINDS: dict[str, type[Spec]] = {"model": ModelSpec, "dataset": DatasetSpec}
+KINDS: dict[str, type[Spec]] = {"model": ModelSpec, "dataset": DatasetSpec, "judge": JudgeSpec}
 """The kinds of entry, by the word that `ganzoo list KIND` takes."""
 
 
