@@ -2,6 +2,7 @@
 
 import json
 import math
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch.utils.data import TensorDataset
 from workbench import drawn
 
 from ganzoo_core.config import DataConfig
-from ganzoo_core.data import ObjectDataset, group_names, group_of, prepare, to_float, wrap
+from ganzoo_core.data import ObjectDataset, decode, group_names, group_of, prepare, to_float, wrap
 from ganzoo_core.data.decode import fit
 from ganzoo_core.data.images import require
 from ganzoo_core.errors import DataError
@@ -90,6 +91,31 @@ def test_unreadable_images_are_counted_and_the_rest_goes_on():
     assert images.label.tolist() == [0, 0, 1, 1] and images.info.counts == (2, 2)
     pixels = images.gather(torch.arange(4))
     assert pixels[:, 0, 0, 0].tolist() == [0, 20, 30, 50]
+
+
+def test_little_is_decoded_ahead_of_the_reader(monkeypatch):
+    class AtOnce:
+        """Does all that is submitted at once, as threads would for a reader that is slow."""
+
+        def __init__(self, threads):
+            pass
+
+        def submit(self, work, *args):
+            done = Future()
+            done.set_result(work(*args))
+            return done
+
+        def shutdown(self, **_):
+            pass
+
+    monkeypatch.setattr(decode, "ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr(decode, "cores", lambda: 2)
+    data, asked = Own(n=2000), []
+    monkeypatch.setattr(data, "image", lambda i: asked.append(i) or np.zeros((8, 8, 3), np.uint8))
+    for seen, (index, _) in enumerate(decode.decoded(data, range(2000), 8, 3)):
+        assert index == seen
+        assert len(asked) <= seen + (decode.AHEAD * 2 + 1) * decode.CHUNK
+    assert asked == list(range(2000))
 
 
 def test_no_readable_image_is_an_error_with_the_first_reason():

@@ -9,16 +9,17 @@ from workbench import drawn
 
 from ganzoo_core import Draw
 from ganzoo_core.data import Batches
-from ganzoo_core.data.draws import Balanced, Identities, Pairs, Shuffle, Stream
+from ganzoo_core.data.draws import Balanced, Identities, Pairs, Shuffle, Stream, Weighted
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import Batch
 
 CPU = torch.device("cpu")
 FIELDS = ("image", "label", "age", "identity")
+HOWS = ("shuffle", "balanced", "weighted", "identities", "pairs")
 
 
 def batches(how, batch=8, images=None, place=(0, "gan"), **draw):
-    draw = Draw(fields=FIELDS, how=how, **draw)
+    draw = Draw(fields=FIELDS, how=how, **{"weights": (1, 2, 3), **draw})
     return Batches(images or drawn(), draw, batch, CPU, *place)
 
 
@@ -30,7 +31,7 @@ def same(a, b):
     return all(torch.equal(getattr(a, f), getattr(b, f)) for f in FIELDS)
 
 
-@pytest.mark.parametrize("how", ["shuffle", "balanced", "identities", "pairs"])
+@pytest.mark.parametrize("how", HOWS)
 def test_a_batch_is_a_function_of_its_number_alone(how):
     forward = batches(how)
     in_order = [forward(n) for n in range(12)]
@@ -45,7 +46,7 @@ def test_a_batch_is_a_function_of_its_number_alone(how):
     assert not same(in_order[0], in_order[1])
 
 
-@pytest.mark.parametrize("how", ["shuffle", "balanced", "identities", "pairs"])
+@pytest.mark.parametrize("how", HOWS)
 def test_another_seed_or_stage_is_another_order(how):
     firsts = [batches(how, place=place)(0) for place in ((0, "a"), (1, "a"), (0, "b"))]
     assert not same(firsts[0], firsts[1]) and not same(firsts[0], firsts[2])
@@ -85,6 +86,33 @@ def test_pairs_show_every_ordered_pair_of_classes_equally_often():
         pairs.update(zip(images.label[source].tolist(), images.label[target].tolist(), strict=True))
     assert set(pairs.values()) == {12} and len(pairs) == 6
     assert all(s != t for s, t in pairs)
+
+
+def test_pairs_may_be_named():
+    images = drawn()
+    for number in range(4):
+        source, target = rows(Pairs, number, 6, pairs=((0, 1), (0, 2)))
+        assert (images.label[source] == 0).all()
+        assert images.label[target].tolist() == [1, 2] * 3
+    with pytest.raises(DataError, match=r"no pair \(0, 3\), there are 3 classes"):
+        batches("pairs", pairs=((0, 1), (0, 3)))
+
+
+def test_weights_are_the_chances_of_the_classes():
+    images = drawn()
+    found = torch.cat([rows(Weighted, n, 64, weights=(1, 0, 3))[0] for n in range(60)])
+    labels = Counter(images.label[found].tolist())
+    assert labels[1] == 0 and 0.22 < labels[0] / len(found) < 0.28  # 1/4, deviation 0.007
+    for label in (0, 2):
+        mine = Counter(found[images.label[found] == label].tolist())
+        assert len(mine) == images.info.counts[label]
+        assert max(mine.values()) < 2 * min(mine.values())
+
+
+@pytest.mark.parametrize("weights", [(), (1, 1), (0, 0, 0), (1, 1, -1), (1, 1, float("nan"))])
+def test_weights_that_are_none(weights):
+    with pytest.raises(DataError, match="give one for each, 0 or more"):
+        batches("weighted", weights=weights)
 
 
 def test_a_pairs_batch_carries_its_targets():
@@ -127,6 +155,11 @@ def test_an_empty_class_cannot_be_balanced():
     for how in ("balanced", "pairs"):
         with pytest.raises(DataError, match=r"no image of 86-90, 91\+"):
             batches(how, images=images)
+    with pytest.raises(DataError, match=r"no image of 86-90;"):
+        batches("weighted", images=images, weights=(1, 1, 0))
+    assert len(batches("weighted", images=images, weights=(1, 0, 0))(0)) == 8
+    with pytest.raises(DataError, match=r"no image of 86-90;"):
+        batches("pairs", images=images, pairs=((0, 1),))
 
 
 def test_pairs_need_two_classes():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from ganzoo_core.interfaces import Dataset, UnreadableImage
 
 CHUNK = 32
 """Images a thread decodes at a time."""
+AHEAD = 2
+"""Such portions for each thread that may wait to be taken, so that memory stays flat."""
 UNREADABLE = (UnreadableImage, OSError, SyntaxError, Image.DecompressionBombError)
 """What a damaged picture raises: PIL decodes late, so also after the data set handed it over."""
 
@@ -27,8 +30,10 @@ def cores() -> int:
 def decoded(
     dataset: Dataset, rows: Sequence[int], size: int, channels: int
 ) -> Iterator[tuple[int, NDArray[np.uint8] | str]]:
-    """Yield (index, pixels [S, S, C] or the reason why not) of some rows, in order."""
+    """Yield (index, pixels [S, S, C] or the reason why not) of some rows, in order.
 
+    Only a few portions are decoded ahead of the reader, however large the data set.
+    """
     cut = aligned if dataset.config.align else fit
 
     def one(index: int) -> NDArray[np.uint8] | str:
@@ -45,11 +50,23 @@ def decoded(
 
     chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
     pool = ThreadPoolExecutor(cores())
+    waiting: deque[tuple[Sequence[int], Future[list[NDArray[np.uint8] | str]]]] = deque()
     try:
-        for indices, found in zip(chunks, pool.map(some, chunks), strict=True):
-            yield from zip(indices, found, strict=True)
+        for chunk in chunks:
+            waiting.append((chunk, pool.submit(some, chunk)))
+            if len(waiting) > AHEAD * cores():
+                yield from taken(*waiting.popleft())
+        while waiting:
+            yield from taken(*waiting.popleft())
     finally:
         pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the whole set
+
+
+def taken(
+    indices: Sequence[int], found: Future[list[NDArray[np.uint8] | str]]
+) -> Iterator[tuple[int, NDArray[np.uint8] | str]]:
+    """Yield what became of one portion."""
+    return zip(indices, found.result(), strict=True)
 
 
 def aligned(image: Image.Image | NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:

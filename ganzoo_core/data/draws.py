@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
+from itertools import permutations
 
 import torch
 from torch import Tensor
@@ -60,7 +61,7 @@ class Balanced:
 
     def __init__(self, images: Images, draw: Draw, *place: int | str) -> None:
         require(images, ("label",))
-        refuse_empty(images)
+        refuse_empty(images, range(len(images.info.classes)))
         self.streams = [
             Stream(rows, *place, index) for index, rows in enumerate(rows_of_classes(images))
         ]
@@ -71,16 +72,46 @@ class Balanced:
         return take(self.streams, slots % len(self.streams), slots // len(self.streams)), None
 
 
-class Pairs:
-    """An image and a target of another class; every ordered pair of classes equally often."""
+class Weighted:
+    """Each image with the chance of its class: with replacement, so no epochs."""
 
     def __init__(self, images: Images, draw: Draw, *place: int | str) -> None:
         require(images, ("label",))
-        refuse_empty(images)
+        assert images.label is not None
+        weights = torch.tensor(draw.weights, dtype=torch.float64)
+        classes = len(images.info.classes)
+        if len(weights) != classes or not 0 < weights.sum() < torch.inf or weights.min() < 0:
+            raise DataError(
+                f"{images.info.name}: {list(draw.weights)} are no weights of {classes} classes; "
+                "give one for each, 0 or more"
+            )
+        refuse_empty(images, weights.nonzero().flatten().tolist())
+        each = weights / torch.tensor(images.info.counts).clamp(min=1)
+        self.upto = each[images.label].cumsum(0)
+        self.place = place
+
+    def __call__(self, number: int, n: int) -> tuple[Tensor, Tensor | None]:
+        """Return the rows of batch `number`."""
+        generator = torch.Generator().manual_seed(seed_at(*self.place, number))
+        lots = torch.rand(n, generator=generator, dtype=torch.float64) * self.upto[-1]
+        return torch.searchsorted(self.upto, lots, right=True), None
+
+
+class Pairs:
+    """An image and a target of another class; every pair of classes equally often."""
+
+    def __init__(self, images: Images, draw: Draw, *place: int | str) -> None:
+        require(images, ("label",))
         rows = rows_of_classes(images)
         if len(rows) < 2:
             raise DataError(f"{images.info.name}: pairs need two classes, there is one")
-        pairs = [(s, t) for s in range(len(rows)) for t in range(len(rows)) if s != t]
+        pairs = draw.pairs or tuple(permutations(range(len(rows)), 2))
+        strange = [pair for pair in pairs if not all(0 <= index < len(rows) for index in pair)]
+        if strange:
+            raise DataError(
+                f"{images.info.name}: no pair {strange[0]}, there are {len(rows)} classes"
+            )
+        refuse_empty(images, sorted({index for pair in pairs for index in pair}))
         self.sources = [Stream(rows[s], *place, "source", s, t) for s, t in pairs]
         self.targets = [Stream(rows[t], *place, "target", s, t) for s, t in pairs]
 
@@ -119,6 +150,7 @@ Rows = Callable[[int, int], tuple[Tensor, Tensor | None]]
 HOW: dict[str, Callable[..., Rows]] = {
     "shuffle": Shuffle,
     "balanced": Balanced,
+    "weighted": Weighted,
     "pairs": Pairs,
     "identities": Identities,
 }
@@ -202,9 +234,9 @@ def rows_of_classes(images: Images) -> list[Tensor]:
     return [(images.label == i).nonzero().flatten() for i in range(len(images.info.classes))]
 
 
-def refuse_empty(images: Images) -> None:
-    """Refuse a class without images: a balanced draw could never show it."""
-    empty = [n for n, c in zip(images.info.classes, images.info.counts, strict=True) if not c]
+def refuse_empty(images: Images, classes: Iterable[int]) -> None:
+    """Refuse classes without images, which such a draw could never show."""
+    empty = [images.info.classes[index] for index in classes if not images.info.counts[index]]
     if empty:
         raise DataError(
             f"{images.info.name}: no image of {', '.join(empty)}; draw by shuffle, or merge groups"

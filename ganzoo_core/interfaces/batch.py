@@ -103,7 +103,7 @@ class Batch:
         return self.map(lambda t: t.to(device, non_blocking=True))
 
 
-How = Literal["shuffle", "balanced", "identities", "pairs", "none"]
+How = Literal["shuffle", "balanced", "weighted", "identities", "pairs", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +111,12 @@ class Draw:
     """How one batch comes out of the data.
 
     - ``shuffle``: every image once an epoch, in a new order each time.
-    - ``balanced``: every class with images equally often.
+    - ``balanced``: every class equally often.
+    - ``weighted``: a class with the chance that `weights` gives it, an image with that of its
+      class; the same image may come twice.
     - ``identities``: P people x K photographs of each, `per_identity` = K.
-    - ``pairs``: an image and, as `Batch.target`, one of another class.
+    - ``pairs``: an image and, as `Batch.target`, one of another class; each of `pairs` equally
+      often.
     - ``none``: no data at all, only `Batch.size`.
     """
 
@@ -121,3 +124,7 @@ class Draw:
     """Fields of `Batch` the steps read; data that lack one are refused before training."""
     how: How = "shuffle"
     per_identity: int = 4
+    weights: tuple[float, ...] = ()
+    """Of ``weighted``, one for each class, of any sum."""
+    pairs: tuple[tuple[int, int], ...] = ()
+    """Of ``pairs``: indices of (source class, target class); empty for every ordered pair."""
