@@ -11,7 +11,7 @@ import threading
 import weakref
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Self
 
@@ -198,6 +198,30 @@ class Tar(Files):
     def close(self) -> None:
         """Close the archive."""
         self.file.close()
+
+
+class Together(Files):
+    """Archives of one folder that were split for downloading, as if they were one."""
+
+    def __init__(self, path: Path, parts: Sequence[Files]) -> None:
+        self.path, self.parts = path, tuple(parts)
+        self.names = tuple(name for part in parts for name in part.names)
+        self.refused = {name: why for part in parts for name, why in part.refused.items()}
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in part for part in self.parts)
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a member of the first archive that has it."""
+        for part in self.parts:
+            if name in part:
+                return part.read(name)
+        raise DataError(f"{self.path}: there is no file {name!r}")
+
+    def close(self) -> None:
+        """Close all of them."""
+        for part in self.parts:
+            part.close()
 
 
 def members(file: IO[bytes], path: Path) -> Iterator[tarfile.TarInfo]:

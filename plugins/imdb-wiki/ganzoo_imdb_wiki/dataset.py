@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganzoo_core.data.archive import Files, open_files
+from ganzoo_core.data.archive import Files, Together, open_files
 from ganzoo_core.data.picture import decode
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import Dataset, Table, UnreadableImage
@@ -19,6 +19,7 @@ from ganzoo_imdb_wiki.filters import identities, keeps
 from ganzoo_imdb_wiki.mat import Faces, read_faces
 
 PARTS = ("wiki", "imdb")
+TARS = (".tar", ".tar.gz", ".tgz")
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,17 @@ class ImdbWiki(Dataset):
         super().__init__(config)
         if not config.path:
             raise DataError(f"imdb-wiki needs a path: --data imdb-wiki:{self.example}")
-        self.files = open_files(config.path)
+        self.files = opened(config.path)
         parts = [self.part(kind, mat) for kind, mat in mats(self.files)]
         self.names = tuple(name for part in parts for name in part.names)
         self.boxes = [box for part in parts for box in boxes_of(part)]
         self.known = tabulate(parts)
         if not self.names:
             counts = ", ".join(f"{name}: {count}" for name, count in self.known.removed)
-            raise DataError(f"{config.path}: no picture is left ({counts}); loosen data.filters")
+            raise DataError(
+                f"{config.path}: no picture is left ({counts}); loosen data.filters, or give the "
+                "folder with all archives of the set"
+            )
 
     def part(self, kind: str, mat: str) -> Part:
         """Read one .mat and filter its pictures."""
@@ -99,6 +103,23 @@ class ImdbWiki(Dataset):
             box=self.boxes[index], margin=self.config.margin,
         )  # fmt: skip
 
+    def describe(self, index: int) -> str:
+        """Return the path of a picture inside the folder or archive."""
+        return self.names[index]
+
+
+def opened(path: str) -> Files:
+    """Open a folder or archive; a folder of archives as downloaded is read as if unpacked."""
+    files = open_files(path)
+    names = [PurePosixPath(name).name.lower() for name in files.names]
+    if any(f"{part}.mat" in names for part in PARTS):
+        return files
+    tars = [
+        files.path / name for name, last in zip(files.names, names, strict=True)
+        if last.startswith(PARTS) and last.endswith(TARS)
+    ]  # fmt: skip
+    return Together(files.path, [open_files(tar) for tar in tars]) if tars else files
+
 
 def mats(files: Files) -> Iterator[tuple[str, str]]:
     """Yield ("wiki" or "imdb", path of its .mat).
@@ -113,12 +134,10 @@ def mats(files: Files) -> Iterator[tuple[str, str]]:
             raise DataError(f"{files.path} holds {both}; give the path of the folder of one")
         yield from ((part, name) for name in names)
     if not any(found.values()):
-        tars = [n for n in files.names if n.endswith((".tar", ".tar.gz", ".tgz"))]
-        advice = (
-            f"give {files.path / tars[0]}" if tars else "give wiki_crop or imdb_crop, as downloaded"
+        raise DataError(
+            f"{files.path} holds no wiki.mat or imdb.mat; give wiki_crop or imdb_crop as "
+            "downloaded, or one folder with imdb_0.tar to imdb_9.tar and imdb_meta.tar"
         )
-        more = "; imdb_0..9.tar go into one folder with imdb_meta.tar" if not tars else ""
-        raise DataError(f"{files.path} holds no wiki.mat or imdb.mat; {advice}{more}")
 
 
 def face_boxes(faces: Faces) -> NDArray[np.float64]:
