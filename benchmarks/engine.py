@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.nn.functional import softplus
 
-from ganzoo_core import GAN, Adam, Discriminator, Generator, ModelConfig
+from ganzoo_core import GAN, Adam, Discriminator, GANConfig, Generator
 from ganzoo_core.config import TrainConfig
 from ganzoo_core.data import Batches, Images
 from ganzoo_core.engine import Trainer, Watcher, resolve_setup
@@ -75,7 +75,7 @@ class D(Discriminator):
         return self.layers(image).flatten()
 
 
-class DCGANConfig(ModelConfig):
+class DCGANConfig(GANConfig):
     """Rates of the paper."""
 
     optim_d: Adam = Adam()

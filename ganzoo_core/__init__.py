@@ -16,9 +16,14 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "ganzoo_core.zoo": ["CommandSpec", "DatasetSpec", "JudgeSpec", "ModelSpec", "Spec", "hookimpl"],
+    "ganzoo_core.zoo": [
+        "CommandSpec", "DatasetSpec", "JudgeSpec", "LossSpec", "ModelSpec", "Spec", "hookimpl",
+    ],
     "ganzoo_core.errors": ["GanzooError"],
-    "ganzoo_core.config": ["SGD", "Adam", "Config", "DataConfig", "JudgeConfig", "ModelConfig"],
+    "ganzoo_core.config": [
+        "SGD", "Adam", "Config", "DataConfig", "GANConfig", "JudgeConfig", "LossOptions",
+        "ModelConfig", "NormedConfig",
+    ],
     "ganzoo_core.interfaces": [
         "GAN", "Batch", "DataInfo", "Dataset", "Discriminator", "Draw", "Generator",
         "Imported", "Loss", "Model", "Noise", "Player", "Stage", "Step", "Table", "Turn",

@@ -66,7 +66,7 @@ def test_a_sound_plugin_registers(load):
         (f"{HEAD}def ganzoo_registre(zoo):\n    pass", "unknown hook 'ganzoo_registre'"),
         (f"{HEAD}def ganzoo_register(zoo, more):\n    pass", "PluginValidationError"),
         (f"{HEAD}def ganzoo_register(zoo):\n    1 / 0", "ZeroDivisionError"),
-        (registers("'cgan'"), "'cgan' is not a ModelSpec, DatasetSpec or JudgeSpec"),
+        (registers("'cgan'"), "'cgan' is not a spec of a model"),
         (registers('ModelSpec(name="m", summary=3, target="a.b:C")'), "summary of"),
         (registers('ModelSpec(name="", summary="s", target="a.b:C")'), "is no name"),
         (registers('ModelSpec(name="m", summary="s", target="a.b.C")'), "package.module:Class"),

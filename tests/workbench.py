@@ -34,11 +34,11 @@ class Embedder(nn.Module):
         return nn.functional.normalize(self.layers(image))
 
 
-def make(cls, info, seed=0):
+def make(cls, info, seed=0, config=None):
     """Build a model with the weights of a seed, its judges injected by role."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = cls(cls.Config() if cls.Config else None, info)
+        model = cls(config or (cls.Config() if cls.Config else None), info)
         judges = {role: Embedder() for role in getattr(cls, "uses", ())}
     model.judges = Judges(judges)
     return model

@@ -8,12 +8,13 @@ import click
 
 from ganzoo_core.cli.output import note, out_json, table
 from ganzoo_core.errors import UsageError, suggest
-from ganzoo_core.zoo import Row, catalogue, zoo
+from ganzoo_core.zoo import KINDS, Row, catalogue, zoo
 
 WORDS = {
     "model": "model", "models": "model",
     "dataset": "dataset", "datasets": "dataset", "data": "dataset",
     "judge": "judge", "judges": "judge",
+    "loss": "loss", "losses": "loss",
 }  # fmt: skip
 
 
@@ -21,9 +22,9 @@ WORDS = {
 @click.argument("kind", required=False, metavar="[KIND]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_(kind: str | None, as_json: bool) -> None:
-    """List models, data sets and judges, installed or not.
+    """List models, data sets, judges and losses, installed or not.
 
-    KIND is `model`, `dataset` or `judge` (`models`, `datasets`, `data` and `judges` will do).
+    KIND is `model`, `dataset`, `judge` or `loss` (their plurals, and `data`, will do).
     """
     if kind is not None and kind not in WORDS:
         raise UsageError(f"there is no kind {kind!r}.{suggest(kind, WORDS)}")
@@ -54,8 +55,8 @@ def entries() -> list[dict[str, Any]]:
             "origin": plugin.origin if plugin else entry.distribution, "error": "",
             "install": entry.install, "can": [], "uses": [], "gives": [],
         })  # fmt: skip
-    order = {"model": 0, "dataset": 1, "judge": 2, "plugin": 3}
-    return sorted([*rows, *missing], key=lambda r: order[r["kind"]])
+    order = [*KINDS, "plugin"]
+    return sorted([*rows, *missing], key=lambda r: order.index(r["kind"]))
 
 
 def record(row: Row) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def parse(cls: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
 def explain(cls: type[BaseModel], error: ValidationError, where: str) -> str:
     """Say the first problem of a ValidationError in one line."""
     problem = error.errors()[0]
-    path = [str(part) for part in problem["loc"]]
+    path = untagged(cls, [str(part) for part in problem["loc"]])
     key = ".".join([where, *path])
     if problem["type"] == "extra_forbidden":
         return f"there is no option {key!r}.{suggest(path[-1], options_at(cls, path[:-1]))}"
@@ -58,12 +58,22 @@ def explain(cls: type[BaseModel], error: ValidationError, where: str) -> str:
 
 
 def options_at(cls: type[BaseModel], path: list[str]) -> list[str]:
-    """Return the option names of the branch a path leads to; tags of unions are passed over."""
+    """Return the option names of the branch a path leads to."""
     branches = [cls]
     for part in path:
-        inner = [branch for c in branches for branch in models_in(c, part)]
-        branches = inner or branches
+        branches = [branch for c in branches for branch in models_in(c, part)]
     return sorted({name for branch in branches for name in branch.model_fields})
+
+
+def untagged(cls: type[BaseModel], path: list[str]) -> list[str]:
+    """Return a path without the tags that pydantic puts where a field holds one of several."""
+    branches, out, parts = [cls], [], iter(path)
+    for part in parts:
+        out.append(part)
+        branches = [branch for c in branches for branch in models_in(c, part)]
+        if len(branches) > 1:
+            next(parts, None)
+    return out
 
 
 def models_in(cls: type[BaseModel], name: str) -> list[type[BaseModel]]:
@@ -71,4 +81,5 @@ def models_in(cls: type[BaseModel], name: str) -> list[type[BaseModel]]:
     field = cls.model_fields.get(name)
     annotation: Any = field.annotation if field else get_type_hints(cls).get("__pydantic_extra__")
     options = [annotation, *getattr(annotation, "__args__", ())]
-    return [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
+    plain = [getattr(o, "__origin__", o) for o in options]
+    return [o for o in plain if isinstance(o, type) and issubclass(o, BaseModel)]

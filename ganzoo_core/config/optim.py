@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from ganzoo_core.config.base import Config
 
@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
 class Adam(Config):
     """Adam (Kingma and Ba 2015, arXiv 1412.6980) with the usual GAN settings as defaults."""
 
-    lr: float = Field(2e-4, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
+    kind: Literal["adam"] = "adam"
+    lr: Rate = 2e-4
+    betas: tuple[Decay, Decay] = (0.5, 0.999)
     eps: float = Field(1e-8, gt=0)
     weight_decay: float = Field(0.0, ge=0)
 
@@ -35,8 +40,9 @@ class Adam(Config):
 class SGD(Config):
     """Stochastic gradient descent with momentum."""
 
-    lr: float = Field(0.1, gt=0)
-    momentum: float = Field(0.0, ge=0, lt=1)
+    kind: Literal["sgd"] = "sgd"
+    lr: Rate = 0.1
+    momentum: Decay = 0.0
     weight_decay: float = Field(0.0, ge=0)
 
     def __call__(self, params: Iterable[Tensor]) -> Optimizer:
@@ -46,3 +52,14 @@ class SGD(Config):
         return torch.optim.SGD(
             params, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, foreach=True
         )
+
+
+def kind_of(value: Any) -> Any:
+    """Return which optimiser a table or object speaks of."""
+    return value.get("kind", "adam") if isinstance(value, dict) else getattr(value, "kind", None)
+
+
+AnyOptim = Annotated[
+    Annotated[Adam, Tag("adam")] | Annotated[SGD, Tag("sgd")], Discriminator(kind_of)
+]
+"""The type of an option that holds an optimiser: `--set model.optim_d.kind=sgd`."""

@@ -54,11 +54,16 @@ def data_config_class(name: str) -> type[DataConfig]:
 
 
 def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
-    """Return base with patch laid over it; tables merge, values replace."""
+    """Return base with patch laid over it; tables merge, values replace. A table whose `kind`
+    changes begins anew: the options of one loss are not those of another."""
     out = dict(base)
     for key, value in patch.items():
-        both = isinstance(value, Mapping) and isinstance(out.get(key), Mapping)
-        out[key] = merge(out[key], value) if both else value
+        old = out.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            same = "kind" not in value or old.get("kind", value["kind"]) == value["kind"]
+            out[key] = merge(old, value) if same else value
+        else:
+            out[key] = value
     return out
 
 

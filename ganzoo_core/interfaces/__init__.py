@@ -5,7 +5,14 @@ from ganzoo_core.interfaces.dataset import Dataset, Table, UnreadableImage
 from ganzoo_core.interfaces.gan import GAN
 from ganzoo_core.interfaces.imported import Imported
 from ganzoo_core.interfaces.model import Model, Player, Stage, Step
-from ganzoo_core.interfaces.networks import Critic, Discriminator, Generator, Loss
+from ganzoo_core.interfaces.networks import (
+    NORMS,
+    Critic,
+    Discriminator,
+    Generator,
+    Loss,
+    Regularizer,
+)
 from ganzoo_core.interfaces.roles import (
     CAPABILITIES,
     ROLES,
@@ -22,8 +29,9 @@ from ganzoo_core.interfaces.roles import (
 from ganzoo_core.interfaces.turn import Noise, SeededNoise, Turn, seed_at
 
 __all__ = [
-    "CAPABILITIES", "GAN", "ROLES", "Batch", "Critic", "DataInfo", "Dataset", "Discriminator",
-    "Draw", "EditsAge", "Embeds", "EstimatesAge", "Generator", "HasAgeLogits", "HasFeatures",
-    "Imported", "Judge", "Judges", "Loss", "Model", "Noise", "Player", "Samples", "SeededNoise",
-    "Stage", "Step", "Table", "Translates", "Turn", "UnreadableImage", "seed_at",
+    "CAPABILITIES", "GAN", "NORMS", "ROLES", "Batch", "Critic", "DataInfo", "Dataset",
+    "Discriminator", "Draw", "EditsAge", "Embeds", "EstimatesAge", "Generator", "HasAgeLogits",
+    "HasFeatures", "Imported", "Judge", "Judges", "Loss", "Model", "Noise", "Player", "Regularizer",
+    "Samples", "SeededNoise", "Stage", "Step", "Table", "Translates", "Turn", "UnreadableImage",
+    "seed_at",
 ]  # fmt: skip

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces.batch import DataInfo, Draw
 from ganzoo_core.interfaces.model import Model, Player, Stage, Step
 from ganzoo_core.interfaces.networks import Discriminator, Generator, Loss
@@ -48,18 +50,26 @@ class GAN(Model):
         real, fake = self.shown(t.batch.image, t), self.shown(self.fake(t).detach(), t)
         real_logit = self.discriminator(real, label)
         fake_logit = self.discriminator(fake, label)
-        t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean())
+        t.log(
+            d_real=real_logit.mean(), d_fake=fake_logit.mean(),
+            d_accuracy=self.loss.accuracy(real_logit, fake_logit),
+        )  # fmt: skip
         penalty = self.loss.penalty(lambda x: self.discriminator(x, label), real, fake, t.noise)
-        return self.loss.d(real_logit, fake_logit) + penalty
+        return self.loss.within(t).d(real_logit, fake_logit) + penalty
 
     def generator_loss(self, t: Turn) -> Tensor:
         """Fool the discriminator, which is frozen; the gradient flows through it to G."""
         label = self.labels(t)
-        fake_logit = self.discriminator(self.shown(self.fake(t), t), label)
-        real_logit = None
+        fake, real_logit = self.shown(self.fake(t), t), None
+        fake_logit = self.discriminator(fake, label)
         if self.loss.pairs:
             real_logit = self.discriminator(self.shown(t.batch.image, t), label)
-        return self.loss.g(fake_logit, real_logit)
+        loss = self.loss.within(t).g(fake_logit, real_logit)
+        if self.loss.feature_matching:
+            features, real = self.discriminator.features, self.shown(t.batch.image, t)
+            gap = self.loss.matching(features(real, label), features(fake, label))
+            loss = loss + self.loss.feature_matching * gap
+        return loss
 
     def shown(self, image: Tensor | None, t: Turn) -> Tensor:
         """Return images as the discriminator sees them: augmented, where the model augments."""
@@ -74,7 +84,35 @@ class GAN(Model):
         }
 
     def stages(self) -> tuple[Stage, ...]:
-        """Return one stage: a D step, then a G step, a batch."""
+        """Return one stage: D steps, then a G step, a round."""
+        check_loss(self.loss, self.discriminator)
         fields = ("image", "label") if self.conditional else ("image",)
-        steps = (Step("d", "d", self.discriminator_loss), Step("g", "g", self.generator_loss))
+        after = self.clip_weights if self.loss.clip else None
+        d = Step("d", "d", self.discriminator_loss, repeat=self.config.d_steps, after=after)
+        steps = (d, Step("g", "g", self.generator_loss))
         return (Stage("gan", steps, Draw(fields=fields), epochs=self.config.epochs),)
+
+    def clip_weights(self, t: Turn) -> None:
+        """Cut D's weights to [-clip, clip] (Arjovsky et al. 2017, arXiv 1701.07875)."""
+        for weight in self.discriminator.parameters():
+            weight.clamp_(-self.loss.clip, self.loss.clip)
+
+
+def check_loss(loss: Loss, discriminator: Discriminator) -> None:
+    """Refuse a loss that this discriminator cannot play for.
+
+    Raises:
+        UsageError: a gradient for each image through BatchNorm, which mixes them; features to
+            match that are not offered.
+    """
+    mixed = [m for m in discriminator.modules() if isinstance(m, _BatchNorm)]
+    if loss.regularizers and mixed:
+        raise UsageError(
+            "model.loss: its penalty takes the gradient of D for each image, and D's BatchNorm "
+            "mixes them: --set model.discriminator.norm=instance (or layer, or none)"
+        )
+    if loss.feature_matching and type(discriminator).features is Discriminator.features:
+        raise UsageError(
+            f"model.loss.feature_matching: {type(discriminator).__name__} offers no features to "
+            "match: take another loss, or give it a method features()"
+        )

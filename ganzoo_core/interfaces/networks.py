@@ -8,10 +8,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core.interfaces.turn import Noise
+from ganzoo_core.interfaces.turn import Noise, Turn
 
 Critic = Callable[[Tensor], Tensor]
 """Images [N, C, H, W] to logits [N]: the discriminator with its labels filled in."""
+
+Regularizer = Callable[[Critic, Tensor, Tensor, Noise], Tensor]
+"""(critic, real images, fake images, noise) to a 0-d penalty of the discriminator."""
 
 
 class Generator(nn.Module, ABC):
@@ -42,7 +45,21 @@ class Discriminator(nn.Module, ABC):
 
 
 class Loss(ABC):
-    """An adversarial loss in its two halves. Logits may be half precision; losses are fp32."""
+    """An adversarial loss in its two halves. Logits may be half precision; losses are fp32.
+
+    `ganzoo_core.losses.make_loss` sets the regularisers from `model.loss`.
+    """
+
+    pairs = False
+    """Whether `g` needs the logits of real images."""
+    boundary: float | None = 0.0
+    """The logit between real and fake; None for losses that only compare."""
+    regularizers: tuple[Regularizer, ...] = ()
+    """What `penalty` adds up. Each takes a gradient for each image, so D may not mix them."""
+    clip = 0.0
+    """D's weights are cut to this after each of its steps; 0 for not at all."""
+    feature_matching = 0.0
+    """The weight of `matching` in the generator's loss."""
 
     @abstractmethod
     def d(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -52,9 +69,36 @@ class Loss(ABC):
     def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """Return the generator's loss, 0-d; losses that compare pairs need `real` too."""
 
-    pairs = False
-    """Whether `g` needs the logits of real images."""
+    def within(self, t: Turn) -> Loss:
+        """Return the loss as it is in this turn: one that compares with the mean of the whole
+        batch takes `t.mean`, since this rank may hold only a part of it."""
+        return self
 
     def penalty(self, critic: Critic, real: Tensor, fake: Tensor, noise: Noise) -> Tensor:
-        """Return a regulariser of the discriminator, 0-d; none by default."""
-        return torch.zeros((), device=real.device)
+        """Return the sum of the regularisers of the discriminator, 0-d."""
+        total = torch.zeros((), device=real.device)
+        for regularizer in self.regularizers:
+            total = total + regularizer(critic, real, fake, noise)
+        return total
+
+    def matching(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
+        """Return |E f(x) - E f(G(z))|^2, 0-d, averaged over the maps of `Discriminator.features`
+        (Salimans et al. 2016, arXiv 1606.03498)."""
+        means = [(a.float().mean(0) - b.float().mean(0)) for a, b in zip(real, fake, strict=True)]
+        return torch.stack([gap.square().mean() for gap in means]).mean()
+
+    @torch.no_grad()
+    def accuracy(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the share of logits on the right side of the boundary, 0-d, half of it for each
+        kind; a loss without one is given the middle between the two means."""
+        middle = (real.mean() + fake.mean()) / 2 if self.boundary is None else self.boundary
+        return ((real > middle).float().mean() + (fake < middle).float().mean()) / 2
+
+
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "batch": nn.BatchNorm2d,
+    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
+    "layer": lambda channels: nn.GroupNorm(1, channels),
+    "none": lambda channels: nn.Identity(),
+}
+"""Normalisations by name, from the number of channels; all but `batch` look at one image alone."""

@@ -1,9 +1,20 @@
 """Adversarial losses and regularisers."""
 
-from ganzoo_core.losses.adversarial import BCE, Hinge, LeastSquares, Relativistic, Wasserstein
-from ganzoo_core.losses.regularizers import gradient_penalty, input_gradient, r1
+from ganzoo_core.losses.adversarial import (
+    BCE,
+    FeatureMatching,
+    Hinge,
+    LeastSquares,
+    Minimax,
+    Relativistic,
+    RelativisticAverage,
+    Wasserstein,
+)
+from ganzoo_core.losses.make import make_loss
+from ganzoo_core.losses.regularizers import dragan, gradient_penalty, input_gradient, r1
 
 __all__ = [
-    "BCE", "Hinge", "LeastSquares", "Relativistic", "Wasserstein",
-    "gradient_penalty", "input_gradient", "r1",
+    "BCE", "FeatureMatching", "Hinge", "LeastSquares", "Minimax", "Relativistic",
+    "RelativisticAverage", "Wasserstein", "dragan", "gradient_penalty", "input_gradient",
+    "make_loss", "r1",
 ]  # fmt: skip

@@ -22,7 +22,8 @@ def input_gradient(critic: Critic, image: Tensor) -> Tensor:
 
 
 def r1(critic: Critic, real: Tensor) -> Tensor:
-    """Return R1 = 1/2 E |grad D(x)|^2 on real images (Mescheder et al. 2018, arXiv 1801.04406)."""
+    """Return R1 = 1/2 E |grad D(x)|^2 on real images (Mescheder et al. 2018, arXiv 1801.04406);
+    on fakes it is R2 of the same paper."""
     return 0.5 * input_gradient(critic, real).square().sum((1, 2, 3)).mean()
 
 
@@ -32,6 +33,21 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, mix: Tensor) ->
     Args:
         mix: [N, 1, 1, 1] in [0, 1): where between real and fake each x^ lies.
     """
-    between = torch.lerp(real.float(), fake.float(), mix)
-    norm = input_gradient(critic, between).square().sum((1, 2, 3)).sqrt()
+    return slope_penalty(critic, torch.lerp(real.float(), fake.float(), mix))
+
+
+def dragan(critic: Critic, real: Tensor, step: Tensor) -> Tensor:
+    """Return E (|grad D(x^)| - 1)^2 (DRAGAN, Kodali et al. 2017, arXiv 1705.07215) at
+    x^ = x + step * std(x) / 2, as in its authors' code.
+
+    Args:
+        step: like the images, in [0, 1).
+    """
+    real = real.float()
+    return slope_penalty(critic, real + 0.5 * real.std() * step)
+
+
+def slope_penalty(critic: Critic, image: Tensor) -> Tensor:
+    """Return E (|grad D| - 1)^2 at images [N, C, H, W]."""
+    norm = input_gradient(critic, image).square().sum((1, 2, 3)).sqrt()
     return (norm - 1).square().mean()

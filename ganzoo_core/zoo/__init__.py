@@ -4,9 +4,18 @@ from ganzoo_core.zoo.catalog import Row, Zoo, package_folder, resolve, zoo
 from ganzoo_core.zoo.discovery import Plugin
 from ganzoo_core.zoo.hooks import hookimpl
 from ganzoo_core.zoo.registry import Entry, catalogue
-from ganzoo_core.zoo.specs import API, KINDS, CommandSpec, DatasetSpec, JudgeSpec, ModelSpec, Spec
+from ganzoo_core.zoo.specs import (
+    API,
+    KINDS,
+    CommandSpec,
+    DatasetSpec,
+    JudgeSpec,
+    LossSpec,
+    ModelSpec,
+    Spec,
+)
 
 __all__ = [
-    "API", "KINDS", "CommandSpec", "DatasetSpec", "Entry", "JudgeSpec", "ModelSpec", "Plugin",
-    "Row", "Spec", "Zoo", "catalogue", "hookimpl", "package_folder", "resolve", "zoo",
+    "API", "KINDS", "CommandSpec", "DatasetSpec", "Entry", "JudgeSpec", "LossSpec", "ModelSpec",
+    "Plugin", "Row", "Spec", "Zoo", "catalogue", "hookimpl", "package_folder", "resolve", "zoo",
 ]  # fmt: skip

@@ -10,10 +10,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ganzoo_core import __version__
 from ganzoo_core.errors import PluginError, UsageError, suggest
 from ganzoo_core.zoo import registry
 from ganzoo_core.zoo.discovery import SWITCH, Plugin, discover
-from ganzoo_core.zoo.specs import KINDS, DatasetSpec, JudgeSpec, ModelSpec, Spec, kind_of
+from ganzoo_core.zoo.losses import LOSSES
+from ganzoo_core.zoo.specs import (
+    KINDS,
+    DatasetSpec,
+    JudgeSpec,
+    LossSpec,
+    ModelSpec,
+    Spec,
+    kind_of,
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,12 @@ class Zoo:
         specs = [row.spec for row in self.rows]
         return [spec for spec in specs if isinstance(spec, JudgeSpec) and spec.role == role]
 
+    def loss(self, name: str) -> LossSpec:
+        """Return a loss's spec; raises as `model` does."""
+        spec = self._find("loss", name)
+        assert isinstance(spec, LossSpec)
+        return spec
+
     def _find(self, kind: str, name: str) -> Spec:
         rows = [row for row in self.rows if row.kind == kind and row.name == name]
         if rows and rows[0].spec:
@@ -115,7 +131,8 @@ class Zoo:
 @cache
 def zoo() -> Zoo:
     """Return the zoo of this process; plugins are discovered at the first call."""
-    return Zoo(discover())
+    own = Plugin("losses", "ganzoo-core", __version__, specs=[*LOSSES])
+    return Zoo([own, *discover()])
 
 
 def resolve(target: str) -> Any:

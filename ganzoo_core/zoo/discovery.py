@@ -49,7 +49,7 @@ class Plugin:
         """Take specs from `ganzoo_register`; a wrong one condemns the plugin, not the zoo."""
         for spec in specs:
             if not isinstance(spec, tuple(KINDS.values())):
-                raise TypeError(f"{spec!r} is not a ModelSpec, DatasetSpec or JudgeSpec")
+                raise TypeError(f"{spec!r} is not a spec of a {', '.join(KINDS)}")
             check_texts(spec, ("name", "summary", "target", "config", "paper", "license"))
             if spec.api != API:
                 raise ValueError(

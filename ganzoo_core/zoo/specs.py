@@ -60,6 +60,11 @@ class JudgeSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LossSpec(Spec):
+    """An adversarial loss: ``--set model.loss.kind=NAME`` on any GAN."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CommandSpec:
     """A verb that a plugin adds to the command line."""
 
@@ -69,7 +74,9 @@ class CommandSpec:
     """``package.module:command``, a click command; imported when it is called."""
 
 
-KINDS: dict[str, type[Spec]] = {"model": ModelSpec, "dataset": DatasetSpec, "judge": JudgeSpec}
+KINDS: dict[str, type[Spec]] = {
+    "model": ModelSpec, "dataset": DatasetSpec, "judge": JudgeSpec, "loss": LossSpec,
+}  # fmt: skip
 """The kinds of entry, by the word that `ganzoo list KIND` takes."""
 
 

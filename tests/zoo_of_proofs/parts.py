@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
-from ganzoo_core import Adam, Discriminator, Generator, ModelConfig
+from ganzoo_core import Adam, Discriminator, GANConfig, Generator
 
 
-class Small(ModelConfig):
+class Small(GANConfig):
     """What `GAN` reads from a configuration."""
 
     optim_d: Adam = Adam(lr=1e-2)

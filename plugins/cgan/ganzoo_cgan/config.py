@@ -4,41 +4,36 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ganzoo_core import Adam, ModelConfig
+from ganzoo_core import GANConfig, NormedConfig
 
 REPORT_GROUPS = (18, 29, 39, 49, 59)
 """The report's six age groups: 0-18, 19-29, 30-39, 40-49, 50-59, 60+."""
 
 FAST = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}}
+SMOOTH = {"kind": "bce", "real_target": 0.9}
 REPORT = {"data": {"size": 64}, "train": {"batch": 128, "checkpoint_every": 200}}
+SLOW = {"kind": "sgd", "lr": 0.1, "momentum": 0.5}
 
 
-class CGANConfig(ModelConfig):
+class CGANConfig(GANConfig):
     """`[model]` of cgan."""
 
     groups: tuple[int, ...] = REPORT_GROUPS
     """Inclusive upper edges of the age groups, in years; empty to use the data's own labels."""
+    reading: Literal["notebook", "slides", "mirza"] = "notebook"
+    """The report's two readings (label maps joined after D's first conv, or to the image), or the
+    perceptrons of the founding paper."""
     width: int = Field(64, ge=4)
     """Channels of the widest maps; deeper ones have multiples of it."""
     latent: int = Field(100, ge=1)
     """Length of z."""
     prior: Literal["uniform", "normal"] = "uniform"
     """z ~ U(-1, 1) as in the report, or N(0, 1)."""
-    discriminator: Literal["notebook", "slides"] = "notebook"
-    """The report's two readings: label maps joined after the first conv, or to the image."""
     output: Literal["tanh", "relu"] = "tanh"
     """relu is what the report's slide says, an obvious slip: data lie in [-1, 1]."""
-    real_target: float = Field(1.0, gt=0.5, le=1)
-    """Below 1: one-sided label smoothing; the report uses 0.9."""
-    half: bool = False
-    """Halve the discriminator's loss, as the slide does; the notebook sums."""
+    discriminator: NormedConfig = NormedConfig()
     augment: str = ""
     """What D sees images through, such as "flip,translation"; see `ganzoo_core.data.augment`."""
-    optim_d: Adam = Adam()
-    optim_g: Adam = Adam()
-    ema: float | None = None
-    """Half-life of the generator's average, in images; none in the report."""
-    epochs: float = Field(50, gt=0)
 
     presets: ClassVar = {
         "tiny": {
@@ -47,15 +42,28 @@ class CGANConfig(ModelConfig):
             "train": {"batch": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {
-            "model": {"width": 32, "real_target": 0.9, "ema": 5000.0, **FAST},
+            "model": {"width": 32, "loss": SMOOTH, "ema": 5000.0, **FAST},
             "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
             "train": {"batch": 32, "steps": 3000},
         },
         "good": {
-            "model": {"width": 64, "real_target": 0.9, "ema": 10000.0},
+            "model": {"width": 64, "loss": SMOOTH, "ema": 10000.0},
             "data": {"name": "people", "size": 64, "count": 20000, "variety": 0.5},
             "train": {"batch": 64, "steps": 6000, "sample_every": 500},
         },
+        "fashion": {
+            "model": {"width": 32, "loss": SMOOTH, "ema": 20000.0, **FAST},
+            "data": {"name": "fashion-mnist", "size": 32, "channels": 1},
+            "train": {"batch": 128, "steps": 6000, "sample_every": 1000},
+        },
         "report-notebook": {**REPORT},
-        "report-slides": {"model": {"discriminator": "slides", "half": True}, **REPORT},
+        "report-slides": {
+            "model": {"reading": "slides", "loss": {"kind": "bce", "half": True}},
+            **REPORT,
+        },
+        "mirza": {
+            "model": {"reading": "mirza", "groups": (), "optim_d": SLOW, "optim_g": SLOW},
+            "data": {"name": "mnist", "size": 28, "channels": 1},
+            "train": {"batch": 100},
+        },
     }

@@ -3,7 +3,8 @@
 Paper: Conditional Generative Adversarial Nets (Mirza and Osindero 2014, arXiv 1411.1784), in the
 convolutional form of Radford et al. 2015 (arXiv 1511.06434).
 Source: the report AI2100---Project by srikaran-p, trained on WIKI. Its notebook and its slides
-disagree, so both are here (preset `report-notebook` and `report-slides`):
+disagree, so both are here (preset `report-notebook` and `report-slides`); the paper's own
+perceptrons are in `mirza.py`.
 
 - notebook: D takes the image, and the one-hot label maps join after the first conv. 2,777,856
   parameters; no biases; D's loss is a sum.
@@ -11,8 +12,9 @@ disagree, so both are here (preset `report-notebook` and `report-slides`):
   weights; the last needs padding 1 to fit 2x2); D's loss is halved. The slides end G in ReLU, a
   slip: the data lie in [-1, 1]; tanh is the default and `output = "relu"` the slide's reading.
 
-What differs from the report: any size that is a power of two from 32 up, any number of classes,
-grey or colour, and an optional average of G. At 64 px and six classes all counts are the report's.
+What differs from the report: 32, 64 or 128 px, any number of classes, grey or colour, any loss,
+another norm in D, and an optional average of G. At 64 px and six classes all counts are the
+report's.
 
 Shapes: N batch, Z latent, K classes, W width, S size.
 """
@@ -23,16 +25,20 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from ganzoo_cgan.mirza import MirzaDiscriminator, MirzaGenerator, one_hot
 from ganzoo_core import GAN, Discriminator, Generator
 from ganzoo_core.data.augment import Augment
-from ganzoo_core.losses import BCE
+from ganzoo_core.interfaces import NORMS
+from ganzoo_core.losses import make_loss
+
+SIZES = (32, 64, 128, 256)
 
 
 def check_size(size):
     """Refuse sizes that halving does not bring to 4 px."""
-    if size < 32 or size & (size - 1):
+    if size not in SIZES:
         raise ValueError(
-            f"data.size: cgan draws 32, 64, 128 ... px, not {size}: --set data.size=64"
+            f"data.size: cgan draws 32, 64, 128 or 256 px, not {size}: --set data.size=64"
         )
 
 
@@ -41,6 +47,7 @@ class CGenerator(Generator):
 
     def __init__(self, config, size, channels, classes):
         super().__init__()
+        check_size(size)
         self.latent_dim, self.classes, self.prior = config.latent, classes, config.prior
         doublings = int(math.log2(size)) - 3
         widths = [config.width * 2**i for i in reversed(range(doublings + 1))]  # 512 256 128 64
@@ -67,17 +74,20 @@ class NotebookDiscriminator(Discriminator):
     def __init__(self, config, size, channels, classes):
         super().__init__()
         self.classes = classes
-        w, halvings = config.width, int(math.log2(size)) - 2
+        w, halvings, norm = config.width, int(math.log2(size)) - 2, NORMS[config.discriminator.norm]
         self.first = nn.Sequential(nn.Conv2d(channels, w, 4, 2, 1, bias=False), nn.ReLU())
         widths = [w + classes, *(w * 2**i for i in range(1, halvings))]  # 70 128 256 512
-        layers = [m for a, b in pairwise(widths) for m in down(a, b)]
-        self.rest = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False))
+        self.rest = nn.Sequential(*(m for a, b in pairwise(widths) for m in down(a, b, norm)))
+        self.last = nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)
+
+    def features(self, image, label=None):
+        """Return the maps before the logit, [N, 8W, 4, 4] at 64 px."""
+        h = self.first(image)  # [N, W, S/2, S/2]
+        return [self.rest(torch.cat([h, maps(label, self.classes, h)], 1))]  # W + K -> 8W
 
     def forward(self, image, label=None):
         """Return logits [N] of images [N, C, S, S] and labels [N]."""
-        h = self.first(image)  # [N, W, S/2, S/2]
-        h = torch.cat([h, maps(label, self.classes, h)], 1)  # [N, W + K, S/2, S/2]
-        return self.rest(h).flatten()  # .. [N, 8W, 4, 4] -> [N]
+        return self.last(self.features(image, label)[0]).flatten()
 
 
 class SlidesDiscriminator(Discriminator):
@@ -86,17 +96,21 @@ class SlidesDiscriminator(Discriminator):
     def __init__(self, config, size, channels, classes):
         super().__init__()
         self.classes = classes
-        w, halvings = config.width, int(math.log2(size)) - 1
+        w, halvings, norm = config.width, int(math.log2(size)) - 1, NORMS[config.discriminator.norm]
         # 64 70 128 256 512: the slides' odd 70 is the notebook's 64 + 6
         widths = [w, w + classes, *(w * 2**i for i in range(1, halvings - 1))]
         layers = [nn.Conv2d(channels + classes, w, 4, 2, 1, bias=False), nn.ReLU()]
-        layers += [m for a, b in pairwise(widths) for m in down(a, b)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 2, 1, bias=False))
+        layers += [m for a, b in pairwise(widths) for m in down(a, b, norm)]
+        self.layers = nn.Sequential(*layers)
+        self.last = nn.Conv2d(widths[-1], 1, 4, 2, 1, bias=False)
+
+    def features(self, image, label=None):
+        """Return the maps before the logit, [N, 8W, 2, 2] at 64 px."""
+        return [self.layers(torch.cat([image, maps(label, self.classes, image)], 1))]  # from C + K
 
     def forward(self, image, label=None):
         """Return logits [N] of images [N, C, S, S] and labels [N]."""
-        h = torch.cat([image, maps(label, self.classes, image)], 1)  # [N, C + K, S, S]
-        return self.layers(h).flatten()  # [N, 512, 2, 2] -> [N]
+        return self.last(self.features(image, label)[0]).flatten()
 
 
 def up(a, b, stride=2, padding=1):
@@ -105,14 +119,9 @@ def up(a, b, stride=2, padding=1):
     return conv, nn.BatchNorm2d(b), nn.ReLU()
 
 
-def down(a, b):
-    """Return conv, BatchNorm, ReLU: halves the edge."""
-    return nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()
-
-
-def one_hot(label, classes, like):
-    """Return [N, K], one where the class is; torch's own reads the labels back from a GPU."""
-    return (label[:, None] == torch.arange(classes, device=label.device)).to(like)
+def down(a, b, norm):
+    """Return conv, norm, ReLU: halves the edge."""
+    return nn.Conv2d(a, b, 4, 2, 1, bias=False), norm(b), nn.ReLU()
 
 
 def maps(label, classes, like):
@@ -128,13 +137,19 @@ class CGAN(GAN):
     """
 
     conditional = True
+    readings = {
+        "notebook": (CGenerator, NotebookDiscriminator),
+        "slides": (CGenerator, SlidesDiscriminator),
+        "mirza": (MirzaGenerator, MirzaDiscriminator),
+    }
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        check_size(info.size)
         shape = (info.size, info.channels, len(info.classes))
-        readings = {"notebook": NotebookDiscriminator, "slides": SlidesDiscriminator}
-        self.generator = CGenerator(config, *shape)
-        self.discriminator = readings[config.discriminator](config, *shape)
+        generator, discriminator = self.readings[config.reading]
+        self.generator, self.discriminator = (
+            generator(config, *shape),
+            discriminator(config, *shape),
+        )
         self.augment = Augment(config.augment) if config.augment else None
-        self.loss = BCE(real_target=config.real_target, half=config.half)
+        self.loss = make_loss(config.loss)

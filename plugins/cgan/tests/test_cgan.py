@@ -1,17 +1,21 @@
 """cGAN against the report: counts, shapes, both readings, options, sizes, empty groups."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from ganzoo_cgan.config import REPORT_GROUPS, CGANConfig
 from ganzoo_cgan.model import CGAN
 from torch import nn
+from workbench import drawn, trainer
 
 from ganzoo_core import config, train
 from ganzoo_core.config import DataConfig
 from ganzoo_core.data import group_names
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.interfaces import DataInfo, Dataset, SeededNoise, Table
+from ganzoo_core.zoo import zoo
 
 SIX = group_names(REPORT_GROUPS)
 
@@ -45,20 +49,20 @@ def outputs(net, kinds, *inputs):
 
 
 def test_the_notebooks_parameter_counts():
-    model = build(discriminator="notebook")
+    model = build(reading="notebook")
     assert count(model.generator) == 3_625_856
     assert count(model.discriminator) == 2_777_856
 
 
 def test_the_slides_weight_counts():
-    model = build(discriminator="slides")
+    model = build(reading="slides")
     assert count(model.generator) == 3_625_856
     assert count(model.discriminator, (nn.Conv2d,)) == 2_853_888
 
 
 def test_no_convolution_has_a_bias_and_all_kernels_are_four():
     for reading in ("notebook", "slides"):
-        convs = [m for m in build(discriminator=reading).modules() if hasattr(m, "kernel_size")]
+        convs = [m for m in build(reading=reading).modules() if hasattr(m, "kernel_size")]
         assert len(convs) == 5 + (5 if reading == "notebook" else 6)
         assert all(m.kernel_size == (4, 4) and m.bias is None for m in convs)
 
@@ -85,7 +89,7 @@ def test_the_generators_stages():
     ],
 )
 def test_the_discriminators_stages(reading, shapes):
-    net = build(discriminator=reading).discriminator
+    net = build(reading=reading).discriminator
     images = torch.zeros(2, 3, 64, 64), torch.tensor([0, 5])
     assert outputs(net, nn.Conv2d, *images) == shapes
     assert net(*images).shape == (2,)
@@ -99,7 +103,7 @@ def test_the_discriminators_stages(reading, shapes):
 
 @pytest.mark.parametrize("reading", ["notebook", "slides"])
 def test_the_label_changes_both_networks_answers(reading):
-    model = build(size=32, width=8, discriminator=reading).eval()
+    model = build(size=32, width=8, reading=reading).eval()
     z, image, labels = torch.ones(2, 100), torch.zeros(2, 3, 32, 32), torch.tensor([0, 3])
     with torch.no_grad():
         a, b = model.generator(z, labels)
@@ -112,6 +116,59 @@ def test_ages_are_cut_as_in_the_report():
     assert SIX == ("0-18", "19-29", "30-39", "40-49", "50-59", "60+")
 
 
+def test_mirzas_parameter_counts_and_widths():
+    model = build(28, 1, tuple("0123456789"), reading="mirza")
+    assert count(model.generator) == 2_413_984
+    assert count(model.discriminator) == 1_224_351
+    z, image, label = torch.ones(2, 100), torch.zeros(2, 1, 28, 28), torch.tensor([0, 9])
+    assert outputs(model.generator, nn.Linear, z, label) == [(200,), (1000,), (1200,), (784,)]
+    shapes = outputs(model.discriminator, nn.Linear, image, label)
+    assert shapes == [(5 * 240,), (5 * 50,), (4 * 240,), (1,)]
+    drops = [m.p for m in model.modules() if isinstance(m, nn.Dropout)]
+    assert drops == [0.5] * 5
+
+
+@pytest.mark.parametrize("size", [24, 33])
+def test_mirza_draws_any_size(size):
+    model = build(size, 3, ("a", "b"), reading="mirza")
+    assert model.sample(3).shape == (3, 3, size, size)
+
+
+# --- losses ---------------------------------------------------------------------------------------
+
+WAYS = [{"kind": kind} for kind in zoo().names("loss")] + [
+    {"kind": "wasserstein", "gradient_penalty": 10}, {"kind": "bce", "dragan": 10},
+    {"kind": "bce", "r1": 10}, {"kind": "bce", "r2": 10},
+    {"kind": "relativistic", "r1": 1, "r2": 1}, {"kind": "hinge", "feature_matching": 1},
+    {"kind": "bce", "real_target": 0.9},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", WAYS, ids=lambda v: "-".join(f"{x}" for x in v.values()))
+def test_every_loss_takes_ten_finite_rounds(loss, tmp_path):
+    penalty = {"r1", "r2", "gradient_penalty", "dragan"} & set(loss)
+    norm = {"norm": "layer" if penalty else "batch"}
+    model = build(32, 3, ("bare", "cap", "cone"), width=4, latent=8, loss=loss, discriminator=norm)
+    before = [p.clone() for p in model.parameters()]
+    run = trainer(CGAN, model=model, images=drawn(size=32), batch=8, steps=10, log_every=1)
+    run.run(tmp_path)
+    records = run.watcher.records
+    assert len(records) == 10
+    keys = ("d", "g", "d_real", "d_fake", "d_accuracy")
+    assert all(math.isfinite(r[key]) for r in records for key in keys)
+    assert not any(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("norm", ["instance", "layer", "none"])
+@pytest.mark.parametrize("reading", ["notebook", "slides"])
+def test_norms_that_look_at_one_image_let_penalties_through(norm, reading):
+    model = build(32, 1, width=4, reading=reading, discriminator={"norm": norm}, loss={"r1": 1})
+    assert model.stages()
+    images, labels = torch.randn(3, 1, 32, 32), torch.tensor([0, 1, 2])
+    alone = torch.cat([model.discriminator(images[i : i + 1], labels[i : i + 1]) for i in range(3)])
+    assert torch.allclose(model.discriminator(images, labels), alone, atol=1e-5)
+
+
 # --- options --------------------------------------------------------------------------------------
 
 
@@ -119,7 +176,7 @@ def test_label_smoothing_is_one_sided():
     real, fake = torch.tensor([1.5]), torch.tensor([-0.5])
     p, q = torch.sigmoid(real), torch.sigmoid(fake)
     for target in (1.0, 0.9):
-        loss = build(size=32, width=4, real_target=target).loss
+        loss = build(size=32, width=4, loss={"kind": "bce", "real_target": target}).loss
         by_hand = -(target * p.log() + (1 - target) * (1 - p).log()) - (1 - q).log()
         assert loss.d(real, fake).item() == pytest.approx(by_hand.item(), rel=1e-5)
         assert loss.g(fake).item() == pytest.approx(-q.log().item(), rel=1e-5)
@@ -127,7 +184,9 @@ def test_label_smoothing_is_one_sided():
 
 def test_the_slides_halve_the_discriminators_loss():
     logits = torch.tensor([0.3, 2.0]), torch.tensor([-1.0, 0.2])
-    whole, half = (build(size=32, width=4, half=half).loss for half in (False, True))
+    whole, half = (
+        build(size=32, width=4, loss={"kind": "bce", "half": half}).loss for half in (False, True)
+    )
     assert half.d(*logits).item() == pytest.approx(whole.d(*logits).item() / 2)
     assert half.g(logits[1]) == whole.g(logits[1])
 
@@ -150,7 +209,7 @@ def test_the_slips_relu_is_an_option():
 @pytest.mark.parametrize("reading", ["notebook", "slides"])
 @pytest.mark.parametrize(("size", "channels"), [(32, 3), (64, 1), (128, 3), (32, 1)])
 def test_every_size_and_grey(reading, size, channels):
-    model = build(size, channels, width=4, discriminator=reading).eval()
+    model = build(size, channels, width=4, reading=reading).eval()
     images = model.sample(3, label=[0, 5, 2])
     assert images.shape == (3, channels, size, size) and images.abs().max() <= 1
     assert model.discriminator(images, torch.tensor([0, 5, 2])).shape == (3,)
@@ -165,7 +224,7 @@ def test_a_bad_size_is_one_line(size, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "bad", ["model.widht=3", "model.width=2", "model.real_target=0.4", "model.prior=beta"]
+    "bad", ["model.widht=3", "model.width=2", "model.loss.real_target=0.4", "model.prior=beta"]
 )
 def test_a_bad_option_is_one_line(bad):
     with pytest.raises(UsageError, match=bad.split("=")[0]) as error:
@@ -193,9 +252,9 @@ def test_the_reports_settings(preset, half):
     for optim in (tree.model.optim_d, tree.model.optim_g):
         assert (optim.lr, optim.betas) == (2e-4, (0.5, 0.999))
     assert (tree.model.latent, tree.model.prior, tree.model.width) == (100, "uniform", 64)
-    assert tree.model.half is half and tree.model.ema is None
+    assert tree.model.loss.half is half and tree.model.ema is None
     assert tree.model.groups == REPORT_GROUPS
-    assert tree.model.discriminator == preset.removeprefix("report-")
+    assert tree.model.reading == preset.removeprefix("report-")
 
 
 # --- training -------------------------------------------------------------------------------------
