@@ -194,7 +194,7 @@ def test_ctrl_c_at_the_launcher_saves_and_resumes_exactly(ganzoo, hooks, tmp_pat
     for words in (("resume", "parts"), (*RUN, "--out", "straight")):
         done = ganzoo(*words, cwd=tmp_path, ranks=2)  # as torchrun starts them
         assert done.codes == (0, 0), done.err
-        assert done.out.count("weights") == 1
+        assert [x.split()[0] for x in done.out.splitlines()].count("weights") == 1
     assert differences(last_state(tmp_path / "parts"), last_state(tmp_path / "straight")) == []
     assert rounds(tmp_path / "parts") == [5, 10, 15, 20]
 

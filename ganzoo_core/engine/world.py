@@ -36,19 +36,23 @@ class World:
         return self.rank == 0
 
     @staticmethod
-    def join(device: torch.device) -> World:
-        """Join the ranks that torchrun (or Slurm through it) announces in the environment.
-
-        NCCL on GPUs, gloo on CPUs. Without such an announcement the process is alone.
-        """
+    def announced() -> World:
+        """Return the ranks that torchrun (or Slurm through it) announces in the environment;
+        without such an announcement the process is alone."""
         size = int(os.environ.get("WORLD_SIZE", "1"))
-        if size < 2 or "RANK" not in os.environ:
-            return World()
-        if not dist.is_initialized():
+        return World(int(os.environ["RANK"]), size) if size > 1 and "RANK" in os.environ else World()
+
+    @staticmethod
+    def join(device: torch.device) -> World:
+        """Join the announced ranks: NCCL on GPUs, gloo on CPUs."""
+        world = World.announced()
+        if world.size > 1 and not dist.is_initialized():
             if device.type == "cuda":
                 torch.cuda.set_device(device)
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
-        return World(dist.get_rank(), dist.get_world_size())
+            with listening():
+                backend = "nccl" if device.type == "cuda" else "gloo"
+                dist.init_process_group(backend, timeout=PATIENCE)
+        return world
 
     def leave(self) -> None:
         """Leave the ranks."""

@@ -77,10 +77,7 @@ def train(
         tree = config.build(model, preset=preset, patches=patches)
     else:
         tree = object_config(model, patches)
-    # Refused before the data are decoded, which may take minutes: device, precision, --out.
-    place = resolve_device(tree.train.device)
-    resolve_precision(tree.train.precision, place)
-    world = World.join(place)
+    world = meet(tree.train)
     if out is not None and world.main:
         refuse_taken(Path(out))
     judges = judging.seek(model, tree)
@@ -96,6 +93,18 @@ def train(
     except errors.GanzooError:
         folder.withdraw()
         raise
+
+
+def meet(train: TrainConfig) -> World:
+    """Join the other ranks, once it is sure that this one can run: data may take minutes.
+
+    Raises:
+        UsageError: no such device, precision, or split of the batch. Every rank finds that alone.
+    """
+    place = resolve_device(train.device)
+    resolve_precision(train.precision, place)
+    World.announced().parts(train.batch, train.accumulate)
+    return World.join(place)
 
 
 def data_patch(data: str | None) -> dict[str, Any]:
@@ -288,7 +297,7 @@ def resume(
     else:
         preset = tree["run"].get("preset", "")
         built = config.build(name, preset=preset, patches=patches, resolved=True)
-    world = World.join(resolve_device(built.train.device))
+    world = meet(built.train)
     progress = Progress(quiet, silent=not world.main)
     groups = tuple(getattr(built.model, "groups", ()))
     judges = judging.seek(model or name, built, tree.get("made", {}).get("judges", {}))
