@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from workbench import drawn, make, trainer
-from zoo_of_proofs import VAE, Judged, Pixels, Triplets
+from zoo_of_proofs import VAE, Handicapped, Judged, Pixels, Triplets
 from zoo_of_proofs.lazy import LazyADA
 from zoo_of_proofs.plain import PlainGAN
 from zoo_of_proofs.relative import RelativeGAN
@@ -17,7 +17,10 @@ from ganzoo_core.engine.world import World
 from ganzoo_core.files import save_tensors
 from ganzoo_core.interfaces import Draw
 
-MODELS = {c.__name__: c for c in (VAE, Judged, LazyADA, Pixels, Triplets, PlainGAN, RelativeGAN)}
+MODELS = {
+    c.__name__: c
+    for c in (VAE, Handicapped, Judged, LazyADA, Pixels, Triplets, PlainGAN, RelativeGAN)
+}
 CPU = torch.device("cpu")
 
 

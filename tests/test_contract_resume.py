@@ -87,7 +87,7 @@ class Often(LazyADA):
     def stages(self):
         (stage,) = super().stages()
         d, r1, g = stage.steps
-        d = replace(d, repeat=3, when=lambda round: round not in {4, 5})
+        d = replace(d, repeat=3, when=lambda t: t.round not in {4, 5})
         return (replace(stage, steps=(d, r1, replace(g, every=2, repeat=2)), rounds=9),)
 
 

@@ -129,9 +129,9 @@ def test_each_repetition_gets_a_fresh_draw_and_the_next_step_shares_the_last():
     run = trainer(Repeats)
     seen = []
     play = run.step
-    run.step = lambda step, turns: (
+    run.step = lambda step, turns, go: (
         seen.append((step.name, turns[0].place[2:], turns[0])),
-        play(step, turns),
+        play(step, turns, go),
     )
     run.play(run.plan.legs[0])
     run.play(run.plan.legs[0])

@@ -80,7 +80,7 @@ def test_the_average_moves_in_rounds_that_skip_its_player(tmp_path):
         def stages(self):
             (stage,) = super().stages()
             d, _, g = stage.steps
-            return (replace(stage, steps=(d, replace(g, when=lambda r: r == 0)), rounds=40),)
+            return (replace(stage, steps=(d, replace(g, when=lambda t: t.round == 0)), rounds=40),)
 
     run = trainer(Once)
     run.run(tmp_path)
@@ -165,7 +165,7 @@ def test_rounds_of_a_stage_count_from_its_start(tmp_path):
         def stages(self):
             gan, encoder = super().stages()
             (step,) = encoder.steps
-            step = replace(step, when=lambda round: seen.append(round) or True)
+            step = replace(step, when=lambda t: seen.append(t.round) or True)
             return (gan, replace(encoder, steps=(step,)))
 
     trainer(Counts).run(tmp_path)

@@ -217,10 +217,10 @@ from zoo_of_proofs import EncoderGAN
 
 run = trainer(EncoderGAN, log_every=4, checkpoint_every=5)
 step = run.step
-def stepping(what, turn):
+def stepping(*what):
     if run.round == 7:  # in the middle of a stage, of a line and of a checkpoint's interval
         os.kill(os.getpid(), getattr(signal, sys.argv[1]))
-    step(what, turn)
+    step(*what)
 run.step = stepping
 try:
     run.run(Path(sys.argv[2]))

@@ -11,7 +11,7 @@ from jobs import MODELS
 from workbench import differences, drawn, make, trainer
 
 from ganzoo_core.data.draws import Batches
-from ganzoo_core.engine.turn import EngineTurn, Log
+from ganzoo_core.engine.turn import EngineTurn, Log, Scene
 from ganzoo_core.files import load_tensors
 from ganzoo_core.interfaces import Batch, Draw
 
@@ -55,7 +55,7 @@ def test_two_ranks_are_one_rank_at_the_same_global_batch(name, ganzoo, tmp_path)
     assert len(lines) == 0 or torch.isfinite(lines).all()
 
 
-@pytest.mark.parametrize("name", ["LazyADA", "Judged", "Triplets"])
+@pytest.mark.parametrize("name", ["LazyADA", "Judged", "Triplets", "Handicapped"])
 def test_ranks_hold_the_same_bits_buffers_included(name, ganzoo, tmp_path):
     done = ganzoo(name, str(tmp_path), OPTIONS, cwd=tmp_path, ranks=2, call="jobs:trained")
     assert done.codes == (0, 0), done.err
@@ -117,8 +117,8 @@ def test_draws_are_split_by_rank(ganzoo, tmp_path):
 
 
 def turn(part, parts):
-    batch = Batch(size=8 // parts)
-    return EngineTurn(batch, torch.zeros(()), (0, "gan", 1, 0), Log(), None, part=part, parts=parts)
+    scene = Scene(seed=0, stage="gan", seen=torch.zeros(()), log=Log(), parts=parts)
+    return EngineTurn(scene, Batch(size=8 // parts), 1, 0, part)
 
 
 @pytest.mark.parametrize("kind", ["normal", "uniform", "unit"])
@@ -135,8 +135,8 @@ def test_noise_for_weights_is_the_same_on_every_rank():
     drawn_twice = []
     for one in turns:
         one.noise(8 // one._noise.parts, 3)
-        with one.alike():
-            drawn_twice.append(one.noise(5, 3))
+        with one.alike("d"):
+            drawn_twice.append(torch.cat([one.noise(5, 3), torch.rand(5, 3)]))
         assert one._noise.parts in {1, 2}
     assert all(torch.equal(drawn_twice[0], other) for other in drawn_twice)
     after = torch.cat([t.noise(4) for t in turns[1:]])

@@ -42,6 +42,12 @@ class Average:
             old.copy_(new)
 
     @torch.no_grad()
+    def begin(self) -> None:
+        """Make the live weights the average."""
+        for shadow, live in (*self.floats, *self.integers):
+            shadow.copy_(live)
+
+    @torch.no_grad()
     def settle(self) -> None:
         """Make the average the live weights."""
         for shadow, live in (*self.floats, *self.integers):

@@ -102,4 +102,15 @@ def rounds_of(
         raise UsageError(
             f"stage {stage.name!r} needs a length in rounds: --set train.{stage.name}.rounds=N"
         )
-    return max(1, math.ceil(source.epochs * images / (batch * draws_per_round(stage))))
+    return rounds_in(source.epochs, stage, batch, images)
+
+
+def rounds_in(epochs: float, stage: Stage, batch: int, images: int) -> int:
+    """Return how many rounds of a stage so many passes over the data take, one at least.
+
+    Raises:
+        UsageError: the stage has no data.
+    """
+    if stage.draw.how == "none":
+        raise UsageError(f"stage {stage.name!r} has no data to pass over: count in rounds")
+    return max(1, math.ceil(epochs * images / (batch * draws_per_round(stage))))

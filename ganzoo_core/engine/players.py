@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -35,8 +35,12 @@ class ActivePlayer:
         """Add the gradient of a loss, into this player's parameters only."""
         torch.autograd.backward(self.scaler.scale(loss), inputs=list(self.params.values()))
 
-    def step(self, world: World, clip: float | None) -> None:
-        """Reduce the gradients over the ranks, clip them, and step."""
+    def step(self, world: World, clip: float | None, go: bool | Tensor = True) -> None:
+        """Reduce the gradients over the ranks, clip them, and step.
+
+        Args:
+            go: a 0-d bool tensor takes the step back where it says no, without being read.
+        """
         if world.size > 1:
             for param in self.params.values():
                 if param.grad is None:  # every rank must send the same tensors
@@ -45,8 +49,34 @@ class ActivePlayer:
         if clip is not None:
             self.scaler.unscale_(self.optim)
             torch.nn.utils.clip_grad_norm_(list(self.params.values()), clip, foreach=True)
-        self.scaler.step(self.optim)
+        with self.reversible(world.all(go)) if isinstance(go, Tensor) else nullcontext():
+            self.scaler.step(self.optim)
         self.scaler.update()
+
+    @contextmanager
+    def reversible(self, go: Tensor) -> Iterator[None]:
+        """Put weights and optimiser back as they were unless `go`; nothing waits for the device.
+        A state that the step began counts as zero before it."""
+        before = {name: value.clone() for name, value in self.moving()}
+        yield
+        with torch.no_grad():
+            for name, value in self.moving():
+                old = before.get(name, torch.zeros_like(value))
+                value.copy_(torch.where(go.to(value.device), value, old))
+
+    def moving(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield all that a step changes: weights, and the optimiser's state by name."""
+        for name, param in self.params.items():
+            yield name, param.detach()
+            for key, value in self.optim.state.get(param, {}).items():
+                if isinstance(value, Tensor):
+                    yield f"{name}.{key}", value
+
+    def restart(self) -> None:
+        """Forget the past: the optimiser's state, and the average, which begins at the weights."""
+        self.optim.state.clear()
+        if self.average:
+            self.average.begin()
 
     def rate(self, factor: float) -> None:
         """Set every learning rate to a share of its own."""

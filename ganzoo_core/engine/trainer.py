@@ -16,15 +16,15 @@ from ganzoo_core.data import Batches, Images
 from ganzoo_core.engine.average import with_averages
 from ganzoo_core.engine.checkpoints import latest, save_checkpoint
 from ganzoo_core.engine.place import fits_on, prepared
-from ganzoo_core.engine.plan import Leg, make_plan, rate_factor
+from ganzoo_core.engine.plan import Leg, make_plan, rate_factor, rounds_in
 from ganzoo_core.engine.players import ActivePlayer, Freezer, part
-from ganzoo_core.engine.setup import Setup, require_compiler, seed_torch
+from ganzoo_core.engine.setup import Setup, require_compiler
 from ganzoo_core.engine.signals import Stop
-from ganzoo_core.engine.turn import EngineTurn, Log
+from ganzoo_core.engine.turn import EngineTurn, Log, Scene
 from ganzoo_core.engine.world import World
 from ganzoo_core.errors import DivergedError, Interrupted, WeightsError
 from ganzoo_core.files import copy_strictly
-from ganzoo_core.interfaces import Model, Step, seed_at
+from ganzoo_core.interfaces import Model, Stage, Step, seed_at
 
 NOTICE = 50
 """Rounds within which a value that is not finite is noticed."""
@@ -123,17 +123,22 @@ class Trainer:
 
     def turns(self, leg: Leg, round: int, draw: int) -> list[EngineTurn]:
         """Draw a fresh batch, number `draw` of this round of the stage, in its micro-batches."""
-        place = (self.seed, leg.stage.name, round, draw)
+        scene = self.scene(leg.stage)
         batch = self.batches[leg.stage.name](round * leg.draws + draw)
         micros, first = self.config.accumulate, self.world.rank * self.config.accumulate
         bounds = [len(batch) * i // micros for i in range(micros + 1)]
-        return [
-            EngineTurn(
-                batch[bounds[i] : bounds[i + 1]] if micros > 1 else batch, self.seen, place,
-                self.log, self.freezer.thaw, part=first + i, parts=self.parts, world=self.world,
-            )
-            for i in range(micros)
-        ]  # fmt: skip
+        shares = [batch[bounds[i] : bounds[i + 1]] for i in range(micros)]
+        return [EngineTurn(scene, x, round, draw, first + i) for i, x in enumerate(shares)]
+
+    def scene(self, stage: Stage) -> Scene:
+        """Return what all turns of a stage share."""
+        size, images = self.config.batch, len(self.images) if self.images else 0
+        return Scene(
+            seed=self.seed, stage=stage.name, seen=self.seen, log=self.log, world=self.world,
+            parts=self.parts, thaw=self.freezer.thaw,
+            rounds=lambda epochs: rounds_in(epochs, stage, size, images),
+            restart=lambda player: self.players[player].restart(),
+        )  # fmt: skip
 
     def play(self, leg: Leg) -> None:
         """Pass once through a stage's steps."""
@@ -145,14 +150,14 @@ class Trainer:
             self.players[name].rate(factor)
         turns, draw = self.turns(leg, round, 0), 0
         for step in leg.stage.steps:
-            runs = round % step.every == 0 and (step.when is None or step.when(round))
+            go = asked(step, turns[-1])
             for repetition in range(step.repeat):
                 draw += repetition > 0
-                if not runs:
+                if go is False:
                     continue
                 if repetition:
                     turns = self.turns(leg, round, draw)
-                self.step(step, turns)
+                self.step(step, turns, go)
         self.round += 1
         self.seen += self.config.batch
         self.world.mean_([b for b in self.model.buffers() if b.is_floating_point()])
@@ -166,7 +171,7 @@ class Trainer:
         """Return the round in which a player first learns."""
         return next(leg.start for leg in self.plan.legs if player in leg.players)
 
-    def step(self, step: Step, turns: list[EngineTurn]) -> None:
+    def step(self, step: Step, turns: list[EngineTurn], go: bool | Tensor = True) -> None:
         """One optimiser step: the other players frozen, the loss minimised, `after` run."""
         self.freezer.only(step.player)
         player, low = self.players[step.player], self.setup.dtype != torch.float32
@@ -174,14 +179,14 @@ class Trainer:
         for turn in turns:
             if len(turns) > 1:  # to save memory, nothing is kept from one step to the next
                 turn.forget()
-            seed_torch(self.device, seed_at(*turn.place, step.name))
+            turn.seed(step.name)
             with torch.autocast(self.device.type, self.setup.dtype, enabled=low):
                 loss = step.loss(turn)
             player.backward(loss / len(turns))
             turn.log(**{step.name: loss})
-        player.step(self.world, self.config.clip)
+        player.step(self.world, self.config.clip, go)
         if step.after:
-            with torch.no_grad(), turns[-1].alike():
+            with torch.no_grad(), turns[-1].alike(step.name):
                 step.after(turns[-1])
 
     # --- the run -----------------------------------------------------------------------------
@@ -393,3 +398,12 @@ class Trainer:
         self.seconds = float(checkpoint.about.get("seconds", 0))
         self.seen.fill_(self.round * self.config.batch)
         return skipped
+
+
+@torch.no_grad()
+def asked(step: Step, turn: EngineTurn) -> bool | Tensor:
+    """Tell whether a step is due in a round: a tensor leaves it to the device."""
+    if turn.round % step.every:
+        return False
+    answer = True if step.when is None else step.when(turn)
+    return answer if isinstance(answer, Tensor) else bool(answer)

@@ -40,7 +40,9 @@ class World:
         """Return the ranks that torchrun (or Slurm through it) announces in the environment;
         without such an announcement the process is alone."""
         size = int(os.environ.get("WORLD_SIZE", "1"))
-        return World(int(os.environ["RANK"]), size) if size > 1 and "RANK" in os.environ else World()
+        return (
+            World(int(os.environ["RANK"]), size) if size > 1 and "RANK" in os.environ else World()
+        )
 
     @staticmethod
     def join(device: torch.device) -> World:
@@ -100,6 +102,10 @@ class World:
         with listening():
             dist.all_reduce(raised, dist.ReduceOp.MAX)
         return bool(raised.item())
+
+    def all(self, flag: Tensor) -> Tensor:
+        """Return whether every rank says yes, 0-d bool; ranks that differed would drift apart."""
+        return flag if self.size < 2 else self.mean(flag.float()) == 1
 
     def share(self, value: Any) -> Any:
         """Return rank 0's value on every rank."""

@@ -41,10 +41,13 @@ class Step:
     """Times a round; each repetition after the first gets a fresh draw."""
     every: int = 1
     """Runs in rounds that this divides."""
-    when: Callable[[int], bool] | None = None
-    """Says for a round of the stage whether the step runs; None for always."""
+    when: Callable[[Turn], bool | Tensor] | None = None
+    """Asked once in each round that `every` leaves; None for always. A bool (from `t.round`) says
+    whether the step runs. A 0-d bool tensor (from buffers) says, on the device, whether a step
+    that runs counts: its loss is computed and logged, weights and optimiser stay as they were."""
     after: Callable[[Turn], None] | None = None
-    """Runs without gradients after the optimiser: weight clipping, ADA's feedback."""
+    """Runs without gradients after the optimiser: weight clipping, ADA's feedback, networks that
+    are initialised again. Noise, torch's own too, is the same on all ranks there."""
 
 
 @dataclass(frozen=True)

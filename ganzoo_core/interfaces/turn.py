@@ -65,6 +65,8 @@ class Turn(Protocol):
     """One step's view of the run; the same object serves all steps of one draw."""
 
     batch: Batch
+    round: int
+    """Of the stage, from 0."""
     seen: Tensor
     """Images seen so far, 0-d float64 on the device, so that schedules stay on the device."""
 
@@ -80,6 +82,13 @@ class Turn(Protocol):
     def mean(self, value: Tensor) -> Tensor:
         """Return the mean of a tensor over all ranks, with its gradient: for losses that compare
         with the mean of the whole batch."""
+
+    def rounds(self, epochs: float) -> int:
+        """Return how many rounds so many passes over the data take in this stage."""
+
+    def restart(self, player: str) -> None:
+        """Let a player forget the past: its optimiser's state goes, its average begins anew at
+        the weights. For `Step.after`, where networks were initialised again."""
 
     def log(self, **values: Tensor) -> None:
         """Log 0-d tensors; they stay on the device until the next line of metrics.jsonl."""

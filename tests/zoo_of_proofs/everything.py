@@ -31,9 +31,10 @@ class Everything(LazyADA):
     def adapt(self, t):
         """Move p; make D anew, from noise of this place in the run."""
         self.strength.update()
-        if int(t.seen) // 8 % AGAIN == AGAIN - 1:
+        if t.round % AGAIN == AGAIN - 1:
             for param in self.discriminator.parameters():
                 param.copy_(0.1 * t.noise(*param.shape))
+            t.restart("d")
 
     def stages(self):
         """Two D steps a round."""
