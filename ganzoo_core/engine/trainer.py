@@ -6,7 +6,6 @@ import math
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,41 +14,18 @@ from ganzoo_core.config import TrainConfig
 from ganzoo_core.data import Batches, Images
 from ganzoo_core.engine.average import with_averages
 from ganzoo_core.engine.checkpoints import latest, save_checkpoint
+from ganzoo_core.engine.guards import NOTICE, RETRIES, require_finite, require_sound
 from ganzoo_core.engine.place import fits_on, prepared
 from ganzoo_core.engine.plan import Leg, make_plan, rate_factor, rounds_in
 from ganzoo_core.engine.players import ActivePlayer, Freezer, part
 from ganzoo_core.engine.setup import Setup, require_compiler
 from ganzoo_core.engine.signals import Stop
 from ganzoo_core.engine.turn import EngineTurn, Log, Scene
+from ganzoo_core.engine.watcher import Watcher
 from ganzoo_core.engine.world import World
 from ganzoo_core.errors import DivergedError, Interrupted, WeightsError
 from ganzoo_core.files import copy_strictly
 from ganzoo_core.interfaces import Model, Stage, Step, seed_at
-
-NOTICE = 50
-"""Rounds within which a value that is not finite is noticed."""
-RETRIES = 3
-"""Times a run that diverged goes back to its last checkpoint."""
-
-
-class Watcher:
-    """Who wants to know how a run goes: the run folder, a progress bar, trackers. This one does
-    not: so are the watchers of all ranks but the first."""
-
-    def advanced(self, round: int, total: int) -> None:
-        """Take note of a round that is done."""
-
-    def logged(self, record: dict[str, Any]) -> None:
-        """Take one line of metrics.jsonl."""
-
-    def sampled(self, model: Model, round: int) -> None:
-        """Draw pictures from the averaged model."""
-
-    def saved(self, path: Path) -> None:
-        """Take note of a checkpoint that is safely on disk."""
-
-    def rewound(self, line: int, why: str) -> None:
-        """Drop the lines after round `line`: the run went back to a checkpoint."""
 
 
 class Trainer:
@@ -274,7 +250,7 @@ class Trainer:
         elif self.due(NOTICE):
             self.finite()
         if self.due(NOTICE):
-            self.sound()
+            require_sound(self.model, self.round)
         if self.due(self.config.sample_every) and self.round < self.plan.total:
             self.watcher.sampled(self.averaged(), self.round)
 
@@ -301,33 +277,7 @@ class Trainer:
         Raises:
             DivergedError: a value is not finite.
         """
-        values = self.log.means(self.world)
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise self.diverged(name)
-        return values
-
-    def sound(self) -> None:
-        """Look at every weight, with one synchronisation.
-
-        Raises:
-            DivergedError: one is not finite.
-        """
-        params = [p.detach() for p in self.model.parameters()]
-        if not params or torch.stack(torch._foreach_norm(params)).sum().isfinite():
-            return
-        for name, param in self.model.named_parameters():
-            if not param.isfinite().all():
-                raise self.diverged(name)
-
-    def diverged(self, what: str) -> DivergedError:
-        """Say what is not finite."""
-        error = DivergedError(
-            f"{what} is not finite at round {self.round}: the last checkpoint is sound; "
-            "lower the learning rate or use --precision fp32, then resume or start anew"
-        )
-        error.what = what
-        return error
+        return require_finite(self.log.means(self.world), self.round)
 
     @property
     def line(self) -> int:
@@ -358,7 +308,7 @@ class Trainer:
             DivergedError: a loss or weight is not finite; the former checkpoint stays.
         """
         values = self.finite() or self.means  # right after a line, nothing is gathered yet
-        self.sound()
+        require_sound(self.model, self.round)
         best = values.get(self.config.best, math.inf)
         self.lowest = min(self.lowest, best)
         about = {
