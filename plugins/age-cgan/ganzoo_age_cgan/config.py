@@ -33,8 +33,6 @@ class AgeCGANConfig(ModelConfig):
     """Of stage 1, the conditional GAN."""
     pairs: int = Field(100_000, ge=1)
     """Of stage 2: generated pairs that the encoder learns from, streamed, each seen once."""
-    batch: int = Field(64, ge=1)
-    """Pairs a round of stage 2; keep it equal to `train.batch`."""
     identity: JudgeConfig = JudgeConfig()
     """The face recogniser of stage 3, frozen."""
     objective: Literal["identity", "pixels", "both"] = "identity"
@@ -47,7 +45,7 @@ class AgeCGANConfig(ModelConfig):
     presets: ClassVar = {
         "tiny": {
             "model": {
-                "width": 8, "latent": 16, "ema": 1000.0, "pairs": 160, "batch": 16, "rounds": 3,
+                "width": 8, "latent": 16, "ema": 1000.0, "pairs": 160, "rounds": 3,
             },
             "data": {"name": "shapes", "size": 32},
             "train": {
@@ -56,7 +54,7 @@ class AgeCGANConfig(ModelConfig):
         },
         "quick": {
             "model": {
-                "width": 32, "real_target": 0.9, "ema": 5000.0, "pairs": 20_000, "batch": 32,
+                "width": 32, "real_target": 0.9, "ema": 5000.0, "pairs": 20_000,
                 "objective": "both", **FAST,
             },
             "data": {**PEOPLE, "size": 64, "count": 6000},

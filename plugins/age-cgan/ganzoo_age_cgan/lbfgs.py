@@ -8,6 +8,8 @@ Wolfe conditions by bisection (Lewis and Overton, Mathematical Programming 141, 
 Shapes: N problems, A of them active, D unknowns of each, M pairs of history.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,6 +39,22 @@ class Minimum:
     """[N] bool: False where the objective was not finite from the start."""
 
 
+@dataclass
+class Points:
+    """Points with their values [A] and gradients [A, D]."""
+
+    x: Tensor
+    value: Tensor
+    grad: Tensor
+
+    def __getitem__(self, rows: Tensor) -> Points:
+        return Points(self.x[rows], self.value[rows], self.grad[rows])
+
+    def put(self, rows: Tensor, new: Points) -> None:
+        """Overwrite some rows."""
+        self.x[rows], self.value[rows], self.grad[rows] = new.x, new.value, new.grad
+
+
 def minimise(
     objective: Objective, start: Tensor, *, rounds: int = 50, memory: int = 10,
     tolerance: float = 1e-5, advance: Callable[[int, int], None] | None = None,
@@ -49,26 +67,29 @@ def minimise(
         advance: told (problems at rest, N) after every round.
     """
     x = start.detach().float().clone()
-    value, grad = evaluate(objective, x, torch.arange(len(x), device=x.device))
+    at = Points(x, *evaluate(objective, x, torch.arange(len(x), device=x.device)))
     history = History(x, memory)
     steps = torch.zeros(len(x), dtype=torch.int64, device=x.device)
-    sound = value.isfinite() & grad.isfinite().all(1)
+    sound = at.value.isfinite() & at.grad.isfinite().all(1)
     active = sound.nonzero().squeeze(1)
     for _ in range(rounds):
         if not len(active):
             break
-        direction = history.direction(grad[active], active)
-        found = line_search(objective, x, value, grad, active, direction, steps[active] == 0)
-        gain = value[active] - found.value
+        here = at[active]
+        direction = history.direction(here.grad, active)
+        unit = (1 / direction.norm(dim=1)).clamp(max=1)  # without history: one unit of length
+        step = torch.where(steps[active] == 0, unit, 1.0)
+        found = line_search(objective, here, active, direction, step)
+        gain = here.value - found.value
         moved = gain > 0
-        rows = active[moved]
-        history.push(found.x[moved] - x[rows], found.grad[moved] - grad[rows], rows)
-        x[rows], value[rows], grad[rows] = found.x[moved], found.value[moved], found.grad[moved]
+        rows, new = active[moved], found[moved]
+        history.push(new.x - here.x[moved], new.grad - here.grad[moved], rows)
+        at.put(rows, new)
         steps[rows] += 1
         active = active[moved & (gain > tolerance * found.value.abs())]
         if advance:
             advance(len(x) - len(active), len(x))
-    return Minimum(x, value, steps, sound)
+    return Minimum(at.x, at.value, steps, sound)
 
 
 def evaluate(objective: Objective, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,42 +134,31 @@ class History:
         return -torch.where(uphill[:, None], grad, q)
 
 
-@dataclass
-class Found:
-    """Where line searches ended, row by row; a row that found nothing is where it began."""
-
-    x: Tensor
-    value: Tensor
-    grad: Tensor
-
-
 def line_search(
-    objective: Objective, x: Tensor, value: Tensor, grad: Tensor, rows: Tensor, direction: Tensor,
-    first: Tensor,
-) -> Found:  # fmt: skip
+    objective: Objective, begin: Points, rows: Tensor, direction: Tensor, step: Tensor
+) -> Points:
     """Search along each direction [A, D] for a step that satisfies the weak Wolfe conditions.
 
     A step too long halves the bracket, one too short doubles it; rows that are done are not
-    evaluated again. A value that is not finite counts as a step too long.
+    evaluated again. A value that is not finite counts as a step too long. Returns the lowest point
+    of each row that gains enough, or where it began.
 
     Args:
-        first: [A] bool, rows without history, whose first trial is one unit of length.
+        step: [A], the first to try.
     """
-    x0, f0 = x[rows], value[rows]
-    slope = (direction * grad[rows]).sum(1)
-    found = Found(x0.clone(), f0.clone(), grad[rows].clone())
-    low, high = torch.zeros_like(f0), torch.full_like(f0, torch.inf)
-    step = torch.where(first, (1 / direction.norm(dim=1)).clamp(max=1), 1.0)
-    open_ = torch.arange(len(rows), device=x.device)
+    every = torch.arange(len(rows), device=rows.device)
+    found, open_ = begin[every], every
+    slope = (direction * begin.grad).sum(1)
+    low, high = torch.zeros_like(step), torch.full_like(step, torch.inf)
     for _ in range(TRIALS):
-        trial = x0[open_] + step[open_, None] * direction[open_]
-        f, g = evaluate(objective, trial, rows[open_])
-        enough = f <= f0[open_] + ARMIJO * step[open_] * slope[open_]  # False for nan
-        enough &= g.isfinite().all(1)
-        flat = (g * direction[open_]).sum(1) >= CURVATURE * slope[open_]
-        better = enough & (f < found.value[open_])
-        for kept, new in ((found.x, trial), (found.value, f), (found.grad, g)):
-            kept[open_[better]] = new[better]
+        along = direction[open_]
+        x = begin.x[open_] + step[open_, None] * along
+        trial = Points(x, *evaluate(objective, x, rows[open_]))
+        enough = trial.value <= begin.value[open_] + ARMIJO * step[open_] * slope[open_]
+        enough &= trial.grad.isfinite().all(1)  # a nan has failed the comparison already
+        flat = (trial.grad * along).sum(1) >= CURVATURE * slope[open_]
+        better = enough & (trial.value < found.value[open_])
+        found.put(open_[better], trial[better])
         high[open_[~enough]] = step[open_[~enough]]
         low[open_[enough]] = step[open_[enough]]
         step = torch.where(high.isfinite(), (low + high) / 2, 2 * low)

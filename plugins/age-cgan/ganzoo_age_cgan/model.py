@@ -62,9 +62,7 @@ class AgeCGAN(GAN):
         self.discriminator = AgeDiscriminator(config, info.size, info.channels, len(info.classes))
         self.encoder = Encoder(config, info.size, info.channels)
         self.loss = BCE(real_target=config.real_target)
-        present = torch.zeros(len(info.classes))
-        present[list(info.present)] = 1
-        self.register_buffer("present", present.nonzero().squeeze(1), persistent=False)
+        self.register_buffer("present", torch.tensor(info.present), persistent=False)
 
     # Stage 1 has the two gradient steps of `ganzoo_core.GAN`.
 
@@ -85,9 +83,8 @@ class AgeCGAN(GAN):
     def stages(self):
         """The conditional GAN, then the encoder; stage 3 is `invert`."""
         (gan,) = super().stages()
-        rounds = -(-self.config.pairs // self.config.batch)
         encoder = Step("e", "e", self.encoder_loss)
-        return gan, Stage("encoder", (encoder,), Draw(how="none"), rounds=rounds)
+        return gan, Stage("encoder", (encoder,), Draw(how="none"), images=self.config.pairs)
 
     # Stage 3: latent optimisation.
 
