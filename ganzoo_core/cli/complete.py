@@ -20,6 +20,11 @@ def datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return [name for name in zoo().names("dataset") if name.startswith(incomplete)]
 
 
+def metrics(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete a metric."""
+    return [name for name in zoo().names("metric") if name.startswith(incomplete)]
+
+
 def entries(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Complete a model or a data set."""
     return [*models(ctx, param, incomplete), *datasets(ctx, param, incomplete)]

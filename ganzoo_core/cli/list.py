@@ -15,6 +15,7 @@ WORDS = {
     "dataset": "dataset", "datasets": "dataset", "data": "dataset",
     "judge": "judge", "judges": "judge",
     "loss": "loss", "losses": "loss",
+    "metric": "metric", "metrics": "metric",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ CORE = {
     "run": ("run:run", "Train a model."),
     "resume": ("resume:resume", "Continue a run from its newest checkpoint, bit by bit."),
     "sample": ("sample:sample", "Draw images from a run or a bundle of weights."),
+    "evaluate": ("evaluate:evaluate", "Measure a run or a bundle against real images."),
     "data": ("data:data", "Look at data, prepare them, or write drawn ones to disk."),
     "weights": ("weights:weights", "Export, verify, import, compare and share weights."),
     "schema": ("schema:schema", "Print the JSON schema of a configuration."),

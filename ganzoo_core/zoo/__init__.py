@@ -11,11 +11,13 @@ from ganzoo_core.zoo.specs import (
     DatasetSpec,
     JudgeSpec,
     LossSpec,
+    MetricSpec,
     ModelSpec,
     Spec,
 )
 
 __all__ = [
-    "API", "KINDS", "CommandSpec", "DatasetSpec", "Entry", "JudgeSpec", "LossSpec", "ModelSpec",
+    "API", "KINDS", "CommandSpec", "DatasetSpec", "Entry", "JudgeSpec", "LossSpec", "MetricSpec",
+    "ModelSpec",
     "Plugin", "Row", "Spec", "Zoo", "catalogue", "hookimpl", "package_folder", "resolve", "zoo",
 ]  # fmt: skip
