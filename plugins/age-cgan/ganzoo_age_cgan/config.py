@@ -4,16 +4,17 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ganzoo_core import Adam, JudgeConfig, ModelConfig
+from ganzoo_core import Adam, GANConfig, JudgeConfig
 
 GROUPS = (18, 29, 39, 49, 59)
 """The paper's six age categories: 0-18, 19-29, 30-39, 40-49, 50-59, 60+."""
 
 FAST = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}, "optim_e": {"lr": 5e-4}}
+SMOOTH = {"kind": "bce", "real_target": 0.9}
 PEOPLE = {"name": "people", "variety": 0.35}
 
 
-class AgeCGANConfig(ModelConfig):
+class AgeCGANConfig(GANConfig):
     """`[model]` of age-cgan."""
 
     groups: tuple[int, ...] = GROUPS
@@ -22,13 +23,7 @@ class AgeCGANConfig(ModelConfig):
     """Channels of the widest maps; deeper ones have multiples of it."""
     latent: int = Field(100, ge=1)
     """Length of z."""
-    real_target: float = Field(1.0, gt=0.5, le=1)
-    """Below 1: one-sided label smoothing."""
-    optim_d: Adam = Adam()
-    optim_g: Adam = Adam()
     optim_e: Adam = Adam()
-    ema: float | None = None
-    """Half-life of the averages of G and E, in images; none in the paper."""
     epochs: float = Field(100, gt=0)
     """Of stage 1, the conditional GAN."""
     pairs: int = Field(100_000, ge=1)
@@ -54,7 +49,7 @@ class AgeCGANConfig(ModelConfig):
         },
         "quick": {
             "model": {
-                "width": 32, "real_target": 0.9, "ema": 5000.0, "pairs": 20_000,
+                "width": 32, "loss": SMOOTH, "ema": 5000.0, "pairs": 20_000,
                 "objective": "both", **FAST,
             },
             "data": {**PEOPLE, "size": 64, "count": 6000},
@@ -62,7 +57,7 @@ class AgeCGANConfig(ModelConfig):
         },
         "good": {
             "model": {
-                "width": 64, "real_target": 0.9, "ema": 10000.0, "pairs": 50_000,
+                "width": 64, "loss": SMOOTH, "ema": 10000.0, "pairs": 50_000,
                 "objective": "both", **FAST,
             },
             "data": {**PEOPLE, "size": 64, "count": 20000},

@@ -25,7 +25,7 @@ from torch import Tensor
 from ganzoo_age_cgan.lbfgs import minimise
 from ganzoo_age_cgan.networks import AgeDiscriminator, AgeGenerator, Encoder, check_size
 from ganzoo_core import GAN, Draw, Player, Stage, Step
-from ganzoo_core.losses import BCE
+from ganzoo_core.losses import make_loss
 
 CHUNK = 32
 """Faces optimised at a time: more fill the caches of a CPU without being faster."""
@@ -61,7 +61,7 @@ class AgeCGAN(GAN):
         self.generator = AgeGenerator(config, info.size, info.channels, len(info.classes))
         self.discriminator = AgeDiscriminator(config, info.size, info.channels, len(info.classes))
         self.encoder = Encoder(config, info.size, info.channels)
-        self.loss = BCE(real_target=config.real_target)
+        self.loss = make_loss(config.loss)
         self.register_buffer("present", torch.tensor(info.present), persistent=False)
 
     # Stage 1 has the two gradient steps of `ganzoo_core.GAN`.
