@@ -21,6 +21,7 @@ CORE = {
     "evaluate": ("evaluate:evaluate", "Measure a run or a bundle against real images."),
     "data": ("data:data", "Look at data, prepare them, or write drawn ones to disk."),
     "weights": ("weights:weights", "Export, verify, import, compare and share weights."),
+    "registry": ("registry:registry", "Check the registries of models, data and weights."),
     "schema": ("schema:schema", "Print the JSON schema of a configuration."),
     "check": ("check:check", "Run the conformance checks on a model."),
     "plugins": ("plugins:plugins", "List the plugins and what each registers."),

@@ -3,7 +3,7 @@
 from ganzoo_core.zoo.catalog import Row, Zoo, package_folder, resolve, zoo
 from ganzoo_core.zoo.discovery import Plugin
 from ganzoo_core.zoo.hooks import hookimpl
-from ganzoo_core.zoo.registry import Entry, catalogue
+from ganzoo_core.zoo.registry import Entry, Published, catalogue, published
 from ganzoo_core.zoo.specs import (
     API,
     KINDS,
@@ -18,6 +18,6 @@ from ganzoo_core.zoo.specs import (
 
 __all__ = [
     "API", "KINDS", "CommandSpec", "DatasetSpec", "Entry", "JudgeSpec", "LossSpec", "MetricSpec",
-    "ModelSpec",
-    "Plugin", "Row", "Spec", "Zoo", "catalogue", "hookimpl", "package_folder", "resolve", "zoo",
+    "ModelSpec", "Plugin", "Published", "Row", "Spec", "Zoo", "catalogue", "hookimpl",
+    "package_folder", "published", "resolve", "zoo",
 ]  # fmt: skip
