@@ -17,8 +17,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ganzoo_core.zoo": [
-        "CommandSpec", "DatasetSpec", "JudgeSpec", "LossSpec", "MetricSpec", "ModelSpec", "Spec",
-        "hookimpl",
+        "CommandSpec", "DatasetSpec", "JudgeSpec", "LossSpec", "ModelSpec", "Spec", "hookimpl",
     ],
     "ganzoo_core.errors": ["GanzooError"],
     "ganzoo_core.config": [

@@ -54,11 +54,10 @@ class Parent(Part):
 
 
 class Metric(Part):
-    """A figure and all that must be equal for it to compare."""
+    """A figure, with whatever stamp its protocol gives: further keys are kept."""
 
     name: str
     value: float
-    stamp: dict[str, Any] = {}
 
 
 class Source(Part):

@@ -1,1 +1,0 @@
-"""Age-cGAN for ganzoo."""

@@ -1,0 +1,1 @@
+"""PFA-GAN for ganzoo: progressive face ageing."""

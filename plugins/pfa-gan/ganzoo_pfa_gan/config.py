@@ -1,0 +1,98 @@
+"""Options and presets of `pfa-gan`."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from ganzoo_core import Adam, Config, JudgeConfig, ModelConfig
+
+PAPER_GROUPS = (30, 40, 50)
+REPORT_GROUPS = (18, 29, 39, 49, 59)
+"""The source report's six groups: 0-18, 19-29, 30-39, 40-49, 50-59, 60+."""
+
+SEARCHED = {
+    "start": 0.0,
+    "view": "flip,jitter",
+    "ema": 3000.0,
+    "weights": {"adversarial": 1.0, "age": 0.001, "identity": 1.0, "feature": 0.3},
+    "optim_d": {"lr": 1e-3},
+    "optim_g": {"lr": 2e-4},
+}
+"""Not of the paper: see the README."""
+
+
+class Weights(Config):
+    """Weights of the generator's losses."""
+
+    adversarial: float = Field(100.0, ge=0)
+    age: float = Field(0.4, ge=0)
+    """Of squared years and cross-entropy of the group together."""
+    identity: float = Field(0.02, ge=0)
+    """Of (1 - alpha) L1 + alpha (1 - SSIM) + feature |F - F|^2."""
+    feature: float = Field(1.25, ge=0)
+    """Inside identity."""
+
+
+class PFAConfig(ModelConfig):
+    """`[model]` of pfa-gan."""
+
+    groups: tuple[int, ...] = PAPER_GROUPS
+    """Inclusive upper edges of the age groups, in years."""
+    direction: Literal["ageing", "rejuvenation", "both"] = "ageing"
+    """both trains a second, reversed row of sub-networks."""
+    width: int = Field(32, ge=4)
+    """Channels of the first maps of each sub-network."""
+    start: float = Field(0.02, ge=0)
+    """Deviation of the last conv's first weights; 0: training starts from the identity."""
+    weights: Weights = Weights()
+    alpha: float = Field(0.15, ge=0, le=1)
+    """Share of SSIM against L1."""
+    view: str = ""
+    """What the age judge sees aged faces through, such as "flip,jitter", so that no pattern of
+    pixels fools it; see `ganzoo_core.data.augment`. Nothing in the paper."""
+    identity: JudgeConfig = JudgeConfig()
+    """The frozen identity network, by its middle layer."""
+    age: JudgeConfig = JudgeConfig()
+    """The frozen age network."""
+    optim_d: Adam = Adam(lr=1e-4, betas=(0.5, 0.99))
+    optim_g: Adam = Adam(lr=1e-4, betas=(0.5, 0.99))
+    ema: float | None = None
+    """Half-life of the sub-networks' average, in images; none in the paper."""
+    rounds: int = Field(200_000, gt=0)
+
+    @field_validator("groups")
+    @classmethod
+    def rising(cls, edges: tuple[int, ...]) -> tuple[int, ...]:
+        """Refuse fewer than two groups, and edges that do not rise."""
+        if not edges or list(edges) != sorted(set(edges)) or not 0 <= edges[0] <= edges[-1] < 100:
+            raise ValueError("edges of two groups or more rise from 0 to 99, such as [30, 40, 50]")
+        return edges
+
+    presets: ClassVar = {
+        "tiny": {
+            "model": {"groups": REPORT_GROUPS, "width": 4, "start": 0.0, "ema": 1000.0},
+            "data": {"name": "shapes", "size": 32},
+            "train": {"batch": 8, "steps": 10, "sample_every": 10, "log_every": 5},
+        },
+        "quick": {
+            "model": {"groups": REPORT_GROUPS, "width": 16, **SEARCHED},
+            "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
+            "train": {"batch": 15, "steps": 700},
+        },
+        "good": {
+            "model": {"groups": REPORT_GROUPS, "width": 16, **SEARCHED},
+            "data": {"name": "people", "size": 64, "count": 20000, "variety": 0.5},
+            "train": {"batch": 30, "steps": 4000},
+        },
+        "people-64": {
+            "model": {"groups": REPORT_GROUPS, **SEARCHED},
+            "data": {"name": "people", "size": 64, "count": 40000},
+            "train": {"batch": 30, "steps": 20000},
+        },
+        "paper": {"data": {"size": 256}, "train": {"batch": 48}},
+        "utkface-128": {
+            "model": {"groups": REPORT_GROUPS, **SEARCHED},
+            "data": {"name": "utkface", "size": 128},
+            "train": {"batch": 30, "steps": 20000},
+        },
+    }
