@@ -1,7 +1,9 @@
 """The data verbs: look, prepare, write to disk, and what can go wrong."""
 
 import csv
+import io
 import json
+import tarfile
 
 from PIL import Image
 
@@ -25,6 +27,82 @@ def test_info_counts(ganzoo, tmp_path):
     plain = ganzoo("data", "info", *SHAPES, cwd=tmp_path)
     assert plain.code == 0
     assert all(len(line) < 120 for line in plain.out.splitlines())
+
+
+def test_published_groups_leave_out_who_is_too_young(ganzoo, tmp_path):
+    words = ("data", "make", "people", "--count", 40, "--size", 32, "--out", "p")
+    assert ganzoo(*words, cwd=tmp_path).code == 0
+    found = {}
+    for groups in ("0", "pfa-4", "pfa-5", "pfa-7", "report"):
+        done = ganzoo(
+            "data", "info", "table:p/labels.csv", "--groups", groups, "--json", cwd=tmp_path
+        )
+        assert done.code == 0, done.err
+        found[groups] = json.loads(done.out)
+    ages = [float(row["age"]) for row in csv.DictReader((tmp_path / "p" / "labels.csv").open())]
+    young = sum(age < 16 for age in ages)
+    assert young > 0
+    for name, count in (("pfa-4", 4), ("pfa-5", 5)):
+        assert len(found[name]["groups"]) == count
+        assert found[name]["left_out"]["age below 16"] == young
+        assert sum(found[name]["groups"].values()) == 40 - young
+    assert list(found["pfa-4"]["groups"]) == ["0-30", "31-40", "41-50", "51+"]
+    assert len(found["pfa-7"]["groups"]) == 7 and len(found["report"]["groups"]) == 6
+    assert found["pfa-7"]["images"] == 40 and found["pfa-7"]["left_out"]["age below 0"] == 0
+    chosen = ganzoo(
+        "data", "info", "table:p/labels.csv", "--groups", "pfa-4", "--set", "data.min_age=30",
+        "--json", cwd=tmp_path,
+    )  # fmt: skip
+    assert json.loads(chosen.out)["left_out"]["age below 30"] == sum(age < 30 for age in ages)
+
+
+def test_what_cannot_be_read_is_counted_by_reason_and_listed(ganzoo, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, size in (("a.jpg", 40), ("b.jpg", 12), ("c.jpg", 10)):
+        Image.new("RGB", (size, size), "red").save(folder / name)
+    (folder / "empty.jpg").touch()
+    (folder / "é\n.jpg").write_bytes(b"no picture")
+    words = ("folder:photos", "--set", "data.min_size=20", "--size", 16)
+    done = ganzoo("data", "prepare", *words, cwd=tmp_path, env={"GANZOO_CACHE": "c"})
+    assert done.code == 0, done.err
+    for line in (
+        "left out 2 images: smaller than 20 px",
+        "left out 1 image: empty file",
+        "left out 1 image: not a JPEG, PNG, WebP, BMP, PGM or PPM; convert it to one of these",
+        "left out b.jpg: smaller than 20 px: 12x12",
+        "left out é\\n.jpg: not a JPEG",
+        "1 images of 16 x 16 px are ready",
+    ):
+        assert line in done.err, done.err
+    assert "Traceback" not in done.err
+
+
+def test_names_that_no_terminal_can_show(ganzoo, tmp_path):
+    picture = io.BytesIO()
+    Image.new("RGB", (20, 20), "red").save(picture, "JPEG")
+    names = ["caf\udce9", "a\x1b[31m", "b\nc", "日本"]
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        for name in names:
+            for file, data in (("\udcff.jpg", picture.getvalue()), ("\udcfe.jpg", b"")):
+                info = tarfile.TarInfo(f"{name}/{file}")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        tar.extractall(tmp_path / "folder", filter="data")
+    for source in ("class-folder:a.tar", "class-folder:folder"):
+        done = ganzoo("data", "info", source, "--json", cwd=tmp_path)
+        assert done.code == 0, done.err
+        classes = ["a\\x1b[31m", "b\\nc", "caf\\udce9", "日本"]
+        assert json.loads(done.out)["labels"] == dict.fromkeys(classes, 2)
+        words = ("run", "cgan", "--preset", "tiny", "--steps", 1, "--set", "model.groups=[]")
+        out = source.partition(":")[2] + "-run"
+        env = {"GANZOO_CACHE": "c"}
+        done = ganzoo(*words, "--data", source, "--out", out, cwd=tmp_path, env=env)
+        assert done.code == 0, done.err
+        assert "\x1b" not in done.err and "left out 4 images: empty file" in done.err
+        about = json.loads((tmp_path / out / "weights" / "ganzoo.json").read_text())
+        assert about["data"]["classes"] == classes
 
 
 def test_show_draws_a_sheet(ganzoo, tmp_path):

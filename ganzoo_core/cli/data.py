@@ -13,7 +13,7 @@ from ganzoo_core.cli.sample import check_out
 from ganzoo_core.errors import OutputError, UsageError, suggest
 
 if TYPE_CHECKING:
-    from ganzoo_core.data import Images
+    from ganzoo_core.data import AgeGroups, Images
     from ganzoo_core.interfaces import Dataset
 
 COLUMNS = 8
@@ -28,9 +28,16 @@ def source(command: Callable[..., None]) -> Callable[..., None]:
     return name(options(command))
 
 
-def opened(data: str, assignments: tuple[str, ...], **fixed: Any) -> Dataset:
-    """Open a data set; `fixed` options that are None are left to it."""
+def opened(
+    data: str, assignments: tuple[str, ...], groups: AgeGroups | None = None, **fixed: Any
+) -> Dataset:
+    """Open a data set; `fixed` options that are None are left to it.
+
+    Args:
+        groups: where they have a youngest age, the data set leaves out who is younger.
+    """
     from ganzoo_core.config import assign
+    from ganzoo_core.config.tree import data_config_class
     from ganzoo_core.runs.data import open_dataset
     from ganzoo_core.runs.survey import data_config
 
@@ -39,24 +46,38 @@ def opened(data: str, assignments: tuple[str, ...], **fixed: Any) -> Dataset:
     if strange:
         raise UsageError(f"--set {strange[0]}...: here only options of data, such as data.size=64")
     given = {key: value for key, value in fixed.items() if value is not None}
-    return open_dataset(data_config(data, {**tree.get("data", {}), **given}))
+    options = {**tree.get("data", {}), **given}
+    known = data_config_class(data.partition(":")[0]).model_fields
+    if groups and groups.youngest and "min_age" in known:
+        options.setdefault("min_age", groups.youngest)
+    return open_dataset(data_config(data, options))
 
 
-def edges(text: str) -> tuple[int, ...]:
-    """Read ``18,29,39`` as age edges."""
+def age_groups(text: str) -> AgeGroups:
+    """Read ``18,29,39`` as age edges, or the name of published ones."""
+    from ganzoo_core.data import PUBLISHED, AgeGroups
+
+    if text in PUBLISHED:
+        return PUBLISHED[text]
     try:
-        found = tuple(int(word) for word in text.split(",") if word.strip())
+        found = [int(word) for word in text.split(",") if word.strip()]
     except ValueError:
-        raise UsageError(f"--groups {text!r}: give whole years, such as 18,29,39,49,59") from None
-    if list(found) != sorted(set(found)) or any(edge < 0 for edge in found):
+        names = ", ".join(PUBLISHED)
+        raise UsageError(
+            f"--groups {text!r}: give whole years, such as 18,29,39,49,59, or one of {names}"
+        ) from None
+    if found != sorted(set(found)) or any(edge < 0 for edge in found):
         raise UsageError(f"--groups {text!r}: give rising years, such as 18,29,39,49,59")
-    return found
+    return AgeGroups(tuple(found))
 
 
 def groups_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add --groups."""
-    return click.option("--groups", default="18,29,39,49,59", metavar="A,B,...",
-                        help="Upper edges of the age groups, in years.")(command)  # fmt: skip
+    option = click.option(
+        "--groups", default="report", metavar="NAME|A,B,...",
+        help="Age groups: report, pfa-4, pfa-5, pfa-7, or upper edges in years.",
+    )  # fmt: skip
+    return option(command)
 
 
 @click.group()
@@ -72,7 +93,8 @@ def info(data: str, assignments: tuple[str, ...], groups: str, as_json: bool) ->
     """Count images, age groups and people, and what the filters left out."""
     from ganzoo_core.runs.survey import survey
 
-    found = survey(opened(data, assignments), edges(groups))
+    cut = age_groups(groups)
+    found = survey(opened(data, assignments, cut), cut.edges)
     if as_json:
         output.out_json(found)
         return
@@ -109,7 +131,8 @@ def show(
     from ganzoo_core.report import save_image
     from ganzoo_core.report.sheets import contact_sheet
 
-    images = prepared(opened(data, assignments, size=size), edges(groups))
+    cut = age_groups(groups)
+    images = prepared(opened(data, assignments, cut, size=size), cut.edges)
     rows, chosen = choose(images, seed)
     title = f"{images.info.name}: {len(images):,} images"
     save_image(contact_sheet(chosen, COLUMNS, rows, images.age, title), out)
@@ -155,6 +178,8 @@ def prepare(data: str, assignments: tuple[str, ...], size: int | None) -> None:
     images = prepared(dataset)
     config = dataset.config
     folder = cache_folder() / store_key(dataset, config.size, config.channels)
+    for line in images.unreadable:
+        output.note(f"left out {line}")
     output.note(f"{len(images):,} images of {config.size} x {config.size} px are ready")
     output.out(str(folder))
 

@@ -2,12 +2,12 @@
 
 from ganzoo_core.data.decode import decoded
 from ganzoo_core.data.draws import Batches, to_float
-from ganzoo_core.data.groups import group_names, group_of
+from ganzoo_core.data.groups import PUBLISHED, AgeGroups, group_names, group_of
 from ganzoo_core.data.images import Images, prepare, renamed, require
 from ganzoo_core.data.objects import ObjectDataset, wrap
 from ganzoo_core.data.store import cache_folder
 
 __all__ = [
-    "Batches", "Images", "ObjectDataset", "cache_folder", "decoded", "group_names", "group_of",
-    "prepare", "renamed", "require", "to_float", "wrap",
+    "PUBLISHED", "AgeGroups", "Batches", "Images", "ObjectDataset", "cache_folder", "decoded",
+    "group_names", "group_of", "prepare", "renamed", "require", "to_float", "wrap",
 ]  # fmt: skip

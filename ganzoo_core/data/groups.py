@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class AgeGroups:
+    """Groups of ages in whole years."""
+
+    edges: tuple[int, ...]
+    """Inclusive upper edges; beyond the last one follows the oldest group."""
+    youngest: int = 0
+    """Who is younger is left out, so that infants are not mixed with thirty-year-olds."""
+
+
+PUBLISHED: Mapping[str, AgeGroups] = {
+    "report": AgeGroups((18, 29, 39, 49, 59)),
+    "pfa-4": AgeGroups((30, 40, 50), youngest=16),
+    "pfa-5": AgeGroups((20, 30, 40, 50), youngest=16),
+    "pfa-7": AgeGroups((10, 20, 30, 40, 50, 60)),
+}
+"""report: srikaran-p/AI2100---Project. pfa: Huang et al., "PFA-GAN", 2020."""
 
 
 def group_names(edges: tuple[int, ...]) -> tuple[str, ...]:

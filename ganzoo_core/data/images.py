@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 from ganzoo_core.data.groups import group_names, group_of
 from ganzoo_core.data.store import Pixels, packed
 from ganzoo_core.errors import DataError
-from ganzoo_core.interfaces import DataInfo, Dataset, Table
+from ganzoo_core.interfaces import DataInfo, Dataset, Table, printable
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -35,9 +36,10 @@ class Images:
     age: Tensor | None = None
     identity: Tensor | None = None
     unreadable: tuple[str, ...] = ()
-    """Images left out, ``index: reason``."""
+    """Images left out, ``name: reason``."""
     removed: tuple[tuple[str, int], ...] = ()
-    """Filters of the data set and how many images each took."""
+    """Filters of the data set, then reasons why pictures could not be read, and how many images
+    each took."""
 
     def __len__(self) -> int:
         return len(self.pixels if self.rows is None else self.rows)
@@ -126,10 +128,17 @@ def assemble(dataset: Dataset, table: Table, pixels: Pixels, groups: tuple[int, 
     return Images(
         torch.from_numpy(pixels.array).permute(0, 3, 1, 2), info,
         rows=torch.from_numpy(keep) if pixels.bad else None,
-        unreadable=tuple(f"{dataset.describe(i)}: {why}" for i, why in sorted(pixels.bad.items())),
-        removed=table.removed,
+        unreadable=tuple(
+            f"{printable(dataset.describe(i))}: {why}" for i, why in sorted(pixels.bad.items())
+        ),
+        removed=(*table.removed, *reasons(pixels.bad).items()),
         **{name: None if c is None else torch.from_numpy(c) for name, c in known.items()},
     )  # fmt: skip
+
+
+def reasons(bad: dict[int, str]) -> Counter[str]:
+    """Return how many pictures could not be read for each reason, which ends at its first colon."""
+    return Counter(why.partition(":")[0] for _, why in sorted(bad.items()))
 
 
 def counted(labels: NDArray[Any], classes: int) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """What a plugin implements."""
 
 from ganzoo_core.interfaces.batch import Batch, DataInfo, Draw
-from ganzoo_core.interfaces.dataset import Dataset, Table, UnreadableImage
+from ganzoo_core.interfaces.dataset import Dataset, Table, UnreadableImage, printable
 from ganzoo_core.interfaces.gan import GAN
 from ganzoo_core.interfaces.imported import Imported
 from ganzoo_core.interfaces.model import Model, Player, Stage, Step
@@ -33,5 +33,5 @@ __all__ = [
     "Discriminator", "Draw", "EditsAge", "Embeds", "EstimatesAge", "Generator", "HasAgeLogits",
     "HasFeatures", "Imported", "Judge", "Judges", "Loss", "Model", "Noise", "Player", "Regularizer",
     "Samples", "SeededNoise", "Stage", "Step", "Table", "Translates", "Turn", "UnreadableImage",
-    "seed_at",
+    "printable", "seed_at",
 ]  # fmt: skip

@@ -25,13 +25,21 @@ class Table:
     labels: NDArray[np.int64] | None = None
     """[N] class indices."""
     classes: tuple[str, ...] = ()
-    """Names of the class indices."""
+    """Names of the class indices; what no terminal can show is escaped."""
     ages: NDArray[np.float32] | None = None
     """[N] years."""
     identities: NDArray[np.int64] | None = None
     """[N], equal for photographs of one person."""
     removed: tuple[tuple[str, int], ...] = ()
     """Filters and how many images each removed, in the order they ran."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(printable(name) for name in self.classes))
+
+
+def printable(name: str) -> str:
+    """Return a file's name in one line that any terminal can show, with escapes where need be."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 class UnreadableImage(Exception):
@@ -92,7 +100,9 @@ class Dataset(ABC):
             files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
             for file in files:
                 seen, name = file.stat(), file.relative_to(path.parent)
-                digest.update(f"{name}\0{seen.st_size}\0{seen.st_mtime_ns}\n".encode())
+                digest.update(
+                    f"{name}\0{seen.st_size}\0{seen.st_mtime_ns}\n".encode(errors="surrogateescape")
+                )
         except OSError as error:
             raise DataError(
                 f"{error.filename or path}: {error.strerror}; is it being moved?"

@@ -62,10 +62,9 @@ def report(images: Images, progress: Progress) -> None:
     """Say what was left out and which groups are empty: nothing is dropped in silence."""
     for what, count in images.removed:
         if count:
-            progress.say(f"left out {count:,} images: {what}")
+            progress.say(f"left out {count:,} image{'s' * (count != 1)}: {what}")
     if images.unreadable:
-        count, first = len(images.unreadable), images.unreadable[0]
-        progress.say(f"left out {count:,} unreadable images, the first: {first}")
+        progress.say(f"the first: {images.unreadable[0]}; `ganzoo data prepare` lists them all")
     empty = [n for n, c in zip(images.info.classes, images.info.counts, strict=True) if not c]
     if empty:
         progress.warn(

@@ -9,11 +9,9 @@ from PIL import Image
 
 from ganzoo_core.config import DataConfig, parse
 from ganzoo_core.config.tree import data_config_class
-from ganzoo_core.data import group_names, group_of
+from ganzoo_core.data import PUBLISHED, group_names, group_of
 from ganzoo_core.interfaces import Dataset, UnreadableImage
 
-REPORT_GROUPS = (18, 29, 39, 49, 59)
-"""The age groups shown unless others are asked for."""
 LOOKED_AT = 200
 """Images whose size is looked at."""
 DECADES = 10
@@ -29,13 +27,13 @@ def data_config(data: str, options: dict[str, Any]) -> DataConfig:
     return parse(data_config_class(name), {"name": name, "path": path, **options}, "data")
 
 
-def survey(dataset: Dataset, groups: tuple[int, ...] = REPORT_GROUPS) -> dict[str, Any]:
+def survey(dataset: Dataset, groups: tuple[int, ...] = PUBLISHED["report"].edges) -> dict[str, Any]:
     """Return what is known of a data set as plain JSON values; only a few images are decoded."""
     table = dataset.table()
     out: dict[str, Any] = {
         "name": dataset.config.name, "images": table.length, "license": dataset.license,
         "version": dataset.version,
-        "left_out": {what: count for what, count in table.removed if count},
+        "left_out": dict(table.removed),
         "sizes": sizes(dataset, table.length),
     }  # fmt: skip
     if table.labels is not None:
