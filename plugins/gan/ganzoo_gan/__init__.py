@@ -1,0 +1,1 @@
+"""The first GAN for ganzoo."""
