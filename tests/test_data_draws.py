@@ -2,6 +2,8 @@
 
 import random
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import Batch
 
 CPU = torch.device("cpu")
+TASKS = Path("/proc/self/task")
 FIELDS = ("image", "label", "age", "identity")
 HOWS = ("shuffle", "balanced", "weighted", "identities", "pairs")
 
@@ -189,3 +192,18 @@ def test_one_slice_cuts_every_field():
     assert torch.equal(part.target.age, batch.target.age[2:5])
     assert len(batch[6:99]) == 2 and len(batch[::3]) == 3
     assert batch.to(CPU).identity.tolist() == batch.identity.tolist()
+
+
+@pytest.mark.skipif(not TASKS.is_dir(), reason="counts threads as Linux lists them")
+def test_a_new_order_starts_no_threads():
+    """A team of torch's threads in the prefetch thread would halve the speed of training."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        stream = Stream(torch.arange(200_000), 0, "shuffle")
+        with ThreadPoolExecutor(1) as prefetch:
+            threads = prefetch.submit(lambda: len(list(TASKS.iterdir()))).result()
+            prefetch.submit(stream, 199_990, 20).result()  # from one pass into the next
+            assert len(list(TASKS.iterdir())) <= threads
+    finally:
+        torch.set_num_threads(before)

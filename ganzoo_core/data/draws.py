@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import permutations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,8 +26,10 @@ class Stream:
         self.order = lru_cache(maxsize=2)(self._order)
 
     def _order(self, turn: int) -> Tensor:
-        generator = torch.Generator().manual_seed(seed_at(*self.place, turn))
-        return self.rows[torch.randperm(len(self.rows), generator=generator)]
+        # By numpy: torch would give the prefetch thread a team of threads, and with more of them
+        # than cores those of the training thread fall asleep after every operation.
+        order = np.random.default_rng(seed_at(*self.place, turn))
+        return torch.from_numpy(order.permutation(self.rows.numpy()))
 
     def __call__(self, start: int, count: int) -> Tensor:
         """Return the rows at positions start .. start + count, [count] int64."""
