@@ -25,6 +25,12 @@ class People(Dataset):
             raise UsageError(
                 f"data.min_age ({config.min_age:g}) lies above data.max_age ({config.max_age:g})"
             )
+        people, most = -(-config.count // config.photos), len(SPLITS[config.split])
+        if people > most:
+            raise UsageError(
+                f"data.count ({config.count}) takes {people} people of {config.photos} photos, "
+                f"and {config.split} has {most}: lower data.count or raise data.photos"
+            )
 
     def who(self, index):
         """Return (person number, photo number) of an index."""

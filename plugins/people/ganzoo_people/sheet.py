@@ -29,5 +29,8 @@ def sheet(first=SPLITS["test"].start, ages=AGES, people=PEOPLE, size=SIZE):
 
 if __name__ == "__main__":
     out = Path(sys.argv[1] if len(sys.argv) > 1 else "people.png")
-    Image.fromarray(sheet()).quantize(128, dither=Image.Dither.NONE).save(out, optimize=True)
+    picture = Image.fromarray(sheet()).quantize(
+        256, Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE
+    )
+    picture.save(out, optimize=True)
     print(f"{PEOPLE} people at {', '.join(map(str, AGES))} years: {out}")
