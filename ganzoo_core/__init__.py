@@ -17,7 +17,8 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ganzoo_core.zoo": [
-        "CommandSpec", "DatasetSpec", "JudgeSpec", "LossSpec", "ModelSpec", "Spec", "hookimpl",
+        "CommandSpec", "DatasetSpec", "JudgeSpec", "LossSpec", "MetricSpec", "ModelSpec", "Spec",
+        "hookimpl",
     ],
     "ganzoo_core.errors": ["GanzooError"],
     "ganzoo_core.config": [

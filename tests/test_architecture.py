@@ -24,7 +24,7 @@ ROOMS = {
     "data": {"interfaces", "files"},
     "engine": {"interfaces", "data", "config", "files"},
     "weights": {"interfaces", "config", "zoo", "files"},
-    "metrics": {"interfaces", "data", "weights", "zoo"},
+    "metrics": {"interfaces", "data", "files", "weights", "zoo"},
     "report": {"files"},
 }
 """Room -> rooms it may import, as in docs/architecture.md; `errors` may be imported anywhere."""

@@ -69,10 +69,10 @@ def test_list_shows_what_is_switched_off_and_what_is_not_installed(command, shel
     def alone(args):
         return shell(sys.executable, "-c", f"{bare}main({args!r})")
 
-    assert "not installed - pip install -e plugins/cgan" in alone(["list"]).out
+    assert "not installed - pip install -e . -e plugins/cgan" in alone(["list"]).out
     done = alone(["run", "cgan"])
     assert done.code == 4
-    assert "Install it with: pip install -e plugins/cgan" in done.err
+    assert "Install it with: pip install -e . -e plugins/cgan" in done.err
 
 
 def test_broken_plugins_are_rows_and_the_rest_works(command, bad):

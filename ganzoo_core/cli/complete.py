@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganzoo_core.zoo import zoo
+from ganzoo_core.zoo import published, zoo
 
 
 def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -20,9 +20,19 @@ def datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return [name for name in zoo().names("dataset") if name.startswith(incomplete)]
 
 
+def metrics(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete a metric."""
+    return [name for name in zoo().names("metric") if name.startswith(incomplete)]
+
+
 def entries(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Complete a model or a data set."""
     return [*models(ctx, param, incomplete), *datasets(ctx, param, incomplete)]
+
+
+def weights(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete weights that a registry names."""
+    return [w.name for w in published() if w.name.startswith(incomplete)]
 
 
 def presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:

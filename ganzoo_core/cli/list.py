@@ -9,12 +9,14 @@ import click
 from ganzoo_core.cli.output import note, out_json, table
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.zoo import KINDS, Row, catalogue, zoo
+from ganzoo_core.zoo.registry import registries
 
 WORDS = {
     "model": "model", "models": "model",
     "dataset": "dataset", "datasets": "dataset", "data": "dataset",
     "judge": "judge", "judges": "judge",
     "loss": "loss", "losses": "loss",
+    "metric": "metric", "metrics": "metric",
 }  # fmt: skip
 
 
@@ -34,6 +36,8 @@ def list_(kind: str | None, as_json: bool) -> None:
         out_json(records)
         return
     table(("kind", "name", "summary"), [(r["kind"], r["name"], describe(r)) for r in records])
+    for problem in (problem for registry in registries() for problem in registry.problems):
+        note(f"warning: {problem}")
     if any(r["state"] == "broken" for r in records):
         note("`ganzoo plugins --debug` shows where a plugin breaks")
 

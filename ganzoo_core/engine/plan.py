@@ -96,6 +96,8 @@ def rounds_of(
     source = given if given.rounds is not None or given.epochs is not None else stage
     if source.rounds is not None:
         return source.rounds
+    if isinstance(source, Stage) and source.images is not None:
+        return max(1, math.ceil(source.images / (batch * draws_per_round(stage))))
     if source.epochs is None or stage.draw.how == "none":
         if open_end:
             return 0

@@ -34,8 +34,11 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Any = None) -
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     metadata = {KEY: json.dumps(about, sort_keys=True)}
     with atomic(path) as part:
+        part.touch()
+        mode = part.stat().st_mode  # safetensors makes files that only their owner may read
         try:
             save_file(plain, part, metadata)
+            part.chmod(mode)
         except SafetensorError as error:
             full = "space" in str(error).lower()
             why = "no space left on the disk; free some and run `ganzoo resume`" if full else error

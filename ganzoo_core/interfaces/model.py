@@ -63,8 +63,10 @@ class Stage:
     steps: tuple[Step, ...]
     draw: Draw = field(default_factory=Draw)
     epochs: float | None = None
+    images: int | None = None
     rounds: int | None = None
-    """Its length, in passes over the data or in rounds; `train.<stage>` overrides it."""
+    """Its length, in passes over the data, in images (as a stage that makes its own has it), or in
+    rounds; `train.<stage>` overrides it."""
 
 
 class Model(nn.Module, ABC):

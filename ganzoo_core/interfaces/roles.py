@@ -71,7 +71,16 @@ class EditsAge(Protocol):
     """Capability `edit_age`: the same person at another age."""
 
     def age(self, images: Tensor, source_age: Tensor | None, target_groups: Tensor) -> Tensor:
-        """Return images [N, C, H, W] in [-1, 1]; ages [N] in years, target labels [N]."""
+        """Return each face at each of its target ages.
+
+        Args:
+            images: [N, C, H, W] in [-1, 1].
+            source_age: [N] years; None lets the model find out, where it can.
+            target_groups: [N, T] labels.
+
+        Returns:
+            [N, T, C, H, W] in [-1, 1].
+        """
 
 
 CAPABILITIES: dict[str, type] = {

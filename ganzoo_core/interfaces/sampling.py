@@ -72,6 +72,23 @@ class Repeated:
 
 
 @torch.no_grad()
+def chunks(
+    model: Any, n: int, label: Label = None, seed: int = 0, distinct: int | None = None
+) -> Iterator[Tensor]:
+    """Yield the n images of `sample` a few at a time, so that memory does not grow with n."""
+    if not isinstance(model, Samples):
+        raise UsageError(f"{type(model).__name__} does not make images out of noise")
+    labels = label_indices(model.info, label, n)  # type: ignore[attr-defined]
+    device = next(model.parameters()).device  # type: ignore[attr-defined]
+    with evaluating(model):  # type: ignore[arg-type]
+        for start in range(0, n, CHUNK):
+            rows = slice(start, min(start + CHUNK, n))
+            noise: Noise = SeededNoise(device, seed, "sample", 0 if distinct else start)
+            noise = Repeated(noise, distinct, start) if distinct else noise
+            chunk = None if labels is None else labels[rows].to(device)
+            yield model.generate(rows.stop - rows.start, chunk, noise).float().cpu()
+
+
 def sample(
     model: Any, n: int, label: Label = None, seed: int = 0, distinct: int | None = None
 ) -> Tensor:
@@ -80,16 +97,5 @@ def sample(
     Args:
         distinct: draw only so many latents; image i gets that of i mod `distinct`.
     """
-    if not isinstance(model, Samples):
-        raise UsageError(f"{type(model).__name__} does not make images out of noise")
-    labels = label_indices(model.info, label, n)  # type: ignore[attr-defined]
-    device = next(model.parameters()).device  # type: ignore[attr-defined]
-    out = []
-    with evaluating(model):  # type: ignore[arg-type]
-        for start in range(0, n, CHUNK):
-            rows = slice(start, min(start + CHUNK, n))
-            noise: Noise = SeededNoise(device, seed, "sample", 0 if distinct else start)
-            noise = Repeated(noise, distinct, start) if distinct else noise
-            chunk = None if labels is None else labels[rows].to(device)
-            out.append(model.generate(rows.stop - rows.start, chunk, noise).float().cpu())
+    out = list(chunks(model, n, label, seed, distinct))
     return torch.cat(out).contiguous() if out else torch.empty(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ from torch import Tensor
 from ganzoo_core.files import atomic
 
 CELL = 96
-"""Smaller images are enlarged to about this edge, in pixels."""
 GAP = 4
 PAPER, INK, FAINT = (255, 255, 255), (40, 40, 46), (165, 165, 172)
 
@@ -24,17 +24,19 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
 
 
 def grid(
-    images: Tensor, columns: int, rows: tuple[str, ...] = (), faint: tuple[int, ...] = ()
-) -> Image.Image:
+    images: Tensor, columns: int, rows: tuple[str, ...] = (), faint: tuple[int, ...] = (),
+    cell: int = CELL,
+) -> Image.Image:  # fmt: skip
     """Lay images out row by row.
 
     Args:
         images: [N, C, H, W] in [-1, 1].
         rows: a name for each row, written at its left; none for no names.
         faint: rows of untrained classes: greyed and marked so.
+        cell: smaller images are enlarged to about this edge, in pixels.
     """
     pixels = to_uint8(images)
-    edge = pixels.shape[1] * max(1, round(CELL / pixels.shape[1]))
+    edge = pixels.shape[1] * max(1, round(cell / pixels.shape[1]))
     font = ImageFont.load_default(size=15)
     names = [f"{name}\nuntrained" if i in faint else name for i, name in enumerate(rows)]
     margin = max((int(font.getlength(n.split("\n")[0])) for n in names), default=0)
@@ -44,16 +46,22 @@ def grid(
     draw = ImageDraw.Draw(sheet)
     for i, array in enumerate(pixels):
         row, column = divmod(i, columns)
-        cell = Image.fromarray(array).resize((edge, edge), Image.Resampling.BICUBIC)
+        tile = Image.fromarray(array).resize((edge, edge), Image.Resampling.BICUBIC)
         if row in faint:
-            cell = Image.blend(
-                cell.convert("L").convert("RGB"), Image.new("RGB", cell.size, PAPER), 0.6
-            )
-        sheet.paste(cell, (margin + column * (edge + GAP), GAP + row * (edge + GAP)))
+            grey = tile.convert("L").convert("RGB")
+            tile = Image.blend(grey, Image.new("RGB", tile.size, PAPER), 0.6)
+        sheet.paste(tile, (margin + column * (edge + GAP), GAP + row * (edge + GAP)))
     for row, name in enumerate(names[:height]):
         place = (margin - 2 * GAP, GAP + row * (edge + GAP) + edge // 2)
         draw.text(place, name, FAINT if row in faint else INK, font, anchor="rm", align="right")
     return sheet
+
+
+def png(image: Image.Image) -> bytes:
+    """Return a picture as the bytes of a PNG."""
+    out = io.BytesIO()
+    image.save(out, "PNG", optimize=True)
+    return out.getvalue()
 
 
 def save_image(image: Image.Image, path: Path) -> None:

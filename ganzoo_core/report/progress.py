@@ -17,14 +17,14 @@ class Progress:
         self.quiet, self.silent = quiet or silent, silent
         self.bar: Any = None
         self.task: Any = None
-        self.title, self.note, self.unit = "", "", 1.0
+        self.title, self.note, self.unit, self.of = "", "", 1.0, "images"
         self.begun = self.last = 0.0
         self.first: int | None = None
 
-    def start(self, title: str, *, images_each: int = 1) -> None:
-        """Begin a task; `images_each` turns its steps into images/s."""
+    def start(self, title: str, *, images_each: int = 1, of: str = "images") -> None:
+        """Begin a task; `images_each` turns its steps into images/s, or whatever it is made of."""
         self.stop()
-        self.title, self.note, self.unit = title, "", float(images_each)
+        self.title, self.note, self.unit, self.of = title, "", float(images_each), of
         self.begun = self.last = time.monotonic()
         self.first = None
         if self.quiet or not sys.stderr.isatty():
@@ -48,7 +48,7 @@ class Progress:
         now = time.monotonic()
         self.first = done - 1 if self.first is None else self.first
         speed = self.unit * (done - self.first) / max(now - self.begun, 1e-9)
-        text = f"{speed:,.0f} images/s  {self.note}".rstrip()
+        text = f"{speed:,.0f} {self.of}/s  {self.note}".rstrip()
         if self.bar:
             self.bar.update(self.task, completed=done, total=total, note=text)
         elif now - self.last >= PERIOD or done == total:

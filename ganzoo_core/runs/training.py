@@ -262,6 +262,7 @@ def about(tree: RunConfig, model: Model) -> dict[str, Any]:
         "model": tree.model_name,
         "preset": tree.preset,
         "config": tree.tree()["model"],
+        "train": tree.tree()["train"],
     }
     if parents := parents_of(model.judges):
         out["parents"] = parents

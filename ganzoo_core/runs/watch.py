@@ -8,12 +8,14 @@ from typing import Any
 from ganzoo_core.engine import Watcher
 from ganzoo_core.interfaces import Model, Samples
 from ganzoo_core.interfaces.sampling import sample
-from ganzoo_core.report import Progress, draw_curves, grid, read_metrics, save_image
+from ganzoo_core.report import Progress, draw_curves, grid, png, read_metrics, save_image
 from ganzoo_core.runs.folder import RunFolder
 from ganzoo_core.runs.trackers import Trackers
 from ganzoo_core.weights import write_bundle
 
 COLUMNS = 8
+CELL, SMALL = 96, 64
+"""Edges to which grids enlarge small images, in pixels: to look at, and to travel in a bundle."""
 SEED = 0
 """The grids' latents are the same in every round of every run."""
 
@@ -56,13 +58,14 @@ class RunWatcher(Watcher):
 
     def finish(self, model: Model, rounds: int) -> None:
         """Write the bundle and the curves."""
-        write_bundle(self.folder.weights, model, {**self.about, "rounds": rounds})
+        picture = png(sample_grid(model, cell=SMALL)) if isinstance(model, Samples) else b""
+        write_bundle(self.folder.weights, model, {**self.about, "rounds": rounds}, grid=picture)
         self.folder.report.mkdir(exist_ok=True)
         title = f"{self.about['model']} on {model.info.name or 'own data'}"
         draw_curves(read_metrics(self.folder.metrics), self.folder.report / "curves.png", title)
 
 
-def sample_grid(model: Model, rows: int = 6, seed: int = SEED) -> Any:
+def sample_grid(model: Model, rows: int = 6, seed: int = SEED, cell: int = CELL) -> Any:
     """Return a grid: one row a class (untrained ones marked), or `rows` rows without classes.
 
     With classes, a column is one latent under every label: what changes down it is the label.
@@ -73,4 +76,4 @@ def sample_grid(model: Model, rows: int = 6, seed: int = SEED) -> Any:
     faint = tuple(i for i in range(len(classes)) if i not in model.info.present)
     distinct = COLUMNS if classes else None
     images = sample(model, rows * COLUMNS, labels, seed, distinct)
-    return grid(images, COLUMNS, classes[:rows], faint)
+    return grid(images, COLUMNS, classes[:rows], faint, cell)

@@ -92,23 +92,31 @@ def write_bundle(
         OutputError: the folder cannot be written, or the disk is full.
         WeightsError: a weight is not finite, or too large for the precision.
     """
+    index = {
+        "format": FORMAT, "ganzoo": __version__, "serves": list(model.serves),
+        "data": model.info.to_json(), "preprocessing": preprocessing(model.info), **about,
+    }  # fmt: skip
     parts = {WEIGHTS: served(model)}
     for name, tensors in (nets or {}).items():
         parts[f"{name}.safetensors"] = dict(tensors)
-    index = {
-        "format": FORMAT, "ganzoo": __version__, "serves": list(model.serves),
-        "data": model.info.to_json(), "precision": precision,
-        "preprocessing": preprocessing(model.info), **about,
-    }  # fmt: skip
+    return write_parts(folder, index, parts, precision, grid)
+
+
+def write_parts(
+    folder: Path, index: Mapping[str, Any], parts: Mapping[str, Mapping[str, Tensor]],
+    precision: Precision, grid: bytes = b"",
+) -> Bundle:  # fmt: skip
+    """Write files of tensors, a grid, the card and the index; raises as `write_bundle`."""
     narrow = {name: narrowed(tensors, precision) for name, tensors in parts.items()}
     make_folder(folder)
     for name, tensors in narrow.items():
         check_name(name, folder / INDEX)
-        save_tensors(folder / name, tensors, {"model": about["model"]})
+        save_tensors(folder / name, tensors, {"model": index["model"]})
     if grid:
         with atomic(folder / GRID) as part:
             part.write_bytes(grid)
-    return seal(folder, index, [*parts, *([GRID] if grid else [])])
+    names = [*parts, *([GRID] if grid else [])]
+    return seal(folder, {**index, "precision": precision}, names)
 
 
 def preprocessing(info: DataInfo) -> dict[str, Any]:
@@ -159,6 +167,19 @@ def seal(folder: Path, index: Mapping[str, Any], names: list[str]) -> Bundle:
     }
     write_json(folder / INDEX, {**index, "files": files})
     return Bundle(folder, read_index(folder / INDEX))
+
+
+def recard(folder: Path) -> Bundle:
+    """Write a bundle's card and index anew, whatever became of the card.
+
+    Raises:
+        WeightsError: another file is missing or changed.
+    """
+    index = read_index(folder / INDEX)
+    names = [name for name in index["files"] if name != CARD]
+    for name in names:
+        verify(folder / name, index["files"][name]["sha256"])
+    return seal(folder, {k: v for k, v in index.items() if k != "files"}, names)
 
 
 def read_bundle(folder: Path) -> Bundle:

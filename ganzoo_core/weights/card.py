@@ -144,7 +144,7 @@ def tables(index: Mapping[str, Any]) -> Iterable[str]:
     if index.get("metrics"):
         yield table(("metric", "value", "stamp"), [
             (m["name"], f"{m['value']:.6g}", ", ".join(
-                f"{k}={v}" for k, v in sorted(m.items()) if k not in {"name", "value"}))
+                f"{k}={v}" for k, v in sorted(m.get("stamp", {}).items())))
             for m in index["metrics"]
         ])  # fmt: skip
     if index.get("parents"):

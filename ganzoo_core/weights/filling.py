@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -60,10 +61,30 @@ def fitting(model: Model, bundle: Bundle) -> dict[str, Tensor]:
     path = bundle.path / WEIGHTS
     tensors, _ = load_tensors(path)
     check_fit(served(model), tensors, path)
+    refuse_infinite(tensors, path)
+    return tensors
+
+
+def count_values(bundle: Bundle) -> int:
+    """Read every file of tensors; return how many values there are.
+
+    Raises:
+        WeightsError: a file is damaged, or a value is not finite.
+    """
+    total = 0
+    for name in sorted(bundle.index["files"]):
+        if name.endswith(".safetensors"):
+            tensors, _ = load_tensors(bundle.path / name)
+            refuse_infinite(tensors, bundle.path / name)
+            total += sum(tensor.numel() for tensor in tensors.values())
+    return total
+
+
+def refuse_infinite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse weights that are not finite."""
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise WeightsError(f"{path}: {name!r} holds values that are not finite")
-    return tensors
 
 
 def bare(model: Model) -> Model:

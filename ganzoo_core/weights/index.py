@@ -54,10 +54,11 @@ class Parent(Part):
 
 
 class Metric(Part):
-    """A figure, with whatever stamp its protocol gives: further keys are kept."""
+    """A figure and all that must be equal for it to compare."""
 
     name: str
     value: float
+    stamp: dict[str, Any] = {}
 
 
 class Source(Part):

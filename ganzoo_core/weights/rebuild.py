@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ganzoo_core.config import parse
 from ganzoo_core.config.tree import model_config_class
-from ganzoo_core.errors import UsageError, WeightsError
+from ganzoo_core.errors import PluginError, UsageError, WeightsError
 from ganzoo_core.interfaces import Model
 from ganzoo_core.weights.bundle import Bundle, read_bundle
 from ganzoo_core.weights.filling import assemble
 from ganzoo_core.weights.index import INDEX
-from ganzoo_core.zoo import resolve, zoo
+from ganzoo_core.zoo import API, resolve, zoo
 
 
 def find_bundle(path: str | Path) -> Bundle:
@@ -48,7 +49,37 @@ def rebuild(bundle: Bundle, model: type[Model] | None = None) -> Model:
         cls = model
         values = parse(cls.Config, bundle.index["config"], "model") if cls.Config else None
     else:
-        spec = zoo().model(bundle.model)
-        cls = resolve(spec.target)
-        values = parse(model_config_class(spec), bundle.index["config"], "model")
+        cls, values = installed(bundle)
     return assemble(cls, values, bundle)
+
+
+def installed(bundle: Bundle) -> tuple[type[Model], Any]:
+    """Return the class of a bundle's model, and its options, from the plugin that is installed.
+
+    Only what an installed plugin registered is ever imported: the index names a model, no code.
+
+    Raises:
+        PluginError: the plugin is not installed, or its contract is newer than this ganzoo.
+        WeightsError: the installed version does not know the bundle's options.
+    """
+    plugin = bundle.index.get("plugin") or {}
+    made = f"{plugin.get('distribution', '')} {plugin.get('version', '')}".strip()
+    if (api := bundle.index.get("api", API)) > API:
+        raise PluginError(
+            f"{bundle.path} is of plugin api {api}, this is api {API}: upgrade ganzoo-core"
+        )
+    try:
+        spec = zoo().model(bundle.model)
+    except UsageError:
+        raise PluginError(
+            f"{bundle.path} is of {bundle.model!r}, which no installed plugin has and no registry "
+            f"knows; it says that it was made with {made or 'no plugin'}"
+        ) from None
+    try:
+        values = parse(model_config_class(spec), bundle.index["config"], "model")
+    except UsageError as error:
+        raise WeightsError(
+            f"{bundle.path} was made with {made or 'another plugin'} and does not fit "
+            f"{zoo().origin(spec)}: {error}"
+        ) from None
+    return resolve(spec.target), values

@@ -3,7 +3,7 @@
 from ganzoo_core.zoo.catalog import Row, Zoo, package_folder, resolve, zoo
 from ganzoo_core.zoo.discovery import Plugin
 from ganzoo_core.zoo.hooks import hookimpl
-from ganzoo_core.zoo.registry import Entry, catalogue
+from ganzoo_core.zoo.registry import Entry, Published, catalogue, published
 from ganzoo_core.zoo.specs import (
     API,
     KINDS,
@@ -11,11 +11,13 @@ from ganzoo_core.zoo.specs import (
     DatasetSpec,
     JudgeSpec,
     LossSpec,
+    MetricSpec,
     ModelSpec,
     Spec,
 )
 
 __all__ = [
-    "API", "KINDS", "CommandSpec", "DatasetSpec", "Entry", "JudgeSpec", "LossSpec", "ModelSpec",
-    "Plugin", "Row", "Spec", "Zoo", "catalogue", "hookimpl", "package_folder", "resolve", "zoo",
+    "API", "KINDS", "CommandSpec", "DatasetSpec", "Entry", "JudgeSpec", "LossSpec", "MetricSpec",
+    "ModelSpec", "Plugin", "Published", "Row", "Spec", "Zoo", "catalogue", "hookimpl",
+    "package_folder", "published", "resolve", "zoo",
 ]  # fmt: skip

@@ -15,11 +15,13 @@ from ganzoo_core.errors import PluginError, UsageError, suggest
 from ganzoo_core.zoo import registry
 from ganzoo_core.zoo.discovery import SWITCH, Plugin, discover
 from ganzoo_core.zoo.losses import LOSSES
+from ganzoo_core.zoo.metrics import METRICS
 from ganzoo_core.zoo.specs import (
     KINDS,
     DatasetSpec,
     JudgeSpec,
     LossSpec,
+    MetricSpec,
     ModelSpec,
     Spec,
     kind_of,
@@ -97,6 +99,12 @@ class Zoo:
         assert isinstance(spec, LossSpec)
         return spec
 
+    def metric(self, name: str) -> MetricSpec:
+        """Return a metric's spec; raises as `model` does."""
+        spec = self._find("metric", name)
+        assert isinstance(spec, MetricSpec)
+        return spec
+
     def _find(self, kind: str, name: str) -> Spec:
         rows = [row for row in self.rows if row.kind == kind and row.name == name]
         if rows and rows[0].spec:
@@ -131,8 +139,9 @@ class Zoo:
 @cache
 def zoo() -> Zoo:
     """Return the zoo of this process; plugins are discovered at the first call."""
-    own = Plugin("losses", "ganzoo-core", __version__, specs=[*LOSSES])
-    return Zoo([own, *discover()])
+    own = {"losses": LOSSES, "metrics": METRICS}
+    core = [Plugin(name, "ganzoo-core", __version__, specs=[*specs]) for name, specs in own.items()]
+    return Zoo([*core, *discover()])
 
 
 def resolve(target: str) -> Any:

@@ -65,6 +65,14 @@ class LossSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricSpec(Spec):
+    """A measure of samples that `ganzoo evaluate` takes; `target` is a function, see docs."""
+
+    needs: tuple[str, ...] = ()
+    """What it is measured by: features (of the feature network), judge (the classifier)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CommandSpec:
     """A verb that a plugin adds to the command line."""
 
@@ -76,6 +84,7 @@ class CommandSpec:
 
 KINDS: dict[str, type[Spec]] = {
     "model": ModelSpec, "dataset": DatasetSpec, "judge": JudgeSpec, "loss": LossSpec,
+    "metric": MetricSpec,
 }  # fmt: skip
 """The kinds of entry, by the word that `ganzoo list KIND` takes."""
 

@@ -1,0 +1,83 @@
+"""What a classifier makes of samples, and what a classifier makes out of them.
+
+GAN-test and GAN-train: Shmelkov et al., How good is my GAN?, arXiv 1807.09499. Each is printed
+with its anchor: a judge cannot read more than its own accuracy on real images, and GAN-train is
+held against the same classifier trained on as many real images.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganzoo_core.data import Images
+from ganzoo_core.metrics.case import Case
+from ganzoo_core.metrics.classifier import recalls
+from ganzoo_core.metrics.figures import Figure, Unfit
+from ganzoo_core.metrics.networks import Network, look
+from ganzoo_core.metrics.sides import first
+
+
+def gan_test(case: Case) -> dict[str, Figure]:
+    """Return the judge's accuracy on real held-out images, and on samples against asked labels."""
+    case.labelled("gan-test")
+    real = accuracy(case, case.judge, case.test)
+    fake = accuracy(case, case.judge, case.fake)
+    ratio = Figure(
+        value=fake.value / real.value if real.value else 0.0, better="higher",
+        parts={name: fake.parts[name] / r if r else 0.0 for name, r in real.parts.items()},
+    )  # fmt: skip
+    return {"judge_on_real": real, "judge_on_samples": fake, "gan_test_ratio": ratio}
+
+
+def gan_train(case: Case) -> dict[str, Figure]:
+    """Return the accuracy on real images of a classifier trained on samples, and of one trained
+    on as many real images."""
+    case.labelled("gan-train")
+    count = min(len(case.fake), len(case.train))
+    samples = first(case.fake, count, case.seed, "samples")
+    as_many = first(case.train, count, case.seed, "as many")
+    on_samples = case.train_on(samples, "training a classifier on samples", cached=False)
+    on_real = case.train_on(as_many, "training a classifier on as many real images")
+    learnt = accuracy(case, on_samples, case.test)
+    anchor = accuracy(case, on_real, case.test)
+    ratio = Figure(value=learnt.value / anchor.value if anchor.value else 0.0, better="higher")
+    return {"gan_train": learnt, "real_trained": anchor, "gan_train_ratio": ratio}
+
+
+def class_shares(case: Case) -> dict[str, Figure]:
+    """Return how the judge finds the classes spread over the samples: a collapse shows here."""
+    found = predicted(case, case.judge, case.fake)
+    share = torch.bincount(found, minlength=len(case.info.classes)) / len(found)
+    present = [i for i, count in enumerate(case.train.info.counts) if count]
+    parts = {case.info.classes[i]: float(share[i]) for i in present}
+    seen = sum(value > 0 for value in parts.values())
+    return {
+        "classes_seen": Figure(value=seen / len(parts), better="higher"),
+        "rarest_class": Figure(value=min(parts.values()), parts=parts),
+    }
+
+
+def predicted(case: Case, network: Network, images: Images) -> Tensor:
+    """Return the class [N] that a classifier gives each image."""
+    case.bar.start("asking the judge")
+    try:
+        logits = look(network, images, case.bar.advance).logits
+    finally:
+        case.bar.stop()
+    if logits is None:
+        raise Unfit(f"{network.name} tells no classes")
+    return logits.argmax(1)
+
+
+def accuracy(case: Case, network: Network, images: Images) -> Figure:
+    """Return the accuracy of a classifier on labelled images, in all and by class."""
+    assert images.label is not None
+    found = predicted(case, network, images)
+    right = float((found == images.label).double().mean())
+    each = recalls(found, images.label, len(images.info.classes))
+    names = enumerate(images.info.classes)
+    return Figure(
+        value=right, error=(right * (1 - right) / len(images)) ** 0.5, better="higher",
+        parts={name: float(each[i]) for i, name in names if i in images.info.present},
+    )  # fmt: skip

@@ -1,0 +1,31 @@
+"""What a metric returns, and how it says that it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from ganzoo_core.errors import DataError
+
+Better = Literal["higher", "lower", ""]
+
+
+class Unfit(DataError):
+    """A metric that these images, labels or networks do not allow; says what would do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One number, its error where one is known, and which way is better."""
+
+    value: float
+    error: float | None = None
+    """One standard error."""
+    better: Better = ""
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """The same by class, where a metric gives it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)

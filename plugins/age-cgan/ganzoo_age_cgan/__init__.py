@@ -1,0 +1,1 @@
+"""Age-cGAN for ganzoo."""

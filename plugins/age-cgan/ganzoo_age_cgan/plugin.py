@@ -1,0 +1,20 @@
+"""Registers `age-cgan`; imports neither torch nor pydantic."""
+
+from ganzoo_core import ModelSpec, hookimpl
+
+
+@hookimpl
+def ganzoo_register(zoo):
+    """Add the model to the zoo."""
+    zoo.add(
+        ModelSpec(
+            name="age-cgan",
+            summary="Age-cGAN: finds a face in the latent space, then draws it at another age",
+            target="ganzoo_age_cgan.model:AgeCGAN",
+            config="ganzoo_age_cgan.config:AgeCGANConfig",
+            paper="Face Aging with Conditional Generative Adversarial Networks, arXiv 1702.01983",
+            license="Apache-2.0",
+            can=("sample", "edit_age"),
+            uses=("identity",),
+        )
+    )

@@ -1,0 +1,126 @@
+"""Age-cGAN: networks to the paper's layout, exact continuation in both stages, latents found."""
+
+import pytest
+import torch
+from ganzoo_age_cgan.config import AgeCGANConfig
+from ganzoo_age_cgan.model import AgeCGAN
+from workbench import differences, drawn, trainer
+
+import ganzoo_core as gz
+from ganzoo_core.interfaces import EditsAge, Judges
+from ganzoo_core.testing.standins import StandIn
+
+GROUPS = (18, 29, 39, 49, 59)
+TINY = AgeCGANConfig(
+    groups=GROUPS, width=8, latent=16, pairs=24, rounds=8,
+    optim_d=gz.Adam(lr=1e-3), optim_g=gz.Adam(lr=1e-3), optim_e=gz.Adam(lr=1e-3), ema=50.0,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def images():
+    return drawn(40, 32, groups=GROUPS)
+
+
+def built(info, config=TINY):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = AgeCGAN(config, info)
+        model.judges = Judges({"identity": StandIn()})
+    return model
+
+
+def count(net):
+    return sum(p.numel() for p in net.parameters())
+
+
+def test_networks_at_the_papers_size():
+    info = gz.DataInfo(size=64, classes=tuple("abcdef"), counts=(1,) * 6, groups=GROUPS)
+    model = AgeCGAN(AgeCGANConfig(), info)
+    assert count(model.generator) == 3_625_856  # (100 + 6) -> 512 256 128 64 -> 3
+    assert count(model.discriminator) == 2_777_856  # 64 maps and 6 of the label
+    kernels = [m.kernel_size for m in model.encoder.modules() if isinstance(m, torch.nn.Conv2d)]
+    linears = [m for m in model.encoder.modules() if isinstance(m, torch.nn.Linear)]
+    assert kernels == [(5, 5)] * 4 and len(linears) == 2
+    image = model.generator(torch.zeros(2, 100), torch.zeros(2))
+    assert image.shape == (2, 3, 64, 64) and model.encoder(image).shape == (2, 100)
+
+
+@pytest.mark.parametrize("size", [16, 48, 100])
+def test_sizes_it_cannot_draw_are_refused(size):
+    with pytest.raises(ValueError, match=r"data\.size=64"):
+        AgeCGAN(TINY, gz.DataInfo(size=size, classes=("a",), counts=(1,)))
+
+
+def test_each_stage_resumes_bit_by_bit(images, tmp_path):
+    def fresh():
+        return {"model": built(images.info), "images": images, "gan": {"rounds": 3}}
+
+    straight = trainer(AgeCGAN, **fresh())
+    straight.run(tmp_path / "straight")
+    assert straight.round == 3 + 3  # 24 pairs in batches of 8
+    for stop in (2, 4):  # in the GAN, in the encoder
+        folder = tmp_path / str(stop)
+        worker = trainer(AgeCGAN, **fresh(), steps=stop)
+        worker.run(folder)
+        again = trainer(AgeCGAN, **fresh())
+        again.restore(folder)
+        again.run(folder)
+        assert differences(straight.state(), again.state()) == []
+
+
+def test_the_encoder_learns_from_the_averaged_generator_alone(images, tmp_path):
+    run = trainer(AgeCGAN, model=built(images.info), images=images, gan={"rounds": 2}, steps=2)
+    run.run(tmp_path)
+    longer = trainer(AgeCGAN, model=built(images.info), images=images, gan={"rounds": 2})
+    longer.restore(tmp_path)
+    before = {k: v.clone() for k, v in longer.averaged().generator.state_dict().items()}
+    longer.run(tmp_path)
+    assert differences(before, longer.model.generator.state_dict()) == []
+    moved = differences(dict(run.model.encoder.named_parameters()),
+                        dict(longer.model.encoder.named_parameters()))  # fmt: skip
+    assert len(moved) == len(list(longer.model.encoder.parameters()))
+
+
+@pytest.mark.parametrize("objective", ["identity", "pixels", "both"])
+def test_latents_of_many_faces_are_those_of_each_alone(images, objective):
+    model = built(images.info).eval()
+    label = torch.tensor([0, 1, 2, 3, 4, 5])
+    true = torch.randn(6, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        faces = model.generator(true, label)
+    many = model.invert(faces, label, objective=objective)
+    goal = model.distance(faces, label, objective)
+    begun = goal(many.start, torch.arange(6))
+    assert (many.value < begun).all() and many.sound.all()
+    assert torch.allclose(goal(many.z, torch.arange(6)), many.value, atol=1e-6)
+    for i in (0, 3):
+        one = model.invert(faces[i : i + 1], label[i : i + 1], objective=objective)
+        assert torch.allclose(one.value, many.value[i], atol=1e-3)
+
+
+def test_a_face_that_is_not_finite_keeps_the_encoders_guess(images):
+    model = built(images.info).eval()
+    faces = torch.rand(3, 3, 32, 32)
+    faces[1] = torch.nan
+    found = model.invert(faces, torch.zeros(3, dtype=torch.int64), objective="pixels")
+    assert found.sound.tolist() == [True, False, True]
+    assert found.z[[0, 2]].isfinite().all() and found.rounds[1] == 0
+
+
+def test_ageing_draws_every_target_from_one_latent(images):
+    model = built(images.info).eval()
+    assert isinstance(model, EditsAge)
+    faces, age = torch.rand(2, 3, 32, 32), torch.tensor([18.9, 60.0])
+    targets = torch.arange(6).expand(2, -1)
+    aged = model.age(faces, age, targets)
+    assert aged.shape == (2, 6, 3, 32, 32) and aged.abs().max() <= 1
+    seen = model.reconstruct(faces, age)
+    assert torch.allclose(aged[0, 0], seen[0], atol=1e-5)  # its own group
+    assert torch.allclose(aged[1, 5], seen[1], atol=1e-5)
+    assert not torch.allclose(aged[0, 0], aged[0, 5], atol=1e-3)
+
+
+def test_ages_on_an_edge_belong_below_it(images):
+    ages = torch.tensor([0.0, 18.0, 18.9, 19.0, 59.9, 60.0, 90.0])
+    assert built(images.info).group_of(ages).tolist() == [0, 0, 0, 1, 4, 5, 5]
