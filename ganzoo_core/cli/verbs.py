@@ -19,6 +19,7 @@ CORE = {
     "resume": ("resume:resume", "Continue a run from its newest checkpoint, bit by bit."),
     "sample": ("sample:sample", "Draw images from a run or a bundle of weights."),
     "evaluate": ("evaluate:evaluate", "Measure a run or a bundle against real images."),
+    "compare": ("compare:compare", "Put evaluations side by side, like with like."),
     "data": ("data:data", "Look at data, prepare them, or write drawn ones to disk."),
     "weights": ("weights:weights", "Export, verify, import, compare and share weights."),
     "registry": ("registry:registry", "Check the registries of models, data and weights."),

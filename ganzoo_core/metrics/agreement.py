@@ -17,6 +17,9 @@ from ganzoo_core.metrics.figures import Figure, Unfit
 from ganzoo_core.metrics.networks import Network, look
 from ganzoo_core.metrics.sides import first
 
+SPLITS = 10
+"""Of the inception score."""
+
 
 def gan_test(case: Case) -> dict[str, Figure]:
     """Return the judge's accuracy on real held-out images, and on samples against asked labels."""
@@ -56,6 +59,33 @@ def class_shares(case: Case) -> dict[str, Figure]:
         "classes_seen": Figure(value=seen / len(parts), better="higher"),
         "rarest_class": Figure(value=min(parts.values()), parts=parts),
     }
+
+
+def inception_score(case: Case) -> dict[str, Figure]:
+    """Return exp of the mean KL from p(y|x) to p(y), over ten splits as published; its error is
+    that of their mean. 1 is the worst, the number of classes the best.
+
+    Raises:
+        Unfit: the feature network tells no classes, or there are too few samples.
+    """
+    logits = case.seen("fake").logits
+    if logits is None:
+        raise Unfit(
+            f"inception-score needs a network that tells classes; {case.network.name} is none"
+        )
+    if len(logits) < SPLITS * 10:
+        raise Unfit(f"inception-score needs {SPLITS * 10} samples: give a larger -n")
+    order = torch.randperm(len(logits), generator=torch.Generator().manual_seed(case.seed))
+    scores = torch.stack([score(part) for part in logits[order].double().chunk(SPLITS)])
+    error = float(scores.std() / len(scores) ** 0.5)
+    return {"inception_score": Figure(value=float(scores.mean()), error=error, better="higher")}
+
+
+def score(logits: Tensor) -> Tensor:
+    """Return the inception score, 0-d, of logits [N, K]."""
+    log_p = logits.log_softmax(1)
+    log_mean = log_p.logsumexp(0) - torch.tensor(len(log_p)).log()
+    return (log_p.exp() * (log_p - log_mean)).sum(1).mean().exp()
 
 
 def predicted(case: Case, network: Network, images: Images) -> Tensor:

@@ -31,6 +31,7 @@ from ganzoo_core.zoo import MetricSpec, resolve, zoo
 
 PROTOCOL = 1
 """Counts up when the same images would give other figures."""
+FORMAT = 1
 NAME = "evaluation.json"
 DEFAULT_N = 5000
 Reference = Literal["test", "train"]
@@ -61,7 +62,7 @@ class Evaluation:
             for name, found in self.results.items()
         }
         return {
-            "format": 1, "model": self.model, "results": results, "skipped": self.skipped,
+            "format": FORMAT, "model": self.model, "results": results, "skipped": self.skipped,
             "notes": self.notes,
         }  # fmt: skip
 

@@ -3,15 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 from ganzoo_core.metrics.case import Case
+from ganzoo_core.metrics.inception import inception
 from ganzoo_core.metrics.networks import Network
-from ganzoo_core.weights import Bundle
+from ganzoo_core.weights import Bundle, FoundJudge
+from ganzoo_core.weights.judges import named_judge
+
+FILES = {".pth", ".pt", ".safetensors"}
+"""How a file of Inception weights may end."""
 
 
 def feature_network(features: str) -> Callable[[Case], Network]:
-    """Return what makes the feature network when a metric asks for it."""
-    return lambda case: case.judge
+    """Return what makes the feature network when a metric asks for it.
+
+    Args:
+        features: empty for the judge, a file of Inception weights, the folder of a run or bundle
+            that embeds, or the name of an embedder that a plugin ships.
+
+    Raises:
+        GanzooError: none of these, or the file is damaged.
+    """
+    if not features:
+        return lambda case: case.judge
+    path = Path(features)
+    if path.suffix in FILES and not path.is_dir():
+        return lambda case: inception(path, case.device)
+    found = named_judge("identity", features)
+    return lambda case: embedder(found, case.device)
+
+
+def embedder(found: FoundJudge, device: torch.device) -> Network:
+    """Return a model that embeds as a feature network; it resizes and normalises by itself."""
+    model: Any = found.build().to(device).eval()
+    with torch.no_grad():
+        shape = (1, found.bundle.info.channels, model.input_size, model.input_size)
+        width = model.embed(torch.zeros(shape, device=device)).shape[1]
+    return Network(
+        f"embedder {found.name or found.bundle.model}", Embedding(model), found.sha256, width,
+        model.input_size, found.bundle.info.channels, preprocessing="its own",
+        trained_on=(found.bundle.info.fingerprint,),
+    )  # fmt: skip
+
+
+class Embedding(nn.Module):
+    """Images -> (embeddings, no logits)."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, None]:
+        """Return unit vectors [N, D]."""
+        return self.model.embed(images), None
 
 
 def parents(bundle: Bundle) -> frozenset[str]:
