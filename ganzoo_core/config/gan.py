@@ -20,7 +20,7 @@ class Cures(Config):
 
     reset_d: Epochs | None = None
     """Initialise D anew every so many epochs, so that the generator gets a head start."""
-    halt_d: tuple[Epochs, Epochs] | None = None
+    halt_d: tuple[Annotated[float, Field(ge=0)], Epochs] | None = None
     """Halt D from one epoch to another; the generator goes on learning against it."""
     halt_d_above: float | None = Field(None, gt=0.5, lt=1)
     """Halt D while its accuracy, averaged over the last batches, is above this."""

@@ -35,8 +35,8 @@ class ActivePlayer:
         """Add the gradient of a loss, into this player's parameters only."""
         torch.autograd.backward(self.scaler.scale(loss), inputs=list(self.params.values()))
 
-    def step(self, world: World, clip: float | None, go: bool | Tensor = True) -> None:
-        """Reduce the gradients over the ranks, clip them, and step.
+    def step(self, world: World, clip: float | None, go: bool | Tensor = True) -> Tensor:
+        """Reduce the gradients over the ranks, clip them, and step; return their norm, 0-d.
 
         Args:
             go: a 0-d bool tensor takes the step back where it says no, without being read.
@@ -46,12 +46,18 @@ class ActivePlayer:
                 if param.grad is None:  # every rank must send the same tensors
                     param.grad = torch.zeros_like(param)
             world.mean_([p.grad for p in self.params.values() if p.grad is not None])
+        self.scaler.unscale_(self.optim)
+        params = list(self.params.values())
+        norm = torch.nn.utils.get_total_norm(
+            [p.grad for p in params if p.grad is not None], foreach=True
+        )
         if clip is not None:
-            self.scaler.unscale_(self.optim)
-            torch.nn.utils.clip_grad_norm_(list(self.params.values()), clip, foreach=True)
+            torch.nn.utils.clip_grads_with_norm_(params, clip, norm, foreach=True)
         with self.reversible(world.all(go)) if isinstance(go, Tensor) else nullcontext():
             self.scaler.step(self.optim)
         self.scaler.update()
+        # fp16 overflows now and then by design: the scaler passes such a step over
+        return norm.nan_to_num(posinf=0.0) if self.scaler.is_enabled() else norm
 
     @contextmanager
     def reversible(self, go: Tensor) -> Iterator[None]:

@@ -160,7 +160,8 @@ class Trainer:
                 loss = step.loss(turn)
             player.backward(loss / len(turns))
             turn.log(**{step.name: loss})
-        player.step(self.world, self.config.clip, go)
+        norm = player.step(self.world, self.config.clip, go)
+        turns[-1].log(**{f"{step.name}_grad": norm})
         if step.after:
             with torch.no_grad(), turns[-1].alike(step.name):
                 step.after(turns[-1])

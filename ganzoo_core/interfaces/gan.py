@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces.batch import DataInfo, Draw
+from ganzoo_core.interfaces.cures import Warden
 from ganzoo_core.interfaces.model import Model, Player, Stage, Step
 from ganzoo_core.interfaces.networks import Discriminator, Generator, Loss
 from ganzoo_core.interfaces.turn import Noise, Turn
@@ -26,11 +28,15 @@ class GAN(Model):
     discriminator: Discriminator
     loss: Loss
     conditional = False
+    d_accuracy: Tensor | None
+    """Of D over the last batches, 0-d, where `model.cures` asks for it."""
     augment: Callable[[Tensor, Noise], Tensor] | None = None
     """What the discriminator sees images through, real and fake alike (see data/augment.py)."""
 
     def __init__(self, config: Any, info: DataInfo) -> None:
         super().__init__(config, info)
+        watched = config is not None and config.cures.halt_d_above
+        self.register_buffer("d_accuracy", torch.tensor(0.5) if watched else None)
 
     def fake(self, t: Turn) -> Tensor:
         """Return fakes [N, C, H, W], made once a draw and shared by both steps."""
@@ -50,10 +56,9 @@ class GAN(Model):
         real, fake = self.shown(t.batch.image, t), self.shown(self.fake(t).detach(), t)
         real_logit = self.discriminator(real, label)
         fake_logit = self.discriminator(fake, label)
-        t.log(
-            d_real=real_logit.mean(), d_fake=fake_logit.mean(),
-            d_accuracy=self.loss.accuracy(real_logit, fake_logit),
-        )  # fmt: skip
+        accuracy = self.loss.accuracy(real_logit, fake_logit)
+        t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean(), d_accuracy=accuracy)
+        self.warden.watch(t, accuracy)
         penalty = self.loss.penalty(lambda x: self.discriminator(x, label), real, fake, t.noise)
         return self.loss.within(t).d(real_logit, fake_logit) + penalty
 
@@ -87,10 +92,24 @@ class GAN(Model):
         """Return one stage: D steps, then a G step, a round."""
         check_loss(self.loss, self.discriminator)
         fields = ("image", "label") if self.conditional else ("image",)
-        after = self.clip_weights if self.loss.clip else None
-        d = Step("d", "d", self.discriminator_loss, repeat=self.config.d_steps, after=after)
-        steps = (d, Step("g", "g", self.generator_loss))
-        return (Stage("gan", steps, Draw(fields=fields), epochs=self.config.epochs),)
+        d = Step(
+            "d", "d", self.discriminator_loss, repeat=self.config.d_steps,
+            when=self.warden.lets_learn if self.warden.halts else None,
+            after=self.clip_weights if self.loss.clip else None,
+        )  # fmt: skip
+        g = Step(
+            "g", "g", self.generator_loss, after=self.renew if self.config.cures.reset_d else None
+        )
+        return (Stage("gan", (d, g), Draw(fields=fields), epochs=self.config.epochs),)
+
+    @property
+    def warden(self) -> Warden:
+        """What holds D back, where `model.cures` says so."""
+        return Warden(self.config.cures, self.d_accuracy)
+
+    def renew(self, t: Turn) -> None:
+        """Let D begin anew when its time is up."""
+        self.warden.renew(t, self.discriminator)
 
     def clip_weights(self, t: Turn) -> None:
         """Cut D's weights to [-clip, clip] (Arjovsky et al. 2017, arXiv 1701.07875)."""

@@ -39,6 +39,12 @@ class Discriminator(nn.Module, ABC):
     def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor:
         """Return logits [N], or [N, 1, h, w] for patches, from images [N, C, H, W] in [-1, 1]."""
 
+    def begin(self) -> None:
+        """Draw the weights as at the start; override where they are not torch's own."""
+        for module in self.modules():
+            if module is not self and callable(reset := getattr(module, "reset_parameters", None)):
+                reset()
+
     def features(self, image: Tensor, label: Tensor | None = None) -> list[Tensor]:
         """Return the maps that feature matching compares; only networks that offer them do."""
         raise TypeError(f"{type(self).__name__} offers no features() for feature matching")

@@ -62,6 +62,7 @@ class DCGenerator(Generator):
             layers += up(wide, narrow)  # [N, 256, 8, 8] .. [N, 64, 32, 32]
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False), nn.Tanh()]
         self.layers = nn.Sequential(*layers)  # [N, 3, 64, 64]
+        begin(self, config.init)
 
     def latent(self, noise, n):
         """Draw z [N, Z] from the prior."""
@@ -86,6 +87,13 @@ class DCDiscriminator(Discriminator):
             layers += [nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers)
         self.last = nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)
+        self.std = config.init
+        self.begin()
+
+    def begin(self):
+        """Draw the weights as at the start."""
+        super().begin()
+        begin(self, self.std)
 
     def features(self, image, label=None):
         """Return the maps before the logit, [N, 8W, 4, 4]."""
@@ -103,8 +111,9 @@ def up(a, b, stride=2, padding=1):
 
 
 def begin(net, std):
-    """Draw convs from N(0, std) and the scales of norms from N(1, std), as the paper says."""
-    for module in net.modules():
+    """Draw convs from N(0, std) and the scales of norms from N(1, std), as the paper says; leave
+    torch's own weights where std is None."""
+    for module in net.modules() if std else ():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, 0, std)
         elif getattr(module, "weight", None) is not None:
@@ -125,6 +134,3 @@ class DCGAN(GAN):
         self.discriminator = DCDiscriminator(config, info.size, info.channels)
         self.augment = Augment(config.augment) if config.augment else None
         self.loss = make_loss(config.loss)
-        if config.init:
-            begin(self.generator, config.init)
-            begin(self.discriminator, config.init)
