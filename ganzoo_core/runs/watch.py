@@ -10,6 +10,7 @@ from ganzoo_core.interfaces import Model, Samples
 from ganzoo_core.interfaces.sampling import sample
 from ganzoo_core.report import Progress, draw_curves, grid, png, read_metrics, save_image
 from ganzoo_core.runs.folder import RunFolder
+from ganzoo_core.runs.health import Health
 from ganzoo_core.runs.trackers import Trackers
 from ganzoo_core.weights import write_bundle
 
@@ -29,6 +30,7 @@ class RunWatcher(Watcher):
         """What the bundle says of the run."""
         self.progress = progress
         self.trackers = Trackers(progress.warn)
+        self.health = Health(progress.warn)
 
     def advanced(self, round: int, total: int) -> None:
         """Move the bar."""
@@ -37,6 +39,7 @@ class RunWatcher(Watcher):
     def logged(self, record: dict[str, Any]) -> None:
         """Append to metrics.jsonl and show the losses beside the bar."""
         self.folder.log(record)
+        self.health.line(record)
         losses = {k: v for k, v in record.items() if isinstance(v, float) and k != "seconds"}
         self.progress.note = "  ".join(f"{k} {v:.3f}" for k, v in losses.items() if "_" not in k)
         self.trackers.call("ganzoo_round_logged", run=self.folder.path, record=record)
@@ -46,6 +49,7 @@ class RunWatcher(Watcher):
         if isinstance(model, Samples):
             self.folder.samples.mkdir(exist_ok=True)
             save_image(sample_grid(model), self.folder.samples / f"{round:08d}.png")
+            self.health.pictures(model, round)
 
     def rewound(self, line: int, why: str) -> None:
         """Drop the lines that the run takes back."""
