@@ -73,7 +73,7 @@ class PFAGAN(Model):
         return clipped(self.move(image, self.source(image, None), label))
 
     def age(self, images, source_age, target_groups):
-        """Return the same people at target groups [N] (capability `edit_age`).
+        """Return the same people at target groups [N, T], as [N, T, C, S, S] (`edit_age`).
 
         Args:
             source_age: years [N]; None to ask the age judge.
@@ -81,14 +81,16 @@ class PFAGAN(Model):
         Raises:
             UsageError: a target on the side to which the model does not go; no age and no judge.
         """
-        source = self.source(images, source_age)
+        n, targets = target_groups.shape
+        source = self.source(images, source_age).repeat_interleave(targets)
+        images, target_groups = images.repeat_interleave(targets, 0), target_groups.flatten()
         if len(self.directions) == 1:
             ahead = target_groups >= source
             ahead = ahead if "ageing" in self.directions else target_groups <= source
             if not ahead.all():
                 wrong = int((~ahead).nonzero()[0])
                 raise UsageError(self.one_way(source[wrong], target_groups[wrong]))
-        return clipped(self.move(images, source, target_groups))
+        return clipped(self.move(images, source, target_groups)).unflatten(0, (n, targets))
 
     def one_way(self, source, target):
         """Say that the model does not go from one group to another."""

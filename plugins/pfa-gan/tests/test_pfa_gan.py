@@ -226,15 +226,15 @@ def test_it_goes_the_directions_it_was_built_for(direction):
     model = build(direction=direction)
     assert isinstance(model, EditsAge) and isinstance(model, Translates)
     image, ages = torch.rand(2, 3, 32, 32) * 2 - 1, torch.tensor([29.9, 30.0])
-    own = model.age(image, ages, torch.tensor([1, 2]))
+    own = model.age(image, ages, torch.tensor([[1], [2]])).squeeze(1)
     assert torch.equal(own, image)
     for name, target in (("ageing", 5), ("rejuvenation", 0)):
         if direction in (name, "both"):
-            moved = model.age(image, ages, torch.full((2,), target))
+            moved = model.age(image, ages, torch.full((2, 1), target)).squeeze(1)
             assert not torch.equal(moved, image) and moved.abs().max() <= 1
             continue
         with pytest.raises(UsageError, match=r"--set model.direction=both") as error:
-            model.age(image, ages, torch.full((2,), target))
+            model.age(image, ages, torch.full((2, 1), target)).squeeze(1)
         assert "\n" not in str(error.value) and f"{direction} only" in str(error.value)
         assert torch.equal(judged(model).translate(image, torch.full((2,), target)), image)
 
@@ -253,11 +253,11 @@ def test_the_judge_supplies_a_missing_age():
     dark, light = torch.full((1, 3, 32, 32), -0.9), torch.full((1, 3, 32, 32), 0.9)
     faces, target = torch.cat([dark, light]), torch.tensor([5, 0])
     assert model.source(faces, None).tolist() == [0, 5]
-    known = model.age(faces, torch.tensor([5.0, 95.0]), target)
-    assert torch.equal(model.age(faces, None, target), known)
-    assert torch.equal(model.translate(faces, target), known)
+    known = model.age(faces, torch.tensor([5.0, 95.0]), target[:, None])
+    assert torch.equal(model.age(faces, None, target[:, None]), known)
+    assert torch.equal(model.translate(faces, target), known.squeeze(1))
     with pytest.raises(UsageError, match="--from AGE"):
-        build().age(faces, None, target)
+        build().age(faces, None, target[:, None])
 
 
 # --- losses ---------------------------------------------------------------------------------------
