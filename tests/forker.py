@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 import matplotlib.figure  # noqa: F401
+import torch._dynamo  # noqa: F401 - the first optimiser of a process imports it, in 2 s
 from torch.distributed import TCPStore
 
 import ganzoo_core.report

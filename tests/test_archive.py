@@ -100,6 +100,7 @@ def test_order_and_later_names_win(tmp_path: Path) -> None:
     files = open_files(path)
     assert files.names == ("z", "a/b")
     assert files.read("z") == b"33"
+    assert files.refused == {"z": "an earlier file of the same name"}
     assert open_files(folder(tmp_path)).names == tuple(sorted(CONTENT))
 
 

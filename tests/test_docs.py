@@ -2,14 +2,19 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from conftest import Done, clean_env
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/README.md")])
+SHELL = set("|&;<>()$`*?~{}!")
+"""What a command without a shell would not understand."""
 BLOCK = re.compile(r"^```(bash|console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -31,13 +36,27 @@ def steps(page: Path) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if steps(p)], ids=lambda p: str(p.relative_to(ROOT))
 )
-def test_page(page, tmp_path):
+def test_page(page, tmp_path, ganzoo):
     """A page's commands run in order, in one empty folder."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
     for kind, text in steps(page):
-        command = [sys.executable, "-c", text] if kind == "python" else ["bash", "-c", text]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+        done = carried_out(kind, text, tmp_path, ganzoo)
+        assert done.code == 0, f"{text}\n{done.out}\n{done.err}"
+
+
+def carried_out(kind, text, folder, ganzoo):
+    """Run Python, a command, or what needs a shell."""
+    if kind == "python":
+        return ganzoo(text, cwd=folder, call="test_docs:interpret")
+    if not set(text) & SHELL:
+        return ganzoo(*shlex.split(text)[1:], cwd=folder)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", text], cwd=folder, env=clean_env(PATH=path), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def interpret(text):
+    """Run Python as a script, in a process of its own."""
+    exec(compile(text, "page", "exec"), {"__name__": "__main__"})

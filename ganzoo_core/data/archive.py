@@ -40,7 +40,8 @@ class Files(ABC):
     names: tuple[str, ...]
     """Relative POSIX paths: sorted for a folder, in the order of the archive for a tar."""
     refused: Mapping[str, str]
-    """Names that are never read, and why: links, devices, paths that lead outside."""
+    """Names of what is never read, and why: links, devices, paths that lead outside, earlier
+    files of a name that comes again."""
 
     @abstractmethod
     def __contains__(self, name: object) -> bool:
@@ -168,6 +169,8 @@ class Tar(Files):
             if why := objection(member):
                 refused[name] = why
             elif not member.isdir():
+                if name in self.places:
+                    refused[name] = "an earlier file of the same name"
                 self.places[name] = (member.offset_data, member.size)
         self.names = tuple(self.places)
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ganzoo_imdb_wiki.config import ImdbWikiConfig
+from ganzoo_imdb_wiki.filters import keeps
 from ganzoo_imdb_wiki.mat import ages_at, read_faces
 from scipy.io import loadmat, savemat
 
@@ -150,6 +152,37 @@ def test_a_field_of_another_type_is_named(kit: Any) -> None:
     assert "'face_location' holds something" in message(
         mat({"wiki": {**good, "face_location": boxes}})
     )
+
+
+def test_numbers_of_other_types_mean_the_same(kit: Any) -> None:
+    rows = [row for row in kit.wiki_rows if row.age > 0]
+    good = kit.struct(rows, "wiki")
+    other = {
+        "dob": np.float64, "photo_taken": np.float32, "gender": np.float32,
+        "face_score": np.float32, "second_face_score": np.float32,
+    }  # fmt: skip
+    changed = {name: good[name].astype(kind) for name, kind in other.items()}
+    faces = read_faces(mat({"wiki": {**good, **changed}}), "wiki", "w")
+    assert faces.ages().tolist() == [row.age for row in rows]
+    assert faces.dob.dtype == faces.photo_taken.dtype == np.int64
+    small = {**good, "dob": good["dob"] * 0 + 200, "gender": np.ones((1, len(rows)), np.uint8)}
+    small["dob"] = small["dob"].astype(np.uint8)
+    faces = read_faces(mat({"wiki": small}), "wiki", "w")
+    assert (faces.ages() == faces.photo_taken - 1).all() and (faces.gender == 1).all()
+
+
+def test_nan_everywhere(kit: Any) -> None:
+    nothing = np.full((1, len(kit.wiki_rows)), np.nan)
+    numbers = ("dob", "photo_taken", "gender", "face_score", "second_face_score")
+    boxes = np.empty((1, len(kit.wiki_rows)), object)
+    for index in range(len(kit.wiki_rows)):
+        boxes[0, index] = np.full((1, 4), np.nan)
+    broken = {**dict.fromkeys(numbers, nothing), "face_location": boxes}
+    faces = read_faces(mat({"wiki": {**kit.struct(kit.wiki_rows, "wiki"), **broken}}), "wiki", "w")
+    assert (faces.ages() < 0).all() and np.isnan(faces.face_location).all()
+    for filters, reason in (("report", "age below 1"), ("clean", "age below 0")):
+        kept = list(keeps(faces, ImdbWikiConfig(filters=filters)))
+        assert kept[0][0] == reason and not kept[0][1].any()
 
 
 def test_files_that_are_something_else(kit: Any) -> None:
