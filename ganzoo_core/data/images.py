@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -132,13 +132,21 @@ def assemble(dataset: Dataset, table: Table, pixels: Pixels, groups: tuple[int, 
             f"{printable(dataset.describe(i))}: {why}" for i, why in sorted(pixels.bad.items())
         ),
         removed=(*table.removed, *reasons(pixels.bad).items()),
-        **{name: None if c is None else torch.from_numpy(c) for name, c in known.items()},
+        **{name: None if c is None else torch.from_numpy(c) for name, c in numbered(known).items()},
     )  # fmt: skip
 
 
 def reasons(bad: dict[int, str]) -> Counter[str]:
     """Return how many pictures could not be read for each reason, which ends at its first colon."""
     return Counter(why.partition(":")[0] for _, why in sorted(bad.items()))
+
+
+def numbered(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns with people numbered from 0, so that a classifier can tell them apart."""
+    people = known["identity"]
+    if people is None:
+        return dict(known)
+    return {**known, "identity": np.unique(people, return_inverse=True)[1].astype(np.int64)}
 
 
 def counted(labels: NDArray[Any], classes: int) -> tuple[int, ...]:

@@ -71,7 +71,7 @@ class Batch:
     age: Tensor | None = None
     """[N], float, years."""
     identity: Tensor | None = None
-    """[N], int64, equal for photographs of one person."""
+    """[N], int64, equal for photographs of one person: a number below `DataInfo.identities`."""
     target: Batch | None = None
     """The other half of each pair."""
     extra: Mapping[str, Tensor] = field(default_factory=dict)
