@@ -107,9 +107,13 @@ def test_the_core_names_no_plugin():
 PUBLIC_MODULES = {
     "data.archive",
     "data.augment",
+    "data.faces",
     "data.matlab",
     "data.picture",
     "data.splits",
+    "metrics.ages",
+    "metrics.reading",
+    "metrics.verification",
     "zoo.hooks",
 }
 """Modules that are public by themselves: what a data set needs to read pictures, and hook types."""

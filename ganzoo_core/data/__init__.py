@@ -1,6 +1,6 @@
 """Images at rest and on their way into a step."""
 
-from ganzoo_core.data.decode import decoded
+from ganzoo_core.data.decode import decoded, fit
 from ganzoo_core.data.draws import Batches, to_float
 from ganzoo_core.data.groups import PUBLISHED, AgeGroups, group_names, group_of
 from ganzoo_core.data.images import Images, prepare, renamed, require
@@ -9,5 +9,5 @@ from ganzoo_core.data.store import cache_folder
 
 __all__ = [
     "PUBLISHED", "AgeGroups", "Batches", "Images", "ObjectDataset", "cache_folder", "decoded",
-    "group_names", "group_of", "prepare", "renamed", "require", "to_float", "wrap",
+    "fit", "group_names", "group_of", "prepare", "renamed", "require", "to_float", "wrap",
 ]  # fmt: skip

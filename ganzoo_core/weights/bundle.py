@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,19 @@ def seal(folder: Path, index: Mapping[str, Any], names: list[str]) -> Bundle:
     }
     write_json(folder / INDEX, {**index, "files": files})
     return Bundle(folder, read_index(folder / INDEX))
+
+
+def annotate(folder: Path, metrics: Sequence[Mapping[str, Any]]) -> Bundle:
+    """Record figures in a bundle's index and card, in place of older ones of the same names.
+
+    Raises:
+        WeightsError: the bundle is damaged.
+    """
+    index = dict(read_bundle(folder).index)
+    names = [name for name in index.pop("files") if name != CARD]
+    new = {metric["name"] for metric in metrics}
+    kept = [metric for metric in index.get("metrics", []) if metric["name"] not in new]
+    return seal(folder, {**index, "metrics": [*kept, *metrics]}, names)
 
 
 def recard(folder: Path) -> Bundle:

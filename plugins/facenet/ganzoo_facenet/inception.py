@@ -52,8 +52,10 @@ def block35():
     a = BasicConv2d(256, 32, 1)
     b = nn.Sequential(BasicConv2d(256, 32, 1), BasicConv2d(32, 32, 3, padding=1))
     c = nn.Sequential(
-        BasicConv2d(256, 32, 1), BasicConv2d(32, 32, 3, padding=1), BasicConv2d(32, 32, 3, padding=1)
-    )  # fmt: skip
+        BasicConv2d(256, 32, 1),
+        BasicConv2d(32, 32, 3, padding=1),
+        BasicConv2d(32, 32, 3, padding=1),
+    )
     return Block(256, 96, (a, b, c), 0.17)
 
 

@@ -1,6 +1,6 @@
 """Registers `facenet`, its judges and the verb `face`; imports neither torch nor pydantic."""
 
-from ganzoo_core import ModelSpec, hookimpl
+from ganzoo_core import CommandSpec, ModelSpec, hookimpl
 
 
 @hookimpl
@@ -18,3 +18,10 @@ def ganzoo_register(zoo):
             can=("embed",),
         )
     )
+
+
+@hookimpl
+def ganzoo_commands():
+    """Add the verb `face`."""
+    text = "Compare faces, find and sort people, estimate ages."
+    return [CommandSpec(name="face", help=text, target="ganzoo_facenet.verbs:face")]

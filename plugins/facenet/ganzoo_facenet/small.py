@@ -82,4 +82,3 @@ class SlimResNet(Small):
             Residual(w[2], w[3], 2), nn.Flatten(), nn.Linear(flat, embedding, bias=False),
             nn.BatchNorm1d(embedding),
         )  # fmt: skip
-

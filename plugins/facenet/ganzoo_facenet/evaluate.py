@@ -1,0 +1,79 @@
+"""Verification over a data set, and its figures recorded in the weights."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ganzoo_core.config import assign
+from ganzoo_core.errors import DataError, UsageError
+from ganzoo_core.metrics.reading import read_images
+from ganzoo_core.metrics.verification import FARS, all_pairs, distances, ten_fold, verify_people
+from ganzoo_core.report import Progress
+from ganzoo_core.runs import data as reading
+from ganzoo_core.runs import survey
+from ganzoo_core.weights import annotate
+from ganzoo_facenet.recognise import open_recogniser
+from ganzoo_facenet.sheets import draw_roc
+
+
+def evaluate_people(weights, data, assignments=(), *, threshold=None, listed=False, roc=None,
+                    keep=False):  # fmt: skip
+    """Return the figures of a verification as plain JSON values.
+
+    Args:
+        data: ``NAME[:PATH]``, with identities.
+        threshold: of other people; None for the one that the weights record, else the set's best.
+        listed: take the pairs that the data set lists, in ten folds.
+        roc: where to draw the curve.
+        keep: record the set's thresholds in the weights: for a calibration set.
+
+    Raises:
+        DataError: no identities, too few people, or no list of pairs.
+    """
+    who = open_recogniser(weights)
+    options = {"size": who.size, **assign(assignments).get("data", {})}
+    dataset = reading.open_dataset(survey.data_config(data, options))
+    images = reading.images_of(dataset, (), Progress(False))
+    who.found.refuse_other_drawing(images.info)
+    if images.identity is None:
+        raise DataError(f"{data} does not say who is in its pictures: choose data with identities")
+    points = read_images(who.model.embed, images)
+    if listed:
+        return by_list(dataset, images, points)
+    recorded = None if keep else who.threshold()
+    at = threshold if threshold is not None else recorded
+    people = images.identity.numpy()
+    result = verify_people(points, people, at)
+    pairs = all_pairs(points, people)
+    if roc:
+        draw_roc(pairs, roc, f"{data}: {result.people} people")
+    if keep:
+        record(who.found, pairs, result, images.info.fingerprint)
+    source = "given" if threshold is not None else "weights" if at is not None else "own best"
+    return {**result.to_json(), "threshold_from": source}
+
+
+def by_list(dataset, images, points):
+    """Return accuracy and standard error over the folds of the data set's own pairs."""
+    if not hasattr(dataset, "pairs"):
+        raise UsageError("--pairs: this data set lists no pairs")
+    pairs, rows = dataset.pairs(), images.rows
+    place = {int(at): i for i, at in enumerate(rows if rows is not None else range(len(images)))}
+    known = [i for i, ends in enumerate(zip(pairs.first, pairs.second, strict=True))
+             if place.keys() >= {int(end) for end in ends}]  # fmt: skip
+    ends = [[place[int(pairs.first[i])], place[int(pairs.second[i])]] for i in known]
+    distance = distances(points.astype(np.float64), np.array(ends))
+    mean, error = ten_fold(distance, pairs.same[known], pairs.fold[known])
+    return {"accuracy": mean, "standard_error": error, "pairs": len(known),
+            "missing": pairs.missing + len(pairs.first) - len(known)}  # fmt: skip
+
+
+def record(found, pairs, result, fingerprint):
+    """Write the thresholds of a calibration set into a bundle's index and card."""
+    at = {"data": fingerprint, "impostors": result.impostors}
+    metrics = [{"name": "threshold", "value": result.threshold, **at}]
+    for far in FARS:
+        if far * result.impostors >= 10:
+            value = pairs.threshold_at(far)
+            metrics.append({"name": f"threshold_at_far_{far:g}", "value": value, **at})
+    annotate(Path(found.bundle.path), metrics)
