@@ -174,7 +174,9 @@ def carry_out(
         resolved = train.model_copy(update={"device": setup.device, "precision": setup.precision})
         tree = replace(tree, train=resolved)
         progress.start(f"training {tree.model_name}", images_each=resolved.batch)
-        watcher = RunWatcher(folder, about(tree, model), progress) if world.main else Watcher()
+        watcher = Watcher()
+        if world.main:
+            watcher = RunWatcher(folder, about(tree, model), progress, images)
         trainer = Trainer(model, images, resolved, setup, watcher, world=world)
         made = {
             "ganzoo": __version__, "python": sys.version.split()[0], "ranks": world.size,

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from ganzoo_core.data import Images
 from ganzoo_core.engine import Watcher
-from ganzoo_core.interfaces import Model, Samples
-from ganzoo_core.interfaces.sampling import sample
+from ganzoo_core.interfaces import Model, Samples, Translates
+from ganzoo_core.interfaces.sampling import evaluating, sample
 from ganzoo_core.report import Progress, draw_curves, grid, png, read_metrics, save_image
 from ganzoo_core.runs.folder import RunFolder
 from ganzoo_core.runs.health import Health
@@ -24,8 +28,11 @@ SEED = 0
 class RunWatcher(Watcher):
     """The Trainer's watcher for a run folder."""
 
-    def __init__(self, folder: RunFolder, about: dict[str, Any], progress: Progress) -> None:
+    def __init__(
+        self, folder: RunFolder, about: dict[str, Any], progress: Progress, images: Images
+    ) -> None:
         self.folder = folder
+        self.images = images
         self.about = about
         """What the bundle says of the run."""
         self.progress = progress
@@ -45,11 +52,16 @@ class RunWatcher(Watcher):
         self.trackers.call("ganzoo_round_logged", run=self.folder.path, record=record)
 
     def sampled(self, model: Model, round: int) -> None:
-        """Draw a grid from fixed latents."""
+        """Draw a grid from fixed latents, or of fixed images translated."""
         if isinstance(model, Samples):
-            self.folder.samples.mkdir(exist_ok=True)
-            save_image(sample_grid(model), self.folder.samples / f"{round:08d}.png")
+            picture = sample_grid(model)
             self.health.pictures(model, round)
+        elif isinstance(model, Translates) and self.images.label is not None:
+            picture = translation_grid(model, self.images)
+        else:
+            return
+        self.folder.samples.mkdir(exist_ok=True)
+        save_image(picture, self.folder.samples / f"{round:08d}.png")
 
     def rewound(self, line: int, why: str) -> None:
         """Drop the lines that the run takes back."""
@@ -81,3 +93,19 @@ def sample_grid(model: Model, rows: int = 6, seed: int = SEED, cell: int = CELL)
     distinct = COLUMNS if classes else None
     images = sample(model, rows * COLUMNS, labels, seed, distinct)
     return grid(images, COLUMNS, classes[:rows], faint, cell)
+
+
+@torch.no_grad()
+def translation_grid(model: Any, images: Images) -> Any:
+    """Return a grid: a row is one image of the data and what it becomes in every class."""
+    assert images.label is not None
+    order = images.label.argsort(stable=True)  # from the first class to the last
+    shown = order[torch.linspace(0, len(order) - 1, COLUMNS).long()]
+    device = next(model.parameters()).device
+    faces = images.gather(shown).to(device).float() / 127.5 - 1
+    columns: list[Tensor] = [faces]
+    with evaluating(model):
+        for index in range(len(images.info.classes)):
+            columns.append(model.translate(faces, torch.full((COLUMNS,), index, device=device)))
+    names = tuple(images.info.classes[i] for i in images.label[shown].tolist())
+    return grid(torch.stack(columns, 1).flatten(0, 1).float(), len(columns), names)

@@ -8,9 +8,10 @@ from ganzoo_pfa_gan.config import PAPER_GROUPS, REPORT_GROUPS, PFAConfig
 from ganzoo_pfa_gan.losses import expected_age, group_logits, ssim
 from ganzoo_pfa_gan.model import PFAGAN
 from ganzoo_pfa_gan.networks import SubNetwork
+from PIL import Image
 from torch import nn
 
-from ganzoo_core import config
+from ganzoo_core import config, load, train
 from ganzoo_core.data import group_names, prepare
 from ganzoo_core.data.draws import Pairs
 from ganzoo_core.engine import Trainer, Watcher, resolve_setup
@@ -335,6 +336,28 @@ def test_a_resumed_run_has_the_same_bits(tmp_path, direction, precision):
     one, other = whole.state(), second.state()
     assert set(one) == set(other) and not any("judge" in name for name in one)
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def test_a_run_draws_strips_and_its_weights_age_a_face(tmp_path):
+    options = {"data": {"name": "shapes", "count": 32, "size": 32}}
+    options["train"] = {"batch": 6, "device": "cpu", "precision": "fp32", "sample_every": 2}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        asked = PFAConfig(groups=PAPER_GROUPS, direction="both", width=4)
+        model = judged(PFAGAN(asked, shapes(32, PAPER_GROUPS).info))
+    run = train(model, options=options, steps=2, out=tmp_path / "run", quiet=True)
+    with Image.open(run.path / "samples" / "00000002.png") as strips:  # input and four groups
+        assert strips.width > 5 * 96 and strips.height > 8 * 96
+    again = load(run.path, device="cpu", model=ObjectPFAGAN)
+    assert {name.split(".")[0] for name in again.state_dict()} == {"ageing", "rejuvenation"}
+    faces, ages = torch.rand(2, 3, 32, 32) * 2 - 1, torch.tensor([20.0, 60.0])
+    target = torch.tensor([3, 0])
+    one, other = (m.age(faces, ages, target) for m in (again, run.model))
+    assert torch.allclose(one, other, atol=1e-3)  # another memory format, another order of sums
+
+
+class ObjectPFAGAN(PFAGAN):
+    Config = PFAConfig
 
 
 def test_the_judges_get_no_gradient_and_stay():
