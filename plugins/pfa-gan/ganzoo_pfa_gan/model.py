@@ -81,16 +81,28 @@ class PFAGAN(Model):
         Raises:
             UsageError: a target on the side to which the model does not go; no age and no judge.
         """
-        n, targets = target_groups.shape
-        source = self.source(images, source_age).repeat_interleave(targets)
-        images, target_groups = images.repeat_interleave(targets, 0), target_groups.flatten()
+        source = self.source(images, source_age)
         if len(self.directions) == 1:
-            ahead = target_groups >= source
-            ahead = ahead if "ageing" in self.directions else target_groups <= source
-            if not ahead.all():
-                wrong = int((~ahead).nonzero()[0])
-                raise UsageError(self.one_way(source[wrong], target_groups[wrong]))
-        return clipped(self.move(images, source, target_groups)).unflatten(0, (n, targets))
+            behind = target_groups < source[:, None]
+            if "rejuvenation" in self.directions:
+                behind = target_groups > source[:, None]
+            if behind.any():
+                face, at = behind.nonzero()[0].tolist()
+                raise UsageError(self.one_way(source[face], target_groups[face, at]))
+        ages = clipped(self.passage(images, source))
+        return ages[target_groups, torch.arange(len(images), device=images.device)[:, None]]
+
+    def passage(self, image, source):
+        """Return the face at every age in one pass, [K, N, C, S, S], unbounded."""
+        groups = len(self.info.classes)
+        ages = image.expand(groups, *image.shape)
+        if "ageing" in self.directions:
+            ages = self.ageing.stages(image, source)
+        if "rejuvenation" in self.directions:
+            younger = self.rejuvenation.stages(image, groups - 1 - source).flip(0)
+            before = torch.arange(groups, device=source.device)[:, None] < source  # [K, N]
+            ages = torch.where(before[:, :, None, None, None], younger, ages)
+        return ages
 
     def one_way(self, source, target):
         """Say that the model does not go from one group to another."""
