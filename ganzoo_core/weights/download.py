@@ -57,7 +57,13 @@ def check_url(url: str) -> str:
         safe = parts.scheme == "https" or (
             parts.scheme == "http" and (parts.hostname or "") in LOOPBACK
         )
-        if safe and parts.hostname and "@" not in parts.netloc and url.isprintable():
+        if (
+            safe
+            and parts.hostname
+            and "@" not in parts.netloc
+            and url.isprintable()
+            and " " not in url
+        ):
             return url
     raise WeightsError(f"{url[:200]}: only https:// is opened, without a user name in it")
 
@@ -69,7 +75,10 @@ class Redirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         """Check where an answer sends us."""
-        check_url(newurl)
+        try:
+            check_url(newurl)
+        except WeightsError as error:
+            raise WeightsError(f"{req.full_url} redirects to {error}") from None
         here = urllib.parse.urlsplit(req.full_url).hostname in LOOPBACK
         if not here and urllib.parse.urlsplit(newurl).hostname in LOOPBACK:
             raise WeightsError(f"{req.full_url} redirects to {newurl}: refused")
