@@ -249,6 +249,7 @@ def test_a_registry_by_url_is_fetched_when_asked(lab, tmp_path, ganzoo):
 
 
 def test_the_hub_takes_a_bundle_in_one_commit_and_gives_it_back(bundle, ganzoo, tmp_path):
+    pytest.importorskip("huggingface_hub")
     with serving(Hub) as hub:
         env = {
             "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": "hf_x",

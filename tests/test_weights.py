@@ -242,6 +242,6 @@ def test_an_unreadable_file_is_an_error_of_weights(bundle, monkeypatch):
     def denied(path):
         raise PermissionError(13, os.strerror(13))
 
-    monkeypatch.setattr(module, "sha256", denied)
+    monkeypatch.setattr(module, "hash_of", denied)
     with pytest.raises(WeightsError, match="cannot be read"):
         read_bundle(bundle)

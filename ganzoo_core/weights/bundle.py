@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ganzoo_core import __version__
 from ganzoo_core.errors import OutputError, WeightsError
-from ganzoo_core.files import atomic, save_tensors, sha256, write_json, write_text
+from ganzoo_core.files import atomic, save_tensors, write_json, write_text
+from ganzoo_core.files import sha256 as hash_of
 from ganzoo_core.files.atomic import reason
 from ganzoo_core.interfaces import DataInfo, Model
 from ganzoo_core.weights.card import active_html, card
@@ -21,6 +22,7 @@ from ganzoo_core.weights.index import (
     FORMAT,
     GRID,
     INDEX,
+    LARGEST,
     WEIGHTS,
     Precision,
     check_name,
@@ -51,7 +53,7 @@ class Bundle:
     @property
     def sha256(self) -> str:
         """The bundle's one hash: of its index, which holds those of all its files."""
-        return sha256(self.path / INDEX)
+        return hash_of(self.path / INDEX)
 
     @property
     def files(self) -> dict[str, Path]:
@@ -162,7 +164,7 @@ def seal(folder: Path, index: Mapping[str, Any], names: list[str]) -> Bundle:
     shown = {**index, "files": dict.fromkeys(names)}
     write_text(folder / CARD, card(shown))
     files = {
-        name: {"sha256": sha256(folder / name), "size": (folder / name).stat().st_size}
+        name: {"sha256": hash_of(folder / name), "size": (folder / name).stat().st_size}
         for name in (*names, CARD)
     }
     write_json(folder / INDEX, {**index, "files": files})
@@ -191,7 +193,7 @@ def recard(folder: Path) -> Bundle:
     index = read_index(folder / INDEX)
     names = [name for name in index["files"] if name != CARD]
     for name in names:
-        verify(folder / name, index["files"][name]["sha256"])
+        verify(folder / name, **index["files"][name])
     return seal(folder, {k: v for k, v in index.items() if k != "files"}, names)
 
 
@@ -203,21 +205,23 @@ def read_bundle(folder: Path) -> Bundle:
     """
     index = read_index(folder / INDEX)
     for name, file in index["files"].items():
-        verify(folder / name, file["sha256"])
+        verify(folder / name, file["sha256"], file["size"])
     if CARD in index["files"]:
+        if index["files"][CARD]["size"] > LARGEST:
+            raise WeightsError(f"{folder / CARD} is no card: it has more than {LARGEST:,} bytes")
         text = (folder / CARD).read_text(encoding="utf-8", errors="replace")
         if found := active_html(text):
             raise WeightsError(f"{folder / CARD} holds active HTML ({found}): refused")
     return Bundle(folder, index)
 
 
-def verify(path: Path, digest: str) -> None:
-    """Check one file of the index: a plain file inside the folder, and the recorded hash."""
+def verify(path: Path, sha256: str, size: int) -> None:
+    """Check one file of the index: a plain file inside the folder, its length and hash."""
     if path.is_symlink() or not path.is_file():
         raise WeightsError(f"{path} is missing, or no plain file")
     try:
-        found = sha256(path)
+        same = path.stat().st_size == size and hash_of(path) == sha256
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
-    if found != digest:
+    if not same:
         raise WeightsError(f"{path} is not the file the bundle was made with (sha256 differs)")

@@ -21,8 +21,10 @@ TASKS = {
 """Capability -> pipeline tag; the first that a model has counts, the last in this table wins."""
 VERBS = {"sample": "ganzoo sample {folder} -n 16 --out samples.png"}
 ACTIVE = re.compile(
-    r"<\s*/?\s*(script|iframe|object|embed|form|meta|link|base|svg|style)\b"
-    r"|<[^>]*\bon\w+\s*=|(javascript|vbscript)\s*:|data\s*:\s*text/html", re.IGNORECASE,
+    r"<\s{0,9}/?\s{0,9}(script|iframe|object|embed|form|meta|link|base|svg|style)\b"
+    r"|<[^>]{0,300}\bon\w{1,30}\s{0,9}="
+    r"|(\]\(|\]:|<([^>]{0,300}=)?)\s{0,9}[\"']?\s{0,9}(javascript|vbscript|data)\s{0,9}:",
+    re.IGNORECASE,
 )  # fmt: skip
 USES = {
     "sample": "The images are invented: nobody in them exists. The model repeats the biases of its "
@@ -80,15 +82,20 @@ def tag(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-") or "unknown"
 
 
+def words(text: str) -> str:
+    """Return a name without what could be markup."""
+    return " ".join(re.sub(r"[^\w .,:+-]", " ", text).split())
+
+
 def results(index: Mapping[str, Any]) -> dict[str, Any]:
     """Return one result of a model index: the task, the data, the metrics with their stamps."""
     data = index["data"]
-    name = data.get("name") or "own data"
+    name = words(data.get("name") or "own data")
     return {
         "task": {"type": task(index)},
-        "dataset": {"type": tag(name), "name": name, "revision": data.get("fingerprint", "")},
+        "dataset": {"type": tag(name), "name": name, "revision": tag(data.get("fingerprint", ""))},
         "metrics": [
-            {"type": tag(m["name"]), "name": m["name"], "value": m["value"]}
+            {"type": tag(m["name"]), "name": words(m["name"]), "value": m["value"]}
             for m in index["metrics"]
         ],
     }  # fmt: skip
@@ -170,7 +177,8 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
 def plain(value: object) -> str:
     """Return text that reads as itself in Markdown and HTML, on one line."""
     text = "".join(c if c.isprintable() else " " for c in str(value))
-    return re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(text, quote=False))
+    text = re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(text, quote=False))
+    return re.sub(r"\]([(:])", r"]\\\1", text)
 
 
 def active_html(text: str) -> str:

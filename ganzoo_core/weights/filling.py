@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core.errors import WeightsError
+from ganzoo_core.errors import GanzooError, WeightsError
 from ganzoo_core.files import load_tensors
 from ganzoo_core.files.tensors import check_fit, widened
 from ganzoo_core.interfaces import Model
@@ -42,8 +42,8 @@ def assemble(cls: type[Model], config: Any, bundle: Bundle) -> Model:
     try:
         with torch.device("meta"):
             model = cls(config, bundle.info)
-    except (RuntimeError, NotImplementedError, TypeError):
-        return fill(cls(config, bundle.info), bundle)
+    except Exception:  # its constructor computes with its weights, or the index is wrong
+        return fill(construct(cls, config, bundle), bundle)
     tensors = fitting(model, bundle)
     bare(model)
     for name, net in model.named_children():
@@ -52,8 +52,25 @@ def assemble(cls: type[Model], config: Any, bundle: Bundle) -> Model:
         }
         net.load_state_dict(widened(net.state_dict(), own), assign=True)
     if any(tensor.is_meta for tensor in held(model)):
-        return fill(cls(config, bundle.info), bundle)
+        return fill(construct(cls, config, bundle), bundle)
     return model.eval().requires_grad_(False)
+
+
+def construct(cls: type[Model], config: Any, bundle: Bundle) -> Model:
+    """Build a bundle's model with memory for its weights.
+
+    Raises:
+        WeightsError: its class refuses what the index says.
+    """
+    try:
+        return cls(config, bundle.info)
+    except (GanzooError, MemoryError):
+        raise
+    except Exception as error:
+        line = next(iter(str(error).splitlines()), "")[:200]
+        raise WeightsError(
+            f"{bundle.path} does not fit {cls.__name__} ({type(error).__name__}: {line})"
+        ) from error
 
 
 def fitting(model: Model, bundle: Bundle) -> dict[str, Tensor]:

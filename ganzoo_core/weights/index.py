@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ganzoo_core.errors import WeightsError
 from ganzoo_core.interfaces import DataInfo
@@ -17,6 +17,7 @@ INDEX, WEIGHTS, CARD, GRID = "ganzoo.json", "model.safetensors", "README.md", "s
 SUFFIXES = {".safetensors", ".md", ".json", ".png"}
 LARGEST = 4 * 2**20
 """Bytes of an index; a real one has a few thousand."""
+LARGEST_EDGE = 2**14
 
 Precision = Literal["fp32", "fp16", "bf16"]
 Sha256 = Field(pattern="^[0-9a-f]{64}$")
@@ -152,7 +153,7 @@ def check_index(text: str, path: Path) -> dict[str, Any]:
             f"{path} has format {given}, this ganzoo reads {FORMAT}: upgrade ganzoo-core"
         )
     index = Index.model_validate(index).model_dump(mode="json", exclude_unset=True)
-    DataInfo.from_json(index["data"])
+    check_data(index["data"])
     names = {name.lower() for name in index["files"]} | {INDEX}
     if len(names) <= len(index["files"]):
         raise ValueError("two files have one name")
@@ -161,6 +162,20 @@ def check_index(text: str, path: Path) -> dict[str, Any]:
     if WEIGHTS not in index["files"]:
         raise WeightsError(f"{path} names no {WEIGHTS}")
     return index
+
+
+def check_data(values: dict[str, Any]) -> None:
+    """Check the facts of the data: right types, sizes that a picture may have.
+
+    Raises:
+        ValueError, TypeError: says what is wrong.
+    """
+    DataInfo.from_json(values)  # refuses fields that it does not know
+    info = TypeAdapter(DataInfo).validate_json(json.dumps(values), strict=True)
+    if not (1 <= info.size <= LARGEST_EDGE and 1 <= info.channels <= LARGEST_EDGE):
+        raise ValueError(f"data: {info.size} px, {info.channels} channels")
+    if info.counts and len(info.counts) != len(info.classes):
+        raise ValueError(f"data: {len(info.counts)} counts for {len(info.classes)} classes")
 
 
 def check_name(name: str, path: Path) -> None:
