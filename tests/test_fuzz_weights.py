@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from test_fuzz import CHANGES, mutated, no_hang
+from test_fuzz import CHANGES, FEW, MANY, mutated, no_hang
 from workbench import drawn, make
 from zoo_of_proofs import VAE
 
@@ -28,13 +28,6 @@ from ganzoo_core.weights.card import card
 from ganzoo_core.weights.filling import count_values
 from ganzoo_core.weights.foreign import read_foreign
 
-FEW = settings(
-    max_examples=125, derandomize=True, database=None, deadline=None,
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large,
-    ],
-)  # fmt: skip
-MANY = settings(FEW, max_examples=2500)
 ABOUT = {"model": "object:VAE", "config": {}}
 
 

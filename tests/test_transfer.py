@@ -8,11 +8,13 @@ from webserver import COMMIT, Files, Hub, serving
 from workbench import drawn, make
 from zoo_of_proofs import VAE
 
+from ganzoo_core.config import build
 from ganzoo_core.errors import PluginError, UsageError, WeightsError
 from ganzoo_core.files import sha256
+from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.weights import read_bundle, sources, write_bundle
 from ganzoo_core.weights.download import check_url, download
-from ganzoo_core.zoo import registry
+from ganzoo_core.zoo import registry, resolve, zoo
 
 ABOUT = {"model": "object:VAE", "config": {}, "license": "Apache-2.0"}
 
@@ -233,6 +235,30 @@ def test_the_verbs_pull_push_and_list(lab, bundle, ganzoo, tmp_path):
     ):
         done = ganzoo("weights", *words, cwd=tmp_path, env=env)
         assert done.code == code and said in done.error and "Traceback" not in done.err, done.err
+
+
+def test_a_known_checkpoint_is_verified_and_imported(ganzoo, tmp_path):
+    tree = build("cgan", preset="tiny").model.model_copy(update={"width": 64, "latent": 100})
+    facts = DataInfo(size=64, classes=tuple("abcdef"))
+    generator = resolve(zoo().model("cgan").target)(tree, facts).generator
+    torch.save({"state_dict": generator.state_dict()}, tmp_path / "their.pt")
+    digest = sha256(tmp_path / "their.pt")
+    with serving(Files) as server:
+        server.files["/their.pt"] = (tmp_path / "their.pt").read_bytes()
+        place = {"url": f"{server.url}/their.pt", "sha256": digest, "form": "checkpoint"}
+        text = row(name="cgan:theirs", summary="s", license="CC0-1.0", **place)
+        (tmp_path / "lab.toml").write_text(text)
+        env = {"GANZOO_CACHE": "c", "GANZOO_REGISTRY": "lab.toml"}
+        words = ("weights", "pull", "cgan:theirs", "--out", "mine")
+        done = ganzoo(*words, cwd=tmp_path, env=env)
+        assert (done.code, done.out) == (0, "mine\n"), done.err
+        server.files["/their.pt"] += b"x"
+        env["GANZOO_CACHE"] = "other"
+        done = ganzoo("weights", "pull", "cgan:theirs", "--out", "x", cwd=tmp_path, env=env)
+        assert done.code == 6 and "not the file it should be" in done.error
+    index = read_bundle(tmp_path / "mine").index
+    assert index["source"]["verified"] and index["source"]["sha256"] == digest
+    assert index["data"]["license"] == "CC0-1.0"
 
 
 def test_a_registry_by_url_is_fetched_when_asked(lab, tmp_path, ganzoo):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,6 +70,7 @@ def dataset_facts(spec: Any) -> dict[str, Any]:
 def preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
     """Return a preset's settings, and the networks it builds."""
     from ganzoo_core.config import build
+    from ganzoo_core.config.tree import flat
 
     facts: dict[str, Any] = {"settings": dict(flat(patch)), "parameters": {}, "built_for": ""}
     needs: set[str] = set()
@@ -128,16 +129,6 @@ def skeleton(spec: ModelSpec, tree: RunConfig, data: DataInfo) -> Model:
             return cls(tree.model, data)
     except (RuntimeError, NotImplementedError):  # its constructor computes with its weights
         return cls(tree.model, data)
-
-
-def flat(tree: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield a tree's values by their full path, as --set takes them."""
-    for key, value in tree.items():
-        path = f"{at}.{key}" if at else str(key)
-        if isinstance(value, Mapping) and value:
-            yield from flat(value, path)
-        else:
-            yield path, value
 
 
 def show_preset(name: str, facts: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,16 @@ def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
         else:
             out[key] = value
     return out
+
+
+def flat(tree: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield a tree's values by their full path, as --set takes them."""
+    for key, value in tree.items():
+        path = f"{at}.{key}" if at else str(key)
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, path)
+        else:
+            yield path, value
 
 
 def assign(assignments: Iterable[str]) -> Tree:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor
 
+from ganzoo_core.config.tree import flat
 from ganzoo_core.files import load_tensors
 from ganzoo_core.weights.bundle import Bundle
 
@@ -85,13 +85,3 @@ def differ(file: str, name: str, a: Tensor | None, b: Tensor | None) -> TensorDi
     largest = float(gap.max()) if gap.numel() else 0.0
     norm = float(a.double().norm())
     return TensorDifference(file, name, what, largest, float(gap.norm()) / norm if norm else None)
-
-
-def flat(tree: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield a tree's values by their dotted path."""
-    for key, value in tree.items():
-        path = f"{at}.{key}" if at else str(key)
-        if isinstance(value, Mapping) and value:
-            yield from flat(value, path)
-        else:
-            yield path, value
