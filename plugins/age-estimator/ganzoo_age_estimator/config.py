@@ -55,9 +55,9 @@ class AgeConfig(ModelConfig):
         },
         "people-held-out": {
             "model": {
-                "network": "residual", "epochs": 10, "augment": "flip", "optim": {"lr": 2e-3},
+                "network": "residual", "epochs": 8, "augment": "flip", "optim": {"lr": 2e-3},
             },
-            "data": {**JUDGE_DATA, "split": "judge-b"},
+            "data": {**JUDGE_DATA, "count": 16000, "split": "judge-b"},
             "train": {**JUDGE_TRAIN, "seed": 1},
         },
         "pfa-gan": {

@@ -54,15 +54,15 @@ class FaceNetConfig(ModelConfig):
             "train": JUDGE_TRAIN,
         },
         "people": {
-            "model": {"objective": "contrast", "epochs": 10, "optim": {"lr": 2e-3}},
+            "model": {"objective": "contrast", "epochs": 6, "optim": {"lr": 2e-3}},
             "data": {**JUDGE_DATA, "split": "judge-a"},
             "train": JUDGE_TRAIN,
         },
         "people-held-out": {
             "model": {
-                "network": "residual", "objective": "contrast", "epochs": 10, "optim": {"lr": 2e-3},
+                "network": "residual", "objective": "contrast", "epochs": 7, "optim": {"lr": 2e-3},
             },
-            "data": {**JUDGE_DATA, "split": "judge-b"},
+            "data": {**JUDGE_DATA, "count": 16000, "split": "judge-b"},
             "train": {**JUDGE_TRAIN, "seed": 1},
         },
         "paper": {

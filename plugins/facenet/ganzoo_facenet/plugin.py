@@ -1,11 +1,11 @@
 """Registers `facenet`, its judges and the verb `face`; imports neither torch nor pydantic."""
 
-from ganzoo_core import CommandSpec, ModelSpec, hookimpl
+from ganzoo_core import CommandSpec, JudgeSpec, ModelSpec, hookimpl
 
 
 @hookimpl
 def ganzoo_register(zoo):
-    """Add the model."""
+    """Add the model and its judges."""
     zoo.add(
         ModelSpec(
             name="facenet",
@@ -16,8 +16,18 @@ def ganzoo_register(zoo):
             "arXiv 1503.03832",
             license="Apache-2.0",
             can=("embed",),
-        )
+        ),
+        judge("people-identity", "Who is it, of drawn portraits: six convolutions"),
+        judge("people-identity-held-out", "Another to measure with: residual", held_out=True),
     )
+
+
+def judge(name, summary, held_out=False):
+    """Return a shipped judge; its bundle lies in judges/NAME."""
+    return JudgeSpec(
+        name=name, summary=summary, target=f"ganzoo_facenet:judges/{name}", role="identity",
+        data="people", held_out=held_out, license="Apache-2.0",
+    )  # fmt: skip
 
 
 @hookimpl
