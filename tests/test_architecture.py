@@ -105,6 +105,7 @@ def test_the_core_names_no_plugin():
 
 
 PUBLIC_MODULES = {
+    "data.ada",
     "data.archive",
     "data.augment",
     "data.faces",
