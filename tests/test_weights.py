@@ -168,6 +168,7 @@ def test_the_card_marks_untrained_classes():
     text = card({**ABOUT, "data": info.to_json()})
     assert "| 0-85 | 40 |" in text and "| 86+ | none: **untrained** |" in text
     plain = card({**ABOUT, "data": {**info.to_json(), "classes": (), "counts": ()}})
+    assert card({**ABOUT, "data": {"size": 32}}), "facts that nobody gave have defaults"
     assert "untrained" not in plain and text.startswith("---\nlicense:")
 
 

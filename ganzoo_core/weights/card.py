@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ganzoo_core.interfaces import DataInfo
+
 LICENSES = {
     "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-3.0",
     "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "gpl-3.0", "lgpl-3.0", "unlicense",
@@ -40,6 +42,7 @@ USES = {
 
 def card(index: Mapping[str, Any]) -> str:
     """Return the card of a bundle's index; `files` of it need only the names."""
+    index = {**index, "data": DataInfo.from_json(index["data"]).to_json()}  # with all its fields
     front = "\n".join(
         f"{key}: {json.dumps(value, ensure_ascii=False)}"
         for key, value in front_matter(index).items()
