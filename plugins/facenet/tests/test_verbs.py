@@ -1,0 +1,122 @@
+"""`ganzoo face` on drawn portraits with the shipped judges, and what it says of bad photographs."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from ganzoo_facenet.recognise import nearest_people, open_recogniser
+from ganzoo_facenet.verbs import face
+from PIL import Image
+
+from ganzoo_core.config import DataConfig
+from ganzoo_core.errors import DataError, OutputError, UsageError
+from ganzoo_core.weights import find_judge
+from ganzoo_core.zoo import package_folder, resolve, zoo
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    """Four portraits of each of three people, a folder each."""
+    root = tmp_path_factory.mktemp("album")
+    spec = zoo().dataset("people")
+    config = resolve(spec.config)(name="people", count=12, photos=4, split="test", variety=0.2)
+    assert isinstance(config, DataConfig)
+    for i, pixels in enumerate(resolve(spec.target)(config).images(range(12))):
+        folder = root / f"person{i // 4}"
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{i % 4}.png")
+    return root
+
+
+def call(*words):
+    """Return what a verb prints as JSON; errors are raised."""
+    words = [str(word) for word in words]
+    done = CliRunner().invoke(face, [*words, "--json"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_verify_and_identify(album):
+    one, other = album / "person0" / "0.png", album / "person0" / "1.png"
+    facts = call("verify", one, one, "--no-align")
+    assert facts["same"] and facts["distance"] < 1e-3 and 0.5 < facts["threshold"] < 1.5
+    strict = call("verify", one, other, "--no-align", "--far", "0.001")
+    assert strict["threshold"] < facts["threshold"]
+    found = call("identify", "--gallery", album, one, "--no-align", "-n", "2")["nearest"]
+    assert len(found) == 2 and found[0] == {"name": "person0", "distance": 0.0}
+
+
+def test_cluster_sorts_and_draws(album, tmp_path):
+    facts = call("cluster", album, "--out", tmp_path / "out", "--no-align", "--people", "3")
+    assert facts["faces"] == 12 and sum(facts["sizes"]) == 12 and facts["people"] == 3
+    copies = [p for p in (tmp_path / "out").rglob("*.png") if p.parent != tmp_path / "out"]
+    assert len(copies) == 12 and Image.open(tmp_path / "out" / "sheet.png").width > 64
+    with pytest.raises(OutputError, match="exists already"):
+        call("cluster", album, "--out", tmp_path / "out", "--no-align")
+    with pytest.raises(UsageError, match="there are only 12 faces"):
+        call("cluster", album, "--out", tmp_path / "new", "--no-align", "--people", "13")
+
+
+def test_embed_and_age(album):
+    one = album / "person1" / "0.png"
+    (point,) = call("embed", one, "--no-align").values()
+    assert len(point) == 128 and np.linalg.norm(point) == pytest.approx(1, abs=1e-4)
+    (facts,) = call("age", one, "--no-align").values()
+    assert 0 <= facts["age"] <= 100 and facts["spread"] > 0
+
+
+def test_evaluate_people(album, tmp_path):
+    facts = call("evaluate", "--data", "people", "--set", "data.count=40", "--set",
+                 "data.split=test", "--roc", tmp_path / "roc.png")  # fmt: skip
+    assert facts["people"] == 10 and facts["genuine"] == 60
+    assert facts["threshold_from"] == "weights" and facts["accuracy"] > 0.8
+    assert (tmp_path / "roc.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda p: Image.new("L", (200, 200), 128).save(p), "no face found"),
+        (lambda p: Image.new("RGB", (2, 2)).save(p), "no face found"),
+        (lambda p: p.write_bytes(b"no picture"), "not a JPEG, PNG"),
+        (lambda p: None, "No such file"),
+    ],
+)
+def test_bad_photographs_are_one_line(album, tmp_path, make, said):
+    path = tmp_path / "x.png"
+    make(path)
+    with pytest.raises(DataError, match=said) as caught:
+        call("verify", album / "person0" / "0.png", path, "--threshold", "1")
+    assert "\n" not in str(caught.value)
+
+
+def test_shipped_judges_are_small_and_of_the_renderer_that_is_installed():
+    version = resolve(zoo().dataset("people").target).version
+    seen = set()
+    for role in ("identity", "age"):
+        specs = [s for s in zoo().judges(role) if s.data == "people"]
+        assert sorted(s.held_out for s in specs) == [False, True]
+        for spec in specs:
+            weights = package_folder(spec.target) / "model.safetensors"
+            assert weights.stat().st_size < 2 * 2**20
+            found = find_judge(role, spec.name)
+            assert found.bundle.info.version == version
+            seen.add(found.sha256)
+        assert find_judge(role, data="people").name == f"people-{role}"
+        assert find_judge(role, held_out=True).name == f"people-{role}-held-out"
+    assert len(seen) == 4
+
+
+def test_nearest_people_are_named_once():
+    gallery = np.array([[1.0, 0], [0, 1], [0.9, 0.1]])
+    assert nearest_people(np.array([1.0, 0]), gallery, ["a", "b", "a"]) == [
+        ("a", 0.0), ("b", pytest.approx(2**0.5)),
+    ]  # fmt: skip
+
+
+def test_broken_embeddings_are_said(album, monkeypatch):
+    who = open_recogniser()
+    monkeypatch.setattr(who.model, "embed", lambda x: x.flatten(1)[:, :4] * float("nan"))
+    with pytest.raises(DataError, match="not finite"):
+        who.points(np.zeros((2, 64, 64, 3), np.uint8))
