@@ -86,7 +86,7 @@ def sample_grid(model: Model, rows: int = 6, seed: int = SEED, cell: int = CELL)
 
     With classes, a column is one latent under every label: what changes down it is the label.
     """
-    classes = model.info.classes
+    classes = model.info.classes if getattr(model, "conditional", True) else ()
     rows = min(len(classes), 16) or rows
     labels = [i for i in range(rows) for _ in range(COLUMNS)] if classes else None
     faint = tuple(i for i in range(len(classes)) if i not in model.info.present)
