@@ -32,6 +32,14 @@ def prepared(model: Model, device: torch.device, world: World) -> Model:
     return model
 
 
+def norms_apart(model: Model, device: torch.device, world: World) -> bool:
+    """Tell whether BatchNorm will normalise by a share of the batch: two ranks then differ from
+    one, as two batches of half the size would."""
+    batchnorm = nn.modules.batchnorm._BatchNorm
+    shared = world.size < 2 or device.type == "cuda"
+    return not shared and any(isinstance(m, batchnorm) for m in model.modules())
+
+
 def fits_on(device: torch.device, images: Images | None) -> bool:
     """Tell whether all pixels may lie on a GPU, so that a batch copies nothing."""
     if device.type != "cuda" or images is None:

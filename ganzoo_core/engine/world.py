@@ -46,13 +46,13 @@ class World:
 
     @staticmethod
     def join(device: torch.device) -> World:
-        """Join the announced ranks: NCCL on GPUs, gloo on CPUs."""
+        """Join the announced ranks: NCCL for what lies on GPUs, gloo for what lies on CPUs."""
         world = World.announced()
         if world.size > 1 and not dist.is_initialized():
             if device.type == "cuda":
                 torch.cuda.set_device(device)
             with listening():
-                backend = "nccl" if device.type == "cuda" else "gloo"
+                backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
                 dist.init_process_group(backend, timeout=PATIENCE)
         return world
 
@@ -94,11 +94,13 @@ class World:
         return total / self.size
 
     def any(self, flag: bool) -> bool:
-        """Tell whether any rank raises a flag, so that all of them stop in the same round."""
+        """Tell whether any rank raises a flag, so that all of them stop in the same round.
+
+        By gloo: the ranks wait for one another, none for its GPU.
+        """
         if self.size < 2:
             return flag
-        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-        raised = torch.tensor([float(flag)], device=device)
+        raised = torch.tensor([float(flag)])
         with listening():
             dist.all_reduce(raised, dist.ReduceOp.MAX)
         return bool(raised.item())

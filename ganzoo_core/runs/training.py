@@ -18,6 +18,7 @@ from ganzoo_core.config.sections import TrainConfig
 from ganzoo_core.config.tree import data_config_class
 from ganzoo_core.data import Images
 from ganzoo_core.engine import Trainer, Watcher, resolve_setup
+from ganzoo_core.engine.place import norms_apart
 from ganzoo_core.engine.setup import resolve_device, resolve_precision
 from ganzoo_core.engine.world import World
 from ganzoo_core.interfaces import Model
@@ -178,6 +179,11 @@ def carry_out(
         if world.main:
             watcher = RunWatcher(folder, about(tree, model), progress, images)
         trainer = Trainer(model, images, resolved, setup, watcher, world=world)
+        if norms_apart(model, trainer.device, world):
+            progress.warn(
+                "warning: on CPUs BatchNorm normalises by each rank's share of the batch: not "
+                "quite what one rank would do"
+            )
         made = {
             "ganzoo": __version__, "python": sys.version.split()[0], "ranks": world.size,
             "data": images.info.fingerprint, "data_version": images.info.version,
