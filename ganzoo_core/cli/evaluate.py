@@ -74,7 +74,7 @@ def show(found: Evaluation) -> None:
     ]  # fmt: skip
     output.table(("metric", "figure", "value", "error", "better"), rows)
     for metric, why in found.skipped.items():
-        output.note(f"{metric}: {why}")
+        output.note(why if why.startswith(metric) else f"{metric}: {why}")
     for text in found.notes:
         output.note(f"note: {text}")
     if found.path:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.runs.evaluation import FORMAT, NAME
 
+FORMAT = 1
+NAME = "evaluation.json"
 CLEAR = 2.0
 """Standard errors by which the best must lead where errors are known."""
 

@@ -22,17 +22,17 @@ from ganzoo_core.metrics.case import Case
 from ganzoo_core.metrics.figures import Figure, Unfit
 from ganzoo_core.metrics.sides import apportioned, divided, first, spooled
 from ganzoo_core.report import Progress
+from ganzoo_core.runs.comparison import FORMAT, NAME
 from ganzoo_core.runs.data import open_images
 from ganzoo_core.runs.folder import RunFolder
 from ganzoo_core.runs.loading import load
 from ganzoo_core.runs.networks import feature_network, parents
+from ganzoo_core.runs.page import page
 from ganzoo_core.weights import Bundle, find_bundle
 from ganzoo_core.zoo import MetricSpec, resolve, zoo
 
 PROTOCOL = 1
 """Counts up when the same images would give other figures."""
-FORMAT = 1
-NAME = "evaluation.json"
 DEFAULT_N = 5000
 Reference = Literal["test", "train"]
 
@@ -117,6 +117,8 @@ def evaluate(
     if folder is not None:
         found.path = folder / NAME
         write_json(found.path, found.to_json())
+        if out is None:
+            page(RunFolder(Path(path)))
     return found
 
 

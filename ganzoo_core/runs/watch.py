@@ -15,6 +15,7 @@ from ganzoo_core.interfaces.sampling import evaluating, sample
 from ganzoo_core.report import Progress, draw_curves, grid, png, read_metrics, save_image
 from ganzoo_core.runs.folder import RunFolder
 from ganzoo_core.runs.health import Health
+from ganzoo_core.runs.page import page
 from ganzoo_core.runs.trackers import Trackers
 from ganzoo_core.weights import write_bundle
 
@@ -73,12 +74,13 @@ class RunWatcher(Watcher):
         self.trackers.call("ganzoo_checkpoint_saved", run=self.folder.path, path=path)
 
     def finish(self, model: Model, rounds: int) -> None:
-        """Write the bundle and the curves."""
+        """Write the bundle, the curves and the page."""
         picture = png(sample_grid(model, cell=SMALL)) if isinstance(model, Samples) else b""
         write_bundle(self.folder.weights, model, {**self.about, "rounds": rounds}, grid=picture)
         self.folder.report.mkdir(exist_ok=True)
         title = f"{self.about['model']} on {model.info.name or 'own data'}"
         draw_curves(read_metrics(self.folder.metrics), self.folder.report / "curves.png", title)
+        page(self.folder)
 
 
 def sample_grid(model: Model, rows: int = 6, seed: int = SEED, cell: int = CELL) -> Any:
