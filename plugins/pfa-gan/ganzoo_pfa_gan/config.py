@@ -14,9 +14,9 @@ SEARCHED = {
     "start": 0.0,
     "view": "flip,jitter",
     "ema": 3000.0,
-    "weights": {"adversarial": 1.0, "age": 0.001, "identity": 1.0, "feature": 0.3},
+    "weights": {"adversarial": 1.0, "age": 5e-5, "identity": 0.5, "feature": 0.2},
     "optim_d": {"lr": 1e-3},
-    "optim_g": {"lr": 2e-4},
+    "optim_g": {"lr": 5e-4},
 }
 """Not of the paper: see the README."""
 
@@ -76,8 +76,8 @@ class PFAConfig(ModelConfig):
         },
         "quick": {
             "model": {"groups": REPORT_GROUPS, "width": 16, **SEARCHED},
-            "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
-            "train": {"batch": 15, "steps": 700},
+            "data": {"name": "people", "size": 32, "count": 3000, "variety": 0.35},
+            "train": {"batch": 15, "steps": 450},
         },
         "good": {
             "model": {"groups": REPORT_GROUPS, "width": 16, **SEARCHED},
