@@ -20,6 +20,7 @@ CORE = {
     "sample": ("sample:sample", "Draw images from a run or a bundle of weights."),
     "evaluate": ("evaluate:evaluate", "Measure a run or a bundle against real images."),
     "compare": ("compare:compare", "Put evaluations side by side, like with like."),
+    "age": ("age:age", "Draw the people of photographs at other ages."),
     "data": ("data:data", "Look at data, prepare them, or write drawn ones to disk."),
     "weights": ("weights:weights", "Export, verify, import, compare and share weights."),
     "registry": ("registry:registry", "Check the registries of models, data and weights."),

@@ -93,6 +93,8 @@ class AlignedFace:
     """v / (v + 10) for v windows of the detector that agreed: an order, not a probability."""
     levelled: bool = True
     """False where the eyes were not found and their usual place in the box was taken."""
+    others: int = 0
+    """Smaller faces in the photograph."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class NoFace:
 
 def align(
     image: Image.Image | Pixels, geometry: CropGeometry | None = None, size: int = 64, *,
-    smallest: int = 32, need_eyes: bool = True,
+    smallest: int = 32, need_eyes: bool = True, largest: bool = False,
 ) -> AlignedFace | NoFace:  # fmt: skip
     """Find the face of a photograph and cut it out by a geometry. May run in several threads.
 
@@ -115,6 +117,7 @@ def align(
         size: S, edge of the crop.
         smallest: least width of the face in pixels of the photograph.
         need_eyes: False: where no eyes are found, cut by the face's box, `levelled` is False.
+        largest: of several faces of like size take the largest, instead of refusing.
 
     Raises:
         UsageError: OpenCV is not installed, or `image` is not a picture.
@@ -126,7 +129,7 @@ def align(
     if max(pixels.shape) > LARGEST_EDGE:
         return NoFace(f"picture larger than {LARGEST_EDGE} px: shrink it")
     faces = vision.find(np.asarray(Image.fromarray(pixels).convert("L")))
-    face = chosen(faces, smallest, need_eyes)
+    face = chosen(faces, smallest, need_eyes, largest)
     if isinstance(face, NoFace):
         return face
     x, y, edge, _ = face.box
@@ -136,10 +139,11 @@ def align(
     return AlignedFace(
         pixels=vision.warp(pixels, matrix, size, geometry.border), matrix=matrix, eyes=eyes,
         box=face.box, confidence=face.votes / (face.votes + 10), levelled=face.eyes is not None,
+        others=sum(other.eyes is not None for other in faces) - (face.eyes is not None),
     )  # fmt: skip
 
 
-def chosen(faces: list[Found], smallest: int, need_eyes: bool) -> Found | NoFace:
+def chosen(faces: list[Found], smallest: int, need_eyes: bool, largest: bool) -> Found | NoFace:
     """Return the one face that is meant, of all found, largest first; or why none is."""
     if not faces:
         return NoFace("no face found")
@@ -147,7 +151,8 @@ def chosen(faces: list[Found], smallest: int, need_eyes: bool) -> Found | NoFace
     width = first.box[2]
     if width < smallest:
         return NoFace(f"face smaller than {smallest} px: {width:.0f}")
-    if others and others[0].eyes is not None and others[0].box[2] >= LIKE_SIZE * width:
+    rival = others and others[0].eyes is not None and others[0].box[2] >= LIKE_SIZE * width
+    if rival and not largest:
         return NoFace("two faces of like size: crop to one")
     if first.eyes is None and need_eyes:
         return NoFace("eyes not found")

@@ -1,0 +1,172 @@
+"""Age the faces of photographs with any model that can, and say what judges make of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzoo_core.data.faces import CropGeometry
+from ganzoo_core.data.photos import Photo, cut_photo
+from ganzoo_core.errors import GanzooError, PluginError, UsageError
+from ganzoo_core.interfaces import DataInfo, EditsAge, Judge, Model
+from ganzoo_core.interfaces.sampling import label_index
+from ganzoo_core.weights.judges import find_judge
+from ganzoo_core.zoo import zoo
+
+
+@dataclass(frozen=True)
+class Look:
+    """One picture of a strip, and what judges read in it."""
+
+    name: str
+    """input, reconstruction, or a group."""
+    image: Tensor
+    """[C, S, S] in [-1, 1]."""
+    age: float | None = None
+    """Years, by the age judge; None without one."""
+    distance: float | None = None
+    """Between the unit embeddings of this picture and the input, 0 to 2; None without a judge."""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A face, and the same face at other ages."""
+
+    source_age: float
+    """Years."""
+    guessed: bool
+    """Whether the age judge supplied it."""
+    looks: tuple[Look, ...]
+
+
+def require_editor(model: Model, name: str) -> None:
+    """Refuse a model that does not edit ages.
+
+    Raises:
+        UsageError: names those installed that do.
+    """
+    if isinstance(model, EditsAge):
+        return
+    able = [row.name for row in zoo().rows if "edit_age" in getattr(row.spec, "can", ())]
+    raise UsageError(
+        f"{name} cannot age faces; models that can: {', '.join(able) or 'none is installed'}"
+    )
+
+
+def targets_of(info: DataInfo, to: Sequence[str]) -> list[int]:
+    """Return the labels of the groups asked for; `all` stands for every trained one.
+
+    Raises:
+        UsageError: there is no such group; lists those of the weights.
+    """
+    if "all" in to:
+        return list(info.present)
+    return [label_index(info, name) for name in to]
+
+
+def geometry_of(info: DataInfo) -> CropGeometry | None:
+    """Return where the eyes of the training images lie; None where faces were not aligned."""
+    return CropGeometry.from_json(info.crop) if info.crop else None
+
+
+def read_photos(
+    paths: Sequence[Path], info: DataInfo, *, align: bool = True
+) -> tuple[list[Photo], dict[Path, str]]:
+    """Return the faces, and why some photographs have none.
+
+    Raises:
+        GanzooError: the one photograph there is has none.
+    """
+    geometry = geometry_of(info) if align else None
+    found, skipped = [], {}
+    for path in paths:
+        try:
+            found.append(cut_photo(path, info.size, info.channels, geometry))
+        except GanzooError as error:
+            if len(paths) == 1:
+                raise
+            skipped[path] = str(error)
+    return found, skipped
+
+
+def measuring(model: Model, role: str) -> Judge | None:
+    """Return a judge to measure by: one held out if any is shipped, else what the model has."""
+    try:
+        found = find_judge(role, data=model.info.name, held_out=True)
+    except (PluginError, UsageError):
+        return model.judges.get(role)
+    return Judge(found.build().to(device_of(model)))
+
+
+def device_of(model: Model) -> torch.device:
+    """Return where a model lies."""
+    return next(model.parameters()).device
+
+
+def tensors(photos: Sequence[Photo], device: torch.device) -> Tensor:
+    """Return photographs as [N, C, S, S] in [-1, 1]."""
+    pixels = torch.stack([torch.from_numpy(photo.pixels.copy()) for photo in photos])
+    return pixels.permute(0, 3, 1, 2).to(device).float().div(127.5).sub(1)
+
+
+@torch.no_grad()
+def age_faces(
+    model: Model, images: Tensor, source_age: float | None, targets: Sequence[int],
+    judges: dict[str, Judge | None],
+) -> list[Strip]:  # fmt: skip
+    """Age faces [N, C, S, S] in [-1, 1] and measure every picture.
+
+    Args:
+        source_age: years, of all of them; None asks the age judge.
+        judges: by role, to measure with; None leaves its figures out.
+
+    Raises:
+        UsageError: no age is given and nobody can tell it.
+    """
+    ages = estimates(images, source_age, model, judges.get("age"))
+    wanted = torch.tensor(list(targets), device=images.device).expand(len(images), -1)
+    editor: Any = model
+    aged = editor.age(images, ages, wanted)  # [N, T, C, S, S]
+    columns = [("input", images)]
+    if hasattr(editor, "reconstruct"):
+        columns.append(("reconstruction", editor.reconstruct(images, ages)))
+    columns += [(model.info.classes[t], aged[:, i]) for i, t in enumerate(targets)]
+    read = [(name, shown, *measured(shown, images, judges)) for name, shown in columns]
+    return [
+        Strip(
+            float(ages[i]), source_age is None,
+            tuple(Look(name, x[i].cpu(), at(years, i), at(far, i)) for name, x, years, far in read),
+        )
+        for i in range(len(images))
+    ]  # fmt: skip
+
+
+def estimates(images: Tensor, given: float | None, model: Model, judge: Judge | None) -> Tensor:
+    """Return source ages [N] in years: the given one, or what a judge estimates."""
+    if given is not None:
+        return torch.full((len(images),), float(given), device=images.device)
+    judge = model.judges.get("age", judge)
+    if judge is None:
+        raise UsageError("how old is the face? Give --from AGE, or install an age estimator")
+    ages: Tensor = judge.estimate_age(images)
+    return ages
+
+
+def measured(
+    shown: Tensor, images: Tensor, judges: dict[str, Judge | None]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return the estimated age [N] of pictures and the distance [N] of each to its input."""
+    age, identity = judges.get("age"), judges.get("identity")
+    years = age.estimate_age(shown) if age else None
+    far = (identity.embed(shown) - identity.embed(images)).norm(dim=1) if identity else None
+    return years, far
+
+
+def at(values: Tensor | None, i: int) -> float | None:
+    """Return one value."""
+    return None if values is None else float(values[i])
