@@ -151,6 +151,6 @@ def test_the_verb_ages_a_picture_and_a_folder(ganzoo, photo, tmp_path):
         (("runs/none", "a.png", "--from", "-3"), 2, "--from"),
     ],
 )
-def test_mistakes_are_one_line(words, code, said, ganzoo, photo, tmp_path):
-    done = ganzoo("age", *words, "--out", "strip.png", cwd=tmp_path)
+def test_mistakes_are_one_line(words, code, said, ganzoo, photo):
+    done = ganzoo("age", *words, "--out", "strip.png", cwd=photo.parent)
     assert done.code == code and said in done.error and "Traceback" not in done.err
