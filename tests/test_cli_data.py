@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import tarfile
 
 from PIL import Image
@@ -174,3 +175,27 @@ def test_mistakes_are_one_line(ganzoo, tmp_path):
         assert part in done.error, (words, done.error)
         assert "Traceback" not in done.err
     assert not (tmp_path / "x").exists()
+
+
+def test_a_run_on_another_render_version_is_refused(ganzoo, tmp_path):
+    data = ("--set", "data.name=people", "--set", "data.count=60")
+    words = ("cgan", "--preset", "tiny", *data, "--steps", 2, "--out", "run")
+    assert ganzoo("run", *words, cwd=tmp_path).code == 0
+    config = tmp_path / "run" / "config.toml"
+    found = re.search(r'data_version = "(render \d+)"', config.read_text())
+    assert found
+    index = json.loads((tmp_path / "run" / "weights" / "ganzoo.json").read_text())
+    assert index["data"]["version"] == found[1]
+    config.write_text(config.read_text().replace(found[1], "render 1"))
+    done = ganzoo("resume", "run", "--steps", 3, cwd=tmp_path)
+    assert done.code == 3
+    assert f"render 1, this is {found[1]}" in done.error
+    assert "Traceback" not in done.err
+
+
+def test_a_full_disk_is_one_line(ganzoo, tmp_path):
+    words = ("people", "--count", 3, "--size", 256, "--out", "full")
+    done = ganzoo("data", "make", *words, cwd=tmp_path, file_limit=4000)
+    assert done.code == 5
+    assert "cannot write full" in done.error
+    assert "Traceback" not in done.err

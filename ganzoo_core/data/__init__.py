@@ -2,6 +2,7 @@
 
 from ganzoo_core.data.decode import decoded, fit
 from ganzoo_core.data.draws import Batches, to_float
+from ganzoo_core.data.export import write_jpeg
 from ganzoo_core.data.groups import PUBLISHED, AgeGroups, group_names, group_of
 from ganzoo_core.data.images import Images, prepare, renamed, require
 from ganzoo_core.data.objects import ObjectDataset, wrap
@@ -10,4 +11,5 @@ from ganzoo_core.data.store import cache_folder
 __all__ = [
     "PUBLISHED", "AgeGroups", "Batches", "Images", "ObjectDataset", "cache_folder", "decoded",
     "fit", "group_names", "group_of", "prepare", "renamed", "require", "to_float", "wrap",
+    "write_jpeg",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ganzoo_people.ageing import appearance
 from ganzoo_people.factors import SPLITS, identity, nuisance
-from ganzoo_people.render import render
+from ganzoo_people.portrait import render
 
 AGES = (1, 10, 24, 42, 60, 82)
 PEOPLE, SIZE, SEED = 8, 128, 0

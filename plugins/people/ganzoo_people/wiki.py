@@ -8,9 +8,8 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from ganzoo_core.data import decoded
+from ganzoo_core.data import decoded, write_jpeg
 
 MATLAB_EPOCH = 366
 """MATLAB counts days from year 0, Python from year 1."""
@@ -45,7 +44,7 @@ def write_wiki(dataset, out: Path, progress):
         page = FIRST_ID + index
         path = f"{page % 100:02d}/{page}_{birth}_{year}.jpg"
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(root / path, quality=92)
+        write_jpeg(pixels, root / path)
         dob.append(birth.toordinal() + MATLAB_EPOCH)
         taken.append(year)
         paths.append(path)
