@@ -193,7 +193,7 @@ def test_stages_show_in_the_metrics(tmp_path):
     assert [(x["round"], x["stage"]) for x in metrics(run.path)] == [
         (4, "gan"), (8, "encoder"), (12, "encoder")
     ]  # fmt: skip
-    assert set(metrics(run.path)[-1]) == {"round", "rounds", "stage", "images", "e"}
+    assert set(metrics(run.path)[-1]) == {"round", "rounds", "stage", "images", "e", "e_grad"}
 
 
 def test_an_interruption_carries_its_exit_code():

@@ -51,7 +51,7 @@ def assemble(cls: type[Model], config: Any, bundle: Bundle) -> Model:
             k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")
         }
         net.load_state_dict(widened(net.state_dict(), own), assign=True)
-    if any(tensor.is_meta for tensor in held(model)):
+    if model.judges or any(tensor.is_meta for tensor in held(model)):  # or brings its judges
         return fill(construct(cls, config, bundle), bundle)
     return model.eval().requires_grad_(False)
 

@@ -16,7 +16,7 @@ equally often; the SSIM's window is odd; the loss has the paper's 1/2; the group
 summed from the judge's ages, so any groups will do; the reversed model for rejuvenation is an
 option; G may start as the identity (`start`) and be averaged; the age judge may see faces through
 augmentations (`view`).
-The paper does not give the weights of its losses; those of the presets were searched (docs/ageing).
+The paper does not give the weights of its losses; those of the presets were searched (README.md).
 
 Shapes: N batch, K groups, S size.
 """
