@@ -141,6 +141,15 @@ def test_a_nan_is_noticed_within_fifty_rounds_whatever_the_lines_and_checkpoints
 # --- signals ------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def in_front():
+    """Python's own answer to Ctrl-C: shells make processes in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("in_front")
 def test_a_second_ctrl_c_leaves_at_once():
     with pytest.raises(KeyboardInterrupt), Stop() as stop:
         signal.raise_signal(signal.SIGINT)

@@ -184,7 +184,7 @@ class Tar(Files):
         offset, size = self.places[name]
         try:
             data = self.read_at(offset, size)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, OverflowError) as error:
             raise DataError(f"{self.path}: {name!r}: {plain(error)}") from None
         if len(data) != size:
             raise DataError(f"{self.path}: {name!r} is cut short; was the archive changed?")
