@@ -389,18 +389,6 @@ def test_a_bad_size_is_one_line(size):
         build(size=size)
 
 
-def test_data_without_ages_are_refused():
-    with pytest.raises(ValueError, match="data with ages"):
-        PFAGAN(PFAConfig(), DataInfo(size=32, classes=("a", "b"), mean_ages=()))
-
-
-@pytest.mark.parametrize("groups", [[], [30, 20], [30, 30], [-1, 5], [40, 120]])
-def test_bad_groups_are_one_line(groups):
-    with pytest.raises(UsageError, match=r"model\.groups") as error:
-        config.build("pfa-gan", preset="tiny", patches=[{"model": {"groups": groups}}])
-    assert "\n" not in str(error.value)
-
-
 @pytest.mark.parametrize("preset", PFAConfig.presets)
 def test_every_preset_validates_and_builds(preset):
     tree = config.build("pfa-gan", preset=preset)
@@ -409,12 +397,3 @@ def test_every_preset_validates_and_builds(preset):
     assert set(model.serves) == set(model.players()["g"].nets)
     (stage,) = model.stages()
     assert [step.name for step in stage.steps] == ["d", "g"] and stage.draw.how == "pairs"
-
-
-def test_the_papers_settings():
-    tree = config.build("pfa-gan", preset="paper")
-    assert (tree.data.size, tree.train.batch, tree.model.rounds) == (256, 48, 200_000)
-    for optim in (tree.model.optim_d, tree.model.optim_g):
-        assert (optim.lr, optim.betas) == (1e-4, (0.5, 0.99))
-    assert (tree.model.groups, tree.model.width) == (PAPER_GROUPS, 32)
-    assert (tree.model.start, tree.model.ema, tree.model.direction) == (0.02, None, "ageing")
