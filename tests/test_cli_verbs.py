@@ -169,6 +169,25 @@ def test_info_tells_presets_and_parameters(ganzoo, tmp_path):
     assert "--data shapes" in text and "data.count=1024" in text
 
 
+def test_info_tells_of_every_kind(ganzoo, tmp_path):
+    def about(name):
+        return json.loads(ganzoo("info", name, "--json", cwd=tmp_path).out)
+
+    fid = about("fid")
+    assert (fid["kind"], fid["use"]) == ("metric", "ganzoo evaluate RUN --metrics fid")
+    assert "--features" in fid["needs"][0] and "Unfit" in fid["says"]
+    loss = about("bce")
+    assert loss["options"] == ["model.loss.real_target=1.0", "model.loss.half=False"]
+    assert "sigma(D(G(z)))" in ganzoo("info", "bce", cwd=tmp_path).out
+    judge = about("people-age-held-out")
+    assert judge["kind"] == "judge" and judge["role"].startswith("age, kept for evaluation")
+    assert len(judge["sha256"]) == 64 and any(m.startswith("age_mae=") for m in judge["measured"])
+    plugin = about("tensorboard")
+    assert plugin["kind"] == "plugin" and "ganzoo_round_logged" in plugin["hooks"]
+    done = ganzoo("info", "fdi", cwd=tmp_path)
+    assert (done.code, 'Did you mean "fid"?' in done.error) == (2, True)
+
+
 def test_schema_is_of_the_whole_tree(command):
     schema = json.loads(command("schema", "cgan").out)
     assert list(schema["properties"]) == ["model", "data", "train"]
@@ -236,4 +255,5 @@ def test_completion_completes_names(command):
     assert "resume" in complete("ganzoo re")
     assert complete("ganzoo run cg") == ["cgan"]
     assert "tiny" in complete("ganzoo run cgan --preset t")
+    assert complete("ganzoo info gan-t") == ["gan-test", "gan-train"]
     assert "shapes" in complete("ganzoo run cgan --data sh")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganzoo_core.zoo import published, zoo
+from ganzoo_core.zoo import KINDS, published, zoo
 
 
 def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -28,6 +28,13 @@ def metrics(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 def entries(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Complete a model or a data set."""
     return [*models(ctx, param, incomplete), *datasets(ctx, param, incomplete)]
+
+
+def anything(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete whatever `ganzoo info` tells of."""
+    names = {name for kind in KINDS for name in zoo().names(kind)}
+    names |= {plugin.name for plugin in zoo().plugins}
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 def weights(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`ganzoo info`: what a model or data set is, and what its presets set."""
+"""`ganzoo info`: what an entry of the zoo is, and what the presets of a model set."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import complete
+from ganzoo_core.cli.about import about, common, of_plugin
 from ganzoo_core.cli.lookup import find
 from ganzoo_core.cli.output import clean, note, out, out_json
-from ganzoo_core.zoo import DatasetSpec, ModelSpec, resolve, zoo
+from ganzoo_core.errors import GanzooError
+from ganzoo_core.zoo import ModelSpec, resolve, zoo
 
 if TYPE_CHECKING:
     from ganzoo_core.config import RunConfig
@@ -19,22 +21,42 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name", shell_complete=complete.entries)
+@click.argument("name", shell_complete=complete.anything)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def info(name: str, as_json: bool) -> None:
-    """Tell what NAME is: summary, paper, needs, presets and the size of each network."""
-    spec = find(name)
-    about = model_facts(spec) if isinstance(spec, ModelSpec) else dataset_facts(spec)
+    """Tell what NAME is: a model, data set, judge, loss, metric or plugin.
+
+    Summary, paper, what it needs and takes; of a model also presets and the size of each network.
+    """
+    facts = facts_of(name)
     if as_json:
-        out_json(about)
+        out_json(facts)
         return
-    for key, value in about.items():
+    for key, value in facts.items():
         if key == "presets":
-            for preset, facts in value.items():
-                show_preset(preset, facts)
+            for preset, settings in value.items():
+                show_preset(preset, settings)
+        elif key == "says":
+            show_words(value)
         elif value:
             text = ", ".join(map(str, value)) if isinstance(value, list) else value
             out(f"{clean(key):<10}{clean(text)}")
+
+
+def facts_of(name: str) -> dict[str, Any]:
+    """Return what there is to know of a name; a plugin's where no entry has it.
+
+    Raises:
+        PluginError: its plugin is broken or not installed. UsageError: nobody knows the name.
+    """
+    plugins = {p.name: p for p in zoo().plugins if not (p.error or p.off)}
+    try:
+        spec = find(name, also=plugins)
+    except GanzooError:
+        if name not in plugins:
+            raise
+        return of_plugin(plugins[name])
+    return model_facts(spec) if isinstance(spec, ModelSpec) else about(spec)
 
 
 def model_facts(spec: ModelSpec) -> dict[str, Any]:
@@ -44,27 +66,8 @@ def model_facts(spec: ModelSpec) -> dict[str, Any]:
     patches = model_config_class(spec).presets or {"quick": {}}
     presets = {name: preset_facts(spec, name, patch) for name, patch in patches.items()}
     needs = sorted({need for facts in presets.values() for need in facts.pop("needs")})
-    return {
-        "kind": "model", "name": spec.name, "summary": spec.summary, "paper": spec.paper,
-        "license": spec.license, "origin": zoo().origin(spec), "can": list(spec.can),
-        "needs": needs, "uses": list(spec.uses), "presets": presets,
-    }  # fmt: skip
-
-
-def dataset_facts(spec: Any) -> dict[str, Any]:
-    """Return what there is to know of a data set."""
-    from ganzoo_core.config.tree import data_config_class
-
-    assert isinstance(spec, DatasetSpec)
-    config = data_config_class(spec.name)
-    values = config.model_construct().model_dump(mode="json")
-    example = getattr(resolve(spec.target), "example", "")
-    return {
-        "kind": "dataset", "name": spec.name, "summary": spec.summary, "paper": spec.paper,
-        "license": spec.license, "origin": zoo().origin(spec), "gives": list(spec.gives),
-        "use": f"--data {spec.name}{f':{example}' if example else ''}",
-        "options": [f"data.{key}={value}" for key, value in values.items() if key != "name"],
-    }  # fmt: skip
+    own = {"can": list(spec.can), "needs": needs, "uses": list(spec.uses), "presets": presets}
+    return {**common(spec), **own}
 
 
 def preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +99,6 @@ def preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[s
 def assumed_data(tree: RunConfig) -> DataInfo:
     """Return the facts of the data that a preset speaks of, without decoding any."""
     from ganzoo_core.data import group_names
-    from ganzoo_core.errors import GanzooError
     from ganzoo_core.interfaces import DataInfo
     from ganzoo_core.runs.data import open_dataset
 
@@ -129,6 +131,14 @@ def skeleton(spec: ModelSpec, tree: RunConfig, data: DataInfo) -> Model:
             return cls(tree.model, data)
     except (RuntimeError, NotImplementedError):  # its constructor computes with its weights
         return cls(tree.model, data)
+
+
+def show_words(text: str) -> None:
+    """Print the documentation of the code behind an entry, its lines kept."""
+    out()
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip())
+        out(" " * indent + clean(line))
 
 
 def show_preset(name: str, facts: Mapping[str, Any]) -> None:

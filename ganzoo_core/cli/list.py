@@ -24,9 +24,9 @@ WORDS = {
 @click.argument("kind", required=False, metavar="[KIND]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_(kind: str | None, as_json: bool) -> None:
-    """List models, data sets, judges and losses, installed or not.
+    """List models, data sets, judges, losses and metrics, installed or not.
 
-    KIND is `model`, `dataset`, `judge` or `loss` (their plurals, and `data`, will do).
+    KIND is `model`, `dataset`, `judge`, `loss` or `metric` (their plurals, and `data`, will do).
     """
     if kind is not None and kind not in WORDS:
         raise UsageError(f"there is no kind {kind!r}.{suggest(kind, WORDS)}")

@@ -29,7 +29,7 @@ def schema_of(name: str) -> dict[str, Any]:
     from ganzoo_core.config.tree import data_config_class, model_config_class
     from ganzoo_core.zoo import ModelSpec
 
-    spec = find(name)
+    spec = find(name, ("model", "dataset"))
     if not isinstance(spec, ModelSpec):
         return data_config_class(name).model_json_schema()
     branches: dict[str, Any] = {

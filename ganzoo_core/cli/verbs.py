@@ -13,8 +13,8 @@ from ganzoo_core.zoo import CommandSpec, Plugin, resolve, zoo
 HERE = "ganzoo_core.cli"
 
 CORE = {
-    "list": ("list:list_", "List models, data sets and judges, installed or not."),
-    "info": ("info:info", "Tell what a model or data set is, and what its presets set."),
+    "list": ("list:list_", "List models, data sets, judges, losses and metrics."),
+    "info": ("info:info", "Tell what a model, a data set or any other entry is."),
     "run": ("run:run", "Train a model."),
     "resume": ("resume:resume", "Continue a run from its newest checkpoint, bit by bit."),
     "sample": ("sample:sample", "Draw images from a run or a bundle of weights."),

@@ -72,19 +72,19 @@ class Zoo:
             PluginError: its plugin is broken, claimed twice, or not installed.
             UsageError: nobody knows the name.
         """
-        spec = self._find("model", name)
+        spec = self.find("model", name)
         assert isinstance(spec, ModelSpec)
         return spec
 
     def dataset(self, name: str) -> DatasetSpec:
         """Return a data set's spec; raises as `model` does."""
-        spec = self._find("dataset", name)
+        spec = self.find("dataset", name)
         assert isinstance(spec, DatasetSpec)
         return spec
 
     def judge(self, name: str) -> JudgeSpec:
         """Return the spec of a judge that a plugin ships; raises as `model` does."""
-        spec = self._find("judge", name)
+        spec = self.find("judge", name)
         assert isinstance(spec, JudgeSpec)
         return spec
 
@@ -95,17 +95,18 @@ class Zoo:
 
     def loss(self, name: str) -> LossSpec:
         """Return a loss's spec; raises as `model` does."""
-        spec = self._find("loss", name)
+        spec = self.find("loss", name)
         assert isinstance(spec, LossSpec)
         return spec
 
     def metric(self, name: str) -> MetricSpec:
         """Return a metric's spec; raises as `model` does."""
-        spec = self._find("metric", name)
+        spec = self.find("metric", name)
         assert isinstance(spec, MetricSpec)
         return spec
 
-    def _find(self, kind: str, name: str) -> Spec:
+    def find(self, kind: str, name: str) -> Spec:
+        """Return the spec of any kind of entry; raises as `model` does."""
         rows = [row for row in self.rows if row.kind == kind and row.name == name]
         if rows and rows[0].spec:
             return rows[0].spec
