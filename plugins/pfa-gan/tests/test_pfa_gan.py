@@ -7,7 +7,6 @@ import torch
 from ganzoo_pfa_gan.config import PAPER_GROUPS, REPORT_GROUPS, PFAConfig
 from ganzoo_pfa_gan.losses import expected_age, group_logits, ssim
 from ganzoo_pfa_gan.model import PFAGAN
-from ganzoo_pfa_gan.networks import SubNetwork
 from PIL import Image
 from torch import nn
 
@@ -118,22 +117,6 @@ def test_the_discriminator_judges_14_by_14_patches_under_spectral_norm(size):
     normed = [hasattr(conv, "parametrizations") for conv in convs]
     assert normed == [False, *[True] * (len(convs) - 2), False]
     assert [c.stride[0] for c in convs[-2:]] == [1, 1] and all(c.stride[0] == 2 for c in convs[:-2])
-
-
-def test_the_sub_networks_stages():
-    net, shapes = SubNetwork(32, 3, 0.02), []
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            module.register_forward_hook(lambda m, i, out: shapes.append(tuple(out.shape[1:])))
-    net(torch.randn(1, 3, 64, 64))
-    assert shapes == [
-        (32, 64, 64), (64, 32, 32), *[(128, 16, 16)] * 9, (64, 32, 32), (32, 64, 64), (3, 64, 64)
-    ]  # fmt: skip
-    kinds = [type(m) for m in net.modules()]
-    assert kinds.count(nn.InstanceNorm2d) == 13 and kinds.count(nn.LeakyReLU) == 9
-    assert not any(m.affine for m in net.modules() if isinstance(m, nn.InstanceNorm2d))
-    stds = {round(m.weight.std().item(), 3) for m in net.modules() if hasattr(m, "kernel_size")}
-    assert stds <= {0.019, 0.02, 0.021} and net.layers[-1].bias is not None
 
 
 # --- gates ----------------------------------------------------------------------------------------
