@@ -16,7 +16,7 @@ from ganzoo_core.metrics.case import Case
 from ganzoo_core.metrics.networks import Network, independent
 from ganzoo_core.metrics.sides import apportioned, divided, first, spooled, subset
 from ganzoo_core.runs.networks import parents
-from ganzoo_core.weights import Bundle
+from ganzoo_core.weights import Bundle, find_judge
 
 
 def case(tmp_path, fake, images=None, **more):
@@ -63,7 +63,7 @@ def test_recalls_by_hand():
     assert found[:2] == pytest.approx([1 / 2, 2 / 3]) and math.isnan(found[2])
 
 
-def test_samples_lie_in_a_file_as_they_were_drawn(tmp_path):
+def test_samples_lie_in_a_file_as_they_were_drawn():
     class Constant(nn.Module):
         info = DataInfo(size=8, channels=1, classes=("a", "b"), counts=(1, 1))
 
@@ -76,9 +76,7 @@ def test_samples_lie_in_a_file_as_they_were_drawn(tmp_path):
 
     labels = torch.arange(150) % 2
     ticks = []
-    found = spooled(
-        Constant(), 150, labels, 0, folder=tmp_path, progress=lambda *at: ticks.append(at)
-    )
+    found = spooled(Constant(), 150, labels, 0, lambda *at: ticks.append(at))
     pixels = found.gather(torch.arange(150))
     assert pixels.shape == (150, 1, 8, 8) and ticks[-1] == (150, 150)
     assert torch.equal(pixels[:, 0, 3, 3], (labels * 255).byte())
@@ -116,7 +114,7 @@ def test_the_judge_is_trained_once(tmp_path, monkeypatch):
 def test_a_damaged_judge_is_trained_again(tmp_path):
     images = drawn()
     judge = classifier.judge(images, torch.device("cpu"), cache=tmp_path)
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:100])
     assert classifier.judge(images, torch.device("cpu"), cache=tmp_path).sha256 == judge.sha256
 
@@ -138,8 +136,13 @@ def test_a_judge_must_be_independent(tmp_path):
     net = Network("it", nn.Identity(), "a" * 64, 3, trained_on=(images.info.fingerprint,))
     with pytest.raises(UsageError, match="the very images it is to score"):
         independent(net, images, frozenset())
-    other = divided(images)[1]
+    train, other = divided(images)
+    with pytest.raises(UsageError, match="the very images"):
+        independent(net, first(other, 5, 0, ""), frozenset())  # some of those it learned from
+    net = Network("it", nn.Identity(), "a" * 64, 3, trained_on=(train.info.fingerprint,))
     independent(net, other, frozenset({"b" * 64}))
+    with pytest.raises(UsageError, match="the very images"):
+        independent(net, first(train, 5, 0, ""), frozenset())
     with pytest.raises(UsageError, match="the model was trained against it"):
         independent(net, other, frozenset({"a" * 64}))
     index = {"parents": [{"role": "age", "sha256": "a" * 64}], "files": {}}
@@ -150,6 +153,27 @@ def test_a_judge_must_be_independent(tmp_path):
     same = Case(images, images, images, images, lambda c: c.judge, cache=tmp_path, conditional=True)
     with pytest.raises(UsageError, match="the very images"):
         agreement.gan_test(same)
+
+
+def test_a_class_that_nobody_has_is_left_out(tmp_path):
+    images = drawn(count=400)
+    two = subset(images, images.label.ne(2).nonzero()[:, 0], "")
+    found = agreement.gan_test(case(tmp_path, divided(two)[1], two, conditional=True))
+    assert set(found["judge_on_samples"].parts) == {"bare", "cap"}
+    train, test = divided(images)
+    lone = subset(test, test.label.ne(2).nonzero()[:, 0], "")
+    with pytest.raises(Unfit, match="no held-out image of class cone"):
+        Case(train, lone, lone, lone, None, conditional=True).labelled("gan-test")
+    some = subset(train, train.label.ne(2).nonzero()[:, 0], "")
+    with pytest.raises(Unfit, match="no training image of class cone"):
+        Case(some, test, test, test, None, conditional=True).labelled("gan-test")
+
+
+def test_images_of_another_size_are_refused(tmp_path):
+    train, test = divided(drawn(count=40))
+    large = drawn(count=40, size=32)
+    with pytest.raises(UsageError, match="fake images are 3 x 32 x 32 px and the real ones 3 x 16"):
+        Case(train, test, test, large, None)
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +212,13 @@ def test_evaluate_is_deterministic(ganzoo, measured, tmp_path):
         (["run/weights"], 2, "give --data NAME[:PATH]"),
         (["run", "--set", "train.batch=3"], 2, "only options of data"),
         (["run", "-n", "0"], 2, "0"),
+        (["run", "--set", "data.size=64"], 2, "the model draws images of data.size=32, not of 64"),
+        (["run", "-n", "60", "--metrics", "fid"], 3, "has 14 and 60: give more real images, or"),
+        (["run", "--features", "people-idenity"], 2, 'Did you mean "people-identity"?'),
+        (["run", "--features", "no/such"], 6, "no/such"),
+        (["run", "--features", "no.pth", "--metrics", "kid"], 6, "no.pth: No such file"),
+        (["run", "--data", "shaps"], 2, 'Did you mean "shapes"?'),
+        (["run", "-n", "60", "--reference", "train", "--metrics", "kid"], 2, "the very images"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(ganzoo, measured, words, code, says):
@@ -204,3 +235,23 @@ def test_a_bundle_is_measured_with_data_named(ganzoo, measured):
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "judge on samples" in done.out and not (home / "run/weights/report").exists()
+
+
+def test_an_embedder_of_the_zoo_is_a_feature_network(ganzoo, measured):
+    words = ("run", "-n", 120, "--features", "people-identity-held-out", "--metrics", "prdc")
+    done = ganzoo("evaluate", *words, "--json", "-q", "--out", "seen", cwd=measured[0].parent)
+    assert done.code == 0, done.err
+    stamp = json.loads(done.out)["results"]["prdc"]["stamp"]
+    assert stamp["network"] == "embedder people-identity-held-out"
+    assert len(stamp["network_sha256"]) == 64 and stamp["preprocessing"] == "its own"
+
+
+def test_a_judge_that_the_model_was_trained_against_is_refused(ganzoo, measured, tmp_path):
+    shutil.copytree(measured[0], tmp_path / "run")
+    index = tmp_path / "run/weights/ganzoo.json"
+    judge = find_judge("identity", "people-identity")
+    facts = {"role": "identity", "sha256": judge.sha256, "model": judge.bundle.model}
+    index.write_text(json.dumps({**json.loads(index.read_text()), "parents": [facts]}))
+    words = ("-n", 120, "--features", "people-identity", "--metrics", "kid", "-q")
+    done = ganzoo("evaluate", "run", *words, cwd=tmp_path)
+    assert done.code == 2 and "the model was trained against it" in done.error

@@ -37,6 +37,8 @@ class Images:
     identity: Tensor | None = None
     unreadable: tuple[str, ...] = ()
     """Images left out, ``name: reason``."""
+    cut_from: tuple[str, ...] = ()
+    """Fingerprints of the larger sets that these are a part of."""
     removed: tuple[tuple[str, int], ...] = ()
     """Filters of the data set, then reasons why pictures could not be read, and how many images
     each took."""
@@ -132,7 +134,7 @@ def assemble(dataset: Dataset, table: Table, pixels: Pixels, groups: tuple[int, 
             f"{printable(dataset.describe(i))}: {why}" for i, why in sorted(pixels.bad.items())
         ),
         removed=(*table.removed, *reasons(pixels.bad).items()),
-        **{name: None if c is None else torch.from_numpy(c) for name, c in numbered(known).items()},
+        **tensors(numbered(known)),
     )  # fmt: skip
 
 
@@ -166,6 +168,11 @@ def geometry(dataset: Dataset) -> dict[str, Any] | None:
 def columns(table: Table) -> dict[str, NDArray[np.int64] | NDArray[np.float32] | None]:
     """Return the table's columns by their `Batch` field."""
     return {"label": table.labels, "age": table.ages, "identity": table.identities}
+
+
+def tensors(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns as tensors."""
+    return {name: None if c is None else torch.from_numpy(c) for name, c in known.items()}
 
 
 def mean_ages(

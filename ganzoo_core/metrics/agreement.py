@@ -76,7 +76,7 @@ def inception_score(case: Case) -> dict[str, Figure]:
     if len(logits) < SPLITS * 10:
         raise Unfit(f"inception-score needs {SPLITS * 10} samples: give a larger -n")
     order = torch.randperm(len(logits), generator=torch.Generator().manual_seed(case.seed))
-    scores = torch.stack([score(part) for part in logits[order].double().chunk(SPLITS)])
+    scores = torch.stack([score(part) for part in logits[order].double().tensor_split(SPLITS)])
     error = float(scores.std() / len(scores) ** 0.5)
     return {"inception_score": Figure(value=float(scores.mean()), error=error, better="higher")}
 

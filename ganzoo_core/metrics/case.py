@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import torch
 
 from ganzoo_core.data import Images, cache_folder
-from ganzoo_core.errors import WeightsError
+from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.files import load_tensors, save_tensors
 from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.metrics import classifier
@@ -74,6 +74,22 @@ class Case:
     """Folder of trained judges and real features; ganzoo's own where none is given."""
     folder: Path | None = None
     """Where a metric may leave pictures; None for nowhere."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader of the figures should know; shown below them."""
+
+    def __post_init__(self) -> None:
+        """Refuse sets of different sizes.
+
+        Raises:
+            UsageError: names two of them.
+        """
+        wanted = shape(self.real)
+        for side in ("train", "test", "fake"):
+            if (found := shape(getattr(self, side))) != wanted:
+                raise UsageError(
+                    f"the {side} images are {found} and the real ones {wanted}: prepare all at "
+                    "the size and channels of the model"
+                )
 
     @property
     def info(self) -> DataInfo:
@@ -163,9 +179,17 @@ class Case:
             raise Unfit(f"{what} needs labels, and {self.info.name or 'the data'} have none")
         if not self.conditional:
             raise Unfit(f"{what} needs a model that is asked for a label")
-        counts = self.real.info.counts
-        empty = [n for n, c in zip(self.info.classes, counts, strict=True) if not c]
-        absent = [n for i, n in enumerate(self.info.classes) if i not in self.fake.info.present]
-        if empty or absent:
-            where = "held-out image" if empty else "sample"
-            raise Unfit(f"{what}: no {where} of class {', '.join(empty or absent)}")
+        known = set(self.train.info.present)
+        sides = ((self.test, "held-out image"), (self.real, "real image"), (self.fake, "sample"))
+        for images, word in sides:
+            if lacking := sorted(known - set(images.info.present)):
+                names = ", ".join(self.info.classes[i] for i in lacking)
+                raise Unfit(f"{what}: no {word} of class {names}: give more data or a larger -n")
+        if strange := sorted(set(self.test.info.present) - known):
+            names = ", ".join(self.info.classes[i] for i in strange)
+            raise Unfit(f"{what}: no training image of class {names}, so no judge can know it")
+
+
+def shape(images: Images) -> str:
+    """Return channels and edge in words."""
+    return f"{images.info.channels} x {images.info.size} x {images.info.size} px"

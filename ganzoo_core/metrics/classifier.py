@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -114,14 +115,16 @@ def judge(
     folder = cache_folder().parent / "judges" if cache is None else cache
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.safetensors"
     net = Classifier(images.info.channels, len(images.info.classes))
-    try:
-        tensors, _ = load_tensors(path)
-        copy_strictly(net.state_dict(), tensors, path)
-        net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    except WeightsError:  # not there yet, or damaged
-        net = trained(images, device, progress=progress)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_tensors(path, net.state_dict(), {"trained_on": images.info.fingerprint, **RECIPE})
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):  # two evaluations at once train one judge
+        try:
+            tensors, _ = load_tensors(path)
+            copy_strictly(net.state_dict(), tensors, path)
+        except WeightsError:  # not there yet, or damaged
+            net = trained(images, device, progress=progress)
+            about = {"trained_on": images.info.fingerprint, **RECIPE}
+            save_tensors(path, net.state_dict(), about)
+    net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Network(
         f"classifier of {images.info.name or 'own data'}", net.eval().requires_grad_(False),
         sha256(path), net.head.in_features, images.info.size, images.info.channels,

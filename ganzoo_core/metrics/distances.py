@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.metrics.case import Case
-from ganzoo_core.metrics.figures import Figure, Unfit
+from ganzoo_core.metrics.figures import Figure, enough
 
 BLOCKS = 10
 """KID is the mean over so many pairs of disjoint blocks: its error needs independent ones."""
+CHUNK = 1024
+"""Rows of features at a time."""
 LEAST = 10
 """Images in a block of KID."""
 
@@ -25,7 +27,7 @@ def fid(case: Case) -> dict[str, Figure]:
         Unfit: fewer images than the network has features.
     """
     real, fake = case.seen("real").features, case.seen("fake").features
-    enough("fid", real, fake)
+    enough("fid", (real, fake), real.shape[1], instead=", or take kid")
     return {"fid": Figure(value=frechet(real, fake), better="lower")}
 
 
@@ -38,24 +40,10 @@ def intra_fid(case: Case) -> dict[str, Figure]:
     for index in case.info.present:
         name = case.info.classes[index]
         sides = real[case.real.label == index], fake[case.fake.label == index]
-        enough(f"intra-fid: class {name!r}", *sides)
+        enough(f"intra-fid: class {name!r}", sides, real.shape[1], instead=", or take kid")
         parts[name] = frechet(*sides)
     mean = sum(parts.values()) / len(parts)
     return {"intra_fid": Figure(value=mean, better="lower", parts=parts)}
-
-
-def enough(what: str, real: Tensor, fake: Tensor) -> None:
-    """Refuse a covariance from fewer images than it has rows.
-
-    Raises:
-        Unfit: says how many are needed, and what does with fewer.
-    """
-    least = min(len(real), len(fake))
-    if least < real.shape[1]:
-        raise Unfit(
-            f"{what} needs {real.shape[1]} real images and as many samples, and has {least}: "
-            "give a larger -n, or take kid"
-        )
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
@@ -70,12 +58,17 @@ def frechet(a: Tensor, b: Tensor) -> float:
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return mean [D], root of the covariance [D, D] and its trace, in float64."""
-    wide = features.double()
-    covariance = wide.T.cov()
+    """Return mean [D], root of the covariance [D, D] and its trace, in float64; a few rows at a
+    time, so that no second copy of the features stands in memory."""
+    parts = torch.split(features, CHUNK)
+    mean = torch.stack([part.double().sum(0) for part in parts]).sum(0) / len(features)
+    covariance = torch.zeros(len(mean), len(mean), dtype=torch.float64)
+    for part in parts:
+        apart = part.double() - mean
+        covariance += apart.T @ apart / (len(features) - 1)
     values, vectors = torch.linalg.eigh(covariance)
     root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    return wide.mean(0), root, covariance.trace()
+    return mean, root, covariance.trace()
 
 
 def kid(case: Case) -> dict[str, Figure]:
@@ -85,9 +78,7 @@ def kid(case: Case) -> dict[str, Figure]:
         Unfit: too few images for its error.
     """
     real, fake = case.seen("real").features, case.seen("fake").features
-    least = BLOCKS * LEAST
-    if min(len(real), len(fake)) < least:
-        raise Unfit(f"kid needs {least} real images and as many samples: give a larger -n")
+    enough("kid", (real, fake), BLOCKS * LEAST)
     value, error = kernel_distance(real, fake, case.seed)
     return {"kid": Figure(value=value, error=error, better="lower")}
 
@@ -99,9 +90,10 @@ def kernel_distance(a: Tensor, b: Tensor, seed: int = 0) -> tuple[float, float]:
     spread gives the standard error of the mean.
     """
     generator = torch.Generator().manual_seed(seed)
-    shuffled = (x.double()[torch.randperm(len(x), generator=generator)] for x in (a, b))
-    blocks = zip(*(x.chunk(BLOCKS) for x in shuffled), strict=True)
-    found = torch.stack([unbiased_mmd(x, y) for x, y in blocks])
+    rows = (torch.randperm(len(x), generator=generator).tensor_split(BLOCKS) for x in (a, b))
+    found = torch.stack(
+        [unbiased_mmd(a[i].double(), b[j].double()) for i, j in zip(*rows, strict=True)]
+    )
     return float(found.mean()), float(found.std() / len(found) ** 0.5)
 
 

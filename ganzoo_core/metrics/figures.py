@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +13,25 @@ Better = Literal["higher", "lower", ""]
 
 class Unfit(DataError):
     """A metric that these images, labels or networks do not allow; says what would do."""
+
+
+def enough(what: str, sides: tuple[Sized, Sized], least: int, instead: str = "") -> None:
+    """Refuse too few real images or samples.
+
+    Args:
+        sides: the real ones and the samples.
+        instead: what else would do.
+
+    Raises:
+        Unfit: says how many are needed.
+    """
+    real, fake = map(len, sides)
+    if min(real, fake) < least:
+        where = "more real images" if real < min(fake, least) else "a larger -n"
+        raise Unfit(
+            f"{what} needs {least:,} real images and as many samples, and has {real:,} and "
+            f"{fake:,}: give {where}{instead}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

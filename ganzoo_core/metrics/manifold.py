@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from ganzoo_core.data import Images, to_float
 from ganzoo_core.metrics.case import Case
-from ganzoo_core.metrics.figures import Figure, Unfit
+from ganzoo_core.metrics.figures import Figure, Unfit, enough
 from ganzoo_core.metrics.resize import resized
 from ganzoo_core.metrics.sides import first
 
 K = 5
 """Neighbours, as in the reference code of density and coverage."""
+CELLS = 2**22
+"""Distances held at a time, so that memory does not grow with the number of images."""
 CHUNK = 1024
-"""Rows of a distance matrix at a time."""
+"""Images at a time."""
 PAIRS = 20_000
 """Pairs whose distance diversity averages."""
 EDGE = 16
@@ -28,8 +32,7 @@ QUANTILE = 0.01
 def prdc(case: Case) -> dict[str, Figure]:
     """Return precision and recall (arXiv 1904.06991), density and coverage (arXiv 2002.09797)."""
     real, fake = case.seen("real").features, case.seen("fake").features
-    if min(len(real), len(fake)) <= K:
-        raise Unfit(f"prdc needs more than {K} real images and samples: give a larger -n")
+    enough("prdc", (real, fake), K + 1)
     found = manifold(real, fake)
     return {name: Figure(value=value, better="higher") for name, value in found.items()}
 
@@ -42,9 +45,7 @@ def manifold(real: Tensor, fake: Tensor, k: int = K) -> dict[str, float]:
     reach, span = radii(real, k), radii(fake, k)
     inside = torch.zeros(len(fake))  # balls of real points that a sample lies in
     recalled, covered = torch.zeros(len(real)), torch.zeros(len(real))
-    for start in range(0, len(real), CHUNK):
-        rows = slice(start, start + CHUNK)
-        distance = torch.cdist(real[rows].double(), fake.double())
+    for rows, distance in distances(real, fake):
         within = distance < reach[rows, None]
         inside += within.sum(0)
         recalled[rows] = (distance < span[None]).any(1).float()
@@ -57,14 +58,16 @@ def manifold(real: Tensor, fake: Tensor, k: int = K) -> dict[str, float]:
 
 def radii(features: Tensor, k: int) -> Tensor:
     """Return the distance [N] of each point to its k-th nearest other, in float64."""
-    wide = features.double()
-    parts = [torch.cdist(part, wide).kthvalue(k + 1, 1).values for part in pieces(wide)]
-    return torch.cat(parts)
+    found = [d.kthvalue(k + 1, 1).values for _, d in distances(features, features)]
+    return torch.cat(found)
 
 
-def pieces(tensor: Tensor) -> tuple[Tensor, ...]:
-    """Cut along the first axis, so that a distance matrix never stands whole in memory."""
-    return torch.split(tensor, CHUNK)
+def distances(a: Tensor, b: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield rows of [N, D] and their distances to all of [M, D], in float64, a few at a time."""
+    wide, step = b.double(), max(1, CELLS // len(b))
+    for start in range(0, len(a), step):
+        rows = slice(start, start + step)
+        yield rows, torch.cdist(a[rows].double(), wide)
 
 
 def diversity(case: Case) -> dict[str, Figure]:
@@ -130,5 +133,5 @@ def nearest(images: Images, others: Images) -> Tensor:
 
 def small(images: Images, rows: Tensor) -> Tensor:
     """Return images as vectors [n, D] of their pixels at 16 x 16, a few at a time."""
-    parts = [resized(to_float(images.gather(some)), EDGE).flatten(1) for some in pieces(rows)]
-    return torch.cat(parts)
+    parts = torch.split(rows, CHUNK)
+    return torch.cat([resized(to_float(images.gather(p)), EDGE).flatten(1) for p in parts])

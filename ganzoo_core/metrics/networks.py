@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +33,6 @@ class Network:
     resize: str = RESIZE
     trained_on: tuple[str, ...] = ()
     """Fingerprints of the images it learned from, where they are known."""
-    facts: dict[str, Any] = field(default_factory=dict)
 
     def stamp(self) -> dict[str, str]:
         """Return what a result says of its network."""
@@ -102,8 +100,9 @@ def independent(network: Network, images: Images, parents: frozenset[str]) -> No
             f"{network.name} is no independent judge: the model was trained against it "
             f"(sha256 {network.sha256[:12]}...); name another one with --features"
         )
-    if images.info.fingerprint in network.trained_on:
+    if {images.info.fingerprint, *images.cut_from} & set(network.trained_on):
         raise UsageError(
             f"{network.name} is no independent judge: it learned from the very images it is to "
-            "score; hold images out (--reference test), or name another one with --features"
+            "score: compare with held-out ones (--reference test), or name another network with "
+            "--features"
         )

@@ -6,9 +6,9 @@ All are `Images`: uint8, mapped from disk, so that memory does not grow with the
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ganzoo_core.data import Images
 from ganzoo_core.data.splits import in_test
+from ganzoo_core.errors import OutputError
 from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.interfaces.sampling import chunks
 
@@ -42,7 +43,8 @@ def subset(images: Images, rows: Tensor, what: str) -> Images:
         fingerprint=digest.hexdigest(),
     )  # fmt: skip
     at = rows if images.rows is None else images.rows[rows]
-    return replace(images, rows=at, info=info, **cut)
+    whole = (*images.cut_from, images.info.fingerprint)
+    return replace(images, rows=at, info=info, cut_from=whole, **cut)
 
 
 def counted(label: Tensor | None, info: DataInfo) -> tuple[int, ...]:
@@ -83,24 +85,33 @@ def apportioned(counts: tuple[int, ...], n: int) -> Tensor:
 
 
 def spooled(
-    model: Any, n: int, labels: Tensor | None, seed: int, *, folder: Path,
-    progress: Callable[[int, int], None],
-) -> Images:  # fmt: skip
+    model: Any, n: int, labels: Tensor | None, seed: int, progress: Callable[[int, int], None]
+) -> Images:
     """Draw n samples into a file and map it: rounded to uint8, as they would be saved.
+
+    The file has no name, so that it goes with the process, however that ends.
 
     Args:
         labels: [n] int64, or None for a model that takes none.
-        folder: where the file may lie while it is needed.
+
+    Raises:
+        OutputError: they find no room in the folder of temporary files.
     """
     known: DataInfo = model.info
-    shape = (n, known.size, known.size, known.channels)
-    path, done = folder / "samples.u8", 0
-    with path.open("wb") as file:
-        for images in chunks(model, n, None if labels is None else labels.tolist(), seed):
-            pixels = images.clamp(-1, 1).add(1).mul(127.5).round().byte()
-            file.write(pixels.permute(0, 2, 3, 1).contiguous().numpy().data)
-            done += len(images)
-            progress(done, n)
-    array = np.memmap(path, np.uint8, "c", shape=shape)
+    shape, done = (n, known.size, known.size, known.channels), 0
+    try:
+        with tempfile.TemporaryFile(prefix="ganzoo-") as file:
+            for images in chunks(model, n, None if labels is None else labels.tolist(), seed):
+                pixels = images.clamp(-1, 1).add(1).mul(127.5).round().byte()
+                file.write(pixels.permute(0, 2, 3, 1).contiguous().numpy().data)
+                done += len(images)
+                progress(done, n)
+            file.flush()
+            array = np.memmap(file, np.uint8, "c", shape=shape)
+    except OSError as error:
+        raise OutputError(
+            f"cannot keep {n:,} samples in {tempfile.gettempdir()}: {error.strerror}; "
+            "TMPDIR=DIR moves them"
+        ) from error
     info = replace(known, images=n, counts=counted(labels, known), fingerprint="", name="samples")
     return Images(torch.from_numpy(array).permute(0, 3, 1, 2), info, label=labels)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -102,18 +100,17 @@ def evaluate(
         found.notes.append("the real images are not those the model was trained on")
     elif len(sides) == 1:
         found.notes.append("the data have no test split: the model was trained on the held-out too")
-    with ExitStack() as stack:
-        spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ganzoo-")))
-        real = first(train if reference == "train" else test, n, 0, "reference")
-        case = Case(
-            train, test, real, drawn(model, real, n, seed, spool=spool, progress=progress),
-            feature_network(features), conditional=conditional(model), seed=seed,
-            device=resolve_device(device), bar=progress, parents=parents(bundle), folder=folder,
-        )  # fmt: skip
-        for spec in specs:
-            measure(spec, case, found, required=bool(metrics))
-        for name in found.results:
-            found.stamps[name] = stamp(zoo().metric(name), case, reference)
+    real = first(train if reference == "train" else test, n, 0, "reference")
+    case = Case(
+        train, test, real, drawn(model, real, n, seed, progress), feature_network(features),
+        conditional=conditional(model), seed=seed, device=resolve_device(device), bar=progress,
+        parents=parents(bundle), folder=folder,
+    )  # fmt: skip
+    for spec in specs:
+        measure(spec, case, found, required=bool(metrics))
+    found.notes += case.notes
+    for name in found.results:
+        found.stamps[name] = stamp(zoo().metric(name), case, reference)
     if folder is not None:
         found.path = folder / NAME
         write_json(found.path, found.to_json())
@@ -143,9 +140,7 @@ def conditional(model: Model) -> bool:
     return bool(getattr(model, "conditional", False)) and len(model.info.classes) > 1
 
 
-def drawn(
-    model: Model, real: Images, n: int, seed: int, *, spool: Path, progress: Progress
-) -> Images:
+def drawn(model: Model, real: Images, n: int, seed: int, progress: Progress) -> Images:
     """Draw n samples, with labels in the proportions of the real images."""
     labels = None
     if conditional(model) and real.info.classes == model.info.classes:
@@ -160,7 +155,7 @@ def drawn(
         )
     progress.start("drawing samples", images_each=1)
     try:
-        return spooled(model, n, labels, seed, folder=spool, progress=progress.advance)
+        return spooled(model, n, labels, seed, progress.advance)
     finally:
         progress.stop()
 
@@ -195,6 +190,12 @@ def real_images(
     if not tree.get("name"):
         raise UsageError(f"{path} does not say where its data lie: give --data NAME[:PATH]")
     shape = {"size": known.size, "channels": known.channels}
+    for name, value in shape.items():
+        if options.get(name, value) != value:
+            raise UsageError(
+                f"the model draws images of data.{name}={value}, not of {options[name]}: leave "
+                "it out, real images are prepared as the model's"
+            )
     cls = data_config_class(tree["name"])
     config = parse(cls, merge(merge(tree, options), shape), "data")
     return [open_images(None, side, known.groups, progress) for side in splits(config)]

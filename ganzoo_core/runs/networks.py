@@ -35,15 +35,20 @@ def feature_network(features: str) -> Callable[[Case], Network]:
     if path.suffix in FILES and not path.is_dir():
         return lambda case: inception(path, case.device)
     found = named_judge("identity", features)
-    return lambda case: embedder(found, case.device)
+    return lambda case: embedder(found, case)
 
 
-def embedder(found: FoundJudge, device: torch.device) -> Network:
+def embedder(found: FoundJudge, case: Case) -> Network:
     """Return a model that embeds as a feature network; it resizes and normalises by itself."""
-    model: Any = found.build().to(device).eval()
+    model: Any = found.build().to(case.device).eval()
     with torch.no_grad():
         shape = (1, found.bundle.info.channels, model.input_size, model.input_size)
-        width = model.embed(torch.zeros(shape, device=device)).shape[1]
+        width = model.embed(torch.zeros(shape, device=case.device)).shape[1]
+    if not found.name and found.bundle.info.name == case.info.name:
+        case.notes.append(
+            f"the feature network learned from {case.info.name} too: make sure that it was from "
+            "other images than those it looks at here"
+        )
     return Network(
         f"embedder {found.name or found.bundle.model}", Embedding(model), found.sha256, width,
         model.input_size, found.bundle.info.channels, preprocessing="its own",
