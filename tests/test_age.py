@@ -20,6 +20,7 @@ class Brighter(gz.Model):
     """A toy that ages: each group is a shade lighter than the one before."""
 
     serves = ("net",)
+    reconstructs = True
 
     def __init__(self, info):
         super().__init__(None, info)
@@ -31,9 +32,6 @@ class Brighter(gz.Model):
 
     def stages(self):
         return ()
-
-    def reconstruct(self, images, source_age):
-        return images * 0.5
 
     def age(self, images, source_age, target_groups):
         return (images[:, None] + 0.1 * target_groups[:, :, None, None, None]).clamp(-1, 1)
@@ -57,7 +55,8 @@ def test_a_strip_has_the_input_its_reconstruction_and_every_target(photo):
     (strip,) = ageing.age_faces(model, images, 40.0, ageing.targets_of(INFO, ["all"]), judges)
     assert [look.name for look in strip.looks] == ["input", "reconstruction", "0-18", "30+"]
     assert not skipped and not strip.guessed and strip.source_age == 40
-    assert torch.allclose(strip.looks[3].image, (images[0] + 0.2).clamp(-1, 1))
+    assert torch.allclose(strip.looks[1].image, (images[0] + 0.2).clamp(-1, 1))  # 40 is 30+
+    assert torch.equal(strip.looks[3].image, strip.looks[1].image)
     assert strip.looks[0].distance == pytest.approx(0, abs=1e-5)
     with torch.no_grad():
         expected = StandIn.estimate_age(model.judges["age"].module, images)
@@ -140,7 +139,54 @@ def test_the_verb_ages_a_picture_and_a_folder(ganzoo, photo, tmp_path):
     (tmp_path / "people" / "bad.jpg").write_bytes(b"x")
     done = ganzoo("age", "runs/a", "people", "--from", 30, "--out", "strips", "-q", cwd=tmp_path)
     assert done.code == 0 and "bad.jpg" in done.err
-    assert [p.name for p in (tmp_path / "strips").iterdir()] == ["0000-a.png"]
+    assert sorted(p.name for p in (tmp_path / "strips").iterdir()) == ["0000-a.png", "strips.jsonl"]
+
+
+def test_a_folder_of_strips_goes_on_where_it_was_stopped(photo, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    import ganzoo_core.weights
+    from ganzoo_core.cli.age import age as verb
+
+    class Known:
+        sha256 = "ab"
+
+    photos, drawn = tmp_path / "people", []
+    photos.mkdir()
+    for number in range(20):
+        Image.new("RGB", (32, 32), (9 * number, 0, 0)).save(photos / f"{number:02d}.png")
+
+    class Slow(Brighter):
+        def age(self, images, source_age, target_groups, advance=None):
+            drawn.append(len(images))
+            if drawn[1:] == [4] and stop:
+                raise KeyboardInterrupt
+            advance(len(images), len(images))
+            return super().age(images, source_age, target_groups)
+
+    monkeypatch.setattr("ganzoo_core.runs.load", lambda *_, **__: Slow(INFO))
+    monkeypatch.setattr(ganzoo_core.weights, "find_bundle", lambda _: Known)
+    monkeypatch.setattr(ageing, "measuring", lambda *_: None)
+    out = tmp_path / "strips"
+    words = ["runs/x", str(photos), "--from", "30", "--out", str(out), "-q", "--json"]
+    stop = True
+    done = CliRunner().invoke(verb, words)
+    assert done.exception.exit_code == 130 and "16 strips" in str(done.exception)
+    assert len(list(out.glob("*.png"))) == 16
+    before = {p.name: p.stat().st_mtime_ns for p in out.glob("*.png")}
+    with (out / "strips.jsonl").open("a") as torn:
+        torn.write('{"file": "0016')
+    stop = False
+    done = CliRunner().invoke(verb, words)
+    assert done.exit_code == 0, done.output
+    assert drawn == [16, 4, 4] and len(list(out.glob("*.png"))) == 20
+    assert all((out / name).stat().st_mtime_ns == then for name, then in before.items())
+    assert "16 of 20 strips" in done.stderr
+    photo_names = [x["photo"] for x in json.loads(done.stdout)]
+    assert photo_names == [str(p) for p in sorted(photos.iterdir())]
+    Known.sha256 = "other weights"
+    done = CliRunner().invoke(verb, words)
+    assert "strips of other weights or options" in str(done.exception) and drawn == [16, 4, 4]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,13 @@ import click
 
 from ganzoo_core.cli import output
 from ganzoo_core.cli.sample import check_out
-from ganzoo_core.errors import DataError
+from ganzoo_core.errors import DataError, Interrupted
 
 if TYPE_CHECKING:
     from ganzoo_core.data.photos import Photo
     from ganzoo_core.interfaces import Model
     from ganzoo_core.runs.ageing import Strip
+    from ganzoo_core.runs.album import Album
 
 TOGETHER = 16
 """Photographs that a model works on at once."""
@@ -35,7 +37,7 @@ TOGETHER = 16
 @click.option("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.png|DIR",
               help="One picture with a strip a photograph; for a folder of photographs a folder "
-              "with a strip each.")  # fmt: skip
+              "with a strip each, which the same command continues.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def age(
@@ -48,38 +50,63 @@ def age(
         check_out(out)
     from ganzoo_core.data.photos import find_photos
     from ganzoo_core.runs import ageing, load
+    from ganzoo_core.runs.album import Album
+    from ganzoo_core.weights import find_bundle
 
     paths = find_photos(photos)
     model = load(folder, device=device)
     ageing.require_editor(model, str(folder))
     targets = ageing.targets_of(model.info, to)
-    if many:
-        make_folder(out)
-    read, skipped = ageing.read_photos(paths, model.info, align=align)
+    request = {"weights": find_bundle(folder).sha256, "from": source, "to": targets, "align": align}
+    album = Album.open(out, request) if many else None
+    left = [path for path in paths if album is None or album.record(path) is None]
+    read, skipped = ageing.read_photos(left, model.info, align=align) if left else ([], {})
     for line in skipped.values():
         output.note(f"left out: {line}")
-    if not read:
+    if len(skipped) == len(paths):
         raise DataError(f"none of {len(paths)} photographs shows a face")
-    warn(read, model)
-    made = list(aged(read, model, source, targets, quiet))
-    draw(made, out, many)
+    if len(left) < len(paths):
+        output.note(f"{len(paths) - len(left)} of {len(paths)} strips are in {out} already")
+    if read:
+        warn(read, model)
+    made = aged(read, model, source, targets, quiet)
+    records = kept(made, album, paths) if album else drawn(made, out)
     if as_json:
-        output.out_json([record(photo, strip) for photo, strip in made])
+        output.out_json(records)
     else:
-        show(made)
+        show(records)
         output.note(f"written to {out}")
 
 
-def make_folder(out: Path) -> None:
-    """Claim the folder of the strips: new, or empty."""
-    from ganzoo_core.errors import OutputError
-    from ganzoo_core.files.atomic import reason
-    from ganzoo_core.runs.folder import claim
+def drawn(made: Iterator[tuple[Photo, Strip]], out: Path) -> list[dict[str, Any]]:
+    """Draw all strips into one picture; return their figures."""
+    from ganzoo_core.report import save_image
+    from ganzoo_core.report.strips import strips
+
+    done = list(made)
+    save_image(strips([row(strip) for _, strip in done]), out)
+    return [record(photo, strip) for photo, strip in done]
+
+
+def kept(
+    made: Iterator[tuple[Photo, Strip]], album: Album, paths: Sequence[Path]
+) -> list[dict[str, Any]]:
+    """Put each strip into the folder as it comes; return the figures of all that are there.
+
+    Raises:
+        Interrupted: Ctrl-C; says how to go on.
+    """
+    from ganzoo_core.report.strips import strips
 
     try:
-        claim(out, "")
-    except OSError as error:
-        raise OutputError(f"cannot write to {out}: {reason(error)}") from None
+        for photo, strip in made:
+            album.add(photo.path, strips([row(strip)]), record(photo, strip))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped by Ctrl-C with {len(album.done)} strips in {album.path}: the same command "
+            "goes on from there", 130,
+        ) from None  # fmt: skip
+    return [found for path in paths if (found := album.record(path))]
 
 
 def warn(photos: Sequence[Photo], model: Model) -> None:
@@ -108,66 +135,71 @@ def aged(
 
     judges = {role: ageing.measuring(model, role) for role in ("age", "identity")}
     device, progress = ageing.device_of(model), Progress(quiet)
-    progress.start("ageing faces")
+    progress.start("ageing faces", of="steps")
     try:
         for start in range(0, len(photos), TOGETHER):
             some = photos[start : start + TOGETHER]
+
+            def advance(done: int, of: int, start: int = start, faces: int = len(some)) -> None:
+                each = of // faces  # steps of one face
+                progress.advance(start * each + done, len(photos) * each)
+
             images = ageing.tensors(some, device)
-            yield from zip(
-                some, ageing.age_faces(model, images, source, targets, judges), strict=True
-            )
-            progress.advance(start + len(some), len(photos))
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                made = ageing.age_faces(model, images, source, targets, judges, advance=advance)
+            for warning in said:
+                progress.warn(f"warning: {output.clean(warning.message)}")
+            yield from zip(some, made, strict=True)
     finally:
         progress.stop()
 
 
-def draw(made: Sequence[tuple[Photo, Strip]], out: Path, many: bool) -> None:
-    """Write the strips: all in one picture, or one a photograph."""
-    from ganzoo_core.report import save_image
-    from ganzoo_core.report.strips import strips
-
-    rows = [
-        [(look.image, caption(look.name, strip), figures(look)) for look in strip.looks]
-        for _, strip in made
+def row(strip: Strip) -> list[tuple[Any, str, str]]:
+    """Return the pictures of a strip with what stands under each."""
+    figures = record_of(strip)
+    return [
+        (look.image, caption(figures, known), reading(known))
+        for look, known in zip(strip.looks, figures["looks"], strict=True)
     ]
-    if not many:
-        save_image(strips(rows), out)
-        return
-    for number, ((photo, _), row) in enumerate(zip(made, rows, strict=True)):
-        save_image(strips([row]), out / f"{number:04d}-{photo.path.stem}.png")
 
 
-def caption(name: str, strip: Strip) -> str:
+def caption(figures: dict[str, Any], look: dict[str, Any]) -> str:
     """Return what stands under a picture."""
-    guess = "about " if strip.guessed else ""
-    return f"input, {guess}{strip.source_age:.0f}" if name == "input" else name
+    if look["name"] != "input":
+        return str(look["name"])
+    return f"input, {'about ' if figures['guessed'] else ''}{figures['source_age']:.0f}"
 
 
-def figures(look: Any) -> str:
+def reading(look: dict[str, Any]) -> str:
     """Return the judges' figures of a picture in one short line."""
-    parts = [] if look.age is None else [f"looks {look.age:.0f}"]
-    if look.distance is not None and look.name != "input":
-        parts.append(f"d {look.distance:.2f}")
+    parts = [] if look["age"] is None else [f"looks {look['age']:.0f}"]
+    if look["distance"] is not None and look["name"] != "input":
+        parts.append(f"d {look['distance']:.2f}")
     return ", ".join(parts)
 
 
 def record(photo: Photo, strip: Strip) -> dict[str, Any]:
+    """Return a photograph's figures as JSON values."""
+    return {"photo": str(photo.path), **record_of(strip)}
+
+
+def record_of(strip: Strip) -> dict[str, Any]:
     """Return a strip's figures as JSON values."""
     return {
-        "photo": str(photo.path), "source_age": round(strip.source_age, 2),
-        "guessed": strip.guessed,
+        "source_age": round(strip.source_age, 2), "guessed": strip.guessed,
         "looks": [
             {"name": x.name, "age": x.age, "distance": x.distance} for x in strip.looks
         ],
     }  # fmt: skip
 
 
-def show(made: Sequence[tuple[Photo, Strip]]) -> None:
+def show(records: Sequence[dict[str, Any]]) -> None:
     """Print the figures, a line a picture."""
     rows = [
-        (photo.path.name, caption(look.name, strip),
-         "" if look.age is None else f"{look.age:.1f}",
-         "" if look.distance is None else f"{look.distance:.2f}")
-        for photo, strip in made for look in strip.looks
+        (Path(known["photo"]).name, caption(known, look),
+         "" if look["age"] is None else f"{look['age']:.1f}",
+         "" if look["distance"] is None else f"{look['distance']:.2f}")
+        for known in records for look in known["looks"]
     ]  # fmt: skip
     output.table(("photo", "picture", "estimated age", "distance"), rows)

@@ -68,7 +68,11 @@ class HasAgeLogits(Protocol):
 
 @runtime_checkable
 class EditsAge(Protocol):
-    """Capability `edit_age`: the same person at another age."""
+    """Capability `edit_age`: the same person at another age.
+
+    One that draws the face anew, even at its own age, says ``reconstructs = True``: strips then
+    show that drawing. One that takes long may take ``advance=``, to be told (done, in all).
+    """
 
     def age(self, images: Tensor, source_age: Tensor | None, target_groups: Tensor) -> Tensor:
         """Return each face at each of its target ages.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganzoo_core.data import group_of
 from ganzoo_core.data.faces import CropGeometry
 from ganzoo_core.data.photos import Photo, cut_photo
 from ganzoo_core.errors import GanzooError, PluginError, UsageError
@@ -17,6 +19,9 @@ from ganzoo_core.interfaces import DataInfo, EditsAge, Judge, Model
 from ganzoo_core.interfaces.sampling import label_index
 from ganzoo_core.weights.judges import find_judge
 from ganzoo_core.zoo import zoo
+
+Advance = Callable[[int, int], None]
+"""Told how much is done, and of how much."""
 
 
 @dataclass(frozen=True)
@@ -117,25 +122,26 @@ def tensors(photos: Sequence[Photo], device: torch.device) -> Tensor:
 @torch.no_grad()
 def age_faces(
     model: Model, images: Tensor, source_age: float | None, targets: Sequence[int],
-    judges: dict[str, Judge | None],
+    judges: dict[str, Judge | None], *, advance: Advance | None = None,
 ) -> list[Strip]:  # fmt: skip
     """Age faces [N, C, S, S] in [-1, 1] and measure every picture.
 
     Args:
         source_age: years, of all of them; None asks the age judge.
         judges: by role, to measure with; None leaves its figures out.
+        advance: told (done, in all) by models that take long and say how far they are.
 
     Raises:
         UsageError: no age is given and nobody can tell it.
     """
     ages = estimates(images, source_age, model, judges.get("age"))
     wanted = torch.tensor(list(targets), device=images.device).expand(len(images), -1)
-    editor: Any = model
-    aged = editor.age(images, ages, wanted)  # [N, T, C, S, S]
-    columns = [("input", images)]
-    if hasattr(editor, "reconstruct"):
-        columns.append(("reconstruction", editor.reconstruct(images, ages)))
-    columns += [(model.info.classes[t], aged[:, i]) for i, t in enumerate(targets)]
+    names = [model.info.classes[t] for t in targets]
+    if getattr(model, "reconstructs", False):
+        own = torch.from_numpy(group_of(ages.cpu().numpy(), model.info.groups))
+        wanted, names = torch.cat([own.to(wanted)[:, None], wanted], 1), ["reconstruction", *names]
+    aged = edited(model, images, ages, wanted, advance)  # [N, T, C, S, S]
+    columns = [("input", images), *((name, aged[:, i]) for i, name in enumerate(names))]
     read = [(name, shown, *measured(shown, images, judges)) for name, shown in columns]
     return [
         Strip(
@@ -144,6 +150,15 @@ def age_faces(
         )
         for i in range(len(images))
     ]  # fmt: skip
+
+
+def edited(
+    model: Any, images: Tensor, ages: Tensor, wanted: Tensor, advance: Advance | None
+) -> Tensor:
+    """Return faces at other ages [N, T, C, S, S]; a model that takes `advance` says how it goes."""
+    told = advance is not None and "advance" in inspect.signature(model.age).parameters
+    out: Tensor = model.age(images, ages, wanted, **({"advance": advance} if told else {}))
+    return out
 
 
 def estimates(images: Tensor, given: float | None, model: Model, judge: Judge | None) -> Tensor:

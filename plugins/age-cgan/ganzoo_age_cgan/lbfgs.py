@@ -36,7 +36,7 @@ class Minimum:
     rounds: Tensor
     """[N] int64, steps taken."""
     sound: Tensor
-    """[N] bool: False where the objective was not finite from the start."""
+    """[N] bool: False where values that are not finite ended the search, at its start or later."""
 
 
 @dataclass
@@ -57,14 +57,15 @@ class Points:
 
 def minimise(
     objective: Objective, start: Tensor, *, rounds: int = 50, memory: int = 10,
-    tolerance: float = 1e-5, advance: Callable[[int, int], None] | None = None,
+    tolerance: float = 1e-5, advance: Callable[[int], None] | None = None,
 ) -> Minimum:  # fmt: skip
     """Minimise every row of `start` [N, D] by itself; rows at rest leave the batch.
 
     Args:
         rounds: steps a problem takes at most.
         tolerance: a problem rests when a step gains less than this share of its value.
-        advance: told (problems at rest, N) after every round.
+        advance: told after every round how many steps are done, of N times `rounds`; a problem at
+            rest has done all of its steps.
     """
     x = start.detach().float().clone()
     at = Points(x, *evaluate(objective, x, torch.arange(len(x), device=x.device)))
@@ -72,23 +73,25 @@ def minimise(
     steps = torch.zeros(len(x), dtype=torch.int64, device=x.device)
     sound = at.value.isfinite() & at.grad.isfinite().all(1)
     active = sound.nonzero().squeeze(1)
-    for _ in range(rounds):
+    for done in range(1, rounds + 1):
         if not len(active):
             break
         here = at[active]
         direction = history.direction(here.grad, active)
         unit = (1 / direction.norm(dim=1)).clamp(max=1)  # without history: one unit of length
         step = torch.where(steps[active] == 0, unit, 1.0)
-        found = line_search(objective, here, active, direction, step)
+        found, broken = line_search(objective, here, active, direction, step)
         gain = here.value - found.value
         moved = gain > 0
         rows, new = active[moved], found[moved]
         history.push(new.x - here.x[moved], new.grad - here.grad[moved], rows)
         at.put(rows, new)
         steps[rows] += 1
-        active = active[moved & (gain > tolerance * found.value.abs())]
+        going = moved & (gain > tolerance * found.value.abs())
+        sound[active[broken & ~going]] = False
+        active = active[going]
         if advance:
-            advance(len(x) - len(active), len(x))
+            advance(len(x) * rounds - len(active) * (rounds - done))
     return Minimum(at.x, at.value, steps, sound)
 
 
@@ -136,18 +139,18 @@ class History:
 
 def line_search(
     objective: Objective, begin: Points, rows: Tensor, direction: Tensor, step: Tensor
-) -> Points:
+) -> tuple[Points, Tensor]:
     """Search along each direction [A, D] for a step that satisfies the weak Wolfe conditions.
 
     A step too long halves the bracket, one too short doubles it; rows that are done are not
     evaluated again. A value that is not finite counts as a step too long. Returns the lowest point
-    of each row that gains enough, or where it began.
+    of each row that gains enough, or where it began; and which rows [A] met such values.
 
     Args:
         step: [A], the first to try.
     """
     every = torch.arange(len(rows), device=rows.device)
-    found, open_ = begin[every], every
+    found, open_, broken = begin[every], every, torch.zeros_like(step, dtype=torch.bool)
     slope = (direction * begin.grad).sum(1)
     low, high = torch.zeros_like(step), torch.full_like(step, torch.inf)
     for _ in range(TRIALS):
@@ -155,7 +158,9 @@ def line_search(
         x = begin.x[open_] + step[open_, None] * along
         trial = Points(x, *evaluate(objective, x, rows[open_]))
         enough = trial.value <= begin.value[open_] + ARMIJO * step[open_] * slope[open_]
-        enough &= trial.grad.isfinite().all(1)  # a nan has failed the comparison already
+        finite = trial.value.isfinite() & trial.grad.isfinite().all(1)
+        broken[open_] |= ~finite
+        enough &= finite
         flat = (trial.grad * along).sum(1) >= CURVATURE * slope[open_]
         better = enough & (trial.value < found.value[open_])
         found.put(open_[better], trial[better])
@@ -165,4 +170,4 @@ def line_search(
         open_ = open_[~(enough & flat)]
         if not len(open_):
             break
-    return found
+    return found, broken

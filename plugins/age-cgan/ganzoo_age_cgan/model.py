@@ -17,6 +17,7 @@ optional; E's widths follow G's, since the paper gives none.
 Shapes: N batch, T targets, Z latent, K classes, S size.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -44,13 +45,14 @@ class Inversion:
     rounds: Tensor
     """[N] int64, steps of L-BFGS."""
     sound: Tensor
-    """[N] bool: False where the objective was not finite, so that z is the encoder's guess."""
+    """[N] bool: False where the search met values that are not finite; z is the best before."""
 
 
 class AgeCGAN(GAN):
     """G draws a face of an age group, E finds its latent, FR says whether it is the person."""
 
     conditional = True
+    reconstructs = True
     serves = ("generator", "encoder")
 
     def __init__(self, config, info):
@@ -96,19 +98,21 @@ class AgeCGAN(GAN):
             label: [N], the age group of each.
             objective: identity, pixels or both; None for the configured one.
             rounds: steps a face takes at most.
-            advance: told (faces done, N).
+            advance: told (steps done, steps at most); a face at rest has done all of its steps.
         """
         rounds = self.config.rounds if rounds is None else rounds
-        parts = []
+        total, parts = rounds * len(images), []
         for start in range(0, len(images), CHUNK):
             some = slice(start, start + CHUNK)
+
+            def told(steps, before=start * rounds):
+                advance(before + steps, total)
+
             goal = self.distance(images[some], label[some], objective or self.config.objective)
             with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-                guess = self.encoder(images[some].float())
-                found = minimise(goal, guess, rounds=rounds)
+                guess = self.encoder(images[some].float()).nan_to_num(0, 0, 0)
+                found = minimise(goal, guess, rounds=rounds, advance=told if advance else None)
             parts.append((found.x, guess, found.value, found.rounds, found.sound))
-            if advance:
-                advance(min(start + CHUNK, len(images)), len(images))
         return Inversion(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     def distance(self, images, label, objective):
@@ -130,27 +134,28 @@ class AgeCGAN(GAN):
 
         return value
 
-    def reconstruct(self, images, source_age):
-        """Return G(z*, y0) [N, C, S, S], the faces as the generator can draw them."""
-        label = self.group_of(source_age)
-        with torch.no_grad():
-            return self.generator(self.invert(images, label).z, label)
-
-    def age(self, images, source_age, target_groups):
+    def age(self, images, source_age, target_groups, advance=None):
         """Return the faces at other ages (capability `edit_age`).
 
         Args:
             images: [N, C, S, S] in [-1, 1].
             source_age: [N] years.
-            target_groups: [N, T] group indices.
+            target_groups: [N, T] group indices; a face's own group gives its reconstruction.
+            advance: told (steps done, steps at most) of the search.
 
         Returns:
             [N, T, C, S, S]; a face is found once and drawn T times.
         """
-        z = self.invert(images, self.group_of(source_age)).z
+        found = self.invert(images, self.group_of(source_age), advance=advance)
+        if lost := int((~found.sound).sum()):
+            warnings.warn(
+                f"{lost} of {len(images)} faces: the search met values that are not finite, so "
+                "the latent is the best one before that",
+                stacklevel=2,
+            )
         n, targets = target_groups.shape
         with torch.no_grad():
-            out = self.generator(z.repeat_interleave(targets, 0), target_groups.flatten())
+            out = self.generator(found.z.repeat_interleave(targets, 0), target_groups.flatten())
         return out.unflatten(0, (n, targets))
 
     def group_of(self, age):

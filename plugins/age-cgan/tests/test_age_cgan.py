@@ -92,7 +92,8 @@ def test_latents_of_many_faces_are_those_of_each_alone(images, objective):
     many = model.invert(faces, label, objective=objective)
     goal = model.distance(faces, label, objective)
     begun = goal(many.start, torch.arange(6))
-    assert (many.value < begun).all() and many.sound.all()
+    assert (many.value <= begun).all() and many.value.mean() < 0.7 * begun.mean()
+    assert many.sound.all()
     assert torch.allclose(goal(many.z, torch.arange(6)), many.value, atol=1e-6)
     for i in (0, 3):
         one = model.invert(faces[i : i + 1], label[i : i + 1], objective=objective)
@@ -113,9 +114,13 @@ def test_ageing_draws_every_target_from_one_latent(images):
     assert isinstance(model, EditsAge)
     faces, age = torch.rand(2, 3, 32, 32), torch.tensor([18.9, 60.0])
     targets = torch.arange(6).expand(2, -1)
-    aged = model.age(faces, age, targets)
+    told = []
+    aged = model.age(faces, age, targets, advance=lambda done, of: told.append((done, of)))
     assert aged.shape == (2, 6, 3, 32, 32) and aged.abs().max() <= 1
-    seen = model.reconstruct(faces, age)
+    assert told[-1] == (16, 16) and told == sorted(told)  # 2 faces, 8 steps
+    label = model.group_of(age)
+    with torch.no_grad():
+        seen = model.generator(model.invert(faces, label).z, label)
     assert torch.allclose(aged[0, 0], seen[0], atol=1e-5)  # its own group
     assert torch.allclose(aged[1, 5], seen[1], atol=1e-5)
     assert not torch.allclose(aged[0, 0], aged[0, 5], atol=1e-3)
@@ -124,3 +129,33 @@ def test_ageing_draws_every_target_from_one_latent(images):
 def test_ages_on_an_edge_belong_below_it(images):
     ages = torch.tensor([0.0, 18.0, 18.9, 19.0, 59.9, 60.0, 90.0])
     assert built(images.info).group_of(ages).tolist() == [0, 0, 0, 1, 4, 5, 5]
+
+
+def test_a_search_that_loses_itself_is_said(images):
+    model = built(images.info).eval()
+    faces = torch.rand(3, 3, 32, 32)
+    faces[1] = torch.nan
+    with pytest.warns(UserWarning, match="1 of 3 faces: the search met values that are not finite"):
+        aged = model.age(faces, torch.tensor([10.0, 30.0, 70.0]), torch.zeros(3, 1).long())
+    assert aged.isfinite().all()
+
+
+def test_the_recogniser_says_at_which_size_and_scale_it_reads(images):
+    class Other(StandIn):  # wants 24 px in [0, 255], and brings that along as a bundle does
+        input_size = 24
+
+        def embed(self, image):
+            image = torch.nn.functional.interpolate(image, (24, 24), mode="bilinear")
+            seen.append((image.shape[-1], float(image.detach().max())))
+            return super().embed((image + 1) * 127.5)
+
+    seen, model = [], built(images.info).eval()
+    model.judges = Judges({"identity": Other()})
+    found = model.invert(torch.rand(2, 3, 32, 32), torch.tensor([0, 5]), objective="both")
+    assert found.sound.all() and {size for size, _ in seen} == {24}
+    assert all(top <= 1 for _, top in seen)  # images come in [-1, 1], whatever the network wants
+
+
+def test_a_source_age_is_needed(images):
+    with pytest.raises(ValueError, match="--from AGE"):
+        built(images.info).age(torch.rand(1, 3, 32, 32), None, torch.zeros(1, 1).long())
