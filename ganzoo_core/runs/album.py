@@ -60,7 +60,7 @@ class Album:
 
     def lines(self) -> list[dict[str, Any]]:
         """Read the list; a line that a crash cut short counts for nothing."""
-        out = []
+        out: list[dict[str, Any]] = []
         for line in (self.path / LIST).read_text(encoding="utf-8").splitlines():
             try:
                 value = json.loads(line)
