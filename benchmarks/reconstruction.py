@@ -1,0 +1,234 @@
+"""Is the reconstruction still the person? The table of the Age-cGAN paper, for one trained run.
+
+    python benchmarks/reconstruction.py RUN [--faces 500] [--picture FILE.png]
+
+Faces of unseen people (split `test`) are searched in the latent space, and a recogniser that had no
+part in the search says whether (input, reconstruction) show one person, at a threshold that accepts
+1 % of the impostors of split `calibration`. Rows: the encoder's guess z0, and what each objective
+finds; beside them real pairs of the same people. Then every face is drawn at every age group, and a
+held-out estimator says how old it looks. A table; the last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import ganzoo_core as gz
+from ganzoo_core.data import group_of, to_float
+from ganzoo_core.interfaces import Judges
+from ganzoo_core.metrics.ages import age_report
+from ganzoo_core.metrics.bootstrap import interval, mean_interval, resampled
+from ganzoo_core.metrics.reading import read_images
+from ganzoo_core.metrics.verification import all_pairs
+from ganzoo_core.report import Progress, save_image
+from ganzoo_core.report.strips import strips
+from ganzoo_core.runs.data import images_of, open_dataset
+from ganzoo_core.runs.folder import RunFolder
+from ganzoo_core.runs.survey import data_config
+from ganzoo_core.weights import find_judge
+
+FAR = 0.01
+PHOTOS = 4
+"""Of each person of the test set: the first is searched, all make the real pairs."""
+PAPER = {"z0": 0.532, "pixels": 0.598, "identity": 0.829}
+"""Antipov et al. 2017, on IMDB-WIKI with OpenFace."""
+GOALS = {"gain": 0.20, "share_of_ceiling": 0.9, "share_of_real_group_accuracy": 0.9}
+
+
+@dataclass
+class Faces:
+    """What is searched, and who compares."""
+
+    pixels: Tensor
+    """[N, C, S, S] uint8."""
+    label: Tensor
+    """[N], age groups."""
+    recogniser: Any
+    points: Any
+    """[N, D], the faces as the recogniser sees them."""
+
+
+@dataclass
+class Row:
+    """Reconstructions of all faces."""
+
+    pixels: Tensor
+    """[N, C, S, S] uint8."""
+    z: Tensor
+    distance: Any
+    """[N], to the input, by the held-out recogniser."""
+    stranger: Any
+    """[N], to the input of somebody else."""
+    rounds: float
+    cpu: float
+    """Seconds."""
+
+
+def portraits(data: dict[str, Any], groups: tuple[int, ...], **options: Any) -> Any:
+    """Draw the portraits of a split, with the variety and size of the run's own data."""
+    name = data["name"]
+    kept = {k: v for k, v in data.items() if k not in {"name", "path", "align", "channels"}}
+    config = data_config(f"{name}:{data.get('path', '')}", {**kept, **options})
+    return images_of(open_dataset(config), groups, Progress())
+
+
+def draw(model: Any, z: Tensor, label: Tensor) -> Tensor:
+    """Return pictures [N, C, S, S] uint8, as they would be saved."""
+    with torch.no_grad():
+        parts = [model.generator(z[at], label[at]) for at in torch.arange(len(z)).split(128)]
+    return torch.cat(parts).add(1).mul(127.5).round().byte()
+
+
+def search(model: Any, faces: Faces, objective: str, rounds: int | None) -> Row:
+    """Find all faces by one objective; z0 is the encoder's guess alone."""
+    goal, steps = (None, 0) if objective == "z0" else (objective, rounds)
+    progress, begun = Progress(), time.process_time()
+    progress.start(f"searching latents: {objective}", of="steps")
+    found = model.invert(
+        to_float(faces.pixels), faces.label, objective=goal, rounds=steps,
+        advance=progress.advance,
+    )  # fmt: skip
+    progress.stop()
+    cpu, pixels = time.process_time() - begun, draw(model, found.z, faces.label)
+    mine, theirs = read_images(faces.recogniser.embed, pixels), faces.points
+    return Row(
+        pixels, found.z, np.linalg.norm(mine - theirs, axis=1),
+        np.linalg.norm(mine - np.roll(theirs, 1, 0), axis=1),
+        float(found.rounds.float().mean()), cpu,
+    )  # fmt: skip
+
+
+def rates(rows: dict[str, Row], threshold: float) -> dict[str, dict[str, Any]]:
+    """Return the verification rate of every row with its interval; print them."""
+    out: dict[str, dict[str, Any]] = {}
+    for name, row in rows.items():
+        accepted = row.distance <= threshold
+        out[name] = {
+            "rate": float(accepted.mean()), "interval": mean_interval(accepted),
+            "stranger": float((row.stranger <= threshold).mean()),
+            "distance": float(row.distance.mean()), "rounds": row.rounds,
+            "faces_per_minute": round(60 * len(row.distance) / max(row.cpu, 1e-9)),
+            "paper": PAPER.get(name),
+        }  # fmt: skip
+        x, (low, high) = out[name], out[name]["interval"]
+        print(f"{name:<24}{x['rate']:>7.1%}  {low:>6.1%} to {high:<7.1%}{x['stranger']:>9.1%}"
+              f"{x['distance']:>9.2f}{x['rounds']:>8.1f}{x['faces_per_minute']:>10}"
+              f"{f'{PAPER[name]:.1%}' if name in PAPER else '':>8}")  # fmt: skip
+    return out
+
+
+def real_pairs(points: Any, images: Any, threshold: float) -> dict[str, dict[str, Any]]:
+    """Return how often two photographs of one person are accepted: any, and of one age group."""
+    who, group = images.identity.numpy(), images.label.numpy()
+    out = {}
+    for name, key in (("real pairs", who), ("real pairs, same group", who * 100 + group)):
+        pairs = all_pairs(points, key)
+        accepted = pairs.genuine <= threshold
+        low, high = mean_interval(accepted, pairs.who)
+        out[name] = {"rate": float(accepted.mean()), "interval": (low, high),
+                     "pairs": len(accepted)}  # fmt: skip
+        print(f"{name:<24}{accepted.mean():>7.1%}  {low:>6.1%} to {high:<7.1%}")
+    return out
+
+
+def ages(model: Any, row: Row, real: Any, estimator: Any) -> dict[str, Any]:
+    """Return how old faces drawn at every group look, and how well real ones are read."""
+    groups, names = model.info.groups, model.info.classes
+    truth = age_report(
+        read_images(estimator.estimate_age, real), real.age.numpy(), groups, real.identity.numpy()
+    )
+    seen = [
+        read_images(estimator.estimate_age, draw(model, row.z, torch.full((len(row.z),), g)))
+        for g in range(len(names))
+    ]
+    hit = np.stack([group_of(x, groups) == g for g, x in enumerate(seen)], 1).mean(1)  # [N]
+    low, high = mean_interval(hit)
+    means = {name: round(float(x.mean()), 1) for name, x in zip(names, seen, strict=True)}
+    print(f"\nasked group read back {hit.mean():.1%} ({low:.1%} to {high:.1%}); real faces "
+          f"{truth.group_accuracy:.1%}; mean age by group asked: {means}")  # fmt: skip
+    return {
+        "group_accuracy": float(hit.mean()), "interval": (low, high),
+        "real_group_accuracy": truth.group_accuracy, "mean_age": means,
+        "rises": bool((np.diff(list(means.values())) > 0).all()),
+    }  # fmt: skip
+
+
+def picture(path: Path, faces: Tensor, rows: dict[str, Row], count: int = 8) -> None:
+    """Draw some faces with their reconstructions."""
+    inputs = to_float(faces[:count])
+    lines = [
+        [(inputs[i], "input", ""),
+         *((to_float(row.pixels[i : i + 1])[0], name, f"d {row.distance[i]:.2f}")
+           for name, row in rows.items())]
+        for i in range(len(inputs))
+    ]  # fmt: skip
+    save_image(strips(lines), path)
+
+
+def verdict(
+    rows: dict[str, Row], found: dict[str, Any], old: dict[str, Any], threshold: float
+) -> dict[str, Any]:
+    """Hold the figures against the goals."""
+    taken = {name: row.distance <= threshold for name, row in rows.items()}
+    gain = taken["identity"].astype(float) - taken["z0"]
+    ceiling = found["real pairs"]["rate"]
+    figures = {
+        "gain": float(gain.mean()), "gain_interval": interval(resampled(gain)),
+        "share_of_ceiling": found["identity"]["rate"] / ceiling,
+        "share_of_real_group_accuracy": old["group_accuracy"] / old["real_group_accuracy"],
+    }  # fmt: skip
+    met = all(figures[name] >= goal for name, goal in GOALS.items()) and old["rises"]
+    return {"rows": found, "ages": old, **figures, "goals": GOALS, "met": bool(met)}
+
+
+def main() -> None:
+    """Measure one run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--faces", type=int, default=500)
+    parser.add_argument("--rounds", type=int, help="steps of a search; default: the run's")
+    parser.add_argument("--search", default="", help="a judge in place of the run's own")
+    parser.add_argument("--picture", type=Path)
+    args, begun = parser.parse_args(), time.process_time()
+    model: Any = gz.load(args.run, device="cpu")
+    data, groups = RunFolder(args.run).read_config()["data"], model.info.groups
+    if args.search:
+        found = find_judge("identity", args.search)
+        model.judges = Judges({"identity": found.build()})
+    recogniser, estimator = (
+        find_judge(role, data=data["name"], held_out=True).build() for role in ("identity", "age")
+    )
+    known = portraits(data, groups, split="calibration", count=2400, photos=8)
+    points = read_images(recogniser.embed, known)
+    threshold = all_pairs(points, known.identity.numpy()).threshold_at(FAR)
+    real = portraits(data, groups, split="test", count=args.faces * PHOTOS, photos=PHOTOS)
+    first = torch.arange(0, len(real), PHOTOS)
+    points = read_images(recogniser.embed, real)
+    faces = Faces(real.gather(first), real.label[first], recogniser, points[first])
+    rows = {
+        name: search(model, faces, name, args.rounds)
+        for name in ("z0", "pixels", "identity", "both")
+    }
+    print(f"{'':<24}{'rate':>7}  {'95 % interval':<17}{'stranger':>9}{'distance':>9}{'steps':>8}"
+          f"{'faces/min':>10}{'paper':>8}")  # fmt: skip
+    table = rates(rows, threshold) | real_pairs(points, real, threshold)
+    old = ages(model, rows[model.config.objective], real, estimator)
+    if args.picture:
+        picture(args.picture, faces.pixels, rows)
+    print(json.dumps({
+        "benchmark": "reconstruction", "faces": len(first), "threshold": threshold, "far": FAR,
+        "cpu_s": round(time.process_time() - begun, 1), **verdict(rows, table, old, threshold),
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
