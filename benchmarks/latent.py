@@ -1,10 +1,11 @@
 """How much faster latents of many faces are found together than one at a time.
 
     python benchmarks/latent.py [--faces N] [--rounds N] [--tries N]
+    python benchmarks/latent.py --network inception --rounds 1 --tries 1
 
 Age-cGAN at the size of its quick preset, untrained, with the identity judge shipped for drawn
-portraits; the faces are the generator's own. Both ways run in turns, medians are printed, and last
-one JSON object.
+portraits, or with an untrained InceptionResnetV1 at 80 px, which is as fast as a trained one; the
+faces are the generator's own. Both ways run in turns, medians are printed, and last a JSON object.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 import statistics
 import time
+from typing import Any
 
 import torch
 from ganzoo_age_cgan.config import AgeCGANConfig
@@ -21,29 +23,42 @@ from ganzoo_age_cgan.model import AgeCGAN
 import ganzoo_core as gz
 from ganzoo_core.interfaces import Judges
 from ganzoo_core.weights import find_judge
+from ganzoo_core.zoo import resolve, zoo
 
-GOAL = 2.0
+GOALS = {"shipped": 2.0, "inception": 4.0}
+EDGE = 80
+"""Of the faces that InceptionResnetV1 is given, in pixels."""
 GROUPS = ("0-18", "19-29", "30-39", "40-49", "50-59", "60+")
 
 
-def build() -> AgeCGAN:
+def recogniser(network: str) -> Any:
+    """Return the judge of identity: the shipped one, or InceptionResnetV1."""
+    if network == "shipped":
+        return find_judge("identity", data="people").build()
+    spec = zoo().model("facenet")
+    config = resolve(spec.config).model_validate({"network": network, "embedding": 512})
+    return resolve(spec.target)(config, gz.DataInfo(size=EDGE))
+
+
+def build(network: str = "shipped") -> AgeCGAN:
     """Return the model with its judge."""
     torch.manual_seed(0)
     options = AgeCGANConfig.presets["quick"]["model"]
     info = gz.DataInfo(size=64, classes=GROUPS, counts=(1,) * 6, groups=(18, 29, 39, 49, 59))
     model = AgeCGAN(AgeCGANConfig.model_validate(options), info).eval().requires_grad_(False)
-    model.judges = Judges({"identity": find_judge("identity", data="people").build()})
+    model.judges = Judges({"identity": recogniser(network)})
     return model
 
 
 def main() -> None:
     """Measure both ways in turns."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--network", choices=tuple(GOALS), default="shipped")
     parser.add_argument("--faces", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--tries", type=int, default=3)
     args = parser.parse_args()
-    model = build()
+    model, goal = build(args.network), GOALS[args.network]
     label = torch.arange(args.faces) % len(GROUPS)
     faces = model.generator(torch.randn(args.faces, 100), label)
 
@@ -72,11 +87,11 @@ def main() -> None:
     for name, rate in rates.items():
         print(f"{name:<12}{rate:>14.0f}")
     print(json.dumps({
-        "benchmark": "latent", "faces": args.faces, "rounds": args.rounds,
+        "benchmark": "latent", "network": args.network, "faces": args.faces, "rounds": args.rounds,
         "threads": torch.get_num_threads(), "cpu_seconds": round(time.process_time() - begun, 1),
         "faces_per_minute": {name: round(rate) for name, rate in rates.items()},
-        "largest_gap_of_values": gap, "ratio": round(ratio, 2), "goals": {"ratio": GOAL},
-        "met": ratio >= GOAL,
+        "largest_gap_of_values": gap, "ratio": round(ratio, 2), "goals": {"ratio": goal},
+        "met": ratio >= goal,
     }))  # fmt: skip
 
 
