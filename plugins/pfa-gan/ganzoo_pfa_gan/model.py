@@ -29,16 +29,20 @@ from torch import nn
 
 from ganzoo_core import Draw, Model, Player, Stage, Step
 from ganzoo_core.data.augment import Augment
-from ganzoo_core.errors import UsageError
+from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.losses import LeastSquares
 from ganzoo_pfa_gan.losses import expected_age, group_logits, ssim
 from ganzoo_pfa_gan.networks import PatchDiscriminator, Progression
+
+JUDGED = {"identity": "features", "age": "age_logits"}
+"""What the losses ask of the judge of each role, beyond the role itself."""
 
 
 class PFAGAN(Model):
     """Sub-networks age a face group by group; D sees faces of the target group and theirs."""
 
     adversarial = LeastSquares()
+    uses = tuple(JUDGED)
 
     def __init__(self, config, info):
         super().__init__(config, info)
@@ -189,7 +193,12 @@ class PFAGAN(Model):
         }
 
     def stages(self):
-        """Return one stage: pairs of groups, a D step, a G step."""
+        """Return one stage: pairs of groups, a D step, a G step.
+
+        Raises:
+            WeightsError: a judge cannot say what the losses ask for.
+        """
+        check_judges(self.judges)
         steps = (Step("d", "d", self.discriminator_loss), Step("g", "g", self.generator_loss))
         draw = Draw(fields=("image", "label"), how="pairs", pairs=self.pairs())
         return (Stage("gan", steps, draw, rounds=self.config.rounds),)
@@ -206,3 +215,14 @@ def check(config, info):
         raise ValueError("needs data with ages and model.groups to cut them, such as people")
     if info.size < 32 or info.size & (info.size - 1):
         raise ValueError(f"data.size: 32, 64, 128 or 256 px, not {info.size}: --set data.size=64")
+
+
+def check_judges(judges):
+    """Refuse judges that lack what the losses ask for."""
+    for role, method in JUDGED.items():
+        if role in judges and not hasattr(judges[role], method):
+            kind = type(judges[role].module).__name__
+            raise WeightsError(
+                f"the judge of {role!r}, {kind}, has no {method}(), which the losses of pfa-gan "
+                f"ask for: --set model.{role}.weights=FOLDER names another (`ganzoo list judge`)"
+            )

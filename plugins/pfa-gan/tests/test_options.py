@@ -3,10 +3,13 @@
 import pytest
 from ganzoo_pfa_gan.config import PAPER_GROUPS, PFAConfig
 from ganzoo_pfa_gan.model import PFAGAN
+from torch import nn
 
 from ganzoo_core import config
-from ganzoo_core.errors import UsageError
-from ganzoo_core.interfaces import DataInfo
+from ganzoo_core.errors import UsageError, WeightsError
+from ganzoo_core.interfaces import DataInfo, Judges
+from ganzoo_core.runs.ageing import targets_of
+from ganzoo_core.testing.standins import StandIn
 
 
 def test_data_without_ages_are_refused():
@@ -28,3 +31,38 @@ def test_the_papers_settings():
         assert (optim.lr, optim.betas) == (1e-4, (0.5, 0.99))
     assert (tree.model.groups, tree.model.width) == (PAPER_GROUPS, 32)
     assert (tree.model.start, tree.model.ema, tree.model.direction) == (0.02, None, "ageing")
+
+
+INFO = DataInfo(
+    size=32, classes=("0-30", "31-40", "41-50", "51+"), groups=PAPER_GROUPS, counts=(1,) * 4,
+    mean_ages=(20.0, 35.0, 45.0, 60.0),
+)  # fmt: skip
+
+
+class Names(nn.Module):
+    def embed(self, image):
+        return nn.functional.normalize(image.flatten(1))
+
+
+class Guesses(nn.Module):
+    def estimate_age(self, image):
+        return 50 * (image.mean((1, 2, 3)) + 1)
+
+
+@pytest.mark.parametrize(
+    ("role", "judge", "lacks"),
+    [("identity", Names, r"features\(\)"), ("age", Guesses, r"age_logits\(\)")],
+)
+def test_judges_that_cannot_say_what_the_losses_ask_for(role, judge, lacks):
+    model = PFAGAN(PFAConfig(width=4), INFO)
+    model.judges = Judges({"identity": StandIn(), "age": StandIn()} | {role: judge()})
+    line = rf"the judge of '{role}', {judge.__name__}, has no {lacks}.*--set model\.{role}\.weights"
+    with pytest.raises(WeightsError, match=line) as error:
+        model.stages()
+    assert "\n" not in str(error.value)
+
+
+def test_groups_of_other_weights_are_refused_with_those_there_are():
+    with pytest.raises(UsageError, match=r"no label '60\+'.*0-30, 31-40, 41-50, 51\+") as error:
+        targets_of(INFO, ["60+"])
+    assert "\n" not in str(error.value)
