@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,17 @@ from torch import Tensor
 
 from ganzoo_core.data import Images, to_float
 
-CHUNK = 256
+TOGETHER = 1 << 20
+"""Numbers read at once on a CPU: 85 images of 64 px, whose maps stay in a core's cache."""
+ON_DEVICE = 256
+"""Images read at once elsewhere."""
+
+
+def chunk(shape: Sequence[int], device: torch.device) -> int:
+    """Return how many images of a shape [..., C, H, W] to read at once."""
+    if device.type != "cpu":
+        return ON_DEVICE
+    return max(16, TOGETHER // max(1, math.prod(shape[-3:])))
 
 
 @torch.inference_mode()
@@ -26,8 +37,10 @@ def read_images(
         images: of a data set, or uint8 [N, C, H, W].
     """
     place, out = torch.device(device), []
-    for start in range(0, len(images), CHUNK):
-        rows = torch.arange(start, min(start + CHUNK, len(images)))
+    shape = images.shape if isinstance(images, Tensor) else images.pixels.shape
+    step = chunk(shape, place)
+    for start in range(0, len(images), step):
+        rows = torch.arange(start, min(start + step, len(images)))
         pixels = images[rows] if isinstance(images, Tensor) else images.gather(rows)
         out.append(method(to_float(pixels).to(place)).float().cpu().numpy())
     return np.concatenate(out)

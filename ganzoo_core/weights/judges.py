@@ -9,6 +9,7 @@ from pathlib import Path
 from ganzoo_core.errors import PluginError, UsageError, WeightsError
 from ganzoo_core.interfaces import CAPABILITIES, ROLES, DataInfo, Judges, Model
 from ganzoo_core.weights.bundle import Bundle
+from ganzoo_core.weights.folding import folded
 from ganzoo_core.weights.rebuild import find_bundle, rebuild
 from ganzoo_core.zoo import JudgeSpec, catalogue, package_folder, zoo
 
@@ -36,12 +37,12 @@ class FoundJudge:
         }  # fmt: skip
 
     def build(self) -> Model:
-        """Return the network.
+        """Return the network on the CPU, frozen, and folded for speed (see `folding.py`).
 
         Raises:
             WeightsError: it cannot do what the role asks for.
         """
-        model = rebuild(self.bundle)
+        model = folded(rebuild(self.bundle))
         asked = ROLES.get(self.role, "")
         if asked and not isinstance(model, CAPABILITIES[asked]):
             raise WeightsError(

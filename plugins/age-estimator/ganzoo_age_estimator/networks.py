@@ -16,8 +16,9 @@ AGES = 101
 def standardised(image):
     """Return each image with mean 0 and deviation 1: exposure says nothing of age."""
     image = image.float()
-    deviation = image.std((1, 2, 3), keepdim=True, correction=0)
-    return (image - image.mean((1, 2, 3), keepdim=True)) / (deviation + 0.05)
+    centred = image - image.mean((1, 2, 3), keepdim=True)
+    variance = centred.square().mean((1, 2, 3), keepdim=True)  # image.std takes six times as long
+    return centred / ((variance + 1e-12).sqrt() + 0.05)  # sqrt has no slope at 0
 
 
 class PFANet(nn.Module):

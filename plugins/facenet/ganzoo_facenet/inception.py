@@ -16,17 +16,14 @@ SMALLEST = 75
 """Edge in pixels, below which the last pooling has nothing left."""
 
 
-class BasicConv2d(nn.Module):
-    """Convolution, BatchNorm, ReLU."""
+class BasicConv2d(nn.Sequential):
+    """Convolution, BatchNorm, ReLU: [N, a, ...] to [N, b, ...]."""
 
     def __init__(self, a, b, kernel, stride=1, padding=0):
         super().__init__()
         self.conv = nn.Conv2d(a, b, kernel, stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(b, eps=0.001)
-
-    def forward(self, x):
-        """Return maps [N, b, ...]."""
-        return relu(self.bn(self.conv(x)))
+        self.relu = nn.ReLU()
 
 
 class Block(nn.Module):
