@@ -9,7 +9,7 @@ from ganzoo_core import Adam, ModelConfig
 REPORT_GROUPS = (18, 29, 39, 49, 59)
 PFA_GROUPS = (30, 40, 50)
 """PFA-GAN's four groups: 0-30, 31-40, 41-50, 51+."""
-JUDGE_DATA = {"name": "people", "size": 64, "count": 24000, "photos": 8}
+JUDGE_DATA = {"name": "people", "size": 64, "count": 96000, "photos": 4}
 JUDGE_TRAIN = {
     "batch": 128, "schedule": "cosine", "warmup": 120, "log_every": 50, "checkpoint_every": 1000,
 }  # fmt: skip
@@ -49,15 +49,15 @@ class AgeConfig(ModelConfig):
             "train": JUDGE_TRAIN,
         },
         "people": {
-            "model": {"epochs": 10, "augment": "flip", "optim": {"lr": 2e-3}},
+            "model": {"epochs": 6, "augment": "flip", "optim": {"lr": 2e-3}},
             "data": {**JUDGE_DATA, "split": "judge-a"},
             "train": JUDGE_TRAIN,
         },
         "people-held-out": {
             "model": {
-                "network": "residual", "epochs": 8, "augment": "flip", "optim": {"lr": 2e-3},
+                "network": "residual", "epochs": 6, "augment": "flip", "optim": {"lr": 2e-3},
             },
-            "data": {**JUDGE_DATA, "count": 16000, "split": "judge-b"},
+            "data": {**JUDGE_DATA, "split": "judge-b"},
             "train": {**JUDGE_TRAIN, "seed": 1},
         },
         "pfa-gan": {

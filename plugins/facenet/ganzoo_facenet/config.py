@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ganzoo_core import Adam, ModelConfig
 
-JUDGE_DATA = {"name": "people", "size": 64, "count": 24000, "photos": 8}
+JUDGE_DATA = {"name": "people", "size": 64, "count": 96000, "photos": 4}
 JUDGE_TRAIN = {
     "batch": 160, "schedule": "cosine", "warmup": 120, "log_every": 50, "checkpoint_every": 1000,
 }  # fmt: skip
@@ -54,16 +54,16 @@ class FaceNetConfig(ModelConfig):
             "train": JUDGE_TRAIN,
         },
         "people": {
-            "model": {"objective": "contrast", "epochs": 6, "optim": {"lr": 2e-3}},
+            "model": {"objective": "contrast", "epochs": 12, "optim": {"lr": 2e-3}},
             "data": {**JUDGE_DATA, "split": "judge-a"},
-            "train": JUDGE_TRAIN,
+            "train": {**JUDGE_TRAIN, "batch": 256},
         },
         "people-held-out": {
             "model": {
-                "network": "residual", "objective": "contrast", "epochs": 7, "optim": {"lr": 2e-3},
+                "network": "residual", "objective": "contrast", "epochs": 12, "optim": {"lr": 2e-3},
             },
-            "data": {**JUDGE_DATA, "count": 16000, "split": "judge-b"},
-            "train": {**JUDGE_TRAIN, "seed": 1},
+            "data": {**JUDGE_DATA, "split": "judge-b"},
+            "train": {**JUDGE_TRAIN, "batch": 256, "seed": 1},
         },
         "paper": {
             "model": {
