@@ -110,6 +110,7 @@ PUBLIC_MODULES = {
     "data.augment",
     "data.faces",
     "data.matlab",
+    "data.photos",
     "data.picture",
     "data.splits",
     "metrics.ages",

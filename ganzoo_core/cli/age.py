@@ -11,7 +11,7 @@ import click
 
 from ganzoo_core.cli import output
 from ganzoo_core.cli.sample import check_out
-from ganzoo_core.errors import DataError, Interrupted
+from ganzoo_core.errors import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo_core.data.photos import Photo
@@ -48,7 +48,7 @@ def age(
     many = any(photo.is_dir() for photo in photos)
     if not many:
         check_out(out)
-    from ganzoo_core.data.photos import find_photos
+    from ganzoo_core.data.photos import find_photos, no_face
     from ganzoo_core.runs import ageing, load
     from ganzoo_core.runs.album import Album
     from ganzoo_core.weights import find_bundle
@@ -61,10 +61,10 @@ def age(
     album = Album.open(out, request) if many else None
     left = [path for path in paths if album is None or album.record(path) is None]
     read, skipped = ageing.read_photos(left, model.info, align=align) if left else ([], {})
-    for line in skipped.values():
-        output.note(f"left out: {line}")
     if len(skipped) == len(paths):
-        raise DataError(f"none of {len(paths)} photographs shows a face")
+        raise no_face(skipped)
+    for path, why in skipped.items():
+        output.note(f"left out {path}: {why}")
     if len(left) < len(paths):
         output.note(f"{len(paths) - len(left)} of {len(paths)} strips are in {out} already")
     if read:

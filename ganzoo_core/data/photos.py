@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,18 +29,19 @@ class Photo:
     """What the person should know, such as that it shows several faces."""
 
 
-def find_photos(paths: Iterable[Path]) -> list[Path]:
+def find_photos(paths: Iterable[str | Path]) -> list[Path]:
     """Return the pictures named, and those in the folders named, in order of their names.
 
     Raises:
         DataError: a path that is not there, or a folder without pictures.
     """
     found: list[Path] = []
-    for path in paths:
+    for path in map(Path, paths):
         if path.is_file():
             found.append(path)
         elif path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            every = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            inside = sorted(p for p in every if p.is_file())
             if not inside:
                 raise DataError(f"{path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
             found += inside
@@ -49,15 +50,18 @@ def find_photos(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def cut_photo(path: Path, size: int, channels: int, geometry: CropGeometry | None) -> Photo:
+def cut_photo(
+    path: Path, size: int, channels: int, geometry: CropGeometry | None, *, largest: bool = False
+) -> Photo:
     """Read a photograph and cut it as a model's training images were.
 
     Args:
         geometry: where the eyes come to lie, after the face was found; None takes the centre
             square as it is, for drawn portraits and faces that are cut out already.
+        largest: of several faces of like size take the largest, instead of refusing.
 
     Raises:
-        DataError: it cannot be read, or shows no face; one line with the remedy.
+        DataError: it cannot be read, or shows no single clear face; one line with the remedy.
     """
     try:
         picture = decode(path.read_bytes(), size=size if geometry is None else LARGE)
@@ -67,8 +71,37 @@ def cut_photo(path: Path, size: int, channels: int, geometry: CropGeometry | Non
         raise DataError(f"{path}: {error}") from None
     if geometry is None:
         return Photo(path, fit(picture, size, channels))
-    face = align(picture, geometry, size, largest=True)
+    face = align(picture, geometry, size, largest=largest)
     if isinstance(face, NoFace):
         raise DataError(f"{path}: {face.reason}; --no-align takes the picture as it is")
     note = f"{face.others + 1} faces, the largest is taken" if face.others else ""
     return Photo(path, fit(face.pixels, size, channels), note)
+
+
+def cut_photos(
+    paths: Sequence[Path], size: int, channels: int, geometry: CropGeometry | None, *,
+    largest: bool = False, advance: Callable[[int, int], None] | None = None,
+) -> tuple[list[Photo], dict[Path, str]]:  # fmt: skip
+    """Return the faces of photographs, and why some have none, by path.
+
+    Args:
+        advance: told after each photograph how many are done, of how many.
+    """
+    cut: list[Photo] = []
+    skipped: dict[Path, str] = {}
+    for done, path in enumerate(paths, 1):
+        try:
+            cut.append(cut_photo(path, size, channels, geometry, largest=largest))
+        except DataError as error:
+            skipped[path] = str(error).removeprefix(f"{path}: ")
+        if advance:
+            advance(done, len(paths))
+    return cut, skipped
+
+
+def no_face(skipped: Mapping[Path, str]) -> DataError:
+    """Return what to raise where not one photograph has a face: in one line, why the first."""
+    path, why = next(iter(skipped.items()))
+    if len(skipped) == 1:
+        return DataError(f"{path}: {why}")
+    return DataError(f"none of {len(skipped)} photographs shows a face, the first: {path}: {why}")

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ganzoo_core.data import group_of
 from ganzoo_core.data.faces import CropGeometry
-from ganzoo_core.data.photos import Photo, cut_photo
-from ganzoo_core.errors import GanzooError, PluginError, UsageError
+from ganzoo_core.data.photos import Photo, cut_photos
+from ganzoo_core.errors import PluginError, UsageError
 from ganzoo_core.interfaces import DataInfo, EditsAge, Judge, Model
 from ganzoo_core.interfaces.sampling import label_index
 from ganzoo_core.weights.judges import find_judge
@@ -82,21 +82,9 @@ def geometry_of(info: DataInfo) -> CropGeometry | None:
 def read_photos(
     paths: Sequence[Path], info: DataInfo, *, align: bool = True
 ) -> tuple[list[Photo], dict[Path, str]]:
-    """Return the faces, and why some photographs have none.
-
-    Raises:
-        GanzooError: the one photograph there is has none.
-    """
+    """Return the faces, of several the largest, and why some photographs have none, by path."""
     geometry = geometry_of(info) if align else None
-    found, skipped = [], {}
-    for path in paths:
-        try:
-            found.append(cut_photo(path, info.size, info.channels, geometry))
-        except GanzooError as error:
-            if len(paths) == 1:
-                raise
-            skipped[path] = str(error)
-    return found, skipped
+    return cut_photos(paths, info.size, info.channels, geometry, largest=True)
 
 
 def measuring(model: Model, role: str) -> Judge | None:

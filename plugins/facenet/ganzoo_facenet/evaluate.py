@@ -6,7 +6,6 @@ import numpy as np
 
 from ganzoo_core.config import assign
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.metrics.reading import read_images
 from ganzoo_core.metrics.verification import FARS, all_pairs, distances, ten_fold, verify_people
 from ganzoo_core.report import Progress
 from ganzoo_core.runs import data as reading
@@ -31,13 +30,10 @@ def evaluate_people(weights, data, assignments=(), *, threshold=None, listed=Fal
         DataError: no identities, too few people, or no list of pairs.
     """
     who = open_recogniser(weights)
-    options = {"size": who.size, **assign(assignments).get("data", {})}
-    dataset = reading.open_dataset(survey.data_config(data, options))
-    images = reading.images_of(dataset, (), Progress(False))
-    who.found.refuse_other_drawing(images.info)
+    dataset, images = images_for(who.found, who.size, data, assignments)
     if images.identity is None:
         raise DataError(f"{data} does not say who is in its pictures: choose data with identities")
-    points = read_images(who.model.embed, images)
+    points = who.read(images)
     if listed:
         return by_list(dataset, images, points)
     recorded = None if keep else who.threshold()
@@ -51,6 +47,22 @@ def evaluate_people(weights, data, assignments=(), *, threshold=None, listed=Fal
         record(who.found, pairs, result, images.info.fingerprint)
     source = "given" if threshold is not None else "weights" if at is not None else "own best"
     return {**result.to_json(), "threshold_from": source}
+
+
+def images_for(found, size, data, assignments, groups=()):
+    """Return a data set and its images, at a judge's size.
+
+    Args:
+        assignments: ``data.x=v``. groups: age edges.
+
+    Raises:
+        WeightsError: drawn by another renderer than the judge learned from.
+    """
+    options = {"size": size, **assign(assignments).get("data", {})}
+    dataset = reading.open_dataset(survey.data_config(data, options))
+    images = reading.images_of(dataset, groups, Progress(False))
+    found.refuse_other_drawing(images.info)
+    return dataset, images
 
 
 def by_list(dataset, images, points):
@@ -77,3 +89,26 @@ def record(found, pairs, result, fingerprint):
             value = pairs.threshold_at(far)
             metrics.append({"name": f"threshold_at_far_{far:g}", "value": value, **at})
     annotate(Path(found.bundle.path), metrics)
+
+
+def percent(share):
+    """Return a share as people write it."""
+    return f"{100 * share:.1f} %"
+
+
+def told(facts):
+    """Return the figures in words, a line each."""
+    if "pairs" in facts:
+        return [
+            f"accuracy   {percent(facts['accuracy'])} +- {percent(facts['standard_error'])} over "
+            f"the folds of {facts['pairs']:,} pairs; {facts['missing']:,} pairs are not here"
+        ]
+    low, high = facts["interval"]
+    rates = ", ".join(f"{percent(tar)} at {far}" for far, tar in facts["tar"].items())
+    return [
+        f"accuracy   {percent(facts['accuracy'])} ({percent(low)} to {percent(high)})",
+        f"threshold  {facts['threshold']:.3f} ({facts['threshold_from']})",
+        f"accepted   {rates} false accepts",
+        f"pairs      {facts['genuine']:,} of one person, {facts['impostors']:,} of two; "
+        f"{facts['people']:,} people",
+    ]

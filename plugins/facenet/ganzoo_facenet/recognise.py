@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganzoo_core.data.faces import CropGeometry
+from ganzoo_core.engine import resolve_precision
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.metrics.reading import read_images
 from ganzoo_core.metrics.verification import check_points
@@ -21,20 +23,30 @@ class Recogniser:
 
     found: FoundJudge
     model: torch.nn.Module
+    precision: str = "fp32"
+    """Or bf16: in a fraction of the time, distances within 0.02 of those in fp32."""
 
     @property
     def size(self):
         """Edge of the faces it takes, in pixels."""
         return self.model.input_size
 
-    def points(self, pixels):
-        """Return unit vectors [N, D] of faces [N, S, S, 3] uint8.
+    def embed(self, image):
+        """Return unit vectors [N, D] of images [N, C, H, W] in [-1, 1]."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.model.embed(image)
+
+    def read(self, images):
+        """Return unit vectors [N, D] of a data set's `Images`, or of uint8 [N, C, S, S].
 
         Raises:
             DataError: one is not finite.
         """
-        images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
-        return check_points(read_images(self.model.embed, images))
+        return check_points(read_images(self.embed, images))
+
+    def points(self, pixels):
+        """Return unit vectors [N, D] of faces [N, S, S, 3] uint8, as `read` does."""
+        return self.read(torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2))
 
     def threshold(self, far=None):
         """Return the threshold that its weights record; None where they record none.
@@ -47,14 +59,39 @@ class Recogniser:
         return next((m["value"] for m in metrics if m["name"] == name), None)
 
 
-def open_recogniser(weights=""):
+def open_recogniser(weights="", precision="auto"):
     """Return an embedder: a folder's, a shipped one by name, or the shipped one.
+
+    Args:
+        precision: fp32, bf16, or auto: bf16 where the CPU multiplies it in hardware.
 
     Raises:
         WeightsError: damaged, or no embedder. PluginError: none is there.
     """
     found = find_judge("identity", weights)
-    return Recogniser(found, found.build())
+    return Recogniser(found, found.build(), resolve_precision(precision, torch.device("cpu")))
+
+
+def crop_for(info, align=None):
+    """Return the geometry to cut photographs by; None takes them as they are.
+
+    Args:
+        info: of the weights (`model.info`).
+        align: True or False as a person asked; None goes by the weights: the crop they record; the
+            default one for those that learned from drawn faces, or do not say from what; none for
+            those that learned from whole pictures.
+    """
+    if align is False:
+        return None
+    if info.crop:
+        return CropGeometry.from_json(info.crop)
+    whole = info.name and not is_drawn(info)
+    return None if align is None and whole else CropGeometry()
+
+
+def is_drawn(info):
+    """Tell whether weights learned from a renderer, whose version they record."""
+    return info.version.startswith("render")
 
 
 def nearest_people(point, gallery, names, count=5):

@@ -18,29 +18,32 @@ def weighing(command):
     """Add what all verbs take."""
     weights = click.option("--weights", default="", metavar="DIR",
                            help="A run, a bundle, or the name of a shipped judge.")  # fmt: skip
-    text = "Find faces and level their eyes, or take pictures as they are."
-    align = click.option("--align/--no-align", default=True, help=text)
+    text = "Find faces and level their eyes, or take pictures as they are; default: as was learned."
+    align = click.option("--align/--no-align", default=None, help=text)
     as_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
     return weights(align(as_json(command)))
 
 
 def opened(weights, align):
-    """Return the recogniser; warn where it learned from drawn faces and gets photographs."""
+    """Return the recogniser, and the crop of the photographs."""
     from ganzoo_facenet.recognise import open_recogniser
 
     who = open_recogniser(weights)
-    warn_drawn(who.model, align)
-    return who
+    return who, crop_of(who.model, align)
 
 
-def warn_drawn(model, align):
-    """Say that a network learned from drawn portraits, where photographs come."""
-    if align and model.info.version.startswith("render"):
+def crop_of(model, align):
+    """Return the crop of photographs for a model; warn where it learned from drawn faces."""
+    from ganzoo_facenet.recognise import crop_for, is_drawn
+
+    crop = crop_for(model.info, align)
+    if crop and is_drawn(model.info):
         click.echo(
             f"warning: these weights learned from {model.info.name}, drawn portraits: on "
             "photographs their answers mean little; --weights names others",
             err=True,
         )
+    return crop
 
 
 def threshold_of(who, threshold, far=None):
@@ -61,30 +64,41 @@ def say(as_json, facts, text):
     click.echo(json.dumps(facts, indent=2, ensure_ascii=False) if as_json else text)
 
 
-def pixels_of(paths, model, align):
-    """Return the faces [N, S, S, 3] of photographs that must all have one."""
+def faces_of(paths, model, crop):
+    """Return the photographs with a face, and their faces [N, S, S, 3]; others on stderr.
+
+    Raises:
+        DataError: none has one.
+    """
     import numpy as np
 
-    from ganzoo_facenet.photos import cut, geometry_of
-
-    return np.stack([cut(path, model.input_size, geometry_of(model), align) for path in paths])
-
-
-def folder_faces(folder, model, align):
-    """Return the faces of a folder; those without one are said on stderr."""
+    from ganzoo_core.data.photos import cut_photos, find_photos, no_face
     from ganzoo_core.report import Progress
-    from ganzoo_facenet.photos import find_photos, geometry_of, read_faces
 
     progress = Progress(False)
     progress.start("reading photographs")
     try:
-        found = read_faces(find_photos(folder), model.input_size, geometry_of(model), align,
-                           progress.advance)  # fmt: skip
+        photos, skipped = cut_photos(
+            find_photos(paths), model.input_size, 3, crop, advance=progress.advance
+        )
     finally:
         progress.stop()
-    for path, why in found.skipped.items():
+    if not photos:
+        raise no_face(skipped)
+    for path, why in skipped.items():
         click.echo(f"left out {path}: {why}", err=True)
-    return found
+    return [photo.path for photo in photos], np.stack([photo.pixels for photo in photos])
+
+
+def face_of(path, model, crop):
+    """Return the face [1, S, S, 3] of one photograph.
+
+    Raises:
+        DataError: it has none, or two.
+    """
+    from ganzoo_core.data.photos import cut_photo
+
+    return cut_photo(path, model.input_size, 3, crop).pixels[None]
 
 
 @face.command()
@@ -97,9 +111,9 @@ def folder_faces(folder, model, align):
 @weighing
 def verify(*, one, other, threshold, far, weights, align, as_json):
     """Tell whether two photographs show the same person."""
-    who = opened(weights, align)
+    who, crop = opened(weights, align)
     at = threshold_of(who, threshold, far)
-    a, b = who.points(pixels_of([one, other], who.model, align))
+    (a,), (b,) = (who.points(face_of(path, who.model, crop)) for path in (one, other))
     distance = float(((a - b) ** 2).sum() ** 0.5)
     same = distance <= at
     facts = {"distance": round(distance, 4), "threshold": round(at, 4), "same": same}
@@ -117,12 +131,12 @@ def identify(*, gallery, photo, count, weights, align, as_json):
     """Name the people of a gallery whose faces are nearest to that of PHOTO."""
     from ganzoo_facenet.recognise import nearest_people, person_of
 
-    who = opened(weights, align)
-    (point,) = who.points(pixels_of([photo], who.model, align))
-    known = folder_faces(gallery, who.model, align)
+    who, crop = opened(weights, align)
+    (point,) = who.points(face_of(photo, who.model, crop))
+    paths, known = faces_of([gallery], who.model, crop)
     root = gallery if gallery.is_dir() else gallery.parent
-    names = [person_of(path, root) for path in known.paths]
-    nearest = nearest_people(point, who.points(known.pixels), names, count)
+    names = [person_of(path, root) for path in paths]
+    nearest = nearest_people(point, who.points(known), names, count)
     at = who.threshold()
     facts = {"threshold": at, "nearest": [{"name": n, "distance": round(d, 4)} for n, d in nearest]}
     lines = [
@@ -147,19 +161,18 @@ def cluster(*, folder, out, people, threshold, weights, align, as_json):
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out} exists already: give another --out")
-    who = opened(weights, align)
+    who, crop = opened(weights, align)
     at = None if people else threshold_of(who, threshold)
-    found = folder_faces(folder, who.model, align)
-    group = sort(who.points(found.pixels), at, people)
-    for path, number in zip(found.paths, group, strict=True):
+    paths, pixels = faces_of([folder], who.model, crop)
+    group = sort(who.points(pixels), at, people)
+    for path, number in zip(paths, group, strict=True):
         home = out / f"person-{number + 1:03d}"
         home.mkdir(parents=True, exist_ok=True)
         name = path.name if not (home / path.name).exists() else f"{path.parent.name}-{path.name}"
         shutil.copyfile(path, home / name)
-    sheet(found.pixels, group, out / "sheet.png")
+    sheet(pixels, group, out / "sheet.png")
     sizes = [int((group == number).sum()) for number in range(group.max() + 1)]
-    facts = {"faces": len(group), "people": len(sizes), "sizes": sizes, "out": str(out),
-             "skipped": len(found.skipped)}  # fmt: skip
+    facts = {"faces": len(group), "people": len(sizes), "sizes": sizes, "out": str(out)}
     say(as_json, facts, f"{len(group)} faces of {len(sizes)} people in {out}")
 
 
@@ -167,11 +180,15 @@ def cluster(*, folder, out, people, threshold, weights, align, as_json):
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @weighing
 def embed(*, photos, weights, align, as_json):
-    """Print the point of each photograph on the unit sphere: a line of numbers each."""
-    who = opened(weights, align)
-    points = who.points(pixels_of(photos, who.model, align))
-    facts = {str(p): [round(float(x), 6) for x in v] for p, v in zip(photos, points, strict=True)}
-    say(as_json, facts, "\n".join(" ".join(f"{x:.6f}" for x in v) for v in points))
+    """Print the point of each photograph on the unit sphere: numbers, then the photograph."""
+    who, crop = opened(weights, align)
+    paths, pixels = faces_of(photos, who.model, crop)
+    facts = {
+        str(path): [round(x, 6) for x in point.tolist()]
+        for path, point in zip(paths, who.points(pixels), strict=True)
+    }
+    lines = [f"{' '.join(f'{x:.6f}' for x in v)}  {path}" for path, v in facts.items()]
+    say(as_json, facts, "\n".join(lines))
 
 
 @face.command()
@@ -179,50 +196,46 @@ def embed(*, photos, weights, align, as_json):
 @weighing
 def age(*, photos, weights, align, as_json):
     """Estimate the age of the person in each photograph, and how sure that is."""
-    import torch
-
     from ganzoo_core.weights import find_judge
+    from ganzoo_facenet.ages import estimates
 
     model = find_judge("age", weights).build()
-    warn_drawn(model, align)
-    pixels = torch.from_numpy(pixels_of(photos, model, align)).permute(0, 3, 1, 2)
-    image = pixels.float() / 127.5 - 1
-    with torch.inference_mode():
-        years, spread = model.estimate_age(image), spreads(model, image)
-    rows = list(zip(photos, years.tolist(), spread, strict=True))
+    paths, pixels = faces_of(photos, model, crop_of(model, align))
+    rows = list(zip(paths, *estimates(model, pixels), strict=True))
     facts = {str(path): {"age": round(y, 1), "spread": s and round(s, 1)} for path, y, s in rows}
     lines = [f"{y:5.1f}{f' +- {s:.1f}' if s else ''}  {path}" for path, y, s in rows]
     say(as_json, facts, "\n".join(lines))
 
 
-def spreads(model, image):
-    """Return the standard deviation in years of each estimate, where the estimator tells it."""
-    from ganzoo_core.interfaces import HasAgeLogits
-
-    if not isinstance(model, HasAgeLogits):
-        return [None] * len(image)
-    share = model.age_logits(image).softmax(1)
-    ages = share.new_tensor(range(share.shape[1]))
-    mean = share @ ages
-    return (share @ ages.square() - mean.square()).clamp(min=0).sqrt().tolist()
-
-
 @face.command()
-@click.option("--data", required=True, metavar="NAME[:PATH]", help="Faces of known people.")
+@click.option("--data", required=True, metavar="NAME[:PATH]",
+              help="Faces of known people, or of known ages.")  # fmt: skip
 @click.option("--set", "assignments", multiple=True, metavar="data.x=v",
               help="An option of the data set; may be repeated.")  # fmt: skip
+@click.option("--ages", is_flag=True, help="Measure an age estimator, not who is told apart.")
 @click.option("--threshold", type=click.FloatRange(0, 2), metavar="T",
               help="Of other people; default: the weights', else the set's own best.")  # fmt: skip
 @click.option("--pairs", is_flag=True, help="Ten folds over the data set's own list (LFW).")
 @click.option("--roc", type=click.Path(path_type=Path), metavar="FILE.png", help="Draw the curve.")
-@click.option("--keep", is_flag=True, help="Record thresholds and accuracy in the weights.")
+@click.option("--keep", is_flag=True, help="Record thresholds, or the error, in the weights.")
 @weighing
-def evaluate(*, data, assignments, threshold, pairs, roc, keep, weights, align, as_json):
-    """Measure how well people are told apart: accuracy and true accept rates with intervals."""
-    from ganzoo_facenet.evaluate import evaluate_people
+def evaluate(*, data, assignments, ages, threshold, pairs, roc, keep, weights, align, as_json):
+    """Measure how well people are told apart, or how far estimated ages are off.
 
-    facts = evaluate_people(
-        weights, data, assignments, threshold=threshold, listed=pairs, roc=roc, keep=keep
-    )
-    lines = [f"{name:<12}{value}" for name, value in facts.items()]
-    say(as_json, facts, "\n".join(lines))
+    Pictures are cut as the data set says (--set data.align=true).
+    """
+    if align is not None:
+        raise UsageError("a data set is aligned by --set data.align=true, not by --align")
+    if ages:
+        from ganzoo_facenet.ages import evaluate_ages, told
+
+        if pairs or roc or threshold is not None:
+            raise UsageError("--pairs, --roc and --threshold are for people, not for --ages")
+        facts = evaluate_ages(weights, data, assignments, keep=keep)
+    else:
+        from ganzoo_facenet.evaluate import evaluate_people, told
+
+        facts = evaluate_people(
+            weights, data, assignments, threshold=threshold, listed=pairs, roc=roc, keep=keep
+        )
+    say(as_json, facts, "\n".join(told(facts)))

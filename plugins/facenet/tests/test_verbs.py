@@ -5,11 +5,14 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from ganzoo_facenet.recognise import nearest_people, open_recogniser
+from ganzoo_facenet.recognise import crop_for, nearest_people, open_recogniser
 from ganzoo_facenet.verbs import face
 from PIL import Image
 
+from ganzoo_core import DataInfo
 from ganzoo_core.config import DataConfig
+from ganzoo_core.data import vision
+from ganzoo_core.data.faces import CropGeometry
 from ganzoo_core.errors import DataError, OutputError, UsageError
 from ganzoo_core.weights import find_judge
 from ganzoo_core.zoo import package_folder, resolve, zoo
@@ -66,6 +69,29 @@ def test_embed_and_age(album):
     assert 0 <= facts["age"] <= 100 and facts["spread"] > 0
 
 
+def test_embed_leaves_out_what_has_no_face_and_says_so(album, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    words = ["embed", str(album / "person0"), str(tmp_path), "--no-align"]
+    done = CliRunner().invoke(face, words, catch_exceptions=False)
+    assert len(done.stdout.splitlines()) == 4 and done.stdout.strip().endswith("person0/3.png")
+    assert f"left out {tmp_path / 'bad.png'}: not a JPEG" in done.stderr
+
+
+def test_evaluate_ages(album):
+    words = ["evaluate", "--ages", "--data", "people", "--set", "data.count=40",
+             "--set", "data.split=test"]  # fmt: skip
+    facts = call(*words)
+    low, high = facts["mae_interval"]
+    assert facts["images"] == 40 and low < facts["mae"] < high < 12
+    assert 0.5 < facts["group_accuracy"] <= 1 and facts["within"]["10"] > 0.8
+    said = CliRunner().invoke(face, words, catch_exceptions=False).stdout
+    assert f"{facts['mae']:.2f} years" in said and "age group  right for" in said
+    with pytest.raises(UsageError, match="are for people"):
+        call(*words, "--pairs")
+    with pytest.raises(DataError, match="does not say how old"):
+        call("evaluate", "--ages", "--data", f"folder:{album}")
+
+
 def test_evaluate_people(album, tmp_path):
     facts = call("evaluate", "--data", "people", "--set", "data.count=40", "--set",
                  "data.split=test", "--roc", tmp_path / "roc.png")  # fmt: skip
@@ -89,6 +115,49 @@ def test_bad_photographs_are_one_line(album, tmp_path, make, said):
     with pytest.raises(DataError, match=said) as caught:
         call("verify", album / "person0" / "0.png", path, "--threshold", "1")
     assert "\n" not in str(caught.value)
+
+
+def seeing(monkeypatch, *widths):
+    """Let the detector find faces of these widths."""
+    eyes = np.array([[20.0, 25.0], [40.0, 25.0]])
+    faces = [vision.Found((0.0, 0.0, w, w), 30, eyes) for w in widths]
+    monkeypatch.setattr(vision, "find", lambda grey: faces)
+
+
+def test_two_faces_of_like_size_leave_open_who_is_meant(album, monkeypatch):
+    one, other = album / "person0" / "0.png", album / "person1" / "0.png"
+    seeing(monkeypatch, 60.0, 55.0)
+    for words in (("verify", one, other), ("identify", "--gallery", album, one), ("age", one)):
+        with pytest.raises(DataError, match=r"0\.png: two faces of like size: crop to one"):
+            call(*words)
+    seeing(monkeypatch, 60.0, 33.0)  # somebody in the background
+    assert call("verify", one, one)["same"]
+    seeing(monkeypatch, 20.0)
+    with pytest.raises(DataError, match=r"face smaller than 32 px: 20; --no-align"):
+        call("verify", one, other)
+
+
+def test_photographs_are_cut_as_the_weights_learned():
+    own = CropGeometry(eye_distance=0.3)
+    drawn = DataInfo(size=64, name="people", version="render 2")
+    whole = DataInfo(size=64, name="lfw")
+    assert crop_for(DataInfo(size=64, name="lfw", crop=own.to_json())) == own
+    assert crop_for(drawn) == CropGeometry() == crop_for(DataInfo(size=160))  # a published file
+    assert crop_for(whole) is None and crop_for(whole, True) == CropGeometry()
+    assert crop_for(drawn, False) is None
+
+
+def test_grey_photographs_are_read(album, tmp_path):
+    one = album / "person0" / "0.png"
+    Image.open(one).convert("L").save(tmp_path / "grey.png")
+    assert call("verify", one, tmp_path / "grey.png", "--no-align")["distance"] < 2
+    assert len(call("age", tmp_path / "grey.png", "--no-align")) == 1
+
+
+def test_bf16_moves_points_little(album):
+    pixels = np.stack([np.asarray(Image.open(p)) for p in sorted(album.rglob("*.png"))])
+    fast, exact = (open_recogniser("", precision).points(pixels) for precision in ("bf16", "fp32"))
+    assert 0 < np.linalg.norm(fast - exact, axis=1).max() < 0.02
 
 
 def test_shipped_judges_are_small_and_of_the_renderer_that_is_installed():
