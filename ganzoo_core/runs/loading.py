@@ -6,18 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ganzoo_core.engine.setup import resolve_device
+from ganzoo_core.files import copy_strictly, load_tensors
 from ganzoo_core.interfaces import Model
-from ganzoo_core.weights import find_bundle, judges_of, rebuild
+from ganzoo_core.runs.exporting import network
+from ganzoo_core.runs.folder import RunFolder
+from ganzoo_core.weights import Bundle, find_bundle, judges_of, rebuild
+from ganzoo_core.weights.filling import construct
 
 
 def load(
     path: str | Path, *, device: str = "auto", model: type[Model] | None = None,
-    judges: Mapping[str, str | Path] | None = None,
+    judges: Mapping[str, str | Path] | None = None, whole: bool = False,
 ) -> Model:  # fmt: skip
     """Return the model of a run or bundle, its averaged weights loaded strictly, in eval mode.
 
     Args:
         model: the class, for weights of a model that is not in the zoo.
+        whole: with the networks that only train, such as a discriminator, where there are weights
+            of them: in the run's newest checkpoint, or in the bundle.
         judges: folders of the judges it was trained against, by role, where no plugin ships them.
             A judge is read when the model first asks for it.
 
@@ -26,8 +32,29 @@ def load(
     """
     bundle = find_bundle(path)
     rebuilt = rebuild(bundle, model)
+    if whole:
+        restore(rebuilt, bundle, Path(path))
     place = resolve_device(device)
     if not rebuilt.judges:
         rebuilt.judges = judges_of(bundle, judges)
     rebuilt.judges.to(place)
     return rebuilt.to(place)
+
+
+def restore(model: Model, bundle: Bundle, path: Path) -> None:
+    """Give a model back the networks that only train, as far as there are weights of them."""
+    fresh = construct(type(model), model.config, bundle)
+    is_run = RunFolder(path).config.exists()
+    for name, net in fresh.named_children():
+        file = f"{name}.safetensors"
+        if name in model.serves or not net.state_dict():
+            continue
+        if file in bundle.index["files"]:
+            tensors, source = load_tensors(bundle.path / file)[0], bundle.path / file
+        elif is_run:
+            tensors, source = network(path, name), RunFolder(path).checkpoints
+        else:
+            continue
+        own = {k.removeprefix(f"{name}."): v for k, v in tensors.items()}
+        copy_strictly(net.state_dict(), own, source)
+        model.add_module(name, net.eval().requires_grad_(False))
