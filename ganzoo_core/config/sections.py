@@ -29,7 +29,8 @@ class JudgeConfig(Config):
 
     weights: str = ""
     """A folder of weights, or the name of a judge that a plugin ships (`ganzoo list judge`); empty
-    for the shipped one that was trained on the run's data."""
+    for the shipped one that was trained on the run's data; or `train`, to train one first, on those
+    data, into the run folder."""
 
 
 class StageConfig(Config):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ganzoo_core.config import read_toml
 from ganzoo_core.errors import OutputError, UsageError, WeightsError
 from ganzoo_core.files import write_text
 from ganzoo_core.files.atomic import reason
+from ganzoo_core.weights.judges import JUDGES
 
 HOME = Path("runs")
 CONTINUE = "or continue it with: ganzoo resume {path}"
@@ -50,6 +52,11 @@ class RunFolder:
         return self.path / "weights"
 
     @property
+    def judges(self) -> Path:
+        """Runs of the judges that this run trained first, by role."""
+        return self.path / JUDGES
+
+    @property
     def report(self) -> Path:
         """Curves."""
         return self.path / "report"
@@ -60,9 +67,12 @@ class RunFolder:
         return self.path / ".lock"
 
     def withdraw(self) -> None:
-        """Remove the folder of a run that failed before anything was written."""
-        if set(self.path.iterdir()) <= {self.lock}:
+        """Remove the folder of a run that failed before anything was trained."""
+        with suppress(OSError):
+            self.judges.rmdir()
+        if set(self.path.iterdir()) <= {self.lock, self.config}:
             self.lock.unlink(missing_ok=True)
+            self.config.unlink(missing_ok=True)
             self.path.rmdir()
 
     def write_config(self, tree: dict[str, Any]) -> None:

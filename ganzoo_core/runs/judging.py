@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ganzoo_core.config import RunConfig
@@ -10,6 +11,9 @@ from ganzoo_core.interfaces import DataInfo, Judges, Model
 from ganzoo_core.report import Progress
 from ganzoo_core.weights import FoundJudge, find_again, find_judge
 from ganzoo_core.zoo import zoo
+
+TRAIN = "train"
+"""In place of a folder: the run trains that judge first (see `schooling`)."""
 
 
 def roles_of(model: str | Model | type[Model]) -> tuple[str, ...]:
@@ -23,24 +27,43 @@ def roles_of(model: str | Model | type[Model]) -> tuple[str, ...]:
     return tuple(role for role in getattr(model, "uses", ()) if role not in there)
 
 
-def seek(
+def to_train(
     model: str | Model | type[Model], tree: RunConfig, before: Mapping[str, Any] | None = None
-) -> dict[str, FoundJudge]:
+) -> tuple[str, ...]:
+    """Return the roles whose judges are to be trained first, and are not there yet."""
+    return tuple(
+        role for role in roles_of(model)
+        if weights_of(tree, role) == TRAIN and role not in (before or {})
+    )  # fmt: skip
+
+
+def weights_of(tree: RunConfig, role: str) -> str:
+    """Return what the options say of the judge of a role."""
+    return str(getattr(getattr(tree.model, role, None), "weights", ""))
+
+
+def seek(
+    model: str | Model | type[Model], tree: RunConfig, before: Mapping[str, Any] | None = None,
+    home: Path | None = None,
+) -> dict[str, FoundJudge]:  # fmt: skip
     """Find the judge of every role, before data are decoded; of a run that goes on, the same ones.
+    Those that are to be trained are left out.
 
     Args:
         before: `made.judges` of the run that is resumed.
+        home: where that run keeps the judges that it trained.
 
     Raises:
         PluginError: a judge is missing. WeightsError: damaged, or not the one of before.
     """
     found = {}
     for role in roles_of(model):
-        option = getattr(getattr(tree.model, role, None), "weights", "")
+        option = weights_of(tree, role)
         if before is not None and role in before:
-            then = before[role]
-            found[role] = find_again(role, str(then["sha256"]), [option, then.get("path", "")])
-        else:
+            then, own = before[role], option == TRAIN and home is not None
+            hints = [home / role if own and home else option, then.get("path", "")]
+            found[role] = find_again(role, str(then["sha256"]), hints)
+        elif option != TRAIN:
             found[role] = find_judge(role, option, data=tree.data.name)
     return found
 

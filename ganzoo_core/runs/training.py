@@ -23,7 +23,7 @@ from ganzoo_core.engine.setup import resolve_device, resolve_precision
 from ganzoo_core.engine.world import World
 from ganzoo_core.interfaces import Model
 from ganzoo_core.report import Progress
-from ganzoo_core.runs import judging
+from ganzoo_core.runs import judging, schooling
 from ganzoo_core.runs.data import open_images
 from ganzoo_core.runs.folder import RunFolder, create, refuse_taken
 from ganzoo_core.runs.watch import RunWatcher
@@ -81,15 +81,19 @@ def train(
     world = meet(tree.train)
     if out is not None and world.main:
         refuse_taken(Path(out))
-    judges = judging.seek(model, tree)
+    judges, apprentices = judging.seek(model, tree), judging.to_train(model, tree)
+    schooling.refuse_ranks(apprentices, world.size)
     progress = Progress(quiet, silent=not world.main)
     objects = None if isinstance(data, str) else data
     images = open_images(objects, tree.data, tuple(getattr(tree.model, "groups", ())), progress)
     built = build_model(model, tree, images)
-    judging.appoint(built, judges, images.info, progress)
     name = model if isinstance(model, str) else type(built).__name__.lower()
     folder = world.share(create(out, name) if world.main else None)
     try:
+        if apprentices:
+            folder.write_config(tree.tree())
+            judges |= schooling.school(apprentices, tree, folder, progress, objects)
+        judging.appoint(built, judges, images.info, progress)
         return carry_out(built, tree, images, folder, progress=progress, world=world)
     except errors.GanzooError:
         folder.withdraw()
@@ -309,8 +313,13 @@ def resume(
     world = meet(built.train)
     progress = Progress(quiet, silent=not world.main)
     groups = tuple(getattr(built.model, "groups", ()))
-    judges = judging.seek(model or name, built, tree.get("made", {}).get("judges", {}))
+    before = tree.get("made", {}).get("judges", {})
+    apprentices = judging.to_train(model or name, built, before)
+    schooling.refuse_ranks(apprentices, world.size)
+    judges = judging.seek(model or name, built, before, folder.judges)
     images = open_images(data, built.data, groups, progress)
     fresh = build_model(model or name, built, images)
+    judges |= schooling.school(apprentices, built, folder, progress, data)
     judging.appoint(fresh, judges, images.info, progress)
-    return carry_out(fresh, built, images, folder, progress=progress, world=world, resumed=True)
+    begun = folder.checkpoints.exists()  # a run may have stopped while its judges learned
+    return carry_out(fresh, built, images, folder, progress=progress, world=world, resumed=begun)

@@ -13,6 +13,9 @@ from ganzoo_core.weights.folding import folded
 from ganzoo_core.weights.rebuild import find_bundle, rebuild
 from ganzoo_core.zoo import JudgeSpec, catalogue, package_folder, zoo
 
+JUDGES = "judges"
+"""The folder beside a run's weights, with the judges that the run trained first."""
+
 
 @dataclass(frozen=True)
 class FoundJudge:
@@ -152,7 +155,8 @@ def judges_of(bundle: Bundle, folders: Mapping[str, str | Path] | None = None) -
     def maker(role: str) -> Model:
         option = config.get(role)
         named = option.get("weights", "") if isinstance(option, dict) else ""
-        hints = [folders.get(role, ""), named if isinstance(named, str) else ""]
+        own = bundle.path.parent / JUDGES / role  # of a run that trained its judge
+        hints = [folders.get(role, ""), named if isinstance(named, str) else "", own]
         return find_again(role, str(parents[role]["sha256"]), hints).build()
 
     makers = {role: (lambda role=role: maker(role)) for role in parents}
