@@ -22,7 +22,7 @@ from ganzoo_core.metrics.verification import FARS, all_pairs, verify_people
 from ganzoo_core.report import Progress
 from ganzoo_core.runs.data import images_of, open_dataset
 from ganzoo_core.runs.survey import data_config
-from ganzoo_core.weights import FoundJudge, annotate, find_judge
+from ganzoo_core.weights import FoundJudge, annotate, find_judge, rebuild
 from ganzoo_core.zoo import zoo
 
 GROUPS = (18, 29, 39, 49, 59)
@@ -89,7 +89,7 @@ def main() -> None:
             found = find_judge(role, spec.name)
             for images in sets.values():
                 found.refuse_other_drawing(images.info)
-            parameters = sum(p.numel() for p in found.build().parameters())
+            parameters = sum(p.numel() for p in rebuild(found.bundle).parameters())
             measured = measure(found, sets, keep)
             print(f"{spec.name:26}{parameters:>9,}  {measured.pop('text')}")
             measured["met"] = measured["met"] and parameters <= GOALS["parameters_max"]
