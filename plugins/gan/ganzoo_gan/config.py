@@ -8,6 +8,9 @@ from ganzoo_core import GANConfig
 
 SLOW = {"kind": "sgd", "lr": 0.1, "momentum": 0.5}
 FAST = {"optim_d": {"lr": 2e-4}, "optim_g": {"lr": 2e-4}}
+FASTER = {"optim_d": {"lr": 5e-4}, "optim_g": {"lr": 1e-3}}
+EVEN = {"loss": {"kind": "bce", "real_target": 0.9}, "cures": {"halt_d_above": 0.75}}
+"""Without these D wins on portraits within a hundred rounds."""
 
 
 class FirstGANConfig(GANConfig):
@@ -33,9 +36,9 @@ class FirstGANConfig(GANConfig):
             "train": {"batch": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {
-            "model": {"hidden": 600, "ema": 5000.0, "dropout": 0.3, **FAST},
+            "model": {"hidden": 600, "ema": 4000.0, "dropout": 0.3, **FASTER, **EVEN},
             "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35, "channels": 1},
-            "train": {"batch": 64, "steps": 4000},
+            "train": {"batch": 32, "steps": 5000},
         },
         "paper": {
             "model": {"optim_d": SLOW, "optim_g": SLOW},
