@@ -125,8 +125,10 @@ def down(a, b, norm):
 
 
 def maps(label, classes, like):
-    """Return one-hot maps [N, K, H, W], constant over the picture."""
-    return one_hot(label, classes, like)[:, :, None, None].expand(-1, -1, *like.shape[2:])
+    """Return one-hot maps [N, K, H, W], constant over the picture; channels_last, as what they join
+    is, lest the next conv turn all of it round."""
+    spread = one_hot(label, classes, like)[:, :, None, None].expand(-1, -1, *like.shape[2:])
+    return spread.contiguous(memory_format=torch.channels_last)
 
 
 class CGAN(GAN):
