@@ -9,7 +9,7 @@ import torch
 from workbench import drawn, make, trainer
 from zoo_of_proofs import VAE, Handicapped, Judged, Pixels, Triplets
 from zoo_of_proofs.lazy import LazyADA
-from zoo_of_proofs.plain import PlainGAN
+from zoo_of_proofs.plain import AdaptiveGAN, PlainGAN
 from zoo_of_proofs.relative import RelativeGAN
 
 from ganzoo_core.data.draws import Batches
@@ -19,8 +19,10 @@ from ganzoo_core.interfaces import Draw
 
 MODELS = {
     c.__name__: c
-    for c in (VAE, Handicapped, Judged, LazyADA, Pixels, Triplets, PlainGAN, RelativeGAN)
-}
+    for c in (
+        VAE, AdaptiveGAN, Handicapped, Judged, LazyADA, Pixels, Triplets, PlainGAN, RelativeGAN
+    )
+}  # fmt: skip
 CPU = torch.device("cpu")
 
 

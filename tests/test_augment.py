@@ -1,16 +1,20 @@
 """Augmentation: published ranges, the identity, gradients, determinism, ADA's feedback."""
 
+import copy
 import math
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from workbench import differences, drawn, make, stopped_and_resumed, trainer
+from zoo_of_proofs.plain import AdaptiveGAN
 
 from ganzoo_core.data import ada as ada_module
-from ganzoo_core.data.ada import AdaptiveStrength, ada, colours, geometry
+from ganzoo_core.data.ada import AdaptiveAugment, ada, colours, geometry, make_augment
 from ganzoo_core.data.augment import AUGMENTATIONS, Augment, flip, jitter, resample
 from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import SeededNoise
+from ganzoo_core.losses import Wasserstein
 
 CPU = torch.device("cpu")
 ALL = "flip,jitter,colour,translation,cutout"
@@ -90,11 +94,11 @@ def test_gradients_first_and_second(name):
 
 def test_no_value_is_read_back():
     """Nothing synchronises with the host: augmentation, feedback and update."""
-    strength = AdaptiveStrength()
+    strength, turn = AdaptiveAugment(), Moment()
     with NoReadBack():
         images = Augment(ALL)(picture(), noise(5))
-        strength.observe(ada(images, noise(6), strength.p).mean((1, 2, 3)))
-        strength.update()
+        strength.observe(strength(images, noise(6)).mean((1, 2, 3)), turn)
+        strength.update(turn)
 
 
 def test_names():
@@ -214,37 +218,86 @@ def test_ada_geometry_and_colour_matrices():
         ada(picture(2, 2), noise(1), ONE)
 
 
+class Moment:
+    """What ADA's feedback sees of a turn, on one rank."""
+
+    round = 0
+    seen = torch.tensor(0.0, dtype=torch.float64)
+
+    def mean(self, value):
+        return value
+
+    def log(self, **values):
+        assert values["ada_p"].dim() == 0
+
+    def later(self, images):
+        self.round, self.seen = self.round + 1, self.seen + images
+
+
+def played(strength, logits, turn, rounds=4, images=64):
+    """Play rounds of a batch each."""
+    for _ in range(rounds):
+        turn.later(images)
+        strength.observe(logits, turn)
+        strength.update(turn)
+
+
 @pytest.mark.parametrize(("logit", "way"), [(1.0, 1), (-1.0, -1), (0.0, -1)])
-def test_ada_strength_moves_at_the_published_speed(logit, way):
+def test_ada_moves_at_the_published_speed(logit, way):
     """p goes from 0 to 1 in 500,000 images, up where D is sure of the reals, else down."""
-    strength = AdaptiveStrength(p=0.5)
-    for _ in range(100):
-        for _ in range(4):
-            strength.observe(torch.full((64, 1, 3, 3), logit))
-        strength.update()
-    assert strength.p.item() == pytest.approx(0.5 + way * 100 * 256 / 500_000, abs=1e-5)
-    strength.count.fill_(1e9)
-    strength.update()
-    assert strength.p == 0 and strength.count == 0
+    strength, turn = AdaptiveAugment(p=0.5), Moment()
+    played(strength, torch.full((64, 1, 3, 3), logit), turn, rounds=3)
+    assert strength.p == 0.5  # it moves every fourth round
+    played(strength, torch.full((64, 1, 3, 3), logit), turn, rounds=397)
+    assert strength.p.item() == pytest.approx(0.5 + way * 400 * 64 / 500_000, abs=1e-5)
+    # a rank of two holds half of each batch, and the run has seen as many images
+    half = AdaptiveAugment(p=0.5)
+    played(half, torch.full((32, 1, 3, 3), logit), Moment(), rounds=400)
+    assert half.p == strength.p
 
 
-def test_ada_strength_stays_in_range_and_resumes():
-    """p stays in [0, 1]; without observations it rests; its state is in the state_dict."""
-    strength = AdaptiveStrength(speed=100)
-    strength.update()
+def test_ada_stays_in_range_and_resumes():
+    """p stays in [0, 1]; at the first round it rests; its state is in the state_dict."""
+    strength, turn = AdaptiveAugment(speed=1000), Moment()
+    strength.observe(torch.ones(64), turn)
+    strength.update(turn)
     assert strength.p == 0
-    for _ in range(5):
-        strength.observe(torch.ones(64))
-        strength.update()
+    played(strength, torch.ones(64), turn, rounds=20)
     assert strength.p == 1
-    strength.observe(-torch.ones(10))
-    other = AdaptiveStrength(speed=100)
+    played(strength, -torch.ones(64), turn, rounds=2)
+    other = AdaptiveAugment(speed=1000)
     other.load_state_dict(strength.state_dict())
-    for one in (strength, other):
-        one.observe(-torch.ones(20))
-        one.update()
-        assert one.p.item() == pytest.approx(0.7)
-    below = AdaptiveStrength(p=0.5)
-    below.observe(torch.tensor([1.0] * 79 + [-1.0] * 21))  # r = 0.58 < 0.6
-    below.update()
+    for one, when in ((strength, copy.copy(turn)), (other, copy.copy(turn))):
+        played(one, -torch.ones(64), when, rounds=2)
+        assert one.p.item() == pytest.approx(1 - 4 * 64 / 1000)
+    below = AdaptiveAugment(p=0.5)
+    played(below, torch.tensor([1.0] * 79 + [-1.0] * 21), Moment())  # r = 0.58 < 0.6
     assert below.p < 0.5
+
+
+def test_the_option():
+    """A GAN's option names none, ADA, or augmentations; ADA stands alone."""
+    assert make_augment("") is None and isinstance(make_augment(" ada "), AdaptiveAugment)
+    assert make_augment("flip,cutout").names == ("flip", "cutout")
+    with pytest.raises(UsageError, match="leave the others out"):
+        make_augment("flip,ada")
+    with pytest.raises(UsageError, match="no augmentation 'adda'"):
+        make_augment("adda")
+
+
+def test_a_gan_adapts_and_resumes_bit_by_bit(tmp_path):
+    """p rises in rounds 4 and 8 by 32 images of 100, is logged, and goes on where it was."""
+    straight = trainer(AdaptiveGAN, steps=10, batch=8, log_every=1)
+    straight.run(tmp_path / "straight")
+    course = [record["ada_p"] for record in straight.watcher.records]
+    assert course == pytest.approx([0.2] * 5 + [0.52] * 4 + [0.84])
+    resumed = stopped_and_resumed(AdaptiveGAN, tmp_path / "parts", (3, 6), steps=10, batch=8)
+    assert differences(straight.model.state_dict(), resumed.model.state_dict()) == []
+
+
+def test_a_loss_that_only_compares_is_refused():
+    """It gives ADA no boundary to follow."""
+    model = make(AdaptiveGAN, drawn().info)
+    model.loss = Wasserstein()
+    with pytest.raises(UsageError, match="model.augment: ada.*--set model.loss.kind=bce"):
+        model.stages()

@@ -36,7 +36,7 @@ def alone(name, folder, **train):
     return run
 
 
-@pytest.mark.parametrize("name", ["PlainGAN", "RelativeGAN", "Pixels"])
+@pytest.mark.parametrize("name", ["PlainGAN", "AdaptiveGAN", "RelativeGAN", "Pixels"])
 def test_two_ranks_are_one_rank_at_the_same_global_batch(name, ganzoo, tmp_path):
     options = {**OPTIONS, "clip": 5.0, "schedule": "cosine", "warmup": 2}
     done = ganzoo(name, str(tmp_path), options, cwd=tmp_path, ranks=2, call="jobs:trained")

@@ -5,12 +5,7 @@ arXiv 2006.06676: the pipeline "bgc" (blits, geometry, colour) with the publishe
 published order. Two things differ: images are sampled bilinearly (there: after 2x upsampling by a
 wavelet filter), and the border pixel stands twice in the mirror image.
 
-In a model::
-
-    self.strength = AdaptiveStrength()
-    logit = self.discriminator(ada(image, t.noise, self.strength.p))
-    self.strength.observe(real_logit)                     # in the discriminator's loss
-    Step("d", "d", ..., after=lambda t: self.strength.update())
+A GAN takes it up by ``self.augment = make_augment("ada")`` .
 """
 
 from __future__ import annotations
@@ -20,9 +15,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core.data.augment import resample
-from ganzoo_core.interfaces import Noise
+from ganzoo_core.data.augment import Augment, resample
+from ganzoo_core.errors import UsageError
+from ganzoo_core.interfaces import Noise, Turn
 
+EVERY = 4
+"""Rounds between updates of p, as published."""
 SHIFT = 0.125
 """Integer translation U(-0.125, 0.125), fractional N(0, 0.125^2), of the edge."""
 SCALE = 0.2
@@ -31,11 +29,12 @@ BRIGHTNESS, CONTRAST, SATURATION = 0.2, 0.5, 1.0
 """x + N(0, 0.2^2); x 2^N(0, 0.5^2); chroma x 2^N(0, 1)."""
 
 
-class AdaptiveStrength(nn.Module):
-    """ADA's feedback: p rises while D is surer of real images than `target`, else it falls.
+class AdaptiveAugment(nn.Module):
+    """ADA with its feedback: p rises while D is surer of real images than `target`, else it falls.
 
-    r_t = E[sign(D(real))]; each update is p <- clamp(p + sign(r_t - target) n / speed, 0, 1) for n
-    real images since the last one. All state is in buffers, so it resumes; nothing is read back.
+    r_t = E[sign(D(x))]; an update is p <- clamp(p + sign(r_t - target) n / speed, 0, 1) for n
+    images of the run since the last one, so that p moves alike on any number of ranks. All state
+    is in buffers, so it resumes; nothing is read back.
 
     Args:
         target: of r_t; published 0.6.
@@ -45,30 +44,49 @@ class AdaptiveStrength(nn.Module):
 
     p: Tensor
     signs: Tensor
-    count: Tensor
+    batches: Tensor
+    last: Tensor
 
     def __init__(self, target: float = 0.6, speed: float = 500_000, p: float = 0.0) -> None:
         super().__init__()
         self.target, self.speed = target, speed
-        self.register_buffer("p", torch.tensor(float(p)))
-        self.register_buffer("signs", torch.tensor(0.0))
-        self.register_buffer("count", torch.tensor(0.0))
+        for name, value in {"p": p, "signs": 0.0, "batches": 0.0, "last": 0.0}.items():
+            self.register_buffer(name, torch.tensor(float(value)))
+
+    def forward(self, images: Tensor, noise: Noise) -> Tensor:
+        """Return images [N, C, H, W] augmented as strongly as is due."""
+        return ada(images, noise, self.p)
 
     @torch.no_grad()
-    def observe(self, real: Tensor) -> None:
-        """Take the logits of real images, [N] or [N, 1, h, w] for patches."""
-        real = real.reshape(real.shape[0], -1)
-        self.signs.add_(real.sign().float().mean(1).sum())
-        self.count.add_(real.shape[0])
+    def observe(self, real: Tensor, t: Turn) -> None:
+        """Take D's logits of real images, [N] or [N, 1, h, w] for patches, from the middle on."""
+        self.signs.add_(t.mean(real.sign().float().mean()))
+        self.batches.add_(1)
+        t.log(ada_p=self.p)
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Move p by what was observed since the last call; published: every 4 batches."""
-        mean = self.signs / self.count.clamp(min=1)
-        step = torch.sign(mean - self.target) * self.count / self.speed
-        self.p.add_(step).clamp_(0, 1)
-        self.signs.zero_()
-        self.count.zero_()
+    def update(self, t: Turn) -> None:
+        """Move p by what was observed since the last update; after each of D's steps."""
+        if t.round % EVERY == 0:
+            surer = torch.sign(self.signs / self.batches.clamp(min=1) - self.target)
+            self.p.add_(surer * (t.seen - self.last) / self.speed).clamp_(0, 1)
+            self.last.copy_(t.seen)
+            self.signs.zero_()
+            self.batches.zero_()
+
+
+def make_augment(names: str) -> Augment | AdaptiveAugment | None:
+    """Build what a GAN's option `augment` names: "" for none, "ada", or names of `Augment`.
+
+    Raises:
+        UsageError: a name is unknown, or "ada" is not alone.
+    """
+    listed = [name.strip() for name in names.split(",")]
+    if listed == ["ada"]:
+        return AdaptiveAugment()
+    if "ada" in listed:
+        raise UsageError("model.augment: ada flips, moves and colours itself: leave the others out")
+    return Augment(names) if names else None
 
 
 def ada(images: Tensor, noise: Noise, p: Tensor) -> Tensor:

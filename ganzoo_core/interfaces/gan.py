@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -15,6 +15,20 @@ from ganzoo_core.interfaces.cures import Warden
 from ganzoo_core.interfaces.model import Model, Player, Stage, Step
 from ganzoo_core.interfaces.networks import Discriminator, Generator, Loss
 from ganzoo_core.interfaces.turn import Noise, Turn
+
+
+@runtime_checkable
+class Adaptive(Protocol):
+    """An augmentation that follows what D says of real images, such as data/ada.py's."""
+
+    def __call__(self, image: Tensor, noise: Noise) -> Tensor:
+        """Return images [N, C, H, W] augmented."""
+
+    def observe(self, real: Tensor, t: Turn) -> None:
+        """Take D's logits of real images, less the boundary."""
+
+    def update(self, t: Turn) -> None:
+        """Adapt, after a step of D."""
 
 
 class GAN(Model):
@@ -30,11 +44,12 @@ class GAN(Model):
     conditional = False
     d_accuracy: Tensor | None
     """Of D over the last batches, 0-d, where `model.cures` asks for it."""
-    augment: Callable[[Tensor, Noise], Tensor] | None = None
+    augment: Callable[[Tensor, Noise], Tensor] | Adaptive | None
     """What the discriminator sees images through, real and fake alike (see data/augment.py)."""
 
     def __init__(self, config: Any, info: DataInfo) -> None:
         super().__init__(config, info)
+        self.augment = None  # of the object: one of the class would hide a module of that name
         watched = config is not None and config.cures.halt_d_above
         self.register_buffer("d_accuracy", torch.tensor(0.5) if watched else None)
 
@@ -59,6 +74,8 @@ class GAN(Model):
         accuracy = self.loss.accuracy(real_logit, fake_logit)
         t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean(), d_accuracy=accuracy)
         self.warden.watch(t, accuracy)
+        if isinstance(self.augment, Adaptive):
+            self.augment.observe(real_logit - (self.loss.boundary or 0), t)
         penalty = self.loss.penalty(lambda x: self.discriminator(x, label), real, fake, t.noise)
         return self.loss.within(t).d(real_logit, fake_logit) + penalty
 
@@ -90,12 +107,13 @@ class GAN(Model):
 
     def stages(self) -> tuple[Stage, ...]:
         """Return one stage: D steps, then a G step, a round."""
-        check_loss(self.loss, self.discriminator)
+        adapts = isinstance(self.augment, Adaptive)
+        check_loss(self.loss, self.discriminator, adapts)
         fields = ("image", "label") if self.conditional else ("image",)
         d = Step(
             "d", "d", self.discriminator_loss, repeat=self.config.d_steps,
             when=self.warden.lets_learn if self.warden.halts else None,
-            after=self.clip_weights if self.loss.clip else None,
+            after=self.after_d if self.loss.clip or adapts else None,
         )  # fmt: skip
         g = Step(
             "g", "g", self.generator_loss, after=self.renew if self.config.cures.reset_d else None
@@ -111,18 +129,24 @@ class GAN(Model):
         """Let D begin anew when its time is up."""
         self.warden.renew(t, self.discriminator)
 
-    def clip_weights(self, t: Turn) -> None:
-        """Cut D's weights to [-clip, clip] (Arjovsky et al. 2017, arXiv 1701.07875)."""
-        for weight in self.discriminator.parameters():
+    def after_d(self, t: Turn) -> None:
+        """Cut D's weights to [-clip, clip] (Arjovsky et al. 2017, arXiv 1701.07875); adapt what it
+        sees images through."""
+        for weight in self.discriminator.parameters() if self.loss.clip else ():
             weight.clamp_(-self.loss.clip, self.loss.clip)
+        if isinstance(self.augment, Adaptive):
+            self.augment.update(t)
 
 
-def check_loss(loss: Loss, discriminator: Discriminator) -> None:
+def check_loss(loss: Loss, discriminator: Discriminator, adapts: bool = False) -> None:
     """Refuse a loss that this discriminator cannot play for.
+
+    Args:
+        adapts: an augmentation follows D's logits.
 
     Raises:
         UsageError: a gradient for each image through BatchNorm, which mixes them; features to
-            match that are not offered.
+            match that are not offered; logits without a boundary for ADA to follow.
     """
     mixed = [m for m in discriminator.modules() if isinstance(m, _BatchNorm)]
     if loss.regularizers and mixed:
@@ -134,4 +158,9 @@ def check_loss(loss: Loss, discriminator: Discriminator) -> None:
         raise UsageError(
             f"model.loss.feature_matching: {type(discriminator).__name__} offers no features to "
             "match: take another loss, or give it a method features()"
+        )
+    if adapts and loss.boundary is None:
+        raise UsageError(
+            "model.augment: ada follows how many real images D takes for real, and this loss only "
+            "compares: --set model.loss.kind=bce, or another augment such as flip,translation"
         )

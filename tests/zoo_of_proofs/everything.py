@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ganzoo_core.data.ada import AdaptiveStrength, ada
+from ganzoo_core.data.ada import AdaptiveAugment
 from ganzoo_core.data.augment import Augment
 from zoo_of_proofs.lazy import LazyADA
 
@@ -15,22 +15,22 @@ class Everything(LazyADA):
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        self.strength = AdaptiveStrength(speed=200, p=0.3)
+        self.strength = AdaptiveAugment(speed=200, p=0.3)
         self.augment = Augment("flip,colour,translation,cutout")
 
     def augmented(self, image, t):
         """By both."""
-        return ada(self.augment(image, t.noise), t.noise, self.strength.p)
+        return self.strength(self.augment(image, t.noise), t.noise)
 
     def discriminator_loss(self, t):
         """Keep what D thinks of real images, as LazyADA does, where ADA looks for it."""
         loss = super().discriminator_loss(t)
-        self.strength.observe(t.once("real", lambda: None))
+        self.strength.observe(t.once("real", lambda: None), t)
         return loss
 
     def adapt(self, t):
         """Move p; make D anew, from noise of this place in the run."""
-        self.strength.update()
+        self.strength.update(t)
         if t.round % AGAIN == AGAIN - 1:
             for param in self.discriminator.parameters():
                 param.copy_(0.1 * t.noise(*param.shape))

@@ -34,7 +34,7 @@ class CGANConfig(GANConfig):
     """relu is what the report's slide says, an obvious slip: data lie in [-1, 1]."""
     discriminator: NormedConfig = NormedConfig()
     augment: str = ""
-    """What D sees images through, such as "flip,translation"; see `ganzoo_core.data.augment`."""
+    """What D sees images through: "ada", or such as "flip,translation"; see docs/data.md."""
 
     presets: ClassVar = {
         "tiny": {

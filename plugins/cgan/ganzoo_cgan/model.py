@@ -27,7 +27,7 @@ from torch import nn
 
 from ganzoo_cgan.mirza import MirzaDiscriminator, MirzaGenerator, one_hot
 from ganzoo_core import GAN, Discriminator, Generator
-from ganzoo_core.data.augment import Augment
+from ganzoo_core.data.ada import make_augment
 from ganzoo_core.interfaces import NORMS
 from ganzoo_core.losses import make_loss
 
@@ -153,5 +153,5 @@ class CGAN(GAN):
             generator(config, *shape),
             discriminator(config, *shape),
         )
-        self.augment = Augment(config.augment) if config.augment else None
+        self.augment = make_augment(config.augment)
         self.loss = make_loss(config.loss)

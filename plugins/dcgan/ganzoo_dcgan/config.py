@@ -31,7 +31,7 @@ class DCGANConfig(GANConfig):
     """Weights begin as N(0, init); none for torch's own."""
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     augment: str = ""
-    """What D sees images through, such as "flip,translation"; see `ganzoo_core.data.augment`."""
+    """What D sees images through: "ada", or such as "flip,translation"; see docs/data.md."""
     epochs: float = Field(25, gt=0)
 
     presets: ClassVar = {

@@ -24,7 +24,7 @@ from itertools import pairwise
 from torch import nn
 
 from ganzoo_core import GAN, Discriminator, Generator
-from ganzoo_core.data.augment import Augment
+from ganzoo_core.data.ada import make_augment
 from ganzoo_core.interfaces import NORMS
 from ganzoo_core.losses import make_loss
 
@@ -132,5 +132,5 @@ class DCGAN(GAN):
         super().__init__(config, info)
         self.generator = DCGenerator(config, info.size, info.channels)
         self.discriminator = DCDiscriminator(config, info.size, info.channels)
-        self.augment = Augment(config.augment) if config.augment else None
+        self.augment = make_augment(config.augment)
         self.loss = make_loss(config.loss)

@@ -28,6 +28,8 @@ class FirstGANConfig(GANConfig):
     """z ~ U(-1, 1) as in the paper, or N(0, 1)."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """Share of D's inputs and maxout units that drop out."""
+    augment: str = ""
+    """What D sees images through: "ada", or such as "flip,translation"; see docs/data.md."""
 
     presets: ClassVar = {
         "tiny": {

@@ -15,6 +15,7 @@ Shapes: N batch, Z latent, P = C * S * S pixels.
 from torch import nn
 
 from ganzoo_core import GAN, Discriminator, Generator
+from ganzoo_core.data.ada import make_augment
 from ganzoo_core.losses import make_loss
 
 
@@ -85,4 +86,5 @@ class FirstGAN(GAN):
         super().__init__(config, info)
         self.generator = FirstGenerator(config, info.size, info.channels)
         self.discriminator = FirstDiscriminator(config, info.size, info.channels)
+        self.augment = make_augment(config.augment)
         self.loss = make_loss(config.loss)
