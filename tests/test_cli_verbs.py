@@ -165,6 +165,8 @@ def test_info_tells_presets_and_parameters(ganzoo, tmp_path):
     assert about["presets"]["tiny"]["settings"]["data.name"] == "shapes"
     text = ganzoo("info", "cgan", cwd=tmp_path).out
     assert "3,625,856" in text and 'data.name = "shapes"' in text
+    for option in ('loss.kind="bce"', "cures.halt_d_above=(none)", 'discriminator.norm="batch"'):
+        assert f"\n  model.{option}\n" in text and f"model.{option}" in about["options"]
     text = ganzoo("info", "shapes", cwd=tmp_path).out
     assert "--data shapes" in text and "data.count=1024" in text
 

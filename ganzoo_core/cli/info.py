@@ -38,6 +38,10 @@ def info(name: str, as_json: bool) -> None:
                 show_preset(preset, settings)
         elif key == "says":
             show_words(value)
+        elif key == "options" and "presets" in facts:
+            out("\noptions of [model], and their defaults")
+            for option in value:
+                out(f"  {clean(option)}")
         elif value:
             text = ", ".join(map(str, value)) if isinstance(value, list) else value
             out(f"{clean(key):<10}{clean(text)}")
@@ -61,13 +65,18 @@ def facts_of(name: str) -> dict[str, Any]:
 
 def model_facts(spec: ModelSpec) -> dict[str, Any]:
     """Return what there is to know of a model; its networks are built for each preset."""
-    from ganzoo_core.config.tree import model_config_class
+    from ganzoo_core.config.tree import flat, model_config_class
 
-    patches = model_config_class(spec).presets or {"quick": {}}
+    config = model_config_class(spec)
+    patches = config.presets or {"quick": {}}
     presets = {name: preset_facts(spec, name, patch) for name, patch in patches.items()}
     needs = sorted({need for facts in presets.values() for need in facts.pop("needs")})
-    own = {"can": list(spec.can), "needs": needs, "uses": list(spec.uses), "presets": presets}
-    return {**common(spec), **own}
+    values = flat(config.model_construct().model_dump(mode="json"), "model")
+    return {
+        **common(spec), "can": list(spec.can), "needs": needs, "uses": list(spec.uses),
+        "options": [f"{at}={'(none)' if v is None else json.dumps(v)}" for at, v in values],
+        "presets": presets,
+    }  # fmt: skip
 
 
 def preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,8 +49,8 @@ class CGANConfig(GANConfig):
         },
         "good": {
             "model": {"width": 32, "loss": SMOOTH, "ema": 10000.0, **FASTER},
-            "data": {"name": "people", "size": 64, "count": 24000, "photos": 1, "variety": 0.35},
-            "train": {"batch": 32, "steps": 13000, "sample_every": 500},
+            "data": {"name": "people", "size": 64, "count": 16000, "photos": 1, "variety": 0.35},
+            "train": {"batch": 32, "steps": 9000, "sample_every": 500},
         },
         "fashion": {
             "model": {"width": 32, "loss": SMOOTH, "ema": 20000.0, **FAST},
