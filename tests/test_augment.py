@@ -299,5 +299,5 @@ def test_a_loss_that_only_compares_is_refused():
     """It gives ADA no boundary to follow."""
     model = make(AdaptiveGAN, drawn().info)
     model.loss = Wasserstein()
-    with pytest.raises(UsageError, match="model.augment: ada.*--set model.loss.kind=bce"):
+    with pytest.raises(UsageError, match=r"model.augment: ada.*--set model.loss.kind=bce"):
         model.stages()

@@ -119,7 +119,7 @@ def test_it_resumes_bit_by_bit(cures, stop, tmp_path):
     ("cures", "words"),
     [
         ({"reset_d": 0}, "cures.reset_d"),
-        ({"halt_d": [2, 1]}, "halt_d ends before it begins"),
+        ({"halt_d": [2, 1]}, r"^halt_d ends before it begins: write \[FROM"),
         ({"halt_d_above": 0.5}, "cures.halt_d_above"),
         ({"halt_d_above": float("nan")}, "cures.halt_d_above"),
         ({"halt": 1}, "'cures.halt'"),

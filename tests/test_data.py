@@ -15,7 +15,7 @@ from ganzoo_core.config import DataConfig
 from ganzoo_core.data import ObjectDataset, decode, group_names, group_of, prepare, to_float, wrap
 from ganzoo_core.data.decode import fit
 from ganzoo_core.data.images import require
-from ganzoo_core.errors import DataError
+from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.interfaces import DataInfo, Dataset, Table, UnreadableImage
 
 CONFIG = DataConfig(name="own", size=8)
@@ -201,6 +201,9 @@ def test_groups_are_named_and_ages_count_in_whole_years():
     assert group_of(ages, edges).tolist() == [0, 0, 0, 1, 1, 2, 4, 5, 5]
     assert group_of(ages, edges).dtype == np.int64
     assert group_names((30,)) == ("0-30", "31+")
+    for edges in ((30, 20), (20, 20), (-5, 20)):
+        with pytest.raises(UsageError, match="upper edges rise"):
+            group_names(edges)
 
 
 # --- objects ------------------------------------------------------------------------------------

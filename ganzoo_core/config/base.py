@@ -51,8 +51,9 @@ def explain(cls: type[BaseModel], error: ValidationError, where: str) -> str:
     key = ".".join([where, *path])
     if problem["type"] == "extra_forbidden":
         return f"there is no option {key!r}.{suggest(path[-1], options_at(cls, path[:-1]))}"
-    if problem["type"] == "value_error" and not path:
-        return problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":  # in our own words, which name what is wrong
+        said = problem["msg"].removeprefix("Value error, ")
+        return f"{key}: {said}" if path else said
     given = "" if problem["type"] == "missing" else f" (got {problem['input']!r})"
     return f"{key}: {problem['msg']}{given}"
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ganzoo_core.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,13 @@ PUBLISHED: Mapping[str, AgeGroups] = {
 
 
 def group_names(edges: tuple[int, ...]) -> tuple[str, ...]:
-    """Name the groups that inclusive upper edges cut: (18, 29) -> ("0-18", "19-29", "30+")."""
+    """Name the groups that inclusive upper edges cut: (18, 29) -> ("0-18", "19-29", "30+").
+
+    Raises:
+        UsageError: the edges do not rise.
+    """
+    if any(high <= low for low, high in pairwise((-1, *edges))):
+        raise UsageError(f"model.groups: upper edges rise from one to the next, not {list(edges)}")
     lows = [0, *(edge + 1 for edge in edges)]
     inner = [f"{low}-{high}" for low, high in zip(lows, edges, strict=False)]
     return (*inner, f"{lows[-1]}+")

@@ -1,5 +1,7 @@
 """Age-cGAN: networks to the paper's layout, exact continuation in both stages, latents found."""
 
+import math
+
 import pytest
 import torch
 from ganzoo_age_cgan.config import AgeCGANConfig
@@ -7,6 +9,7 @@ from ganzoo_age_cgan.model import AgeCGAN
 from workbench import differences, drawn, trainer
 
 import ganzoo_core as gz
+from ganzoo_core.config.losses import read_loss
 from ganzoo_core.interfaces import EditsAge, Judges
 from ganzoo_core.testing.standins import StandIn
 
@@ -67,6 +70,15 @@ def test_each_stage_resumes_bit_by_bit(images, tmp_path):
         again.restore(folder)
         again.run(folder)
         assert differences(straight.state(), again.state()) == []
+
+
+@pytest.mark.parametrize("kind", ["lsgan", "relativistic"])
+def test_ten_finite_rounds(kind, images, tmp_path):
+    model = built(images.info, TINY.model_copy(update={"loss": read_loss(kind)}))
+    run = trainer(AgeCGAN, model=model, images=images, gan={"rounds": 10}, steps=10, log_every=1)
+    run.run(tmp_path)
+    assert len(run.watcher.records) == 10
+    assert all(math.isfinite(r[key]) for r in run.watcher.records for key in ("d", "g"))
 
 
 def test_the_encoder_learns_from_the_averaged_generator_alone(images, tmp_path):
