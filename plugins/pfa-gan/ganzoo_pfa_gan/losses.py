@@ -16,11 +16,13 @@ def ssim(a, b):
     """Mean structural similarity (Wang et al. 2004), Gaussian window of 11 px, data range 2.
 
     SSIM = (2 m_a m_b + c1)(2 s_ab + c2) / ((m_a^2 + m_b^2 + c1)(s_a^2 + s_b^2 + c2)).
-    The public code of PFA-GAN has an even window, which lies half a pixel off.
+    The public code of PFA-GAN has an even window, which lies half a pixel off. Computed in fp32 in
+    any case: a variance is the small difference of large moments, and bf16 leaves noise of it.
     """
     a, b = a.float(), b.float()
     c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
-    moments = blur(torch.cat([a, b, a * a, b * b, a * b], 1))
+    with torch.autocast(a.device.type, enabled=False):
+        moments = blur(torch.cat([a, b, a * a, b * b, a * b], 1))
     mean_a, mean_b, aa, bb, ab = moments.chunk(5, 1)
     var_a, var_b, cov = aa - mean_a**2, bb - mean_b**2, ab - mean_a * mean_b
     top = (2 * mean_a * mean_b + c1) * (2 * cov + c2)
