@@ -1,0 +1,1 @@
+"""IDCGAN: bidirectional face ageing."""

@@ -1,0 +1,21 @@
+"""Registers `idcgan`; imports neither torch nor pydantic."""
+
+from ganzoo_core import ModelSpec, hookimpl
+
+
+@hookimpl
+def ganzoo_register(zoo):
+    """Add the model to the zoo."""
+    zoo.add(
+        ModelSpec(
+            name="idcgan",
+            summary="IDCGAN: a face older or younger through one encoder and one generator",
+            target="ganzoo_idcgan.model:IDCGAN",
+            config="ganzoo_idcgan.config:IDCGANConfig",
+            paper="Bidirectional Face Aging Synthesis Based on Improved Deep Convolutional "
+            "Generative Adversarial Networks, doi 10.3390/info10020069",
+            license="Apache-2.0",
+            can=("translate", "edit_age"),
+            uses=("age",),
+        )
+    )
