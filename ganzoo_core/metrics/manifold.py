@@ -43,15 +43,15 @@ def manifold(real: Tensor, fake: Tensor, k: int = K) -> dict[str, float]:
     A manifold is the union of balls around its points, each out to the k-th nearest of its own.
     """
     reach, span = radii(real, k), radii(fake, k)
-    inside = torch.zeros(len(fake))  # balls of real points that a sample lies in
-    recalled, covered = torch.zeros(len(real)), torch.zeros(len(real))
+    inside = torch.zeros(len(fake)).double()  # balls of real points that a sample lies in
+    recalled, covered = torch.zeros(2, len(real)).double()
     for rows, distance in distances(real, fake):
         within = distance < reach[rows, None]
         inside += within.sum(0)
-        recalled[rows] = (distance < span[None]).any(1).float()
-        covered[rows] = (distance.min(1).values < reach[rows]).float()
+        recalled[rows] = (distance < span[None]).any(1).double()
+        covered[rows] = (distance.min(1).values < reach[rows]).double()
     return {
-        "precision": float((inside > 0).float().mean()), "recall": float(recalled.mean()),
+        "precision": float((inside > 0).double().mean()), "recall": float(recalled.mean()),
         "density": float(inside.mean() / k), "coverage": float(covered.mean()),
     }  # fmt: skip
 
