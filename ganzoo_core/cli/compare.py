@@ -47,7 +47,7 @@ def show(found: Comparison) -> None:
             text += "" if error is None else f" +- {error:.1g}"
             cells.append(f"{text} *" if line.best == i else text)
         rows.append((line.metric, line.figure.replace("_", " "), line.better, *cells))
-    output.table(("metric", "figure", "better", *found.names), rows)
+    output.table(("metric", "figure", "better"), rows, given=found.names)
     for metric, fields in found.differs.items():
         for field, values in fields.items():
             said = ", ".join(str(value)[:40] for value in values)

@@ -35,31 +35,37 @@ def note(text: object) -> None:
     print(clean(text), file=sys.stderr, flush=True)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], given: Sequence[str] = ()
+) -> None:
     """Print aligned columns: a rich table on a terminal, plain lines elsewhere.
 
     Nothing in a cell is read as markup, and a plain line is never wrapped.
+
+    Args:
+        given: further columns, whose names are the user's and stay as they are.
     """
     cells = [[clean(cell) for cell in row] for row in rows]
+    head = [*map(str.upper, columns), *map(clean, given)]
     if fancy():
-        rich_table(columns, cells)
+        rich_table(head, cells)
         return
-    lines = [[name.upper() for name in columns], *cells]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    lines = [head, *cells]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     for line in lines:
         out("  ".join(map(str.ljust, line, widths)).rstrip())
 
 
-def rich_table(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
+def rich_table(head: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
     """Print a table that folds long cells to the width of the terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
+    for name in head:
         # Words people copy stay whole; sentences fold.
-        grid.add_column(name.upper(), no_wrap=name in {"kind", "name"}, overflow="fold")
+        grid.add_column(Text(name), no_wrap=name in {"KIND", "NAME"}, overflow="fold")
     for row in cells:
         style = "red" if any(cell.startswith(("broken", "FAIL", "problem")) for cell in row) else ""
         style = "dim" if any(cell.startswith("not installed") for cell in row) else style

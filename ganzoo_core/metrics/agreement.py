@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.data import Images
-from ganzoo_core.metrics.case import Case
+from ganzoo_core.metrics.case import Case, Side
 from ganzoo_core.metrics.classifier import recalls
 from ganzoo_core.metrics.figures import Figure, Unfit
-from ganzoo_core.metrics.networks import Network, look
+from ganzoo_core.metrics.networks import Network
 from ganzoo_core.metrics.sides import first
 
 SPLITS = 10
@@ -24,13 +24,9 @@ SPLITS = 10
 def gan_test(case: Case) -> dict[str, Figure]:
     """Return the judge's accuracy on real held-out images, and on samples against asked labels."""
     case.labelled("gan-test")
-    real = accuracy(case, case.judge, case.test)
-    fake = accuracy(case, case.judge, case.fake)
-    ratio = Figure(
-        value=fake.value / real.value if real.value else 0.0, better="higher",
-        parts={name: fake.parts[name] / r if r else 0.0 for name, r in real.parts.items()},
-    )  # fmt: skip
-    return {"judge_on_real": real, "judge_on_samples": fake, "gan_test_ratio": ratio}
+    real = accuracy(case, case.judge, "test")
+    fake = accuracy(case, case.judge, "fake")
+    return {"judge_on_real": real, "judge_on_samples": fake, "gan_test_ratio": over(fake, real)}
 
 
 def gan_train(case: Case) -> dict[str, Figure]:
@@ -42,15 +38,29 @@ def gan_train(case: Case) -> dict[str, Figure]:
     as_many = first(case.train, count, case.seed, "as many")
     on_samples = case.train_on(samples, "training a classifier on samples", cached=False)
     on_real = case.train_on(as_many, "training a classifier on as many real images")
-    learnt = accuracy(case, on_samples, case.test)
-    anchor = accuracy(case, on_real, case.test)
-    ratio = Figure(value=learnt.value / anchor.value if anchor.value else 0.0, better="higher")
+    learnt = accuracy(case, on_samples, "test")
+    anchor = accuracy(case, on_real, "test")
+    ratio = over(learnt, anchor)
     return {"gan_train": learnt, "real_trained": anchor, "gan_train_ratio": ratio}
+
+
+def over(figure: Figure, anchor: Figure) -> Figure:
+    """Return a figure over its anchor, which is the same for all models that are compared: so the
+    error is the figure's own."""
+
+    def share(a: float, b: float) -> float:
+        return a / b if b else 0.0
+
+    return Figure(
+        value=share(figure.value, anchor.value), error=share(figure.error or 0.0, anchor.value),
+        better="higher",
+        parts={k: share(v, anchor.parts.get(k, 0.0)) for k, v in figure.parts.items()},
+    )  # fmt: skip
 
 
 def class_shares(case: Case) -> dict[str, Figure]:
     """Return how the judge finds the classes spread over the samples: a collapse shows here."""
-    found = predicted(case, case.judge, case.fake)
+    found = predicted(case, case.judge, "fake")
     share = torch.bincount(found, minlength=len(case.info.classes)) / len(found)
     present = [i for i, count in enumerate(case.train.info.counts) if count]
     parts = {case.info.classes[i]: float(share[i]) for i in present}
@@ -88,22 +98,19 @@ def score(logits: Tensor) -> Tensor:
     return (log_p.exp() * (log_p - log_mean)).sum(1).mean().exp()
 
 
-def predicted(case: Case, network: Network, images: Images) -> Tensor:
-    """Return the class [N] that a classifier gives each image."""
-    case.bar.start("asking the judge")
-    try:
-        logits = look(network, images, case.bar.advance).logits
-    finally:
-        case.bar.stop()
+def predicted(case: Case, network: Network, side: Side) -> Tensor:
+    """Return the class [N] that a classifier gives each image of a side."""
+    logits = case.seen(side, network).logits
     if logits is None:
         raise Unfit(f"{network.name} tells no classes")
     return logits.argmax(1)
 
 
-def accuracy(case: Case, network: Network, images: Images) -> Figure:
+def accuracy(case: Case, network: Network, side: Side) -> Figure:
     """Return the accuracy of a classifier on labelled images, in all and by class."""
+    images: Images = getattr(case, side)
     assert images.label is not None
-    found = predicted(case, network, images)
+    found = predicted(case, network, side)
     right = float((found == images.label).double().mean())
     each = recalls(found, images.label, len(images.info.classes))
     names = enumerate(images.info.classes)

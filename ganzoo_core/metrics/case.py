@@ -20,7 +20,7 @@ from ganzoo_core.metrics import classifier
 from ganzoo_core.metrics.figures import Unfit
 from ganzoo_core.metrics.networks import Network, Seen, independent, look
 
-Side = Literal["train", "real", "fake"]
+Side = Literal["train", "test", "real", "fake"]
 
 
 class Bar(Protocol):
@@ -138,9 +138,12 @@ class Case:
     def seen(self, side: Side, network: Network | None = None) -> Seen:
         """Return a side as the feature network sees it, or as another one does.
 
-        What it sees in real images is kept on disk under the network's and the images' sha256.
+        What it sees in real images is kept on disk under the network's and the images' sha256; a
+        network without one is asked anew.
         """
         network = network or self.network
+        if not network.sha256:
+            return self.find(getattr(self, side), network, keep=False)
         memo: dict[tuple[str, str], Seen] = self.__dict__.setdefault("_seen", {})
         key = (side, network.sha256)
         if key not in memo:
@@ -158,7 +161,8 @@ class Case:
                 return Seen(found["features"], found.get("logits"))
             except (WeightsError, KeyError):
                 pass
-        self.bar.start(f"looking at {len(images):,} {'real images' if keep else 'samples'}")
+        what = "samples" if images is self.fake else "real images"
+        self.bar.start(f"looking at {len(images):,} {what}")
         try:
             seen = look(network, images, self.bar.advance)
         finally:

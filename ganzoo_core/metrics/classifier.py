@@ -80,6 +80,7 @@ def trained(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, RECIPE["rate"], total_steps=steps, pct_start=0.2
     )
+    progress(0, steps * batch)
     for step in range(steps):
         rows = stream(step * batch, batch)
         pixels = to_float(images.gather(rows).to(device))
@@ -88,7 +89,7 @@ def trained(
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
-        progress(step + 1, steps)
+        progress((step + 1) * batch, steps * batch)
     return net.eval().requires_grad_(False)
 
 

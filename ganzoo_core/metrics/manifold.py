@@ -115,8 +115,10 @@ def memorisation(case: Case) -> dict[str, Figure]:
     found = nearest(fake, train)
     bound = torch.quantile(apart, QUANTILE)
     ratio = float(found.median() / apart.median().clamp(min=1e-9))
+    share = float((found <= bound).double().mean())
+    error = (share * (1 - share) / len(found)) ** 0.5
     return {
-        "copies": Figure(value=float((found <= bound).float().mean()), better="lower"),
+        "copies": Figure(value=share, error=error, better="lower"),
         "nearest_ratio": Figure(value=ratio),
     }
 

@@ -74,6 +74,7 @@ def look(network: Network, images: Images, progress: Callable[[int, int], None])
     n = len(images)
     features = torch.empty(n, network.dim)
     logits: Tensor | None = None
+    progress(0, n)
     for start in range(0, n, CHUNK):
         rows = torch.arange(start, min(start + CHUNK, n))
         found, scores = network(to_float(images.gather(rows)))

@@ -99,6 +99,7 @@ def spooled(
     """
     known: DataInfo = model.info
     shape, done = (n, known.size, known.size, known.channels), 0
+    progress(0, n)
     try:
         with tempfile.TemporaryFile(prefix="ganzoo-") as file:
             for images in chunks(model, n, None if labels is None else labels.tolist(), seed):

@@ -46,7 +46,7 @@ class Progress:
         if self.quiet:
             return
         now = time.monotonic()
-        self.first = done - 1 if self.first is None else self.first
+        self.first = max(done - 1, 0) if self.first is None else self.first
         speed = self.unit * (done - self.first) / max(now - self.begun, 1e-9)
         text = f"{speed:,.0f} {self.of}/s  {self.note}".rstrip()
         if self.bar:
