@@ -137,8 +137,9 @@ def test_the_verb_ages_a_picture_and_a_folder(ganzoo, photo, tmp_path):
     (tmp_path / "people").mkdir()
     photo.rename(tmp_path / "people" / "a.png")
     (tmp_path / "people" / "bad.jpg").write_bytes(b"x")
-    done = ganzoo("age", "runs/a", "people", "--from", 30, "--out", "strips", "-q", cwd=tmp_path)
+    done = ganzoo("age", "runs/a", "people", "--from", 30, "--out", "strips", cwd=tmp_path)
     assert done.code == 0 and "bad.jpg" in done.err
+    assert "ageing faces 3/3" in done.err  # one face, three steps of the search
     assert sorted(p.name for p in (tmp_path / "strips").iterdir()) == ["0000-a.png", "strips.jsonl"]
 
 
