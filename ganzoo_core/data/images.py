@@ -120,7 +120,8 @@ def assemble(dataset: Dataset, table: Table, pixels: Pixels, groups: tuple[int, 
     labels, identities = known["label"], known["identity"]
     info = DataInfo(
         name=dataset.config.name, license=dataset.license, version=dataset.version,
-        images=len(keep), groups=groups, crop=geometry(dataset),
+        split=str(getattr(dataset.config, "split", "")), images=len(keep), groups=groups,
+        crop=geometry(dataset),
         size=pixels.array.shape[1], channels=pixels.array.shape[3], classes=classes,
         counts=() if labels is None else counted(labels, len(classes)),
         mean_ages=mean_ages(ages, labels, len(classes)),

@@ -21,6 +21,7 @@ from ganzoo_core.interfaces.roles import (
     EstimatesAge,
     HasAgeLogits,
     HasFeatures,
+    HasReach,
     Judge,
     Judges,
     Samples,
@@ -31,7 +32,7 @@ from ganzoo_core.interfaces.turn import Noise, SeededNoise, Turn, seed_at
 __all__ = [
     "CAPABILITIES", "GAN", "NORMS", "ROLES", "Batch", "Critic", "DataInfo", "Dataset",
     "Discriminator", "Draw", "EditsAge", "Embeds", "EstimatesAge", "Generator", "HasAgeLogits",
-    "HasFeatures", "Imported", "Judge", "Judges", "Loss", "Model", "Noise", "Player", "Regularizer",
-    "Samples", "SeededNoise", "Stage", "Step", "Table", "Translates", "Turn", "UnreadableImage",
-    "printable", "seed_at",
+    "HasFeatures", "HasReach", "Imported", "Judge", "Judges", "Loss", "Model", "Noise", "Player",
+    "Regularizer", "Samples", "SeededNoise", "Stage", "Step", "Table", "Translates", "Turn",
+    "UnreadableImage", "printable", "seed_at",
 ]  # fmt: skip

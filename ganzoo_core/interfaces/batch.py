@@ -36,6 +36,8 @@ class DataInfo:
     name: str = ""
     version: str = ""
     """Of drawn data: which renderer drew them."""
+    split: str = ""
+    """The split whose images these are, of data that know any."""
     license: str = ""
     fingerprint: str = ""
     """sha256 over pixels and labels."""

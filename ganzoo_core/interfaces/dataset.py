@@ -83,6 +83,17 @@ class Dataset(ABC):
         """Return many images in one call, where that is faster (drawn data); else None."""
         return None
 
+    def at_ages(
+        self, indices: Sequence[int], ages: Sequence[float]
+    ) -> list[Image.Image | NDArray[np.uint8]] | None:
+        """Return images again with nothing changed but the age of the person, where that can be
+        known (drawn data): the paired truth that ageing is held against; else None.
+
+        Args:
+            indices: [n], images of this set. ages: [n], years; both empty to ask whether it can.
+        """
+        return None
+
     def describe(self, index: int) -> str:
         """Return the name by which a person finds an image, such as its file's."""
         return str(index)

@@ -87,6 +87,15 @@ class EditsAge(Protocol):
         """
 
 
+@runtime_checkable
+class HasReach(Protocol):
+    """What a model with `edit_age` offers besides if it cannot go from every group to every other,
+    such as one that only makes people older."""
+
+    def reaches(self, source: Tensor, target: Tensor) -> Tensor:
+        """Return which moves between groups it makes, bool of the shape of both labels together."""
+
+
 CAPABILITIES: dict[str, type] = {
     "sample": Samples,
     "translate": Translates,

@@ -44,6 +44,9 @@ class Figure:
     better: Better = ""
     parts: Mapping[str, float] = field(default_factory=dict)
     """The same by class, where a metric gives it."""
+    interval: tuple[float, float] | None = None
+    """95 %, where a metric gives it."""
+    part_intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

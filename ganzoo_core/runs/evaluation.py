@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,23 +15,28 @@ from ganzoo_core.data import Images
 from ganzoo_core.engine.setup import resolve_device
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.files import write_json
-from ganzoo_core.interfaces import Model, Samples
+from ganzoo_core.interfaces import DataInfo, EditsAge, Model, Samples
 from ganzoo_core.metrics.case import Case
 from ganzoo_core.metrics.figures import Figure, Unfit
 from ganzoo_core.metrics.sides import apportioned, divided, first, spooled
 from ganzoo_core.report import Progress
+from ganzoo_core.runs import protocol
+from ganzoo_core.runs.ageing import require_editor
 from ganzoo_core.runs.comparison import FORMAT, NAME
 from ganzoo_core.runs.data import open_images
 from ganzoo_core.runs.folder import RunFolder
 from ganzoo_core.runs.loading import load
 from ganzoo_core.runs.networks import feature_network, parents
 from ganzoo_core.runs.page import page
+from ganzoo_core.runs.protocol import Ageing, Towards, Wish
+from ganzoo_core.runs.unseen import FACES
 from ganzoo_core.weights import Bundle, find_bundle
 from ganzoo_core.zoo import MetricSpec, resolve, zoo
 
 PROTOCOL = 1
 """Counts up when the same images would give other figures."""
 DEFAULT_N = 5000
+AGEING = "ageing"
 Reference = Literal["test", "train"]
 
 
@@ -42,6 +47,8 @@ class Evaluation:
     model: str
     results: dict[str, dict[str, Figure]] = field(default_factory=dict)
     """Metric -> figure -> value."""
+    baselines: dict[str, dict[str, dict[str, Figure]]] = field(default_factory=dict)
+    """Metric -> baseline -> figure -> value, of metrics that have any."""
     stamps: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Metric -> all that must be equal for its figures to compare."""
     skipped: dict[str, str] = field(default_factory=dict)
@@ -57,6 +64,7 @@ class Evaluation:
                 "stamp": self.stamps[name],
                 "figures": {k: f.to_json() for k, f in found.items()},
             }
+            | self.beside(name)
             for name, found in self.results.items()
         }
         return {
@@ -64,58 +72,136 @@ class Evaluation:
             "notes": self.notes,
         }  # fmt: skip
 
+    def beside(self, metric: str) -> dict[str, Any]:
+        """Return the baselines of a metric as plain JSON values, where it has any."""
+        if metric not in self.baselines:
+            return {}
+        return {
+            "baselines": {
+                who: {k: f.to_json() for k, f in figures.items()}
+                for who, figures in self.baselines[metric].items()
+            }
+        }
+
 
 def evaluate(
     path: str | Path, *, data: str | None = None, options: dict[str, Any] | None = None,
-    metrics: Sequence[str] = (), n: int = DEFAULT_N, seed: int = 0, features: str = "",
+    metrics: Sequence[str] = (), n: int | None = None, seed: int = 0, features: str = "",
     reference: Reference = "test", device: str = "auto", out: str | Path | None = None,
-    quiet: bool = False,
+    quiet: bool = False, judges: Mapping[str, str] | None = None, towards: Towards = "all",
 ) -> Evaluation:  # fmt: skip
-    """Measure the samples of a run or bundle against real images.
+    """Measure a run or bundle: its samples against real images, and how it ages faces.
 
     Args:
         data: ``NAME[:PATH]``; default: the data that the run was trained on.
         options: a patch of its `[data]` branch.
-        metrics: names of the zoo; all that these data allow where none is named.
-        n: samples, and real images at most.
+        metrics: names of the zoo; all that the model and the data allow where none is named.
+        n: samples, and real images at most (5,000); of the ageing protocol, faces (500).
         features: the feature network: empty for the judge's, a file of Inception weights, or the
             folder of a model that embeds.
         reference: the real images that samples are compared with.
         out: a folder for evaluation.json; default: a run's own `report/`, and nowhere for a bundle.
+        judges: of the ageing protocol, folders or names by role; default: the shipped ones that are
+            held out.
+        towards: of the ageing protocol, the targets seen from each face.
 
     Raises:
         GanzooError: whatever the user can mend, in one line.
     """
-    names = metrics or zoo().names("metric")
-    specs = [zoo().metric(name) for name in names]
     bundle, progress = find_bundle(path), Progress(quiet)
     model = load(path, device=device)
-    if not isinstance(model, Samples):
-        raise UsageError(f"{path}: {bundle.model} does not make images out of noise")
-    sides = real_images(Path(path), bundle, data, options or {}, progress)
-    train, test = sides if len(sides) == 2 else divided(sides[0])
-    folder = place(Path(path), out)
-    found = Evaluation(f"{bundle.model} ({path})")
+    samples, ageing = chosen(metrics, model, f"{path}: {bundle.model}")
+    folder, found = place(Path(path), out), Evaluation(f"{bundle.model} ({path})")
+    there = resolve_device(device)
+    if ageing:
+        wish = Wish(n or FACES, seed, features, judges or {}, towards, there, folder)
+        tree = faces_tree(Path(path), data, options or {}, bundle.info)
+        taken = protocol.measure_model(bundle, model, tree, wish, progress)
+        record(taken, found, bundle.model)
+    if samples:
+        train, test = parted(Path(path), bundle, data, options or {}, found=found, bar=progress)
+        n = n or DEFAULT_N
+        real = first(train if reference == "train" else test, n, 0, "reference")
+        case = Case(
+            train, test, real, drawn(model, real, n, seed, progress), feature_network(features),
+            conditional=conditional(model), seed=seed, device=there, bar=progress,
+            parents=parents(bundle), folder=folder,
+        )  # fmt: skip
+        for spec in samples:
+            measure(spec, case, found, required=bool(metrics))
+            if spec.name in found.results:
+                found.stamps[spec.name] = stamp(spec, case, reference)
+        found.notes += case.notes
+    return written(found, folder, None if out is not None else Path(path))
+
+
+def chosen(
+    metrics: Sequence[str], model: Model, who: str
+) -> tuple[list[MetricSpec], list[MetricSpec]]:
+    """Return the metrics of samples, and those of faces that a model ages.
+
+    Raises:
+        UsageError: the model cannot do what a metric looks at.
+    """
+    specs = [zoo().metric(name) for name in metrics or zoo().names("metric")]
+    ageing = [spec for spec in specs if "editor" in spec.needs]
+    samples = [spec for spec in specs if spec not in ageing]
+    draws, edits = isinstance(model, Samples), isinstance(model, EditsAge)
+    if ageing and metrics and not edits:
+        require_editor(model, who)
+    if samples and not draws and (metrics or not edits):
+        raise UsageError(f"{who} does not make images out of noise")
+    return samples if draws else [], ageing if edits else []
+
+
+def parted(
+    path: Path, bundle: Bundle, data: str | None, options: dict[str, Any], *, found: Evaluation,
+    bar: Progress,
+) -> tuple[Images, Images]:  # fmt: skip
+    """Return the real images to learn from and those held out; note what they are to the model."""
+    sides = real_images(path, bundle, data, options, bar)
     if sides[0].info.fingerprint != bundle.info.fingerprint:
         found.notes.append("the real images are not those the model was trained on")
     elif len(sides) == 1:
         found.notes.append("the data have no test split: the model was trained on the held-out too")
-    real = first(train if reference == "train" else test, n, 0, "reference")
-    case = Case(
-        train, test, real, drawn(model, real, n, seed, progress), feature_network(features),
-        conditional=conditional(model), seed=seed, device=resolve_device(device), bar=progress,
-        parents=parents(bundle), folder=folder,
-    )  # fmt: skip
-    for spec in specs:
-        measure(spec, case, found, required=bool(metrics))
-    found.notes += case.notes
-    for name in found.results:
-        found.stamps[name] = stamp(zoo().metric(name), case, reference)
+    return (sides[0], sides[1]) if len(sides) == 2 else divided(sides[0])
+
+
+def record(taken: Ageing, found: Evaluation, model: str = "") -> None:
+    """Put the figures of the ageing protocol into an evaluation."""
+    found.results[AGEING] = taken.figures.pop(model, {})
+    found.baselines[AGEING] = taken.figures
+    found.stamps[AGEING] = taken.stamp
+    found.notes += taken.notes
+
+
+def baselines(
+    data: str, *, options: dict[str, Any] | None = None, groups: tuple[int, ...],
+    n: int | None = None, seed: int = 0, features: str = "", device: str = "auto",
+    out: str | Path | None = None, quiet: bool = False, judges: Mapping[str, str] | None = None,
+    towards: Towards = "all",
+) -> Evaluation:  # fmt: skip
+    """Run the ageing protocol on the baselines alone; see `evaluate`.
+
+    Args:
+        groups: inclusive upper edges of the age groups, in years.
+    """
+    folder = place(Path(), out) if out is not None else None
+    wish = Wish(n or FACES, seed, features, judges or {}, towards, resolve_device(device), folder)
+    name, _, where = data.partition(":")
+    tree = merge({"name": name, "path": where}, options or {})
+    found = Evaluation(f"baselines on {name}")
+    record(protocol.measure(protocol.faces_of(tree), groups, wish, Progress(quiet)), found)
+    return written(found, folder, None)
+
+
+def written(found: Evaluation, folder: Path | None, run: Path | None) -> Evaluation:
+    """Write an evaluation into a folder, and the page of a run anew."""
     if folder is not None:
         found.path = folder / NAME
         write_json(found.path, found.to_json())
-        if out is None:
-            page(RunFolder(Path(path)))
+        if run is not None:
+            page(RunFolder(run))
     return found
 
 
@@ -179,7 +265,17 @@ def real_images(
     Raises:
         UsageError: no data named for a bundle. DataError: the data lack what the model needs.
     """
-    known, tree = bundle.info, {}
+    known, tree = bundle.info, named_data(path, data)
+    if not tree.get("name"):
+        raise UsageError(f"{path} does not say where its data lie: give --data NAME[:PATH]")
+    cls = data_config_class(tree["name"])
+    config = parse(cls, shaped(tree, options, known), "data")
+    return [open_images(None, side, known.groups, progress) for side in splits(config)]
+
+
+def named_data(path: Path, data: str | None) -> dict[str, Any]:
+    """Return the `[data]` branch of a run, with what ``NAME[:PATH]`` says laid over it."""
+    tree: dict[str, Any] = {}
     if RunFolder(path).config.exists():
         tree = RunFolder(path).read_config().get("data", {})
     if data is not None:
@@ -187,8 +283,28 @@ def real_images(
         tree = (
             {"name": name, "path": where} if name != tree.get("name") else {**tree, "path": where}
         )
-    if not tree.get("name"):
-        raise UsageError(f"{path} does not say where its data lie: give --data NAME[:PATH]")
+    return tree
+
+
+def faces_tree(
+    path: Path, data: str | None, options: dict[str, Any], known: DataInfo
+) -> dict[str, Any]:
+    """Return the `[data]` branch that faces to age are taken from, at the model's size.
+
+    How many pictures a run drew to learn from says nothing of how many there are to measure by:
+    drawn data go back to their own count, unless options name one.
+    """
+    tree = named_data(path, data)
+    tree.pop("count", None)
+    return shaped(tree, options, known)
+
+
+def shaped(tree: dict[str, Any], options: dict[str, Any], known: DataInfo) -> dict[str, Any]:
+    """Return a `[data]` branch with options laid over it, at a model's size.
+
+    Raises:
+        UsageError: the options ask for another size.
+    """
     shape = {"size": known.size, "channels": known.channels}
     for name, value in shape.items():
         if options.get(name, value) != value:
@@ -196,9 +312,7 @@ def real_images(
                 f"the model draws images of data.{name}={value}, not of {options[name]}: leave "
                 "it out, real images are prepared as the model's"
             )
-    cls = data_config_class(tree["name"])
-    config = parse(cls, merge(merge(tree, options), shape), "data")
-    return [open_images(None, side, known.groups, progress) for side in splits(config)]
+    return merge(merge(tree, options), shape)
 
 
 def splits(config: DataConfig) -> Iterator[DataConfig]:

@@ -32,11 +32,16 @@ class FoundJudge:
         return self.bundle.sha256
 
     @property
+    def split(self) -> str:
+        """Of its data: whose pictures it learned from; empty where nobody wrote that down."""
+        return self.bundle.info.split or (zoo().judge(self.name).split if self.name else "")
+
+    @property
     def origin(self) -> dict[str, str]:
         """Where it comes from, as the resolved options record it."""
         return {
             "model": self.bundle.model, "sha256": self.sha256, "data": self.bundle.info.name,
-            "name": self.name, "path": str(self.bundle.path.resolve()),
+            "split": self.split, "name": self.name, "path": str(self.bundle.path.resolve()),
         }  # fmt: skip
 
     def build(self) -> Model:

@@ -72,4 +72,10 @@ METRICS = (
         target=f"{HERE}.agreement:class_shares",
         needs=("judge",),
     ),
+    MetricSpec(
+        name="ageing",
+        summary="The ageing protocol: how old, who, how real; for models that age faces",
+        target="ganzoo_core.runs.protocol:measure",
+        needs=("editor",),
+    ),
 )

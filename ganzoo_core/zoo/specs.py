@@ -55,6 +55,8 @@ class JudgeSpec(Spec):
     """What it judges: identity, age, or a role of your own."""
     data: str = ""
     """The data set it was trained on: it is chosen first for runs on those data."""
+    split: str = ""
+    """The split of those data that it learned from: no judge measures its own people."""
     held_out: bool = False
     """Kept for evaluation: no model trains against it unless its name is asked for."""
 
@@ -69,7 +71,8 @@ class MetricSpec(Spec):
     """A measure of samples that `ganzoo evaluate` takes; `target` is a function, see docs."""
 
     needs: tuple[str, ...] = ()
-    """What it is measured by: features (of the feature network), judge (the classifier)."""
+    """What it is measured by: features (of the feature network), judge (the classifier); or
+    `editor`: it is not of samples, but of faces that a model ages."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,11 +55,18 @@ class People(Dataset):
 
     def images(self, indices):
         """Render many portraits at once, each uint8 [S, S, 3]."""
+        return self.at_ages(indices, [float(self.ages[index]) for index in indices])
+
+    def at_ages(self, indices, ages):
+        """Render portraits as if they had been taken at other ages, in years: same person, same
+        circumstances."""
+        if not len(indices):
+            return []
         seed = self.config.seed
         whos = [self.who(index) for index in indices]
         looks = [
-            appearance(identity(seed, person), float(self.ages[index]))
-            for index, (person, _) in zip(indices, whos, strict=True)
+            appearance(identity(seed, person), years)
+            for years, (person, _) in zip(ages, whos, strict=True)
         ]
         photos = [calm(nuisance(seed, *who), self.config.variety) for who in whos]
         return list(render(looks, photos, self.config.size))

@@ -86,15 +86,18 @@ class PFAGAN(Model):
             UsageError: a target on the side to which the model does not go; no age and no judge.
         """
         source = self.source(images, source_age)
-        if len(self.directions) == 1:
-            behind = target_groups < source[:, None]
-            if "rejuvenation" in self.directions:
-                behind = target_groups > source[:, None]
-            if behind.any():
-                face, at = behind.nonzero()[0].tolist()
-                raise UsageError(self.one_way(source[face], target_groups[face, at]))
+        behind = ~self.reaches(source[:, None], target_groups)
+        if behind.any():
+            face, at = behind.nonzero()[0].tolist()
+            raise UsageError(self.one_way(source[face], target_groups[face, at]))
         ages = clipped(self.passage(images, source))
         return ages[target_groups, torch.arange(len(images), device=images.device)[:, None]]
+
+    def reaches(self, source, target):
+        """Return whether the model goes from groups `source` to groups `target`, bool."""
+        if len(self.directions) > 1:
+            return torch.ones_like(source + target, dtype=torch.bool)
+        return target >= source if "ageing" in self.directions else target <= source
 
     def passage(self, image, source):
         """Return the face at every age in one pass, [K, N, C, S, S], unbounded."""
