@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -11,6 +12,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 M = TypeVar("M", bound=nn.Module)
+MERGES: dict[type, Any] = {
+    nn.Conv2d: fuse_conv_bn_eval,
+    nn.ConvTranspose2d: partial(fuse_conv_bn_eval, transpose=True),
+    nn.Linear: fuse_linear_bn_eval,
+}
+"""What merges a BatchNorm into the layer before it."""
 
 
 def folded(model: M) -> M:
@@ -40,4 +47,6 @@ def merging(layer: nn.Module, norm: nn.Module) -> Any:
     """Return what merges two layers into one; None where they stay two."""
     if not isinstance(norm, _BatchNorm) or norm.running_mean is None or layer._forward_pre_hooks:
         return None
-    return {nn.Conv2d: fuse_conv_bn_eval, nn.Linear: fuse_linear_bn_eval}.get(type(layer))
+    if isinstance(layer, nn.ConvTranspose2d) and layer.groups > 1:
+        return None
+    return MERGES.get(type(layer))
