@@ -109,6 +109,7 @@ PUBLIC_MODULES = {
     "data.archive",
     "data.augment",
     "data.faces",
+    "data.levels",
     "data.matlab",
     "data.photos",
     "data.picture",

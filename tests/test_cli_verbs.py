@@ -6,7 +6,7 @@ import re
 import sys
 
 KEYS = ["kind", "name", "state", "summary", "paper", "license", "origin", "error", "install",
-        "can", "uses", "gives"]  # fmt: skip
+        "can", "uses", "gives", "family"]  # fmt: skip
 
 
 LAZY = """
@@ -56,6 +56,17 @@ def test_list_takes_a_kind_and_gives_json(command):
     assert {r["name"]: r["state"] for r in records}["cgan"] == "installed"
     assert command("list", "data").out == command("list", "dataset").out
     assert "cgan" not in command("list", "datasets").out
+
+
+def test_list_models_groups_them_by_family(command):
+    lines = command("list", "models").out.splitlines()
+    at = {line: number for number, line in enumerate(lines)}
+    heads = [number for line, number in at.items() if line.startswith("# ")]
+    place = {line.split()[1]: sum(head < number for head in heads) for line, number in at.items()}
+    assert place["cgan"] == place["pfa-gan"] == 1
+    assert (place["pixelcnn"], place["vae"], place["facenet"]) == (2, 3, 4)
+    families = {r["name"]: r["family"] for r in json.loads(command("list", "model", "--json").out)}
+    assert families["vae"] == "approximate" and families["age-estimator"] == "reader"
 
 
 def test_list_shows_what_is_switched_off_and_what_is_not_installed(command, shell):

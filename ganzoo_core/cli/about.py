@@ -12,6 +12,7 @@ from ganzoo_core.zoo.specs import kind_of
 NEEDS = {
     "features": "features of real images and samples: `--features` names the network",
     "judge": "the judge: a classifier trained on the data's real training images",
+    "likelihood": "the likelihood that the model itself gives real images",
 }
 """What a metric is measured by, in words."""
 

@@ -73,7 +73,8 @@ def model_facts(spec: ModelSpec) -> dict[str, Any]:
     needs = sorted({need for facts in presets.values() for need in facts.pop("needs")})
     values = flat(config.model_construct().model_dump(mode="json"), "model")
     return {
-        **common(spec), "can": list(spec.can), "needs": needs, "uses": list(spec.uses),
+        **common(spec), "family": spec.family, "can": list(spec.can), "needs": needs,
+        "uses": list(spec.uses),
         "options": [f"{at}={'(none)' if v is None else json.dumps(v)}" for at, v in values],
         "presets": presets,
     }  # fmt: skip

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from ganzoo_core.cli.output import note, out_json, table
+from ganzoo_core.cli.output import note, out, out_json, table
 from ganzoo_core.errors import UsageError, suggest
-from ganzoo_core.zoo import KINDS, Row, catalogue, zoo
+from ganzoo_core.zoo import FAMILIES, KINDS, Row, catalogue, zoo
 from ganzoo_core.zoo.registry import registries
 
 WORDS = {
@@ -35,11 +36,22 @@ def list_(kind: str | None, as_json: bool) -> None:
     if as_json:
         out_json(records)
         return
-    table(("kind", "name", "summary"), [(r["kind"], r["name"], describe(r)) for r in records])
+    for title, group in by_family(records) if wanted == "model" else [("", records)]:
+        if title:
+            out(title)
+        table(("kind", "name", "summary"), [(r["kind"], r["name"], describe(r)) for r in group])
     for problem in (problem for registry in registries() for problem in registry.problems):
         note(f"warning: {problem}")
     if any(r["state"] == "broken" for r in records):
         note("`ganzoo plugins --debug` shows where a plugin breaks")
+
+
+def by_family(records: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield each family of models that has any, in words, and its records; the rest at the end."""
+    for family, words in [*FAMILIES.items(), ("", "other")]:
+        mine = [r for r in records if (r["family"] if r["family"] in FAMILIES else "") == family]
+        if mine:
+            yield f"# {words}", mine
 
 
 def entries() -> list[dict[str, Any]]:
@@ -57,7 +69,7 @@ def entries() -> list[dict[str, Any]]:
             "kind": entry.kind, "name": entry.name, "state": "off" if plugin else "missing",
             "summary": entry.summary, "paper": entry.paper, "license": entry.license,
             "origin": plugin.origin if plugin else entry.distribution, "error": "",
-            "install": entry.install, "can": [], "uses": [], "gives": [],
+            "install": entry.install, "can": [], "uses": [], "gives": [], "family": entry.family,
         })  # fmt: skip
     order = [*KINDS, "plugin"]
     return sorted([*rows, *missing], key=lambda r: order.index(r["kind"]))
@@ -72,6 +84,7 @@ def record(row: Row) -> dict[str, Any]:
         "license": spec.license if spec else "", "origin": row.origin, "error": row.error,
         "install": "", "can": list(getattr(spec, "can", ())),
         "uses": list(getattr(spec, "uses", ())), "gives": list(getattr(spec, "gives", ())),
+        "family": str(getattr(spec, "family", "")),
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from ganzoo_core.interfaces.batch import Batch, DataInfo, Draw
 from ganzoo_core.interfaces.dataset import Dataset, Table, UnreadableImage, printable
 from ganzoo_core.interfaces.gan import GAN
 from ganzoo_core.interfaces.imported import Imported
+from ganzoo_core.interfaces.likelihood import log_likelihood
 from ganzoo_core.interfaces.model import Model, Player, Stage, Step
 from ganzoo_core.interfaces.networks import (
     NORMS,
@@ -21,6 +22,7 @@ from ganzoo_core.interfaces.roles import (
     EstimatesAge,
     HasAgeLogits,
     HasFeatures,
+    HasLikelihood,
     HasReach,
     Judge,
     Judges,
@@ -32,7 +34,7 @@ from ganzoo_core.interfaces.turn import Noise, SeededNoise, Turn, seed_at
 __all__ = [
     "CAPABILITIES", "GAN", "NORMS", "ROLES", "Batch", "Critic", "DataInfo", "Dataset",
     "Discriminator", "Draw", "EditsAge", "Embeds", "EstimatesAge", "Generator", "HasAgeLogits",
-    "HasFeatures", "HasReach", "Imported", "Judge", "Judges", "Loss", "Model", "Noise", "Player",
-    "Regularizer", "Samples", "SeededNoise", "Stage", "Step", "Table", "Translates", "Turn",
-    "UnreadableImage", "printable", "seed_at",
+    "HasFeatures", "HasLikelihood", "HasReach", "Imported", "Judge", "Judges", "Loss", "Model",
+    "Noise", "Player", "Regularizer", "Samples", "SeededNoise", "Stage", "Step", "Table",
+    "Translates", "Turn", "UnreadableImage", "log_likelihood", "printable", "seed_at",
 ]  # fmt: skip

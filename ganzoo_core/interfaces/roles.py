@@ -22,6 +22,28 @@ class Samples(Protocol):
 
 
 @runtime_checkable
+class HasLikelihood(Protocol):
+    """Capability `likelihood`: says how probable an image is."""
+
+    levels: int
+    """Values that a channel of a pixel may have (`data.levels`): likelihoods compare only where it
+    is the same."""
+    exact: bool
+    """Whether it is the likelihood, or a lower bound of it."""
+
+    def log_likelihood(self, image: Tensor, label: Tensor | None, noise: Noise) -> Tensor:
+        """Return log p(x), or log p(x | label) of conditional models, of quantised images.
+
+        Args:
+            image: [N, C, H, W] in [-1, 1]; quantised by the model itself.
+            noise: for models that estimate.
+
+        Returns:
+            [N] nats, at most 0.
+        """
+
+
+@runtime_checkable
 class Translates(Protocol):
     """Capability `translate`: turns an image into an image of another class."""
 
@@ -98,6 +120,7 @@ class HasReach(Protocol):
 
 CAPABILITIES: dict[str, type] = {
     "sample": Samples,
+    "likelihood": HasLikelihood,
     "translate": Translates,
     "embed": Embeds,
     "estimate_age": EstimatesAge,

@@ -15,7 +15,7 @@ import torch
 from ganzoo_core.data import Images, cache_folder
 from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.files import load_tensors, save_tensors
-from ganzoo_core.interfaces import DataInfo
+from ganzoo_core.interfaces import DataInfo, Model
 from ganzoo_core.metrics import classifier
 from ganzoo_core.metrics.figures import Unfit
 from ganzoo_core.metrics.networks import Network, Seen, independent, look
@@ -60,7 +60,8 @@ class Case:
     real: Images
     """Real images that samples are compared with: n of the held-out ones, unless told otherwise."""
     fake: Images
-    """Samples, uint8, labelled in the proportions of `real` where the model takes labels."""
+    """Samples, uint8, labelled in the proportions of `real` where the model takes labels; none
+    where no metric looks at them."""
     make_network: Callable[[Case], Network]
     """Builds the feature network when the first metric asks for it."""
     conditional: bool = False
@@ -74,6 +75,8 @@ class Case:
     """Folder of trained judges and real features; ganzoo's own where none is given."""
     folder: Path | None = None
     """Where a metric may leave pictures; None for nowhere."""
+    model: Model | None = None
+    """What is measured, for metrics that ask it and no samples."""
     notes: list[str] = field(default_factory=list)
     """What a reader of the figures should know; shown below them."""
 

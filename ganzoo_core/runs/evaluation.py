@@ -15,9 +15,10 @@ from ganzoo_core.data import Images
 from ganzoo_core.engine.setup import resolve_device
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.files import write_json
-from ganzoo_core.interfaces import DataInfo, EditsAge, Model, Samples
+from ganzoo_core.interfaces import DataInfo, EditsAge, HasLikelihood, Model, Samples
 from ganzoo_core.metrics.case import Case
 from ganzoo_core.metrics.figures import Figure, Unfit
+from ganzoo_core.metrics.likelihood import asked_of
 from ganzoo_core.metrics.sides import apportioned, divided, first, spooled
 from ganzoo_core.report import Progress
 from ganzoo_core.runs import protocol
@@ -122,10 +123,11 @@ def evaluate(
         train, test = parted(Path(path), bundle, data, options or {}, found=found, bar=progress)
         n = n or DEFAULT_N
         real = first(train if reference == "train" else test, n, 0, "reference")
+        fakes = n if any("likelihood" not in spec.needs for spec in samples) else 0
         case = Case(
-            train, test, real, drawn(model, real, n, seed, progress), feature_network(features),
+            train, test, real, drawn(model, real, fakes, seed, progress), feature_network(features),
             conditional=conditional(model), seed=seed, device=there, bar=progress,
-            parents=parents(bundle), folder=folder,
+            parents=parents(bundle), folder=folder, model=model,
         )  # fmt: skip
         for spec in samples:
             measure(spec, case, found, required=bool(metrics))
@@ -138,20 +140,26 @@ def evaluate(
 def chosen(
     metrics: Sequence[str], model: Model, who: str
 ) -> tuple[list[MetricSpec], list[MetricSpec]]:
-    """Return the metrics of samples, and those of faces that a model ages.
+    """Return the metrics of images, and those of faces that a model ages.
 
     Raises:
-        UsageError: the model cannot do what a metric looks at.
+        UsageError, Unfit: the model cannot do what a metric looks at.
     """
     specs = [zoo().metric(name) for name in metrics or zoo().names("metric")]
+    asking = [spec for spec in specs if "likelihood" in spec.needs]
+    if asking and metrics:
+        asked_of(model)
+    if not isinstance(model, HasLikelihood):
+        specs = [spec for spec in specs if spec not in asking]
     ageing = [spec for spec in specs if "editor" in spec.needs]
     samples = [spec for spec in specs if spec not in ageing]
     draws, edits = isinstance(model, Samples), isinstance(model, EditsAge)
     if ageing and metrics and not edits:
         require_editor(model, who)
-    if samples and not draws and (metrics or not edits):
+    if not draws and set(samples) - set(asking) and (metrics or not edits):
         raise UsageError(f"{who} does not make images out of noise")
-    return samples if draws else [], ageing if edits else []
+    images = samples if draws else [spec for spec in samples if spec in asking]
+    return images, ageing if edits else []
 
 
 def parted(
@@ -228,6 +236,8 @@ def conditional(model: Model) -> bool:
 
 def drawn(model: Model, real: Images, n: int, seed: int, progress: Progress) -> Images:
     """Draw n samples, with labels in the proportions of the real images."""
+    if not n:
+        return first(real, 0, 0, "none")
     labels = None
     if conditional(model) and real.info.classes == model.info.classes:
         known = [c if i in model.info.present else 0 for i, c in enumerate(real.info.counts)]
@@ -331,12 +341,17 @@ def splits(config: DataConfig) -> Iterator[DataConfig]:
 
 def stamp(spec: MetricSpec, case: Case, reference: str) -> dict[str, Any]:
     """Return all that must be equal for figures to compare."""
+    real = {
+        "version": f"ganzoo {__version__}, protocol {PROTOCOL}", "n_real": len(case.real),
+        "n_train": len(case.train), "n_test": len(case.test), "data": case.info.name,
+        "data_fingerprint": case.real.info.fingerprint, "split": reference,
+        "size": case.info.size, "channels": case.info.channels,
+    }  # fmt: skip
+    if "likelihood" in spec.needs:
+        return {**real, "levels": asked_of(case.model).levels}
     used = [case.network if need == "features" else case.judge for need in spec.needs]
     return {
-        "version": f"ganzoo {__version__}, protocol {PROTOCOL}", "n_real": len(case.real),
-        "n_fake": len(case.fake), "n_train": len(case.train), "n_test": len(case.test),
-        "data": case.info.name, "data_fingerprint": case.real.info.fingerprint,
-        "split": reference, "size": case.info.size, "channels": case.info.channels,
+        **real, "n_fake": len(case.fake),
         "labels": "as the real images" if case.conditional else "none",
         **{key: value for network in used for key, value in network.stamp().items()},
     }  # fmt: skip

@@ -24,9 +24,10 @@ from torch import Tensor
 from ganzoo_core.config.base import parse
 from ganzoo_core.config.tree import model_config_class
 from ganzoo_core.errors import GanzooError, UsageError, suggest
-from ganzoo_core.interfaces import CAPABILITIES, Samples
+from ganzoo_core.interfaces import CAPABILITIES, HasLikelihood, Samples, log_likelihood
 from ganzoo_core.testing.subject import Subject
 from ganzoo_core.weights import fill, read_bundle, write_bundle
+from ganzoo_core.zoo import FAMILIES
 
 Check = Callable[[Subject], None]
 CHECKS: dict[str, Check] = {}
@@ -97,6 +98,11 @@ def spec(subject: Subject) -> None:
             role in fields,
             f"it uses a judge of {role!r}: give its options `{role}: JudgeConfig = JudgeConfig()`",
         )
+    family = subject.spec.family
+    demand(
+        not family or family in FAMILIES,
+        f"there is no family {family!r}: ModelSpec.family is empty, or {', '.join(FAMILIES)}",
+    )
     strange = [c for c in subject.spec.can if c not in CAPABILITIES]
     demand(not strange, f"ModelSpec.can has {strange}; there is {', '.join(CAPABILITIES)}")
 
@@ -241,3 +247,23 @@ def bundle(subject: Subject) -> None:
         )
         demand(images.abs().max() <= 1, "samples leave [-1, 1]: end the generator in tanh")
         demand(torch.equal(images, model.sample(4, seed=1)), "the same seed gives other samples")
+
+
+@check
+def likelihood(subject: Subject) -> None:
+    """Gives images log-likelihoods that are finite, at most 0, and the same for the same seed."""
+    if "likelihood" not in subject.spec.can:
+        return
+    model, images = subject.model(), subject.images
+    demand(isinstance(model, HasLikelihood), "it says it has a likelihood and no log_likelihood()")
+    rows = torch.arange(4)
+    image = images.gather(rows).float() / 127.5 - 1
+    label = None if images.label is None else images.label[rows].tolist()
+    nats = log_likelihood(model, image, label, seed=1)
+    demand(nats.shape == (4,), f"log_likelihood gives {tuple(nats.shape)} for four images")
+    demand(
+        nats.isfinite().all() and (nats <= 0).all(),
+        f"log-likelihoods of quantised images are finite and at most 0, not {nats.tolist()}",
+    )
+    same = torch.equal(nats, log_likelihood(model, image, label, seed=1))
+    demand(same, "the same seed gives another likelihood: draw all noise with noise()")

@@ -6,6 +6,7 @@ from ganzoo_core.zoo.hooks import hookimpl
 from ganzoo_core.zoo.registry import Entry, Published, catalogue, published
 from ganzoo_core.zoo.specs import (
     API,
+    FAMILIES,
     KINDS,
     CommandSpec,
     DatasetSpec,
@@ -17,7 +18,7 @@ from ganzoo_core.zoo.specs import (
 )
 
 __all__ = [
-    "API", "KINDS", "CommandSpec", "DatasetSpec", "Entry", "JudgeSpec", "LossSpec", "MetricSpec",
-    "ModelSpec", "Plugin", "Published", "Row", "Spec", "Zoo", "catalogue", "hookimpl",
+    "API", "FAMILIES", "KINDS", "CommandSpec", "DatasetSpec", "Entry", "JudgeSpec", "LossSpec",
+    "MetricSpec", "ModelSpec", "Plugin", "Published", "Row", "Spec", "Zoo", "catalogue", "hookimpl",
     "package_folder", "published", "resolve", "zoo",
 ]  # fmt: skip

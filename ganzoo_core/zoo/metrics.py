@@ -78,4 +78,10 @@ METRICS = (
         target="ganzoo_core.runs.protocol:measure",
         needs=("editor",),
     ),
+    MetricSpec(
+        name="likelihood",
+        summary="How probable the model finds real images: bits per dimension, and nats",
+        target=f"{HERE}.likelihood:likelihood",
+        needs=("likelihood",),
+    ),
 )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ganzoo_core.errors import suggest
-from ganzoo_core.zoo.specs import KINDS
+from ganzoo_core.zoo.specs import FAMILIES, KINDS
 
 EXTRA = "GANZOO_REGISTRY"
 LARGEST = 2**20
@@ -46,6 +46,8 @@ class Entry:
     license: str = ""
     role: str = ""
     """Of a judge: what it judges."""
+    family: str = ""
+    """Of a model: one of `specs.FAMILIES`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +190,8 @@ def entry_faults(values: Mapping[str, Any]) -> list[str]:
     found = []
     if values["kind"] not in kinds:
         found.append(f"there is no kind {values['kind']!r}.{suggest(values['kind'], kinds)}")
+    if (family := values.get("family")) and family not in FAMILIES:
+        found.append(f"there is no family {family!r}.{suggest(family, FAMILIES)}")
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", values["name"]):
         found.append("name: lower case words joined by hyphens")
     if not re.fullmatch(r"[A-Za-z0-9]+([._-]+[A-Za-z0-9]+)*", values["distribution"]):

@@ -27,14 +27,27 @@ class Spec:
     api: int = API
 
 
+FAMILIES: dict[str, str] = {
+    "implicit": "implicit density: draws images, and cannot say how probable one is",
+    "tractable": "explicit density, tractable: says exactly how probable an image is",
+    "approximate": "explicit density, approximate: says a bound of how probable an image is",
+    "reader": "no density: reads images, draws none",
+}
+"""The families of models after Goodfellow (NIPS 2016 tutorial, arXiv 1701.00160), and the networks
+that only read; see docs/taxonomy.md."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Spec):
     """A network, or several, that `ganzoo run` trains."""
 
     can: tuple[str, ...] = ("sample",)
-    """Capabilities that verbs look for: sample, translate, embed, estimate_age, edit_age."""
+    """Capabilities that verbs look for: sample, likelihood, translate, embed, estimate_age,
+    edit_age."""
     uses: tuple[str, ...] = ()
     """Roles of the frozen judges it trains against, such as ("identity", "age")."""
+    family: str = ""
+    """One of `FAMILIES`; empty for none of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +85,8 @@ class MetricSpec(Spec):
 
     needs: tuple[str, ...] = ()
     """What it is measured by: features (of the feature network), judge (the classifier); or
-    `editor`: it is not of samples, but of faces that a model ages."""
+    `editor`: it is not of samples, but of faces that a model ages; or `likelihood`: it is not of
+    samples, but of what the model makes of real images."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ def ganzoo_register(zoo):
             config="ganzoo_age_cgan.config:AgeCGANConfig",
             paper="Face Aging with Conditional Generative Adversarial Networks, arXiv 1702.01983",
             license="Apache-2.0",
+            family="implicit",
             can=("sample", "edit_age"),
             uses=("identity",),
         )

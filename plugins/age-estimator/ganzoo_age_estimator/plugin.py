@@ -15,6 +15,7 @@ def ganzoo_register(zoo):
             paper="PFA-GAN: Progressive Face Aging with Generative Adversarial Network, "
             "arXiv 2012.03459",
             license="Apache-2.0",
+            family="reader",
             can=("estimate_age",),
         ),
         judge("people-age", "How old, of drawn portraits: PFA-GAN's layout made slim"),

@@ -14,5 +14,6 @@ def ganzoo_register(zoo):
             config="ganzoo_cgan.config:CGANConfig",
             paper="Conditional Generative Adversarial Nets, arXiv 1411.1784",
             license="Apache-2.0",
+            family="implicit",
         )
     )

@@ -14,5 +14,6 @@ def ganzoo_register(zoo):
             config="ganzoo_dcgan.config:DCGANConfig",
             paper="Unsupervised Representation Learning with DCGANs, arXiv 1511.06434",
             license="Apache-2.0",
+            family="implicit",
         )
     )

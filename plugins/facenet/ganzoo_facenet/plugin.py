@@ -15,6 +15,7 @@ def ganzoo_register(zoo):
             paper="FaceNet: A Unified Embedding for Face Recognition and Clustering, "
             "arXiv 1503.03832",
             license="Apache-2.0",
+            family="reader",
             can=("embed",),
         ),
         judge("people-identity", "Who is it, of drawn portraits: six convolutions"),

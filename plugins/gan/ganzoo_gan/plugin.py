@@ -14,5 +14,6 @@ def ganzoo_register(zoo):
             config="ganzoo_gan.config:FirstGANConfig",
             paper="Generative Adversarial Nets, arXiv 1406.2661",
             license="Apache-2.0",
+            family="implicit",
         )
     )

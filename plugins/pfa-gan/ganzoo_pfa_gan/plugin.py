@@ -17,5 +17,6 @@ def ganzoo_register(zoo):
             paper="PFA-GAN: Progressive Face Aging with Generative Adversarial Network, "
             "arXiv 2012.03459",
             license="Apache-2.0",
+            family="implicit",
         )
     )

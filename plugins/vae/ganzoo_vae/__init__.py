@@ -1,0 +1,1 @@
+"""Variational autoencoder for ganzoo."""
