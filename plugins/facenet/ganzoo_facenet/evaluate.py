@@ -11,20 +11,21 @@ from ganzoo_core.report import Progress
 from ganzoo_core.runs import data as reading
 from ganzoo_core.runs import survey
 from ganzoo_core.weights import annotate
-from ganzoo_facenet.recognise import open_recogniser
+from ganzoo_facenet.recognise import cluster, open_recogniser
 from ganzoo_facenet.sheets import draw_roc
 
 
-def evaluate_people(weights, data, assignments=(), *, threshold=None, listed=False, roc=None,
-                    keep=False):  # fmt: skip
+def evaluate_people(weights, data, assignments=(), *, threshold=None, pairs=False, roc=None,
+                    keep=False, clusters=False):  # fmt: skip
     """Return the figures of a verification as plain JSON values.
 
     Args:
         data: ``NAME[:PATH]``, with identities.
         threshold: of other people; None for the one that the weights record, else the set's best.
-        listed: take the pairs that the data set lists, in ten folds.
+        pairs: take the pairs that the data set lists, in ten folds.
         roc: where to draw the curve.
         keep: record the set's thresholds in the weights: for a calibration set.
+        clusters: sort the photographs too, and compare with who they show.
 
     Raises:
         DataError: no identities, too few people, or no list of pairs.
@@ -34,19 +35,37 @@ def evaluate_people(weights, data, assignments=(), *, threshold=None, listed=Fal
     if images.identity is None:
         raise DataError(f"{data} does not say who is in its pictures: choose data with identities")
     points = who.read(images)
-    if listed:
+    if pairs:
         return by_list(dataset, images, points)
     recorded = None if keep else who.threshold()
     at = threshold if threshold is not None else recorded
     people = images.identity.numpy()
     result = verify_people(points, people, at)
-    pairs = all_pairs(points, people)
+    every = all_pairs(points, people)
     if roc:
-        draw_roc(pairs, roc, f"{data}: {result.people} people")
+        draw_roc(every, roc, f"{images.info.name}: {result.people} people")
     if keep:
-        record(who.found, pairs, result, images.info.fingerprint)
+        record(who.found, every, result, images.info.fingerprint)
     source = "given" if threshold is not None else "weights" if at is not None else "own best"
-    return {**result.to_json(), "threshold_from": source}
+    facts = {**result.to_json(), "threshold_from": source}
+    return {**facts, "rand": agreement(points, people, result.threshold)} if clusters else facts
+
+
+def agreement(points, people, threshold):
+    """Return the adjusted Rand index of the clusters, the number of people given and not.
+
+    Hubert and Arabie 1985: 1 for the people themselves, 0 on average by chance.
+
+    Args:
+        points: [N, D]. people: [N]. threshold: of `cluster`, where the number is not given.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    count = len(np.unique(people))
+    return {
+        "people_given": float(adjusted_rand_score(people, cluster(points, None, count))),
+        "by_threshold": float(adjusted_rand_score(people, cluster(points, threshold))),
+    }
 
 
 def images_for(found, size, data, assignments, groups=()):
@@ -105,10 +124,15 @@ def told(facts):
         ]
     low, high = facts["interval"]
     rates = ", ".join(f"{percent(tar)} at {far}" for far, tar in facts["tar"].items())
-    return [
+    lines = [
         f"accuracy   {percent(facts['accuracy'])} ({percent(low)} to {percent(high)})",
         f"threshold  {facts['threshold']:.3f} ({facts['threshold_from']})",
         f"accepted   {rates} false accepts",
         f"pairs      {facts['genuine']:,} of one person, {facts['impostors']:,} of two; "
         f"{facts['people']:,} people",
     ]
+    if "rand" in facts:
+        known, found = facts["rand"]["people_given"], facts["rand"]["by_threshold"]
+        lines.append(f"clusters   adjusted Rand index {known:.2f} with the number of people given, "
+                     f"{found:.2f} by the threshold")  # fmt: skip
+    return lines

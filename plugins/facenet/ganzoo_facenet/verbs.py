@@ -217,9 +217,10 @@ def age(*, photos, weights, align, as_json):
               help="Of other people; default: the weights', else the set's own best.")  # fmt: skip
 @click.option("--pairs", is_flag=True, help="Ten folds over the data set's own list (LFW).")
 @click.option("--roc", type=click.Path(path_type=Path), metavar="FILE.png", help="Draw the curve.")
+@click.option("--clusters", is_flag=True, help="Sort the faces too, and compare with who they are.")
 @click.option("--keep", is_flag=True, help="Record thresholds, or the error, in the weights.")
 @weighing
-def evaluate(*, data, assignments, ages, threshold, pairs, roc, keep, weights, align, as_json):
+def evaluate(*, data, assignments, ages, keep, weights, align, as_json, **of_people):
     """Measure how well people are told apart, or how far estimated ages are off.
 
     Pictures are cut as the data set says (--set data.align=true).
@@ -229,13 +230,12 @@ def evaluate(*, data, assignments, ages, threshold, pairs, roc, keep, weights, a
     if ages:
         from ganzoo_facenet.ages import evaluate_ages, told
 
-        if pairs or roc or threshold is not None:
-            raise UsageError("--pairs, --roc and --threshold are for people, not for --ages")
+        given = [name for name, value in of_people.items() if value not in (None, False)]
+        if given:
+            raise UsageError(f"--{given[0]} is for people, not for --ages")
         facts = evaluate_ages(weights, data, assignments, keep=keep)
     else:
         from ganzoo_facenet.evaluate import evaluate_people, told
 
-        facts = evaluate_people(
-            weights, data, assignments, threshold=threshold, listed=pairs, roc=roc, keep=keep
-        )
+        facts = evaluate_people(weights, data, assignments, keep=keep, **of_people)
     say(as_json, facts, "\n".join(told(facts)))

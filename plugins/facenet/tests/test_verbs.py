@@ -86,7 +86,7 @@ def test_evaluate_ages(album):
     assert 0.5 < facts["group_accuracy"] <= 1 and facts["within"]["10"] > 0.8
     said = CliRunner().invoke(face, words, catch_exceptions=False).stdout
     assert f"{facts['mae']:.2f} years" in said and "age group  right for" in said
-    with pytest.raises(UsageError, match="are for people"):
+    with pytest.raises(UsageError, match="--pairs is for people"):
         call(*words, "--pairs")
     with pytest.raises(DataError, match="does not say how old"):
         call("evaluate", "--ages", "--data", f"folder:{album}")
@@ -94,7 +94,8 @@ def test_evaluate_ages(album):
 
 def test_evaluate_people(album, tmp_path):
     facts = call("evaluate", "--data", "people", "--set", "data.count=40", "--set",
-                 "data.split=test", "--roc", tmp_path / "roc.png")  # fmt: skip
+                 "data.split=test", "--roc", tmp_path / "roc.png", "--clusters")  # fmt: skip
+    assert facts["rand"]["people_given"] > 0.5 < facts["rand"]["by_threshold"] <= 1
     assert facts["people"] == 10 and facts["genuine"] == 60
     assert facts["threshold_from"] == "weights" and facts["accuracy"] > 0.8
     assert (tmp_path / "roc.png").exists()
