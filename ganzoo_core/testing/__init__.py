@@ -6,9 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganzoo_core.testing.checks import Result, run_checks
+    from ganzoo_core.testing.checks import Result, parametrize_with_checks, run_checks
 
-__all__ = ["Result", "run_checks"]
+__all__ = ["Result", "parametrize_with_checks", "run_checks"]
 
 
 def __getattr__(name: str) -> Any:

@@ -55,8 +55,7 @@ class Zoo:
         for (kind, name), claims in owners.items():
             clash = ""
             if len(claims) > 1:
-                who = " and ".join(origin for _, origin in claims)
-                clash = f"{name!r} is claimed by {who}: uninstall one of them"
+                clash = f"{name!r} is {rivals([origin for _, origin in claims])}"
             rows += [Row(kind, name, None if clash else spec, o, clash) for spec, o in claims]
         order = [*KINDS, "plugin"]
         return tuple(sorted(rows, key=lambda row: (order.index(row.kind), row.name, row.origin)))
@@ -135,6 +134,13 @@ class Zoo:
     def origin(self, spec: Spec) -> str:
         """Return the distribution and version that a spec comes from."""
         return next((row.origin for row in self.rows if row.spec is spec), "")
+
+
+def rivals(origins: list[str]) -> str:
+    """Say who claims one name, and what to do about it."""
+    if len(set(origins)) == 1:
+        return f"registered {len(origins)} times by {origins[0]}: let its zoo.add() name it once"
+    return f"claimed by {' and '.join(origins)}: uninstall one of them"
 
 
 @cache

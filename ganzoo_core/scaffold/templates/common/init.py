@@ -1,0 +1,1 @@
+"""my-plugin for ganzoo."""

@@ -1,0 +1,18 @@
+"""Registers `my-plugin`; imports neither torch nor pydantic."""
+
+from ganzoo_core import DatasetSpec, hookimpl
+
+
+@hookimpl
+def ganzoo_register(zoo):
+    """Add the data set to the zoo."""
+    zoo.add(
+        DatasetSpec(
+            name="my-plugin",
+            summary="Drawn discs in three colours",
+            target="ganzoo_my_plugin.dataset:MyPlugin",
+            config="ganzoo_my_plugin.config:MyPluginConfig",
+            license="Apache-2.0",
+            gives=("image", "label"),
+        )
+    )

@@ -1,0 +1,15 @@
+"""Options of the loss `my-plugin`."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ganzoo_core import LossOptions
+
+
+class MyPluginOptions(LossOptions):
+    """`[model.loss]` with kind = "my-plugin": these, and the regularisers of every loss."""
+
+    kind: Literal["my-plugin"] = "my-plugin"
+    temperature: float = Field(1.0, gt=0)
+    """Logits are divided by it."""
