@@ -15,6 +15,7 @@ def ganzoo_register(zoo):
             paper="Bidirectional Face Aging Synthesis Based on Improved Deep Convolutional "
             "Generative Adversarial Networks, doi 10.3390/info10020069",
             license="Apache-2.0",
+            family="implicit",
             can=("translate", "edit_age"),
             uses=("age",),
         )

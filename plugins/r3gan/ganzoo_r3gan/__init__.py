@@ -1,0 +1,1 @@
+"""R3GAN: a modern baseline, relativistic pairs and both gradient penalties."""

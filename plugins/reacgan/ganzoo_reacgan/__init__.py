@@ -1,0 +1,1 @@
+"""ReACGAN: D names the class too, by data-to-data cross-entropy."""

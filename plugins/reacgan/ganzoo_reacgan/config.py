@@ -1,0 +1,53 @@
+"""Options and presets of `reacgan`."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from ganzoo_core import Adam, GANConfig
+
+GROUPS = (18, 29, 39, 49, 59)
+HINGE = {"loss": {"kind": "hinge"}}
+
+
+class ReACGANConfig(GANConfig):
+    """`[model]` of reacgan: these, and the loss, optimisers and average of every GAN."""
+
+    groups: tuple[int, ...] = GROUPS
+    """Inclusive upper edges of the age groups, in years."""
+    width: int = Field(64, ge=4)
+    """Channels of the largest maps; each halving doubles them."""
+    latent: int = Field(80, ge=1)
+    """Length of z."""
+    embedding: int = Field(128, ge=2)
+    """Length of D's points on the sphere."""
+    classes: float = Field(0.5, ge=0)
+    """Weight of the D2D-CE."""
+    margin: float = Field(0.98, gt=0, le=1)
+    """Cosine beyond which a picture is near enough to its proxy."""
+    temperature: float = Field(0.5, gt=0)
+    optim_d: Adam = Adam(lr=2e-4, betas=(0.5, 0.999))
+    optim_g: Adam = Adam(lr=2e-4, betas=(0.5, 0.999))
+
+    presets: ClassVar = {
+        "tiny": {
+            "model": {"width": 8, "latent": 16, "embedding": 16, "ema": 1000.0, **HINGE},
+            "data": {"name": "shapes", "size": 32},
+            "train": {"batch": 16, "steps": 20, "sample_every": 10, "log_every": 5},
+        },
+        "quick": {
+            "model": {"width": 32, "ema": 5000.0, **HINGE, "optim_d": {"lr": 4e-4}},
+            "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
+            "train": {"batch": 32, "steps": 3000},
+        },
+        "good": {
+            "model": {"width": 48, "ema": 10000.0, **HINGE, "optim_d": {"lr": 4e-4}},
+            "data": {"name": "people", "size": 64, "count": 20000, "variety": 0.35},
+            "train": {"batch": 64, "steps": 10000, "sample_every": 1000},
+        },
+        "paper": {
+            "model": {"d_steps": 2, **HINGE},
+            "data": {"name": "cifar10", "size": 32},
+            "train": {"batch": 64, "steps": 100_000, "sample_every": 1000},
+        },
+    }  # fmt: skip

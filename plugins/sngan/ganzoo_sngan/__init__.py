@@ -1,0 +1,1 @@
+"""SNGAN: spectral norm, residual nets, a projection discriminator."""
