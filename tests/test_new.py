@@ -1,6 +1,5 @@
 """`ganzoo new`: every kind installs, stands in the list, works, and passes its own tests."""
 
-import os
 import re
 import subprocess
 import sys
@@ -107,19 +106,11 @@ def test_they_stand_in_the_list(command, site):
     assert command("plugins", "--strict", PYTHONPATH=site[0]).code == 0
 
 
-def run_tests(path):
-    """Run a distribution's tests, in the process that the server of commands forked."""
-    args = [f"{path}/tests", "-c", f"{path}/pyproject.toml", "--import-mode=importlib"]
-    code = pytest.main([*args, "-p", "no:cacheprovider", "-p", "no:xdist"])
-    sys.stdout.flush()
-    os._exit(code)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_its_own_tests_pass(ganzoo, site, kind):
     path, home = site
     done = ganzoo(str(home / kind), cwd=home, env={"PYTHONPATH": path},
-                  call="test_new:run_tests")  # fmt: skip
+                  call="walk:run_tests")  # fmt: skip
     assert done.code == 0, done.out[-3000:]
     assert "failed" not in done.out
 
