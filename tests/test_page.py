@@ -33,7 +33,7 @@ def made(tmp_path):
         for i in range(700)
     ]
     (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)) + '\n{"round": 7')
-    figure = {"value": 12.345, "error": 0.2, "better": "lower", "parts": {}}
+    figure = {"value": 12.345, "error": 0.2, "better": "lower", "parts": {EVIL: 0.25}}
     evaluation = {
         "results": {"fid": {"stamp": {"data": EVIL}, "figures": {EVIL: figure}}},
         "skipped": {"kid": f"kid: {EVIL}"}, "notes": [EVIL],
@@ -53,6 +53,7 @@ def test_the_page_is_whole_and_runs_nothing(made):
     assert not re.findall(r"""(?:src|href)=["'](?!data:)""", text) and "url(" not in text
     assert "default-src 'none'" in text
     assert text.count("<img ") == 8 and "round 190" in text and "round 0<" in text
+    assert "<summary>By class</summary>" in text and '<td class="n">0.25</td>' in text
     assert text.count("<polyline") == 3 and "12.35 &plusmn; 0.2" in text
     assert "ganzoo sample run" in text and len(text) < 1_000_000
 

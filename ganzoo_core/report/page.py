@@ -37,7 +37,8 @@ margin:1rem 0}
 .facts span{display:block;color:var(--soft);font-size:.8rem}
 figure{margin:.5rem 0}svg{width:100%;height:auto;display:block}
 svg line{stroke:var(--line)}svg text{fill:var(--soft);font-size:11px}
-svg polyline{fill:none;stroke-width:1.6;stroke-linejoin:round}
+svg polyline{fill:none;stroke-width:1.6;stroke-linejoin:round;
+vector-effect:non-scaling-stroke}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1rem;font-size:.85rem;color:var(--soft)}
 .legend i{display:inline-block;width:.8rem;height:.2rem;margin-right:.3rem;vertical-align:middle}
 .legend b{color:var(--ink);font-weight:600}
@@ -191,8 +192,34 @@ def figures(evaluation: Mapping[str, Any] | None) -> str:
     head = "<tr><th>metric</th><th>figure</th><th>value</th><th>better</th></tr>"
     return (
         f'<h2>Evaluation</h2><div class="wide"><table>{head}{"".join(rows)}</table></div>{notes}'
+        f"{by_part(evaluation['results'])}"
         f"<details><summary>How each was measured</summary>{''.join(stamps)}</details>"
     )
+
+
+def by_part(results: Mapping[str, Any]) -> str:
+    """Return the figures that metrics give by class, folded: a table a metric."""
+    tables = []
+    for metric, result in results.items():
+        known = {name: f["parts"] for name, f in result["figures"].items() if f.get("parts")}
+        if not known:
+            continue
+        head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in known)
+        rows = [
+            f"<tr><td>{escape(part)}</td>"
+            + "".join(f'<td class="n">{number_in(parts, part)}</td>' for parts in known.values())
+            + "</tr>"
+            for part in dict.fromkeys(part for parts in known.values() for part in parts)
+        ]
+        table = f"<tr><th>{escape(metric)}</th>{head}</tr>{''.join(rows)}"
+        tables.append(f'<div class="wide"><table>{table}</table></div>')
+    folded = f"<details><summary>By class</summary>{''.join(tables)}</details>"
+    return folded if tables else ""
+
+
+def number_in(parts: Mapping[str, float], part: str) -> str:
+    """Return the figure of a part in short, or nothing."""
+    return f"{parts[part]:.3g}" if part in parts else ""
 
 
 def loading(weights: Path) -> str:

@@ -7,7 +7,7 @@ from html import escape
 from itertools import pairwise
 
 Points = Sequence[tuple[float, float]]
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 210, 64, 8, 12, 24
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 216, 64, 8, 14, 30
 MOST = 300
 """Points drawn of one curve; more are averaged in runs."""
 
@@ -69,7 +69,7 @@ def axes(box: tuple[float, float, float, float], label: str) -> str:
         _, y = placed((left, value), box)
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>')
-    base = HEIGHT - 6
+    base = HEIGHT - 4
     parts.append(f'<text x="{LEFT}" y="{base}">{left:,.0f}</text>')
     parts.append(f'<text x="{WIDTH - RIGHT}" y="{base}" text-anchor="end">{right:,.0f}</text>')
     middle = (LEFT + WIDTH) / 2
