@@ -80,6 +80,8 @@ class Model(nn.Module, ABC):
     """Configuration class for models used as objects, outside the zoo."""
     serves: ClassVar[tuple[str, ...]] = ("generator",)
     """The networks that a bundle carries in model.safetensors; the others only train."""
+    remark: str = ""
+    """A sentence on the limits of its weights: their card says it, and so do verbs."""
 
     def __init__(self, config: Any, info: DataInfo) -> None:
         super().__init__()

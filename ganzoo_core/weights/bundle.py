@@ -98,6 +98,8 @@ def write_bundle(
         "format": FORMAT, "ganzoo": __version__, "serves": list(model.serves),
         "data": model.info.to_json(), "preprocessing": preprocessing(model.info), **about,
     }  # fmt: skip
+    if model.remark:
+        index["remark"] = model.remark
     parts = {WEIGHTS: served(model)}
     for name, tensors in (nets or {}).items():
         parts[f"{name}.safetensors"] = dict(tensors)

@@ -167,6 +167,8 @@ def limits(index: Mapping[str, Any]) -> Iterable[str]:
     can = index.get("can") or ["sample"]
     yield "## Use and limits"
     yield "\n".join(USES[word] for word in can if word in USES) or USES["sample"]
+    if index.get("remark"):
+        yield plain(index["remark"])
     terms = plain(effective_license(index) or "unknown terms")
     yield f"The terms of the data bind these weights too: {terms}."
 

@@ -97,6 +97,8 @@ class Index(Part):
     parents: list[Parent] = []
     metrics: list[Metric] = []
     rounds: int = 0
+    remark: str = Field("", max_length=1000)
+    """What the model says of the limits of its weights."""
     license: str = ""
     """Of the code; `data.license` binds the weights as well."""
     source: Source | None = None

@@ -58,9 +58,10 @@ def evaluate_ages(weights, data, assignments=(), *, keep=False):
     age = images.age.numpy()
     report = age_report(read_images(model.estimate_age, images), age, tuple(groups), who)
     if keep:
-        at = {"data": images.info.fingerprint}
+        stamp = {"data": images.info.fingerprint[:16]}
         values = {"age_mae": report.mae, "group_accuracy": report.group_accuracy}
-        annotate(found.bundle.path, [{"name": n, "value": v, **at} for n, v in values.items()])
+        metrics = [{"name": n, "value": v, "stamp": stamp} for n, v in values.items()]
+        annotate(found.bundle.path, metrics)
     return report.to_json()
 
 

@@ -101,12 +101,12 @@ def by_list(dataset, images, points):
 
 def record(found, pairs, result, fingerprint):
     """Write the thresholds of a calibration set into a bundle's index and card."""
-    at = {"data": fingerprint, "impostors": result.impostors}
-    metrics = [{"name": "threshold", "value": result.threshold, **at}]
+    stamp = {"data": fingerprint[:16], "impostors": result.impostors}
+    metrics = [{"name": "threshold", "value": result.threshold, "stamp": stamp}]
     for far in FARS:
         if far * result.impostors >= 10:
             value = pairs.threshold_at(far)
-            metrics.append({"name": f"threshold_at_far_{far:g}", "value": value, **at})
+            metrics.append({"name": f"threshold_at_far_{far:g}", "value": value, "stamp": stamp})
     annotate(Path(found.bundle.path), metrics)
 
 

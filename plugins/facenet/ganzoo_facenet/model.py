@@ -25,6 +25,11 @@ SMALL = {"plain": Plain, "residual": SlimResNet}
 VIEWS = "flip,jitter,colour,cutout"
 """What makes two views of one photograph, where the options say nothing else."""
 
+REMARK = (
+    "It learned from two views of each photograph, not from people: it retrieves photographs "
+    "(instances) and is no recogniser."
+)
+
 
 class FaceNet(Model):
     """One network; `embed` gives its points on the unit sphere."""
@@ -39,6 +44,8 @@ class FaceNet(Model):
             if not info.identities:
                 raise ValueError("model.pretrain classifies people, and the data name none")
             self.people = nn.Linear(config.embedding, info.identities)
+        if config.objective == "instance":
+            self.remark = REMARK
         views = config.augment or (VIEWS if config.objective == "instance" else "")
         self.augment = Augment(views)
 

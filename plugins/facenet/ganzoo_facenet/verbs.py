@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganzoo_core.errors import OutputError, UsageError
+from ganzoo_core.errors import DataError, OutputError, UsageError
 
 
 @click.group()
@@ -33,9 +33,11 @@ def opened(weights, align):
 
 
 def crop_of(model, align):
-    """Return the crop of photographs for a model; warn where it learned from drawn faces."""
+    """Return the crop of photographs for a model; say what limits its answers."""
     from ganzoo_facenet.recognise import crop_for, is_drawn
 
+    if model.remark:
+        click.echo(f"warning: {model.remark}", err=True)
     crop = crop_for(model.info, align)
     if crop and is_drawn(model.info):
         click.echo(
@@ -128,15 +130,21 @@ def verify(*, one, other, threshold, far, weights, align, as_json):
 @click.option("-n", "count", type=click.IntRange(1), default=5, help="People named; default 5.")
 @weighing
 def identify(*, gallery, photo, count, weights, align, as_json):
-    """Name the people of a gallery whose faces are nearest to that of PHOTO."""
+    """Name the people of a gallery whose faces are nearest to that of PHOTO.
+
+    PHOTO itself, if it is in the gallery, does not count.
+    """
     from ganzoo_facenet.recognise import nearest_people, person_of
 
     who, crop = opened(weights, align)
     (point,) = who.points(face_of(photo, who.model, crop))
     paths, known = faces_of([gallery], who.model, crop)
     root = gallery if gallery.is_dir() else gallery.parent
-    names = [person_of(path, root) for path in paths]
-    nearest = nearest_people(point, who.points(known), names, count)
+    others = [i for i, path in enumerate(paths) if not path.samefile(photo)]
+    if not others:
+        raise DataError(f"{gallery} holds no other photograph than {photo}")
+    names = [person_of(paths[i], root) for i in others]
+    nearest = nearest_people(point, who.points(known[others]), names, count)
     at = who.threshold()
     facts = {"threshold": at, "nearest": [{"name": n, "distance": round(d, 4)} for n, d in nearest]}
     lines = [

@@ -9,6 +9,7 @@ from ganzoo_facenet.recognise import crop_for, nearest_people, open_recogniser
 from ganzoo_facenet.verbs import face
 from PIL import Image
 
+import ganzoo_core as gz
 from ganzoo_core import DataInfo
 from ganzoo_core.config import DataConfig
 from ganzoo_core.data import vision
@@ -47,7 +48,9 @@ def test_verify_and_identify(album):
     strict = call("verify", one, other, "--no-align", "--far", "0.001")
     assert strict["threshold"] < facts["threshold"]
     found = call("identify", "--gallery", album, one, "--no-align", "-n", "2")["nearest"]
-    assert len(found) == 2 and found[0] == {"name": "person0", "distance": 0.0}
+    assert len(found) == 2 and found[0]["name"] == "person0" and 0 < found[0]["distance"] < 1
+    with pytest.raises(DataError, match="holds no other photograph"):
+        call("identify", "--gallery", one, one, "--no-align")
 
 
 def test_cluster_sorts_and_draws(album, tmp_path):
@@ -67,6 +70,36 @@ def test_embed_and_age(album):
     assert len(point) == 128 and np.linalg.norm(point) == pytest.approx(1, abs=1e-4)
     (facts,) = call("age", one, "--no-align").values()
     assert 0 <= facts["age"] <= 100 and facts["spread"] > 0
+
+
+def test_lfw_s_ten_folds(album, tmp_path):
+    """Two folds of 2 + 2 pairs over the portraits, and one pair of somebody who is not there."""
+    for i, folder in enumerate(sorted(album.iterdir())):
+        for k, photo in enumerate(sorted(folder.iterdir()), 1):
+            home = tmp_path / "lfw" / f"P_{i}"
+            home.mkdir(parents=True, exist_ok=True)
+            Image.open(photo).save(home / f"P_{i}_{k:04d}.png")
+    lines = ["2\t2", "P_0\t1\t2", "P_1\t1\t2", "P_0\t1\tP_1\t1", "P_0\t2\tP_2\t1",
+             "P_2\t1\t2", "P_0\t3\t4", "P_1\t3\tP_2\t3", "P_0\t1\tNo_One\t1"]  # fmt: skip
+    (tmp_path / "lfw" / "pairs.txt").write_text("\n".join(lines))
+    words = ("evaluate", "--data", f"lfw:{tmp_path / 'lfw'}", "--pairs")
+    facts = call(*words)
+    assert facts["pairs"] == 7 and facts["missing"] == 1
+    assert facts["accuracy"] > 0.5 and facts["standard_error"] >= 0
+    with pytest.raises(UsageError, match="lists no pairs"):
+        call("evaluate", "--data", "people", "--set", "data.count=8", "--pairs")
+
+
+def test_instances_are_no_people(tmp_path, album):
+    """Card and verbs say so."""
+    gz.train("facenet", preset="tiny", steps=2, out=tmp_path / "run", quiet=True, device="cpu",
+             options={"model": {"objective": "instance", "pretrain": 0}})  # fmt: skip
+    card = (tmp_path / "run" / "weights" / "README.md").read_text()
+    assert "is no recogniser" in card
+    one = str(album / "person0" / "0.png")
+    words = ["verify", one, one, "--weights", str(tmp_path / "run"), "--threshold", "1"]
+    done = CliRunner().invoke(face, [*words, "--no-align"], catch_exceptions=False)
+    assert done.stdout.startswith("same person") and "is no recogniser" in done.stderr
 
 
 def test_embed_leaves_out_what_has_no_face_and_says_so(album, tmp_path):
