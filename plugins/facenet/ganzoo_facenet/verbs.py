@@ -1,5 +1,6 @@
 """`ganzoo face`: verify, identify, cluster, embed, age, evaluate."""
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -176,12 +177,18 @@ def cluster(*, folder, out, people, threshold, weights, align, as_json):
     for path, number in zip(paths, group, strict=True):
         home = out / f"person-{number + 1:03d}"
         home.mkdir(parents=True, exist_ok=True)
-        name = path.name if not (home / path.name).exists() else f"{path.parent.name}-{path.name}"
-        shutil.copyfile(path, home / name)
+        shutil.copyfile(path, free_place(home, path))
     sheet(pixels, group, out / "sheet.png")
     sizes = [int((group == number).sum()) for number in range(group.max() + 1)]
     facts = {"faces": len(group), "people": len(sizes), "sizes": sizes, "out": str(out)}
     say(as_json, facts, f"{len(group)} faces of {len(sizes)} people in {out}")
+
+
+def free_place(home, path):
+    """Return where a copy of a photograph may lie: by its name, with its folder's, or numbered."""
+    names = [path.name, f"{path.parent.name}-{path.name}"]
+    numbered = (f"{path.parent.name}-{n}-{path.name}" for n in itertools.count(2))
+    return next(at for n in itertools.chain(names, numbered) if not (at := home / n).exists())
 
 
 @face.command()

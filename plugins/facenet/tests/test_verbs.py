@@ -1,6 +1,7 @@
 """`ganzoo face` on drawn portraits with the shipped judges, and what it says of bad photographs."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -58,6 +59,11 @@ def test_cluster_sorts_and_draws(album, tmp_path):
     assert facts["faces"] == 12 and sum(facts["sizes"]) == 12 and facts["people"] == 3
     copies = [p for p in (tmp_path / "out").rglob("*.png") if p.parent != tmp_path / "out"]
     assert len(copies) == 12 and Image.open(tmp_path / "out" / "sheet.png").width > 64
+    for where in ("a/x", "b/x", "c/x"):  # one name, and folders of one name
+        (tmp_path / "same" / where).mkdir(parents=True)
+        shutil.copyfile(album / "person0" / "0.png", tmp_path / "same" / where / "0.png")
+    call("cluster", tmp_path / "same", "--out", tmp_path / "three", "--no-align", "--people", "1")
+    assert len(list((tmp_path / "three" / "person-001").iterdir())) == 3
     with pytest.raises(OutputError, match="exists already"):
         call("cluster", album, "--out", tmp_path / "out", "--no-align")
     with pytest.raises(UsageError, match="there are only 12 faces"):
