@@ -1,6 +1,6 @@
-"""Registers `vae`; imports neither torch nor pydantic."""
+"""Registers `vae` and the verb `vae`; imports neither torch nor pydantic."""
 
-from ganzoo_core import ModelSpec, hookimpl
+from ganzoo_core import CommandSpec, ModelSpec, hookimpl
 
 
 @hookimpl
@@ -18,3 +18,10 @@ def ganzoo_register(zoo):
             can=("sample", "likelihood"),
         )
     )
+
+
+@hookimpl
+def ganzoo_commands():
+    """Add the verb `vae`."""
+    text = "Look into a VAE: images rebuilt, walks through the latent space."
+    return [CommandSpec(name="vae", help=text, target="ganzoo_vae.verbs:vae")]

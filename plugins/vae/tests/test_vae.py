@@ -4,14 +4,18 @@ import math
 
 import pytest
 import torch
+from click.testing import CliRunner
 from ganzoo_vae.config import VAEConfig
 from ganzoo_vae.likelihoods import LIKELIHOODS, log_normal
 from ganzoo_vae.model import VAE
+from ganzoo_vae.pictures import arc, walks
+from ganzoo_vae.verbs import vae
+from PIL import Image
 from torch.distributions import Independent, Normal, kl_divergence
 
 from ganzoo_core import config, train
 from ganzoo_core.data.levels import from_codes, to_codes
-from ganzoo_core.errors import UsageError
+from ganzoo_core.errors import GanzooError, UsageError
 from ganzoo_core.interfaces import Batch, DataInfo, SeededNoise
 from ganzoo_core.testing import run_checks
 
@@ -164,6 +168,52 @@ def test_a_size_that_does_not_halve_twice_is_refused(tmp_path):
         train("vae", preset="tiny", options={"data": {"size": 18}}, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert build(size=9, network="mlp").sample(1).shape == (1, 1, 9, 9)
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Return a tiny run."""
+    path = tmp_path_factory.mktemp("vae") / "run"
+    options = {"data": {"count": 64}}
+    return train("vae", preset="tiny", options=options, steps=2, out=path, quiet=True).path
+
+
+def test_the_verb_draws_walks_and_rebuilt_images(run, tmp_path):
+    for verb, size in (("walk", (3, 2)), ("rebuild", (10, 2))):
+        args = ["--rows", "2", "--steps", "3"] if verb == "walk" else ["--rows", "1"]
+        out = tmp_path / f"{verb}.png"
+        done = CliRunner().invoke(vae, [verb, str(run), "--out", str(out), *args])
+        assert done.exit_code == 0, done.output
+        cell = 16 * round(96 / 16) + 4
+        assert Image.open(out).size == (4 + size[0] * cell, 4 + size[1] * cell)
+
+
+def test_a_walk_goes_from_one_latent_to_the_other_at_the_priors_length():
+    a, b = SeededNoise(CPU, 0)(2, 3, 1, 200)
+    path = arc(a, b, torch.linspace(0, 1, 5)[:, None])
+    torch.testing.assert_close(path[:, 0], a[:, 0])
+    torch.testing.assert_close(path[:, 4], b[:, 0])
+    assert (path.norm(dim=2) > 12).all() and ((a + b) / 2).norm(dim=2).max() < 12
+
+
+def test_a_plane_of_latents_is_laid_out_as_it_is():
+    model = build(latent=2)
+    images = walks(model, 3, 4, seed=0)
+    assert images.shape == (12, 1, 8, 8)
+    middle = model.decoded(torch.tensor([[0.0, Normal(0, 1).icdf(torch.tensor(0.125))]]))
+    torch.testing.assert_close(images[4:5], middle)
+
+
+def test_what_is_no_vae_and_no_picture_is_refused(run, tmp_path):
+    for args, said in (
+        (["walk", str(run), "--out", str(tmp_path / "a.txt")], "must end in"),
+        (["walk", str(run), "--out", str(tmp_path / "no" / "a.png")], "make it first"),
+    ):
+        done = CliRunner().invoke(vae, args)
+        assert isinstance(done.exception, GanzooError) and said in str(done.exception)
 
 
 def test_it_conforms():
