@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ganzoo_core import __version__
 from ganzoo_core.config import DataConfig, parse
 from ganzoo_core.config.tree import data_config_class
+from ganzoo_core.data.draws import to_float
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.interfaces import DataInfo, Judge
 from ganzoo_core.metrics.ageing.contenders import Contender, Served, baselines
@@ -23,7 +25,8 @@ from ganzoo_core.metrics.ageing.reading import Cells, Reader, read
 from ganzoo_core.metrics.figures import Figure
 from ganzoo_core.metrics.networks import Network
 from ganzoo_core.metrics.verification import Pairs, distances, impostors
-from ganzoo_core.report import Progress
+from ganzoo_core.report import Progress, save_image
+from ganzoo_core.report.ageing import Row, ageing_picture
 from ganzoo_core.runs.data import open_dataset
 from ganzoo_core.runs.independence import held_out
 from ganzoo_core.runs.networks import middle_layer, named_network
@@ -32,6 +35,7 @@ from ganzoo_core.weights import Bundle, FoundJudge
 
 PROTOCOL = 1
 """Counts up when the same pictures would give other figures."""
+PICTURE = "ageing.png"
 FARS = (1e-2, 1e-3)
 """False accept rates at which the true accept rate is stated; the first one must be known."""
 INSTANCES = 1000
@@ -100,7 +104,11 @@ def measure(
     contenders: list[Contender] = [*served, *baselines(faces)]
     notes: list[str] = []
     anchors = anchored(faces, reader, progress, notes)
-    seen = {one.name: seen_of(one, faces, wanted, reader, progress) for one in contenders}
+    shown = spread_out(faces, wanted, 4 if model else 2)
+    seen = {
+        one.name: seen_of(one, faces, wanted, reader, keep=shown, progress=progress)
+        for one in contenders
+    }
     figures = {
         name: measured(cells, faces, anchors, wish.seed) for name, cells in seen.items() if cells
     }
@@ -109,7 +117,41 @@ def measure(
     figures["real faces"] = real_faces(anchors.reference, gallery, faces, anchors, wish.seed)
     notes += said(faces, wish, found, bundle)
     stamp = stamp_of(faces, anchors, wanted, found, network)
-    return Ageing(stamp, figures, notes, None)
+    picture = wish.folder and wish.folder / PICTURE
+    if picture:
+        save_image(drawn(seen, faces, shown, bool(model)), picture)
+    return Ageing(stamp, figures, notes, picture)
+
+
+def spread_out(faces: Faces, wanted: Tensor, n: int) -> list[int]:
+    """Return n faces to look at, spread over the groups from which there are ways enough."""
+    ways = wanted.sum(1)
+    rows = (2 * ways >= ways.max())[faces.group].nonzero().flatten()
+    order = rows[faces.group[rows].argsort(stable=True)]
+    return [int(order[(2 * i + 1) * len(order) // (2 * n)]) for i in range(n)]
+
+
+def drawn(
+    seen: Mapping[str, Cells | None], faces: Faces, shown: list[int], first_only: bool
+) -> Image.Image:
+    """Draw what was made of a few faces, and how old it all looks.
+
+    Args:
+        first_only: show the pictures of the first and, for comparison, the truth.
+    """
+    cells = {name: found for name, found in seen.items() if found}
+    who = [*list(cells)[:1], *(["paired truth"] if "paired truth" in cells else [])]
+    rows: list[Row] = []
+    for face in shown:
+        source = to_float(faces.source.gather(torch.tensor([face])))[0]
+        for name in who if first_only else cells:
+            kept = cells[name].kept
+            pictures = [kept.get((face, target)) for target in range(faces.groups)]
+            floats = [None if one is None else to_float(one[None])[0] for one in pictures]
+            rows.append((name, [source, *floats]))
+    ages = faces.target_ages.numpy()
+    clouds = {name: (ages[one.target], one.sight.age) for name, one in cells.items()}
+    return ageing_picture(rows, ["input", *faces.classes], clouds)
 
 
 def measure_model(
@@ -141,13 +183,14 @@ def faces_of(tree: dict[str, Any]) -> DataConfig:
 
 
 def seen_of(
-    contender: Contender, faces: Faces, wanted: Tensor, reader: Reader, progress: Progress
-) -> Cells | None:
-    """Let a contender answer, with progress."""
+    contender: Contender, faces: Faces, wanted: Tensor, reader: Reader, *, keep: list[int],
+    progress: Progress,
+) -> Cells | None:  # fmt: skip
+    """Let a contender answer, with progress; the pictures of the faces `keep` are kept."""
     reach = contender.reach(faces.groups) if isinstance(contender, Served) else wanted
     progress.start(f"ageing faces: {contender.name}")
     try:
-        return read(contender, faces, wanted & reach, reader, progress.advance)
+        return read(contender, faces, wanted & reach, reader, progress.advance, keep=keep)
     finally:
         progress.stop()
 

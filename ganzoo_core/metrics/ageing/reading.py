@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -112,24 +112,30 @@ class Cells:
     back: tuple[NDArray[np.int64], Sight, Floats] | None = None
     """Of faces that went to the farthest group and back: which, what was seen, and L1 to the
     face as it was."""
+    kept: Mapping[tuple[int, int], Tensor] = field(default_factory=dict)
+    """(face, target) -> [C, S, S] uint8, of a few faces to look at."""
 
 
 def read(
     contender: Contender, faces: Faces, wanted: Tensor, reader: Reader,
-    advance: Callable[[int, int], None],
+    advance: Callable[[int, int], None], *, keep: Collection[int] = (),
 ) -> Cells | None:  # fmt: skip
     """Let a contender answer and read all of it, a few pictures at a time; None without any.
 
     Args:
         wanted: [K, K] bool, from source group to target group.
+        keep: faces whose pictures are kept.
     """
     face, target, sights, near = [], [], [], []
+    kept: dict[tuple[int, int], Tensor] = {}
     total = int(wanted[faces.group].sum())
     for answer in contender.answers(faces, wanted):
         face.append(answer.face)
         target.append(answer.target)
         sights.append(reader(answer.pixels))
         near.append(to_truth(answer, faces))
+        places = zip(answer.face.tolist(), answer.target.tolist(), strict=True)
+        kept |= {at: answer.pixels[i] for i, at in enumerate(places) if at[0] in keep}
         advance(sum(map(len, face)), total)
     if not face:
         return None
@@ -139,7 +145,7 @@ def read(
     )
     return Cells(
         torch.cat(face).numpy(), torch.cat(target).numpy(), joined(sights), pixel, structure,
-        there_and_back(contender, faces, wanted, reader),
+        there_and_back(contender, faces, wanted, reader), kept,
     )  # fmt: skip
 
 
