@@ -63,6 +63,29 @@ def test_a_strip_has_the_input_its_reconstruction_and_every_target(photo):
     assert strip.looks[0].age == pytest.approx(float(expected), rel=1e-4)
 
 
+class Older(Brighter):
+    """Goes to older groups only."""
+
+    def reaches(self, source, target):
+        return target >= source
+
+    def age(self, images, source_age, target_groups):
+        assert (target_groups >= (source_age > 18)[:, None] * 2).all()
+        return super().age(images, source_age, target_groups)
+
+
+def test_a_model_that_goes_one_way_is_asked_for_nothing_else(photo):
+    model = Older(INFO)
+    images = ageing.tensors(ageing.read_photos([photo], INFO)[0], torch.device("cpu"))
+    (young,) = ageing.age_faces(model, images, 10.0, [0, 2], {})
+    (old,) = ageing.age_faces(model, images, 40.0, [0, 2], {})
+    names = [[look.name for look in strip.looks] for strip in (young, old)]
+    assert [name for name in names[0] if name in INFO.classes] == ["0-18", "30+"]
+    assert [name for name in names[1] if name in INFO.classes] == ["30+"]
+    with pytest.raises(UsageError, match=r"from 30\+ to 0-18: from there --to takes 30\+"):
+        ageing.age_faces(model, images, 40.0, [0], {})
+
+
 def test_the_judge_supplies_a_missing_age(photo):
     model = Brighter(INFO)
     images = ageing.tensors(ageing.read_photos([photo], INFO)[0], torch.device("cpu"))

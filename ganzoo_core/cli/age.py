@@ -150,6 +150,12 @@ def aged(
                 made = ageing.age_faces(model, images, source, targets, judges, advance=advance)
             for warning in said:
                 progress.warn(f"warning: {output.clean(warning.message)}")
+            names = [model.info.classes[target] for target in targets]
+            for photo, strip in zip(some, made, strict=True):
+                left = [name for name in names if name not in {look.name for look in strip.looks}]
+                if left:
+                    progress.say(f"{photo.path}: the model does not go from here to "
+                                 f"{', '.join(left)}")  # fmt: skip
             yield from zip(some, made, strict=True)
     finally:
         progress.stop()

@@ -15,7 +15,7 @@ from ganzoo_core.data import group_of
 from ganzoo_core.data.faces import CropGeometry
 from ganzoo_core.data.photos import Photo, cut_photos
 from ganzoo_core.errors import PluginError, UsageError
-from ganzoo_core.interfaces import DataInfo, EditsAge, Judge, Model
+from ganzoo_core.interfaces import DataInfo, EditsAge, HasReach, Judge, Model
 from ganzoo_core.interfaces.sampling import label_index
 from ganzoo_core.weights.judges import find_judge
 from ganzoo_core.zoo import zoo
@@ -112,7 +112,8 @@ def age_faces(
     model: Model, images: Tensor, source_age: float | None, targets: Sequence[int],
     judges: dict[str, Judge | None], *, advance: Advance | None = None,
 ) -> list[Strip]:  # fmt: skip
-    """Age faces [N, C, S, S] in [-1, 1] and measure every picture.
+    """Age faces [N, C, S, S] in [-1, 1] and measure every picture; a strip leaves out the targets
+    to which the model does not go from there.
 
     Args:
         source_age: years, of all of them; None asks the age judge.
@@ -120,24 +121,63 @@ def age_faces(
         advance: told (done, in all) by models that take long and say how far they are.
 
     Raises:
-        UsageError: no age is given and nobody can tell it.
+        UsageError: no age is given and nobody can tell it, or the model goes to none of the
+            targets.
     """
     ages = estimates(images, source_age, model, judges.get("age"))
-    wanted = torch.tensor(list(targets), device=images.device).expand(len(images), -1)
+    ways = reachable(model, ages, targets)  # [N, T]
+    made: dict[int, tuple[Look, ...]] = {}
+    for way in torch.unique(ways, dim=0):
+        rows = (ways == way).all(1).nonzero().flatten()
+        there = [target for target, is_open in zip(targets, way.tolist(), strict=True) if is_open]
+        found = looks(model, images[rows], ages[rows], there, judges, advance=advance)
+        made |= zip(rows.tolist(), found, strict=True)
+    return [Strip(float(ages[i]), source_age is None, made[i]) for i in range(len(images))]
+
+
+def reachable(model: Model, ages: Tensor, targets: Sequence[int]) -> Tensor:
+    """Return which targets the model goes to from faces of these ages [N], [N, T] bool.
+
+    Raises:
+        UsageError: from none of them to any; says where it does go.
+    """
+    ways = torch.ones(len(ages), len(targets), dtype=torch.bool)
+    if not isinstance(model, HasReach):
+        return ways
+    own = torch.from_numpy(group_of(ages.cpu().numpy(), model.info.groups))[:, None]
+    ways = model.reaches(own.to(ages.device), torch.tensor(list(targets)).to(ages.device)).cpu()
+    if not ways.any():
+        every = torch.tensor(model.info.present)
+        there = model.reaches(own[:1].to(ages.device), every.to(ages.device))[0].cpu()
+        names = [model.info.classes[k] for k in every[there].tolist()]
+        asked = ", ".join(model.info.classes[k] for k in targets)
+        raise UsageError(
+            f"this model does not go from {model.info.classes[int(own[0])]} to {asked}: "
+            f"from there --to takes {', '.join(names) or 'nothing'}"
+        )
+    return ways
+
+
+def looks(
+    model: Model, images: Tensor, ages: Tensor, targets: Sequence[int],
+    judges: dict[str, Judge | None], *, advance: Advance | None = None,
+) -> list[tuple[Look, ...]]:  # fmt: skip
+    """Return for each face [N, C, S, S] its pictures: itself, its reconstruction, each target."""
+    wanted = torch.tensor(list(targets), device=images.device, dtype=torch.int64)
+    wanted = wanted.expand(len(images), -1)
     names = [model.info.classes[t] for t in targets]
     if getattr(model, "reconstructs", False):
         own = torch.from_numpy(group_of(ages.cpu().numpy(), model.info.groups))
         wanted, names = torch.cat([own.to(wanted)[:, None], wanted], 1), ["reconstruction", *names]
-    aged = edited(model, images, ages, wanted, advance)  # [N, T, C, S, S]
-    columns = [("input", images), *((name, aged[:, i]) for i, name in enumerate(names))]
+    columns = [("input", images)]
+    if names:
+        aged = edited(model, images, ages, wanted, advance)  # [N, T, C, S, S]
+        columns += [(name, aged[:, i]) for i, name in enumerate(names)]
     read = [(name, shown, *measured(shown, images, judges)) for name, shown in columns]
     return [
-        Strip(
-            float(ages[i]), source_age is None,
-            tuple(Look(name, x[i].cpu(), at(years, i), at(far, i)) for name, x, years, far in read),
-        )
+        tuple(Look(name, x[i].cpu(), at(years, i), at(far, i)) for name, x, years, far in read)
         for i in range(len(images))
-    ]  # fmt: skip
+    ]
 
 
 def edited(
