@@ -46,8 +46,9 @@ def show(found: Comparison) -> None:
             text = "-" if value is None else f"{value:.4g}"
             text += "" if error is None else f" +- {error:.1g}"
             cells.append(f"{text} *" if line.best == i else text)
+        cells += ["-" if value is None else f"{value:.4g}" for value in line.beside]
         rows.append((line.metric, line.figure.replace("_", " "), line.better, *cells))
-    output.table(("metric", "figure", "better"), rows, given=found.names)
+    output.table(("metric", "figure", "better"), rows, given=(*found.names, *found.baselines))
     for metric, fields in found.differs.items():
         for field, values in fields.items():
             said = ", ".join(str(value)[:40] for value in values)

@@ -27,6 +27,8 @@ class Line:
     better: str
     best: int | None
     """Which one leads, where they can be ranked and one clearly does."""
+    beside: tuple[float | None, ...] = ()
+    """Of each baseline, where all were measured alike."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,18 @@ class Comparison:
     lines: tuple[Line, ...]
     differs: dict[str, dict[str, list[Any]]]
     """Metric -> field of the stamp that differs -> its values."""
+    baselines: tuple[str, ...] = ()
+    """Of metrics that have any: shown beside, never ranked."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         lines = [
             {**line.__dict__, "ranked": line.metric not in self.differs} for line in self.lines
         ]
-        return {"compared": self.names, "figures": lines, "differs": self.differs}
+        return {
+            "compared": self.names, "baselines": self.baselines, "figures": lines,
+            "differs": self.differs,
+        }  # fmt: skip
 
 
 def compare(paths: Sequence[str | Path]) -> Comparison:
@@ -57,8 +64,24 @@ def compare(paths: Sequence[str | Path]) -> Comparison:
     read = [read_evaluation(Path(path))["results"] for path in paths]
     metrics = list(dict.fromkeys(name for results in read for name in results))
     differs = {name: found for name in metrics if (found := differences(name, read))}
-    lines = [line for name in metrics for line in lines_of(name, read, name not in differs)]
-    return Comparison(tuple(map(str, paths)), tuple(lines), differs)
+    beside = baselines(read, [name for name in metrics if name not in differs])
+    lines = []
+    for name in metrics:
+        others = [figures.get(name, {}) for figures in beside.values()]
+        lines += lines_of(name, read, others, ranked=name not in differs)
+    return Comparison(tuple(map(str, paths)), tuple(lines), differs, tuple(beside))
+
+
+def baselines(
+    read: Sequence[dict[str, Any]], metrics: Sequence[str]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return baseline -> metric -> figures, of metrics that all measured alike."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for metric in metrics:
+        for results in read:
+            for who, figures in results.get(metric, {}).get("baselines", {}).items():
+                found.setdefault(who, {}).setdefault(metric, figures)
+    return found
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:
@@ -77,9 +100,10 @@ def read_evaluation(path: Path) -> dict[str, Any]:
             raise DataError(f"{file} has format {found['format']}, this ganzoo reads {FORMAT}")
         for result in found["results"].values():
             dict(result["stamp"])
-            for figure in result["figures"].values():
-                float(figure["value"]), str(figure["better"])
-                float(figure["error"] or 0)
+            for figures in (result["figures"], *dict(result.get("baselines", {})).values()):
+                for figure in figures.values():
+                    float(figure["value"]), str(figure["better"])
+                    float(figure["error"] or 0)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file} is damaged ({type(error).__name__}: {error})") from None
     return found
@@ -93,8 +117,14 @@ def differences(metric: str, read: Sequence[dict[str, Any]]) -> dict[str, list[A
     return {field: values for field, values in found.items() if any(v != values[0] for v in values)}
 
 
-def lines_of(metric: str, read: Sequence[dict[str, Any]], ranked: bool) -> list[Line]:
-    """Return the lines of a metric."""
+def lines_of(
+    metric: str, read: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]], *, ranked: bool
+) -> list[Line]:
+    """Return the lines of a metric.
+
+    Args:
+        others: the figures of each baseline.
+    """
     sides = [results.get(metric, {}).get("figures", {}) for results in read]
     lines = []
     for name in dict.fromkeys(key for side in sides for key in side):
@@ -103,7 +133,8 @@ def lines_of(metric: str, read: Sequence[dict[str, Any]], ranked: bool) -> list[
         errors = tuple(figure.get("error") for figure in found)
         better = next(figure["better"] for figure in found if figure)
         best = leader(values, errors, better) if ranked else None
-        lines.append(Line(metric, name, values, errors, better, best))
+        beside = tuple(other.get(name, {}).get("value") for other in others)
+        lines.append(Line(metric, name, values, errors, better, best, beside))
     return lines
 
 
