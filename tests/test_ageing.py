@@ -1,16 +1,26 @@
 """The ageing protocol: chosen faces, contenders with known answers, figures by hand, the verb."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from conftest import install
 from ganzoo_core.data.part import Elsewhen, Part
+from ganzoo_core.errors import UsageError
+from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.metrics.ageing.figures import People
 from ganzoo_core.metrics.similarity import ssim
+from ganzoo_core.report import Progress
+from ganzoo_core.runs import protocol
+from ganzoo_core.runs.independence import refuse_kin, refuse_other_groups
+from ganzoo_core.runs.survey import data_config
 from ganzoo_core.runs.unseen import parted
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
+from ganzoo_core.weights import Bundle, FoundJudge, find_judge
 
 
 class Timeless(Shapes):
@@ -87,3 +97,171 @@ def test_the_baselines_alone(alone):
     assert truth["truth_l1"]["value"] == 0 and truth["truth_ssim"]["value"] == pytest.approx(1)
     assert copy["round_trip_l1"]["value"] == 0
     assert alone["figures"] == {} and alone["stamp"]["split"] == "test"
+    assert json.loads(json.dumps(alone)) == alone and len(alone["stamp"]["age_judge_sha256"]) == 64
+    assert nearest["tar_far_0.01"]["interval"][1] < 0.5 and set(copy["cosine"]["parts"]) == {
+        *"012345"
+    }
+
+
+TOY = '''
+import torch
+from ganzoo_core import Model, ModelConfig, Player, Stage, Step
+
+class Plain(ModelConfig):
+    groups: tuple[int, ...] = (18, 29, 39, 49, 59)
+    presets = {"quick": {"data": {"name": "people", "count": 24, "size": 32}}}
+
+class Grey(Model):
+    """Older is whiter; nobody grows younger."""
+    serves = ("net",)
+
+    def __init__(self, config, info):
+        super().__init__(config, info)
+        self.net = torch.nn.Linear(1, 1)
+
+    def loss(self, t):
+        return self.net(t.noise(4, 1)).square().mean()
+
+    def players(self):
+        return {"net": Player(("net",), lambda p: torch.optim.SGD(p, 0.1))}
+
+    def stages(self):
+        return (Stage("one", (Step("net", "net", self.loss),), rounds=1),)
+
+    def reaches(self, source, target):
+        return target >= source
+
+    def age(self, images, source_age, target_groups):
+        source = torch.bucketize(source_age.floor(), torch.tensor(self.info.groups).float())
+        steps = target_groups - source[:, None]
+        assert (steps >= 0).all()
+        share = 0.12 * steps[:, :, None, None, None]
+        return images[:, None] * (1 - share) + share * 0.8
+'''
+PLUGIN = """
+from ganzoo_core import ModelSpec, hookimpl
+
+@hookimpl
+def ganzoo_register(zoo):
+    zoo.add(ModelSpec(name="grey", summary="Older is whiter", target="ganzoo_grey.model:Grey",
+                      config="ganzoo_grey.model:Plain", can=("edit_age",)))
+"""
+
+
+@pytest.fixture(scope="module")
+def grey(ganzoo, tmp_path_factory):
+    """A toy that ages, trained and measured: (home, how to call, evaluation)."""
+    target, home = tmp_path_factory.mktemp("grey"), tmp_path_factory.mktemp("runs")
+    files = {"plugin.py": PLUGIN, "model.py": TOY}
+    install(target, tmp_path_factory.mktemp("source"), {"grey": ("0.1", files)})
+
+    def call(*words):
+        return ganzoo(*words, cwd=home, env={"PYTHONPATH": str(target)})
+
+    done = call("run", "grey", "--out", "run", "-q")
+    assert done.code == 0, done.err
+    done = call("evaluate", "run", "--set", "data.count=300", "-n", 30, "--json", "-q")
+    assert done.code == 0, done.err
+    return home, call, json.loads(done.out)
+
+
+def test_a_toy_passes_through_the_whole_path(grey):
+    home, _, found = grey
+    result = found["results"]["ageing"]
+    assert json.loads((home / "run/report/evaluation.json").read_text()) == found
+    mine, beside = result["figures"], result["baselines"]
+    assert result["stamp"]["towards"] == "older" and "round_trip_l1" not in mine
+    assert all(source <= target for source, target in result["stamp"]["targets"])
+    assert mine["cosine"]["parts"]["0"] == pytest.approx(1)  # its own group: the face itself
+    assert mine["cosine"]["parts"]["5"] < mine["cosine"]["parts"]["1"] < 1
+    assert mine["truth_l1"]["value"] > 0 and mine["truth_l1"]["interval"][0] > 0
+    assert set(beside) == {
+        "identity copy", "nearest real", "real pairs", "paired truth", "real faces"
+    }  # fmt: skip
+    assert Image.open(home / "run/report/ageing.png").width > 500
+    assert "age error" in (home / "run/report/index.html").read_text()
+
+
+def test_the_table_and_the_comparison_show_the_baselines(grey):
+    _, call, _ = grey
+    words = ("evaluate", "run/weights", "--data", "people", "--set", "data.count=300", "-n", 30)
+    done = call(*words, "-q", "--out", "again", "--towards", "older")
+    assert done.code == 0, done.err
+    head = done.out.splitlines()[0]
+    assert [name in head for name in ("GREY", "IDENTITY COPY", "PAIRED TRUTH")] == [True] * 3
+    assert "gap 5" in done.out and " to " in done.out
+    done = call("compare", "run", "again", "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["baselines"][:2] == ["identity copy", "nearest real"]
+    line = next(line for line in found["figures"] if line["figure"] == "cosine")
+    assert line["values"][0] == line["values"][1] and line["beside"][0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("run", "--towards", "younger"), 2, "goes to no group that is younger"),
+        (("run", "--metrics", "fid"), 2, "does not make images out of noise"),
+        (("run", "--judge", "age=people-identity"), 2, "people-identity judges 'identity'"),
+        (("run", "--judge", "hair=x"), 2, "give age=DIR or identity=DIR"),
+        (("run", "--data", "fashion-mnist:."), 3, ""),
+        (("run", "--set", "data.count=5"), 3, "too few"),
+        (("run", "--set", "data.count=16"), 3, "impostor pairs are too few"),
+        (("--baselines",), 2, "on which data"),
+        (("run", "--baselines", "--data", "people"), 2, "--baselines without one"),
+        ((), 2, "give a run or a folder of weights"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(grey, words, code, says):
+    done = grey[1]("evaluate", *words, "-q")
+    assert (done.code, says in done.error) == (code, True), done.err
+    assert "Traceback" not in done.err and done.err.count("\n") == 1
+
+
+def test_a_model_that_cannot_age_names_those_that_can(ganzoo, trained, tmp_path):
+    done = ganzoo("evaluate", trained, "--metrics", "ageing", "-q", cwd=tmp_path)
+    assert done.code == 2 and "cannot age faces; models that can: " in done.error
+
+
+def test_judges_must_be_strangers():
+    held_out = find_judge("age", "people-age-held-out")
+    config = data_config("people", {"split": "test"})
+    refuse_kin(held_out, "it", config, [])
+    with pytest.raises(UsageError, match="learned from split 'judge-b' of people, whose faces"):
+        refuse_kin(held_out, "it", data_config("people", {"split": "judge-b"}), [])
+    parent = {"role": "identity", "sha256": "a" * 64, "data": "people", "split": "judge-b"}
+    with pytest.raises(UsageError, match="as did the judge of 'identity'"):
+        refuse_kin(held_out, "it", config, [parent])
+    with pytest.raises(UsageError, match="the model was trained against it"):
+        refuse_kin(held_out, "it", config, [{**parent, "sha256": held_out.sha256, "split": ""}])
+    refuse_kin(held_out, "it", config, [{**parent, "split": "judge-a"}])
+
+
+def test_an_age_judge_must_have_seen_every_group(tmp_path):
+    info = DataInfo(size=8, classes=("0-30", "31-50", "51+"), counts=(5, 5, 0), groups=(30, 50))
+    bundle = Bundle(tmp_path, {"data": info.to_json(), "model": "x"})
+    judge = FoundJudge("age", bundle)
+    refuse_other_groups(judge, "it", (18, 40))  # 41+ has people of 41 to 50
+    with pytest.raises(UsageError, match=r"it is of other groups: it learned nobody of 60\+"):
+        refuse_other_groups(judge, "it", (18, 59))
+
+
+class Nobody(Shapes):
+    """Heads whose owners nobody knows."""
+
+    def table(self):
+        return replace(super().table(), identities=None)
+
+
+def test_where_nobody_is_known_an_instance_is_looked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path))
+    monkeypatch.setattr(protocol, "open_dataset", Nobody)
+    config = ShapesConfig(name="shapes", count=400, size=16)
+    found = protocol.measure(config, (30, 50), protocol.Wish(n=40), Progress(True))
+    copy = found.figures["identity copy"]
+    assert copy["instance_retrieval"].value > 0.9 and "tar_far_0.01" not in copy
+    assert found.figures["nearest real"]["instance_retrieval"].value < 0.5
+    assert "truth_l1" not in copy and "real pairs" not in found.figures
+    assert any("instance retrieval stands in" in note for note in found.notes)
+    assert found.stamp["people"] is None and 40 < found.stamp["instances"] <= 1000

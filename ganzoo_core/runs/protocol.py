@@ -92,15 +92,16 @@ def measure(
         role: held_out(role, wish.judges.get(role, ""), dataset, groups, bundle)
         for role in ("age", "identity")
     }
+    served = [Served(model[0], model[1], wish.device)] if model else []
+    wanted = moves(len(groups) + 1, served, wish.towards, bundle.info if bundle else None)
     faces = choose(dataset, groups, wish.n, wish.seed, progress)
+    wanted &= faces.target_ages.isfinite()  # there are real faces of the target
     built = {role: Judge(judge.build().to(wish.device)) for role, judge in found.items()}
     network = (
         named_network(wish.features, wish.device) if wish.features
         else middle_layer(found["identity"], built["identity"].module)
     )  # fmt: skip
     reader = Reader(built["age"], built["identity"], network, wish.device)
-    served = [Served(model[0], model[1], wish.device)] if model else []
-    wanted = moves(faces, served, wish.towards, bundle.info if bundle else None)
     contenders: list[Contender] = [*served, *baselines(faces)]
     notes: list[str] = []
     anchors = anchored(faces, reader, progress, notes)
@@ -195,16 +196,14 @@ def seen_of(
         progress.stop()
 
 
-def moves(faces: Faces, served: list[Served], towards: Towards, info: DataInfo | None) -> Tensor:
-    """Return the moves that are measured, [K, K] bool from source to target: those the model makes
-    to groups that it was trained on and that have real faces.
+def moves(k: int, served: list[Served], towards: Towards, info: DataInfo | None) -> Tensor:
+    """Return the moves that are asked for, [K, K] bool from source to target: those the model
+    makes, to groups that it was trained on.
 
     Raises:
         UsageError: there are none.
     """
-    k = faces.groups
-    label = torch.arange(k)
-    wanted = faces.target_ages.isfinite().expand(k, k).clone()
+    wanted = torch.ones(k, k, dtype=torch.bool)
     for one in served:
         wanted &= one.reach(k)
     if info is not None:
@@ -212,10 +211,9 @@ def moves(faces: Faces, served: list[Served], towards: Towards, info: DataInfo |
         trained[list(info.present)] = True
         wanted &= trained
     if towards != "all":
-        older = label[None] >= label[:, None]
-        wanted &= older if towards == "older" else older.T
+        wanted = wanted.triu() if towards == "older" else wanted.tril()
     if not (wanted & ~torch.eye(k, dtype=torch.bool)).any():
-        raise UsageError(f"this model goes to no group that is {towards}: see --towards")
+        raise UsageError(f"--towards {towards}: the model goes to no group that is {towards}")
     return wanted
 
 
