@@ -13,6 +13,9 @@ from ganzoo_core.errors import DataError
 if TYPE_CHECKING:
     from ganzoo_core.runs.comparison import Comparison
 
+SHA256 = 64
+"""Characters."""
+
 
 @click.command()
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="A B ...")
@@ -49,7 +52,16 @@ def show(found: Comparison) -> None:
         cells += ["-" if value is None else f"{value:.4g}" for value in line.beside]
         rows.append((line.metric, line.figure.replace("_", " "), line.better, *cells))
     output.table(("metric", "figure", "better"), rows, given=(*found.names, *found.baselines))
+    alike: dict[str, list[str]] = {}
     for metric, fields in found.differs.items():
         for field, values in fields.items():
-            said = ", ".join(str(value)[:40] for value in values)
-            output.note(f"{metric}: {field} differs: {said}")
+            said = ", ".join(map(short, values))
+            alike.setdefault(f"{field} differs: {said}", []).append(metric)
+    for text, metrics in alike.items():
+        output.note(f"{', '.join(metrics)}: {text}")
+
+
+def short(value: object) -> str:
+    """Return a value of a stamp in one line; of a sha256 its beginning."""
+    text = str(value)
+    return f"{text[:12]}..." if len(text) == SHA256 else text[:40]
