@@ -38,12 +38,13 @@ def spread(model, image):
     return (share @ ages.square() - (share @ ages).square()).clamp(min=0).sqrt()
 
 
-def evaluate_ages(weights, data, assignments=(), *, keep=False):
+def evaluate_ages(weights, data, assignments=(), *, keep=False, align=None):
     """Return the errors of an age estimator as plain JSON values, in years.
 
     Args:
         data: ``NAME[:PATH]``, with ages.
         keep: record error and group accuracy in the weights.
+        align: find the faces, or take pictures as they are; None goes by the weights.
 
     Raises:
         DataError: no ages.
@@ -51,7 +52,7 @@ def evaluate_ages(weights, data, assignments=(), *, keep=False):
     found = find_judge("age", weights)
     model = found.build()
     groups = getattr(model.config, "groups", PUBLISHED["report"].edges)
-    images = images_for(found, model.input_size, data, assignments, groups)[1]
+    images = images_for(found, model.input_size, data, assignments, groups=groups, align=align)[1]
     if images.age is None:
         raise DataError(f"{data} does not say how old people are: choose data with ages")
     who = None if images.identity is None else images.identity.numpy()

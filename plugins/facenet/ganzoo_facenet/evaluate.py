@@ -11,12 +11,12 @@ from ganzoo_core.report import Progress
 from ganzoo_core.runs import data as reading
 from ganzoo_core.runs import survey
 from ganzoo_core.weights import annotate
-from ganzoo_facenet.recognise import cluster, open_recogniser
+from ganzoo_facenet.recognise import cluster, crop_for, open_recogniser
 from ganzoo_facenet.sheets import draw_roc
 
 
 def evaluate_people(weights, data, assignments=(), *, threshold=None, pairs=False, roc=None,
-                    keep=False, clusters=False):  # fmt: skip
+                    keep=False, clusters=False, align=None):  # fmt: skip
     """Return the figures of a verification as plain JSON values.
 
     Args:
@@ -26,12 +26,13 @@ def evaluate_people(weights, data, assignments=(), *, threshold=None, pairs=Fals
         roc: where to draw the curve.
         keep: record the set's thresholds in the weights: for a calibration set.
         clusters: sort the photographs too, and compare with who they show.
+        align: find the faces, or take pictures as they are; None goes by the weights.
 
     Raises:
         DataError: no identities, too few people, or no list of pairs.
     """
     who = open_recogniser(weights)
-    dataset, images = images_for(who.found, who.size, data, assignments)
+    dataset, images = images_for(who.found, who.size, data, assignments, align=align)
     if images.identity is None:
         raise DataError(f"{data} does not say who is in its pictures: choose data with identities")
     points = who.read(images)
@@ -68,16 +69,21 @@ def agreement(points, people, threshold):
     }
 
 
-def images_for(found, size, data, assignments, groups=()):
-    """Return a data set and its images, at a judge's size.
+def images_for(found, size, data, assignments, *, groups=(), align=None):
+    """Return a data set and its images, at a judge's size, cut as it learned.
 
     Args:
         assignments: ``data.x=v``. groups: age edges.
+        align: find the faces, or take pictures as they are; None goes by the weights.
 
     Raises:
         WeightsError: drawn by another renderer than the judge learned from.
     """
-    options = {"size": size, **assign(assignments).get("data", {})}
+    info = found.bundle.info
+    other = info.name != data.partition(":")[0]  # drawn pictures are no photographs to its judges
+    aligned = bool(info.crop) or (other and crop_for(info) is not None)
+    options = {"size": size, "align": aligned if align is None else align}
+    options |= assign(assignments).get("data", {})
     dataset = reading.open_dataset(survey.data_config(data, options))
     images = reading.images_of(dataset, groups, Progress(False))
     found.refuse_other_drawing(images.info)

@@ -236,21 +236,16 @@ def age(*, photos, weights, align, as_json):
 @click.option("--keep", is_flag=True, help="Record thresholds, or the error, in the weights.")
 @weighing
 def evaluate(*, data, assignments, ages, keep, weights, align, as_json, **of_people):
-    """Measure how well people are told apart, or how far estimated ages are off.
-
-    Pictures are cut as the data set says (--set data.align=true).
-    """
-    if align is not None:
-        raise UsageError("a data set is aligned by --set data.align=true, not by --align")
+    """Measure how well people are told apart, or how far estimated ages are off."""
     if ages:
         from ganzoo_facenet.ages import evaluate_ages, told
 
         given = [name for name, value in of_people.items() if value not in (None, False)]
         if given:
             raise UsageError(f"--{given[0]} is for people, not for --ages")
-        facts = evaluate_ages(weights, data, assignments, keep=keep)
+        facts = evaluate_ages(weights, data, assignments, keep=keep, align=align)
     else:
         from ganzoo_facenet.evaluate import evaluate_people, told
 
-        facts = evaluate_people(weights, data, assignments, keep=keep, **of_people)
+        facts = evaluate_people(weights, data, assignments, keep=keep, align=align, **of_people)
     say(as_json, facts, "\n".join(told(facts)))

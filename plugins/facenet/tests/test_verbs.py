@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from ganzoo_facenet.evaluate import images_for
 from ganzoo_facenet.recognise import crop_for, nearest_people, open_recogniser
 from ganzoo_facenet.verbs import face
 from PIL import Image
@@ -89,7 +90,7 @@ def test_lfw_s_ten_folds(album, tmp_path):
              "P_2\t1\t2", "P_0\t3\t4", "P_1\t3\tP_2\t3", "P_0\t1\tNo_One\t1"]  # fmt: skip
     (tmp_path / "lfw" / "pairs.txt").write_text("\n".join(lines))
     words = ("evaluate", "--data", f"lfw:{tmp_path / 'lfw'}", "--pairs")
-    facts = call(*words)
+    facts = call(*words, "--no-align")
     assert facts["pairs"] == 7 and facts["missing"] == 1
     assert facts["accuracy"] > 0.5 and facts["standard_error"] >= 0
     with pytest.raises(UsageError, match="lists no pairs"):
@@ -185,6 +186,17 @@ def test_photographs_are_cut_as_the_weights_learned():
     assert crop_for(drawn) == CropGeometry() == crop_for(DataInfo(size=160))  # a published file
     assert crop_for(whole) is None and crop_for(whole, True) == CropGeometry()
     assert crop_for(drawn, False) is None
+
+
+def test_data_are_cut_as_the_weights_learned(album):
+    found = find_judge("identity", "people-identity")
+    drawn, photographs = ("people", ["data.count=4"]), (f"folder:{album}", [])
+    for (name, options), align, cut in (
+        (drawn, None, False), (drawn, True, True), (photographs, None, True),
+        (photographs, False, False),
+    ):  # fmt: skip
+        images = images_for(found, 64, name, options, align=align)[1]
+        assert bool(images.info.crop) == cut
 
 
 def test_grey_photographs_are_read(album, tmp_path):
