@@ -10,6 +10,7 @@ GROUPS = (18, 29, 39, 49, 59)
 """The paper's six age categories: 0-18, 19-29, 30-39, 40-49, 50-59, 60+."""
 
 FAST = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}, "optim_e": {"lr": 5e-4}}
+FASTER = {"optim_d": {"lr": 1e-3}, "optim_g": {"lr": 1e-3}, "optim_e": {"lr": 1e-3}}
 SMOOTH = {"kind": "bce", "real_target": 0.9}
 PEOPLE = {"name": "people", "variety": 0.35}
 
@@ -57,11 +58,11 @@ class AgeCGANConfig(GANConfig):
         },
         "good": {
             "model": {
-                "width": 64, "loss": SMOOTH, "ema": 10000.0, "pairs": 50_000,
-                "objective": "both", **FAST,
+                "width": 32, "loss": SMOOTH, "ema": 10000.0, "pairs": 30_000,
+                "objective": "both", **FASTER,
             },
-            "data": {**PEOPLE, "size": 64, "count": 20000},
-            "train": {"batch": 64, "sample_every": 500, "gan": {"rounds": 6000}},
+            "data": {**PEOPLE, "size": 64, "count": 12000, "photos": 2},
+            "train": {"batch": 32, "sample_every": 500, "gan": {"rounds": 8000}},
         },
         "paper": {"data": {"name": "imdb-wiki", "size": 64}, "train": {"batch": 64}},
     }  # fmt: skip
