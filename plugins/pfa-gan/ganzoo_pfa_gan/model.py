@@ -14,8 +14,8 @@ E[age] and CE come from a frozen age judge, F is a middle layer of a frozen iden
 What differs from the public code: gates that are closed cost nothing; every pair of groups comes
 equally often; the SSIM's window is odd; the loss has the paper's 1/2; the group's probability is
 summed from the judge's ages, so any groups will do; the reversed model for rejuvenation is an
-option; G may start as the identity (`start`) and be averaged; the age judge may see faces through
-augmentations (`view`).
+option; G may start as the identity (`start`), wait until D has learned (`head`) and be averaged;
+the age judge may see faces through augmentations (`view`).
 The paper does not give the weights of its losses; those of the presets were searched (README.md).
 
 Shapes: N batch, K groups, S size.
@@ -202,9 +202,10 @@ class PFAGAN(Model):
             WeightsError: a judge cannot say what the losses ask for.
         """
         check_judges(self.judges)
-        steps = (Step("d", "d", self.discriminator_loss), Step("g", "g", self.generator_loss))
+        d = Step("d", "d", self.discriminator_loss)
+        g = Step("g", "g", self.generator_loss, when=lambda t: t.round >= self.config.head)
         draw = Draw(fields=("image", "label"), how="pairs", pairs=self.pairs())
-        return (Stage("gan", steps, draw, rounds=self.config.rounds),)
+        return (Stage("gan", (d, g), draw, rounds=self.config.rounds),)
 
 
 def clipped(image):

@@ -283,7 +283,7 @@ def test_a_groups_probability_is_the_sum_over_its_ages():
 
 def test_every_term_is_logged_and_the_weights_add_them_up():
     weights = {"adversarial": 3.0, "age": 0.5, "identity": 0.7, "feature": 2.0}
-    worker = trainer(steps=2, alpha=0.25, weights=weights)
+    worker = trainer(steps=2, alpha=0.25, weights=weights, head=0)
     while worker.round < 2:
         worker.play(worker.plan.at(worker.round))
     got = worker.log.means(worker.world)
@@ -357,8 +357,23 @@ class ObjectPFAGAN(PFAGAN):
     Config = PFAConfig
 
 
+def test_d_learns_alone_at_first():
+    worker = trainer(head=2)
+    before = {name: value.clone() for name, value in worker.model.state_dict().items()}
+
+    def moved():
+        now = worker.model.state_dict()
+        return {k.split(".")[0] for k, v in now.items() if not torch.equal(v, before[k])}
+
+    for _ in range(2):
+        worker.play(worker.plan.at(worker.round))
+    assert moved() == {"discriminator"}
+    worker.play(worker.plan.at(worker.round))
+    assert moved() == {"discriminator", "ageing"}
+
+
 def test_the_judges_get_no_gradient_and_stay():
-    worker = trainer(steps=1)
+    worker = trainer(steps=1, head=0)
     judge = worker.model.judges["identity"].module
     before = judge.layers[0].weight.clone()
     worker.play(worker.plan.at(0))
