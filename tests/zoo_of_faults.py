@@ -70,7 +70,7 @@ def without_licence():
     return cgan({"license": ""})
 
 
-@caught("spec", "there is sample, translate")
+@caught("spec", "there is sample, likelihood")
 def strange_capability():
     return cgan({"can": ("sample", "sing")})
 

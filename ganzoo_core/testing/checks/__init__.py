@@ -4,7 +4,17 @@
 subject: entries of any kind, then models, data sets, losses, metrics and judges.
 """
 
-from ganzoo_core.testing.checks import entries, models, options, sampling, training
+from ganzoo_core.testing.checks import (
+    datasets,
+    entries,
+    judges,
+    losses,
+    metrics,
+    models,
+    options,
+    sampling,
+    training,
+)
 from ganzoo_core.testing.checks.kit import (
     CHECKS,
     Check,
@@ -16,6 +26,7 @@ from ganzoo_core.testing.checks.kit import (
 )
 
 __all__ = [
-    "CHECKS", "Check", "Failed", "Result", "Skipped", "entries", "models", "options",
-    "parametrize_with_checks", "run_checks", "sampling", "training",
+    "CHECKS", "Check", "Failed", "Result", "Skipped", "datasets", "entries", "judges", "losses",
+    "metrics", "models", "options", "parametrize_with_checks", "run_checks", "sampling",
+    "training",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ from ganzoo_core.interfaces import CAPABILITIES, Dataset, Loss, Model
 from ganzoo_core.testing.checks.kit import check, demand
 from ganzoo_core.testing.public import imports, is_public
 from ganzoo_core.testing.subject import Subject
-from ganzoo_core.zoo import FAMILIES, JudgeSpec, ModelSpec, resolve
+from ganzoo_core.zoo import FAMILIES, ModelSpec, resolve
 
 ENTRIES = ("model", "dataset", "loss", "metric", "judge")
 ALL = (*ENTRIES, "plugin")
@@ -202,8 +202,3 @@ def sources(subject: Subject) -> list[Path]:
     found = None if name == CORE else importlib.util.find_spec(name)
     folders = [Path(p) for p in (found.submodule_search_locations or ())] if found else []
     return sorted(path for folder in folders for path in folder.rglob("*.py"))
-
-
-def is_judge(subject: Subject) -> bool:
-    """Tell whether an entry is weights rather than code."""
-    return isinstance(subject.spec, JudgeSpec)
