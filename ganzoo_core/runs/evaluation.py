@@ -13,7 +13,7 @@ from ganzoo_core.config.base import parse
 from ganzoo_core.config.tree import data_config_class
 from ganzoo_core.data import Images
 from ganzoo_core.engine.setup import resolve_device
-from ganzoo_core.errors import DataError, UsageError
+from ganzoo_core.errors import DataError, GanzooError, UsageError
 from ganzoo_core.files import write_json
 from ganzoo_core.interfaces import DataInfo, EditsAge, HasLikelihood, Model, Samples
 from ganzoo_core.metrics.case import Case
@@ -117,8 +117,13 @@ def evaluate(
     if ageing:
         wish = Wish(n or FACES, seed, features, judges or {}, towards, there, folder)
         tree = faces_tree(Path(path), data, options or {}, bundle.info)
-        taken = protocol.measure_model(bundle, model, tree, wish, progress)
-        record(taken, found, bundle.model)
+        try:
+            taken = protocol.measure_model(bundle, model, tree, wish, progress)
+            record(taken, found, bundle.model)
+        except GanzooError as error:
+            if metrics or not samples:
+                raise
+            found.skipped[AGEING] = str(error)
     if samples:
         train, test = parted(Path(path), bundle, data, options or {}, found=found, bar=progress)
         n = n or DEFAULT_N

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,9 +192,14 @@ def seen_of(
     reach = contender.reach(faces.groups) if isinstance(contender, Served) else wanted
     progress.start(f"ageing faces: {contender.name}")
     try:
-        return read(contender, faces, wanted & reach, reader, progress.advance, keep=keep)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            cells = read(contender, faces, wanted & reach, reader, progress.advance, keep=keep)
     finally:
         progress.stop()
+    for text in dict.fromkeys(str(warning.message) for warning in heard):
+        progress.warn(f"warning: {contender.name}: {text}")
+    return cells
 
 
 def moves(k: int, served: list[Served], towards: Towards, info: DataInfo | None) -> Tensor:
@@ -272,6 +278,7 @@ def said(
         notes.append(f"{len(faces)} unseen faces, not {wish.n}: there are no more")
     if len(np.unique(faces.who)) < len(faces):
         notes.append(f"the {len(faces)} faces are of {len(np.unique(faces.who))} people")
+    notes += [f"{count} faces left out: {why}" for why, count in faces.source.removed]
     if not faces.known_people:
         notes.append("nobody is known in these data: instance retrieval stands in for true accept "
                      "rates")  # fmt: skip
