@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from workbench import drawn
 
 from conftest import install
 from ganzoo_core.data.part import Elsewhen, Part
-from ganzoo_core.errors import UsageError
+from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.interfaces import DataInfo
-from ganzoo_core.metrics.ageing.figures import People
+from ganzoo_core.metrics.ageing.faces import Faces
+from ganzoo_core.metrics.ageing.figures import Anchors, People, measured
+from ganzoo_core.metrics.ageing.reading import Cells, Sight
 from ganzoo_core.metrics.similarity import ssim
 from ganzoo_core.report import Progress
 from ganzoo_core.runs import protocol
@@ -265,3 +268,44 @@ def test_where_nobody_is_known_an_instance_is_looked_for(monkeypatch, tmp_path):
     assert "truth_l1" not in copy and "real pairs" not in found.figures
     assert any("instance retrieval stands in" in note for note in found.notes)
     assert found.stamp["people"] is None and 40 < found.stamp["instances"] <= 1000
+
+
+def hand(years, points):
+    """Return three faces at three ages each, as a contender's cells, and the faces."""
+    images = drawn(count=90, size=8, groups=(26, 53))
+    mean = replace(images.info, mean_ages=(10.0, 40.0, 60.0))
+    source = replace(images, rows=torch.arange(3), label=torch.tensor([0, 1, 2]))
+    faces = Faces(source, np.arange(3), replace(images, info=mean), images)
+    sight = Sight(np.array(years, float), np.array(points, float), np.zeros((9, 1)))
+    return Cells(np.repeat(np.arange(3), 3), np.tile(np.arange(3), 3), sight), faces
+
+
+def test_figures_by_hand():
+    east, north = [1.0, 0.0], [0.0, 1.0]
+    years = [10, 40, 60, 30, 20, 50, 33, 33, 33]
+    cells, faces = hand(years, [east, east, north, east, east, east, north, east, north])
+    own = Sight(np.zeros(3), np.array([east, east, north]), np.zeros((3, 1)))
+    real = Sight(np.full(90, 30.0), np.zeros((90, 2)), np.zeros((90, 1)))
+    found = measured(cells, faces, Anchors(own, real, {0.01: 1.0}))
+    error = [0, 0, 20, 10, 23, 7]  # of the six whose group changes
+    assert found["age_error"].value == pytest.approx(np.mean(error))
+    assert found["group_accuracy"].value == pytest.approx(3 / 6)  # 40, 60 and 33; 50 is under 54
+    r = np.corrcoef([10, 40, 60], [30, 20, 50])[0, 1]
+    assert found["pearson"].value == pytest.approx((1 + r + 0) / 3)
+    assert found["monotone"].value == pytest.approx((2 + 1 + 0) / 6)
+    assert found["tar_far_0.01"].value == pytest.approx(4 / 6)
+    assert found["cosine"].parts == pytest.approx({"0": 1, "1": 3 / 4, "2": 1 / 2})
+    assert found["age_gap"].parts["0-26"] == pytest.approx(abs((30 + 33) / 2 - 30))
+
+
+def test_thresholds_take_so_many_impostors():
+    who, notes = np.arange(100), []
+    points = np.stack([np.cos(who / 100), np.sin(who / 100)], 1)
+    found = protocol.thresholds(points, who, notes)
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)[np.triu_indices(100, 1)]
+    assert (apart <= found[0.01]).mean() <= 0.01 < (apart <= found[0.01] * 1.5).mean()
+    few = []
+    assert list(protocol.thresholds(points[:20], who[:20], few)) == [0.01]
+    assert few[0].startswith("no true accept rate at 0.001: 190 impostor pairs are too few")
+    with pytest.raises(DataError, match="the calibration has 9 faces of 9 people: 36 impostor"):
+        protocol.thresholds(points[:9], who[:9], [])
