@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from ganzoo_core import __version__
 from ganzoo_core.config import DataConfig, merge
@@ -30,7 +30,7 @@ from ganzoo_core.runs.loading import load
 from ganzoo_core.runs.networks import feature_network, parents
 from ganzoo_core.runs.page import page
 from ganzoo_core.runs.protocol import Ageing, Towards, Wish
-from ganzoo_core.runs.unseen import FACES
+from ganzoo_core.runs.unseen import FACES, splits_of
 from ganzoo_core.weights import Bundle, find_bundle
 from ganzoo_core.zoo import MetricSpec, resolve, zoo
 
@@ -332,8 +332,7 @@ def shaped(tree: dict[str, Any], options: dict[str, Any], known: DataInfo) -> di
 
 def splits(config: DataConfig) -> Iterator[DataConfig]:
     """Yield the configurations of the two sides, or the one of data that have no test split."""
-    field_ = type(config).model_fields.get("split")
-    known = get_args(field_.annotation) if field_ else ()
+    known = splits_of(config)
     if "test" not in known:
         yield config
         return

@@ -286,8 +286,12 @@ def said(
         if judge.bundle.info.name != info.name:
             notes.append(f"the judge of {role!r} learned from {judge.bundle.info.name or '?'}, not "
                          f"from {info.name}: take its figures with care")  # fmt: skip
-    if bundle and bundle.info.name == info.name and not info.split:
-        notes.append("the data have no test split: the model was trained on these people too")
+    if bundle and bundle.info.name == info.name:
+        if not info.split:
+            notes.append("the data have no test split: the model was trained on these people too")
+        elif bundle.info.split in {info.split, "all"}:
+            notes.append(f"the faces are not unseen: the model was trained on split "
+                         f"{bundle.info.split!r}")  # fmt: skip
     if bundle and bundle.info.name != info.name:
         notes.append(f"the model was trained on {bundle.info.name}, not on {info.name}")
     return notes
