@@ -13,7 +13,7 @@ from torch import Tensor
 from ganzoo_core.data import Images
 from ganzoo_core.metrics.case import Case, Side
 from ganzoo_core.metrics.classifier import recalls
-from ganzoo_core.metrics.figures import Figure, Unfit
+from ganzoo_core.metrics.figures import Figure, Unfit, share_error
 from ganzoo_core.metrics.networks import Network
 from ganzoo_core.metrics.sides import first
 
@@ -115,6 +115,6 @@ def accuracy(case: Case, network: Network, side: Side) -> Figure:
     each = recalls(found, images.label, len(images.info.classes))
     names = enumerate(images.info.classes)
     return Figure(
-        value=right, error=(right * (1 - right) / len(images)) ** 0.5, better="higher",
+        value=right, error=share_error(right, len(images)), better="higher",
         parts={name: float(each[i]) for i, name in names if i in images.info.present},
     )  # fmt: skip

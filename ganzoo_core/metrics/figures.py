@@ -51,3 +51,8 @@ class Figure:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return asdict(self)
+
+
+def share_error(share: float, n: int) -> float:
+    """Return the standard error of a share of n that stand alone."""
+    return float((share * (1 - share) / n) ** 0.5)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganzoo_core.data import Images, to_float
 from ganzoo_core.metrics.case import Case
-from ganzoo_core.metrics.figures import Figure, Unfit, enough
+from ganzoo_core.metrics.figures import Figure, Unfit, enough, share_error
 from ganzoo_core.metrics.resize import resized
 from ganzoo_core.metrics.sides import first
 
@@ -33,8 +33,14 @@ def prdc(case: Case) -> dict[str, Figure]:
     """Return precision and recall (arXiv 1904.06991), density and coverage (arXiv 2002.09797)."""
     real, fake = case.seen("real").features, case.seen("fake").features
     enough("prdc", (real, fake), K + 1)
-    found = manifold(real, fake)
-    return {name: Figure(value=value, better="higher") for name, value in found.items()}
+    found, of = manifold(real, fake), {"precision": fake, "recall": real, "coverage": real}
+    return {
+        name: Figure(
+            value=value, better="higher",
+            error=share_error(value, len(of[name])) if name in of else None,
+        )
+        for name, value in found.items()
+    }  # fmt: skip
 
 
 def manifold(real: Tensor, fake: Tensor, k: int = K) -> dict[str, float]:
@@ -116,7 +122,7 @@ def memorisation(case: Case) -> dict[str, Figure]:
     bound = torch.quantile(apart, QUANTILE)
     ratio = float(found.median() / apart.median().clamp(min=1e-9))
     share = float((found <= bound).double().mean())
-    error = (share * (1 - share) / len(found)) ** 0.5
+    error = share_error(share, len(found))
     return {
         "copies": Figure(value=share, error=error, better="lower"),
         "nearest_ratio": Figure(value=ratio),

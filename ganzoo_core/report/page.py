@@ -149,8 +149,10 @@ def curves(records: list[dict[str, Any]]) -> str:
     names = sorted({name for record in records for name in record} - PLACES)
     logits = [name for name in names if name in {"d_real", "d_fake"}]
     losses = [name for name in names if "_" not in name]
-    rest = [name for name in names if name not in {*logits, *losses}]
-    panels = {"Losses": losses, "D(real) and D(fake), logits": logits, "Also logged": rest}
+    panels = {"Losses": losses, "D(real) and D(fake), logits": logits}
+    for name in names:  # d_grad and g_grad share a scale, d_accuracy has another
+        if name not in {*logits, *losses}:
+            panels.setdefault(name.rpartition("_")[2].capitalize(), []).append(name)
     shown = [
         f"<h2>{title}</h2>{drawn}"
         for title, panel in panels.items() if (drawn := plot(series(records, panel), "round"))
