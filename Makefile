@@ -8,7 +8,7 @@ PLUGINS = $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.to
 STAMP = $(VENV)/.ganzoo-installed
 SPECS = pyproject.toml $(PLUGINS:%=%/pyproject.toml)
 
-.PHONY: run test soak lint format install clean
+.PHONY: run test soak lint format docs install clean
 
 run: install
 	$(BIN)/ganzoo run cgan
@@ -27,6 +27,11 @@ lint: install
 format: install
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+docs: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[docs]'
+	$(BIN)/python tests/reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --site-dir build/site
 
 install: $(STAMP)
 

@@ -22,7 +22,7 @@ class MyPluginConfig(GANConfig):
             "train": {"batch": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {
-            "model": {"ema": 5000.0},
+            "model": {"loss": {"kind": "bce", "r1": 1.0}, "ema": 5000.0},
             "data": {"name": "shapes", "size": 32, "count": 4096},
             "train": {"batch": 32, "steps": 1500},
         },
