@@ -36,7 +36,7 @@ class IDCGAN(Model):
     """E says who it is, G draws that person at an age, D tells drawn faces from real ones."""
 
     reconstructs = True
-    serves = ("encoder", "generator")
+    serves = ("encoder", "connector", "generator")
 
     def __init__(self, config, info):
         super().__init__(config, info)

@@ -138,3 +138,12 @@ def test_data_it_cannot_use_are_refused():
         IDCGAN(TINY, gz.DataInfo(size=32, classes=("a",)))
     with pytest.raises(ValueError, match=r"data\.size=64"):
         IDCGAN(TINY, gz.DataInfo(size=48, classes=("a", "b"), groups=(30,)))
+
+
+def test_a_bundle_ages_as_its_run_does(tmp_path):
+    run = gz.train("idcgan", preset="tiny", steps=2, out=tmp_path / "run", quiet=True)
+    faces, targets = torch.rand(2, 3, 32, 32), torch.tensor([[0, 5], [5, 0]])
+    loaded = gz.load(tmp_path / "run" / "weights", device="cpu")
+    with torch.no_grad():
+        aged = loaded.age(faces, None, targets)
+        torch.testing.assert_close(aged, run.model.eval().age(faces, None, targets))
