@@ -175,20 +175,15 @@ def repeats(subject: ModelSubject) -> None:
 
 @check("model")
 def resumes(subject: ModelSubject) -> None:
-    """Continues from a checkpoint to the same bits as without the stop"""
-    whole = subject.twice.state()
+    """Continues from a checkpoint to the same bits as without the stop, after every round"""
+    whole, trainer = subject.twice.state(), subject.trainer(2)
     with tempfile.TemporaryDirectory() as folder:
-        for stop in range(1, subject.twice.plan.total):
-            path = Path(folder) / str(stop)
-            first = subject.trainer(2)
-            while first.round < stop:
-                first.play(first.plan.at(first.round))
-            first.save(path)
-            second = subject.trainer(2)
-            second.restore(path)
-            second.run(path)
-            state = second.state()
-            differ = [name for name in whole if not torch.equal(whole[name], state[name])]
-            demand(
-                not differ, f"{differ[:1]} is lost at round {stop}: make it a Parameter or a buffer"
-            )
+        while trainer.round < trainer.plan.total - 1:
+            trainer.play(trainer.plan.at(trainer.round))
+            trainer.save(Path(folder))
+            trainer = subject.trainer(2)
+            trainer.restore(Path(folder))
+        trainer.run(Path(folder))
+    state = trainer.state()
+    differ = [name for name in whole if not torch.equal(whole[name], state[name])]
+    demand(not differ, f"{differ[:1]} is lost by a stop: make what changes a Parameter or a buffer")
