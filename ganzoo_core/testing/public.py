@@ -28,6 +28,7 @@ MODULES = {
     "metrics.reading",
     "metrics.verification",
     "runs.data",
+    "runs.evaluation",
     "runs.survey",
     "testing.shapes",
     "testing.standins",
