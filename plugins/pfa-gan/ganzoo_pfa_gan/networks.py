@@ -59,7 +59,7 @@ class InstanceNorm(nn.Module):
     """Each map of each image with mean 0 and deviation 1; no parameters.
 
     As layer norm over places: torch's instance norm returns the other memory format, which costs a
-    round on a CPU a quarter more, and its gradient is wrong for one channels_last image (2.14).
+    sub-network a quarter more, and its gradient is wrong for one channels_last image (torch 2.14).
     """
 
     def forward(self, x):
