@@ -76,7 +76,7 @@ class PFAConfig(ModelConfig):
 
     presets: ClassVar = {
         "tiny": {
-            "model": {"groups": REPORT_GROUPS, "width": 4, "start": 0.0, "ema": 1000.0, "head": 2},
+            "model": {"groups": REPORT_GROUPS, "width": 4, "start": 0.0, "ema": 1000.0},
             "data": {"name": "shapes", "size": 32},
             "train": {"batch": 8, "steps": 10, "sample_every": 10, "log_every": 5},
         },
