@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from workbench import drawn, make, trainer
 from zoo_of_proofs import VAE, Handicapped, Judged, Pixels, Triplets
+from zoo_of_proofs.adaptive import AdaptiveGAN
 from zoo_of_proofs.lazy import LazyADA
-from zoo_of_proofs.plain import AdaptiveGAN, PlainGAN
+from zoo_of_proofs.plain import PlainGAN
 from zoo_of_proofs.relative import RelativeGAN
 
 from ganzoo_core.data.draws import Batches

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from workbench import differences, drawn, make, stopped_and_resumed, trainer
-from zoo_of_proofs.plain import AdaptiveGAN
+from zoo_of_proofs.adaptive import AdaptiveGAN
 
 from ganzoo_core.data import ada as ada_module
 from ganzoo_core.data.ada import AdaptiveAugment, ada, colours, geometry, make_augment

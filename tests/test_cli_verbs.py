@@ -240,7 +240,10 @@ def test_check_prints_a_line_a_check(ganzoo, tmp_path):
         ["ok", "spec"], ["ok", "unknown-option"],
     ]  # fmt: skip
     done = ganzoo("check", "cgan", "--only", "spec", "--json", cwd=tmp_path)
-    assert list(json.loads(done.out)[0]) == ["name", "purpose", "passed", "message", "seconds"]
+    (facts,) = json.loads(done.out)
+    assert facts["kind"] == "model" and facts["name"] == "spec" and facts["passed"]
+    known = {"kind", "name", "purpose", "passed", "skipped", "message", "seconds"}
+    assert facts.keys() == known
 
 
 def test_check_fails_with_code_four(ganzoo, extra, tmp_path):

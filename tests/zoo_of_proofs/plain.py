@@ -4,7 +4,6 @@ import torch
 from torch import nn
 
 from ganzoo_core import GAN, SGD, Discriminator, Generator, Player
-from ganzoo_core.data.ada import AdaptiveAugment
 from ganzoo_core.losses import Hinge
 from zoo_of_proofs.parts import Small, one_hot
 
@@ -56,11 +55,3 @@ class PlainGAN(GAN):
             "d": Player(("discriminator",), SGD(lr=0.05, momentum=0.9)),
             "g": Player(("generator",), SGD(lr=0.05, momentum=0.9), ema=60.0),
         }
-
-
-class AdaptiveGAN(PlainGAN):
-    """Whose images are augmented more strongly every fourth round."""
-
-    def __init__(self, config, info):
-        super().__init__(config, info)
-        self.augment = AdaptiveAugment(target=-2, speed=100, p=0.2)
