@@ -39,10 +39,10 @@ class R3GANConfig(GANConfig):
             "train": {"batch": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {
-            "model": {"width": 48, "blocks": 1, "embedding": 32, "ema": 5000.0, **held(0.5),
+            "model": {"width": 24, "blocks": 1, "embedding": 32, "ema": 3000.0, **held(0.5),
                       "optim_d": {"lr": 1e-3}, "optim_g": {"lr": 1e-3}},
             "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
-            "train": {"batch": 32, "steps": 1500},
+            "train": {"batch": 16, "steps": 1000},
         },
         "good": {
             "model": {"width": 96, "blocks": 1, "embedding": 64, "ema": 20000.0, **held(1.0),

@@ -16,7 +16,7 @@ from itertools import pairwise
 
 import torch
 from torch import nn
-from torch.nn.functional import conv2d, interpolate, leaky_relu
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
 from ganzoo_core import GAN, Discriminator, Generator
 from ganzoo_core.losses import make_loss
@@ -67,15 +67,13 @@ class Resample(nn.Module):
         super().__init__()
         self.up = up
         self.width = drawn(nn.Conv2d(a, b, 1, bias=False)) if a != b else nn.Identity()
-        row = torch.tensor([1.0, 3, 3, 1]) / 8
-        self.register_buffer("filter", row[:, None] * row, persistent=False)
 
     def forward(self, x):
         """Return maps [N, b, 2h, 2w], or [N, b, h/2, w/2]."""
         if self.up:
             return interpolate(self.width(x), scale_factor=2, mode="bilinear")  # the same filter
-        kernel = self.filter.to(x.dtype).expand(x.shape[1], 1, 4, 4)
-        return self.width(conv2d(x, kernel, stride=2, padding=1, groups=x.shape[1]))
+        x = avg_pool2d(avg_pool2d(x, 2, 1, padding=1), 2, 1)  # three means of two: [1 3 3 1] / 8
+        return self.width(avg_pool2d(x, 2))
 
 
 def stages(config, size):
@@ -120,7 +118,7 @@ class R3Discriminator(Discriminator):
             layers += [*(Block(a, total) for _ in range(config.blocks)), Resample(a, b, up=False)]
         layers += [Block(widths[-1], total) for _ in range(config.blocks)]
         self.layers = nn.Sequential(*layers)  # .. [N, W, 4, 4]
-        self.basis = drawn(nn.Conv2d(widths[-1], widths[-1], 4, groups=widths[-1], bias=False))
+        self.basis = nn.Parameter(torch.randn(widths[-1], 4, 4) / 4)
         self.linear = drawn(nn.Linear(widths[-1], config.embedding if classes else 1, bias=False))
         self.embed = nn.Embedding(classes, config.embedding) if classes else None
 
@@ -131,8 +129,9 @@ class R3Discriminator(Discriminator):
                 module.reset_parameters()
             elif isinstance(module, Resample):
                 module.width.apply(lambda m: drawn(m) if isinstance(m, nn.Conv2d) else m)
-        for layer in (self.layers[0], self.basis, self.linear):
-            drawn(layer)
+        drawn(self.layers[0])
+        drawn(self.linear)
+        nn.init.normal_(self.basis, 0, 1 / 4)
 
     def features(self, image, label=None):
         """Return the maps before the basis, [N, W, 4, 4]."""
@@ -140,7 +139,8 @@ class R3Discriminator(Discriminator):
 
     def forward(self, image, label=None):
         """Return logits [N] of images [N, C, S, S] and labels [N]."""
-        h = self.linear(self.basis(self.features(image)[0]).flatten(1))  # [N, E]
+        h = (self.features(image)[0] * self.basis).sum((2, 3))  # [N, W], one value a channel
+        h = self.linear(h)  # [N, E]
         return h.flatten() if self.embed is None else (h * self.embed(label)).sum(1)
 
 
