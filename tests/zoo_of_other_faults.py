@@ -1,11 +1,12 @@
-"""Data sets, losses, metrics and judges that are wrong, one fault each: see test_checks.py."""
+"""Data sets, losses, metrics, judges and capabilities with one fault each: see test_checks.py."""
 
 from itertools import count
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn.functional import softplus
-from zoo_of_faults import Fault, entry
+from zoo_of_faults import caught, cgan, entry
 
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import Loss, Table
@@ -13,19 +14,6 @@ from ganzoo_core.metrics import Figure
 from ganzoo_core.testing.others import DatasetSubject, LossSubject, MetricSubject
 from ganzoo_core.testing.shapes import Shapes
 from ganzoo_core.testing.subject import Subject
-
-OTHER_FAULTS: list[Fault] = []
-
-
-def caught(check: str, words: str):
-    """Add a function that makes a wrong plugin, with the check that catches it."""
-
-    def add(make):
-        OTHER_FAULTS.append(Fault(check, words, make))
-        return make
-
-    return add
-
 
 # --- data sets ------------------------------------------------------------------------------------
 
@@ -214,3 +202,63 @@ def not_a_bundle():
 @caught("serves-its-role", "people-age")
 def another_role():
     return judge(role="identity")
+
+
+# --- capabilities ---------------------------------------------------------------------------------
+
+
+def able(word, **methods):
+    """Return cgan with one capability more."""
+    return cgan({"can": ("sample", word)}, **methods)
+
+
+@caught("translates", "gives shape")
+def translates_to_grey():
+    return able("translate", translate=lambda self, image, label: image[:, :1])
+
+
+@caught("condition", "translate is the same for every label")
+def translates_deafly():
+    return able("translate", translate=lambda self, image, label: image)
+
+
+@caught("embeds", "no unit vectors")
+def embeds_anywhere():
+    return able("embed", embed=lambda self, image: image.mean((2, 3)) + 3)
+
+
+@caught("embeds", "resize inside")
+def embeds_one_size():
+    return able("embed", embed=lambda self, image: nn.functional.normalize(image.flatten(1)))
+
+
+@caught("embeds", "depends on its neighbours")
+def embeds_by_neighbours():
+    def embed(self, image):
+        means = image.mean((2, 3))
+        return nn.functional.normalize(means - means.mean(0) + 1)
+
+    return able("embed", embed=embed)
+
+
+@caught("estimates-age", "not [3]")
+def ages_of_channels():
+    return able("estimate_age", estimate_age=lambda self, image: image.mean((2, 3)))
+
+
+@caught("edits-age", "gives shape")
+def one_age_only():
+    return able("edit_age", age=lambda self, images, source_age, targets: images)
+
+
+@caught("likelihood", "at most 0")
+def surer_than_sure():
+    return able(
+        "likelihood", levels=256, exact=True,
+        log_likelihood=lambda self, image, label, noise: image[:, 0, 0, 0] + 2,
+    )  # fmt: skip
+
+
+@caught("spec", "no family 'mammals'")
+def strange_family():
+    return cgan({"family": "mammals"})
