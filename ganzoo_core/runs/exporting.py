@@ -38,8 +38,8 @@ def export(
         for name in sorted(bundle.index["files"]) if name.endswith(".safetensors")
     }  # fmt: skip
     parts = {WEIGHTS: parts.pop(WEIGHTS), **parts}
-    for net in nets:
-        parts[f"{net}.safetensors"] = network(run, net)
+    for net, tensors in networks(run, nets).items():
+        parts[f"{net}.safetensors"] = tensors
     index = {k: v for k, v in bundle.index.items() if k != "files"}
     if metrics := measured(run):
         index["metrics"] = metrics
@@ -48,17 +48,24 @@ def export(
     return write_parts(claim(Path(out), ""), index, parts, wanted, grid)
 
 
-def network(run: Path, net: str) -> dict[str, Tensor]:
-    """Return the tensors of one network in the newest checkpoint of a run, by full name."""
+def networks(run: Path, nets: Sequence[str]) -> dict[str, dict[str, Tensor]]:
+    """Return the tensors of networks in the newest checkpoint of a run, by full name.
+
+    Raises:
+        UsageError: it is no run, or has no such network. WeightsError: no sound checkpoint.
+    """
+    if not nets:
+        return {}
     folder = RunFolder(run)
     if not folder.config.exists():
         raise UsageError(f"{run} is no run: only a run still has the networks that train")
     state = latest(folder.checkpoints)[0].state
-    known = {name.split(".")[1] for name in state if name.startswith("model.")}
-    if net not in known:
-        raise UsageError(f"{run} has no network {net!r}.{suggest(net, known)}")
-    start = f"model.{net}."
-    return {k.removeprefix("model."): v for k, v in state.items() if k.startswith(start)}
+    own = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+    known = {name.split(".")[0] for name in own}
+    for net in nets:
+        if net not in known:
+            raise UsageError(f"{run} has no network {net!r}.{suggest(net, known)}")
+    return {net: {k: v for k, v in own.items() if k.startswith(f"{net}.")} for net in nets}
 
 
 def measured(run: Path) -> list[dict[str, Any]]:

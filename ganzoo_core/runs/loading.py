@@ -8,7 +8,7 @@ from pathlib import Path
 from ganzoo_core.engine.setup import resolve_device
 from ganzoo_core.files import copy_strictly, load_tensors
 from ganzoo_core.interfaces import Model
-from ganzoo_core.runs.exporting import network
+from ganzoo_core.runs.exporting import networks
 from ganzoo_core.runs.folder import RunFolder
 from ganzoo_core.weights import Bundle, find_bundle, judges_of, rebuild
 from ganzoo_core.weights.filling import construct
@@ -44,17 +44,17 @@ def load(
 def restore(model: Model, bundle: Bundle, path: Path) -> None:
     """Give a model back the networks that only train, as far as there are weights of them."""
     fresh = construct(type(model), model.config, bundle)
-    is_run = RunFolder(path).config.exists()
-    for name, net in fresh.named_children():
-        file = f"{name}.safetensors"
-        if name in model.serves or not net.state_dict():
-            continue
-        if file in bundle.index["files"]:
-            tensors, source = load_tensors(bundle.path / file)[0], bundle.path / file
-        elif is_run:
-            tensors, source = network(path, name), RunFolder(path).checkpoints
-        else:
-            continue
+    training = {
+        name: net for name, net in fresh.named_children()
+        if name not in model.serves and net.state_dict()
+    }  # fmt: skip
+    files = {name: bundle.path / f"{name}.safetensors" for name in training}
+    beside = {name: file for name, file in files.items() if file.name in bundle.index["files"]}
+    rest = [name for name in training if name not in beside]
+    run = RunFolder(path)
+    found = networks(path, rest) if run.config.exists() else {}
+    found |= {name: load_tensors(file)[0] for name, file in beside.items()}
+    for name, tensors in found.items():
         own = {k.removeprefix(f"{name}."): v for k, v in tensors.items()}
-        copy_strictly(net.state_dict(), own, source)
-        model.add_module(name, net.eval().requires_grad_(False))
+        copy_strictly(training[name].state_dict(), own, beside.get(name, run.checkpoints))
+        model.add_module(name, training[name].eval().requires_grad_(False))

@@ -10,11 +10,12 @@ from ganzoo_deconvnet.pictures import contrasted, patches, reach, sheet_of_cover
 BATCH = 128
 
 
-def look(subject, layer, images, labels, *, count, wanted=()):
+def look(subject, layer, images, labels, *, shape, count, wanted=()):
     """Draw the nine strongest pictures of maps and their projections.
 
     Args:
         images: [N, C, S, S] in [-1, 1]. labels: [N], or None.
+        shape: (maps, height, width) of the layer.
         count: maps shown, the most selective ones. wanted: these in place of them.
 
     Returns:
@@ -23,7 +24,6 @@ def look(subject, layer, images, labels, *, count, wanted=()):
     Raises:
         UsageError: no such map, or none is excited.
     """
-    shape = subject.layers()[layer]
     rows = torch.arange(len(images)).split(BATCH)
     part = iter(rows)  # the labels of each batch, in step with it
 

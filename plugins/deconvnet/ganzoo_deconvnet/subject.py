@@ -95,8 +95,8 @@ def show(subject, data, count, assignments):
         raise UsageError("these weights do not name their data: give --data NAME[:PATH]")
     options = {"size": info.size, "channels": info.channels, **assignments}
     groups = getattr(subject.model.config, "groups", ())
-    dataset = reading.open_dataset(survey.data_config(name, options))
-    images = reading.images_of(dataset, tuple(groups), Progress(True))
+    config = survey.data_config(name, options)
+    images = reading.open_images(None, config, tuple(groups), Progress(True))
     if images.label is None and getattr(subject.model, "conditional", False):
         raise DataError(f"{subject.name} judges pictures with their labels, and {name} has none")
     rows = torch.arange(min(count, len(images)))

@@ -55,7 +55,8 @@ def visualise(*, weights, layer, net, data, assignments, count, maps, wanted, oc
     if occlude:
         sheet, facts = cover(subject, layer, images, labels, patch=occlude)
     else:
-        sheet, facts = look(subject, layer, images, labels, count=maps, wanted=wanted)
+        sheet, facts = look(subject, layer, images, labels, shape=known[layer], count=maps,
+                            wanted=wanted)  # fmt: skip
     save_image(sheet, out)
     return say(as_json, facts, f"{out}: {facts['what']}")
 

@@ -15,7 +15,7 @@ from torch.nn.functional import conv_transpose2d, leaky_relu, relu
 
 import ganzoo_core as gz
 from ganzoo_core.errors import OutputError, UsageError, WeightsError
-from ganzoo_core.runs.exporting import network
+from ganzoo_core.runs.exporting import networks
 
 
 def noise(*shape, seed=0):
@@ -133,7 +133,7 @@ def run(tmp_path_factory):
 def test_whole_models_have_the_networks_that_only_train(run):
     model = gz.load(run / "cgan", whole=True)
     state = model.discriminator.state_dict()
-    saved = network(run / "cgan", "discriminator")
+    saved = networks(run / "cgan", ["discriminator"])["discriminator"]
     assert saved.keys() == {f"discriminator.{name}" for name in state}
     assert all(torch.equal(saved[f"discriminator.{name}"], state[name]) for name in state)
     assert not any(p.requires_grad for p in model.parameters())
