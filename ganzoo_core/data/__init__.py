@@ -1,7 +1,7 @@
 """Images at rest and on their way into a step."""
 
 from ganzoo_core.data.decode import decoded, fit
-from ganzoo_core.data.draws import Batches, to_float
+from ganzoo_core.data.draws import Batches, to_float, to_pixels
 from ganzoo_core.data.export import write_jpeg
 from ganzoo_core.data.groups import PUBLISHED, AgeGroups, group_names, group_of
 from ganzoo_core.data.images import Images, prepare, renamed, require
@@ -10,6 +10,6 @@ from ganzoo_core.data.store import cache_folder
 
 __all__ = [
     "PUBLISHED", "AgeGroups", "Batches", "Images", "ObjectDataset", "cache_folder", "decoded",
-    "fit", "group_names", "group_of", "prepare", "renamed", "require", "to_float", "wrap",
-    "write_jpeg",
+    "fit", "group_names", "group_of", "prepare", "renamed", "require", "to_float", "to_pixels",
+    "wrap", "write_jpeg",
 ]  # fmt: skip

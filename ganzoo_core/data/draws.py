@@ -231,6 +231,11 @@ def to_float(pixels: Tensor) -> Tensor:
     return floats.div_(127.5).sub_(1)
 
 
+def to_pixels(images: Tensor) -> Tensor:
+    """Return images of any shape in [-1, 1] as uint8, rounded; what lies beyond is cut off."""
+    return images.float().clamp(-1, 1).add(1).mul(127.5).round().byte()
+
+
 def rows_of_classes(images: Images) -> list[Tensor]:
     """Return the rows of each class."""
     assert images.label is not None

@@ -13,6 +13,7 @@ from ganzoo_core.interfaces.networks import (
     Generator,
     Loss,
     Regularizer,
+    one_hot,
 )
 from ganzoo_core.interfaces.roles import (
     CAPABILITIES,
@@ -36,5 +37,5 @@ __all__ = [
     "Discriminator", "Draw", "EditsAge", "Embeds", "EstimatesAge", "Generator", "HasAgeLogits",
     "HasFeatures", "HasLikelihood", "HasReach", "Imported", "Judge", "Judges", "Loss", "Model",
     "Noise", "Player", "Regularizer", "Samples", "SeededNoise", "Stage", "Step", "Table",
-    "Translates", "Turn", "UnreadableImage", "log_likelihood", "printable", "seed_at",
+    "Translates", "Turn", "UnreadableImage", "log_likelihood", "one_hot", "printable", "seed_at",
 ]  # fmt: skip

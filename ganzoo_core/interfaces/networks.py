@@ -108,3 +108,11 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
     "none": lambda channels: nn.Identity(),
 }
 """Normalisations by name, from the number of channels; all but `batch` look at one image alone."""
+
+
+def one_hot(label: Tensor, classes: int, like: Tensor) -> Tensor:
+    """Return labels [N] as [N, K] of the type of `like`, one where the class is.
+
+    torch's own reads the labels back from a GPU.
+    """
+    return (label[:, None] == torch.arange(classes, device=label.device)).to(like)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo_core.data import Images
+from ganzoo_core.data import Images, to_float
 from ganzoo_core.data.levels import to_codes
 from ganzoo_core.interfaces import HasLikelihood, log_likelihood, seed_at
 from ganzoo_core.metrics.case import Case
@@ -83,7 +83,7 @@ def lengths(case: Case, table: Tensor) -> tuple[Tensor, Tensor]:
     try:
         for start in range(0, len(images), AT_ONCE):
             rows = torch.arange(start, min(start + AT_ONCE, len(images)))
-            image = images.gather(rows).float() / 127.5 - 1
+            image = to_float(images.gather(rows))
             label = images.label[rows] if asked and images.label is not None else None
             given = None if label is None else label.tolist()
             nats = -log_likelihood(model, image, given, seed_at(case.seed, start))
@@ -105,7 +105,7 @@ def histogram(images: Images, levels: int) -> Tensor:
     counts = torch.full((dims * levels,), 0.5, dtype=torch.double)
     for start in range(0, len(images), 1024):
         rows = torch.arange(start, min(start + 1024, len(images)))
-        code = to_codes(images.gather(rows).float() / 127.5 - 1, levels).flatten(1)
+        code = to_codes(to_float(images.gather(rows)), levels).flatten(1)
         counts += torch.bincount((code + place).flatten(), minlength=len(counts))
     table = counts.view(dims, levels)
     return (table / table.sum(1, keepdim=True)).log()

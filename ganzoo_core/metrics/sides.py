@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo_core.data import Images
+from ganzoo_core.data import Images, to_pixels
 from ganzoo_core.data.splits import in_test
 from ganzoo_core.errors import OutputError
 from ganzoo_core.interfaces import DataInfo
@@ -103,7 +103,7 @@ def spooled(
     try:
         with tempfile.TemporaryFile(prefix="ganzoo-") as file:
             for images in chunks(model, n, None if labels is None else labels.tolist(), seed):
-                pixels = images.clamp(-1, 1).add(1).mul(127.5).round().byte()
+                pixels = to_pixels(images)
                 file.write(pixels.permute(0, 2, 3, 1).contiguous().numpy().data)
                 done += len(images)
                 progress(done, n)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo_core.data import group_of
+from ganzoo_core.data import group_of, to_float
 from ganzoo_core.data.faces import CropGeometry
 from ganzoo_core.data.photos import Photo, cut_photos
 from ganzoo_core.errors import PluginError, UsageError
@@ -104,7 +104,7 @@ def device_of(model: Model) -> torch.device:
 def tensors(photos: Sequence[Photo], device: torch.device) -> Tensor:
     """Return photographs as [N, C, S, S] in [-1, 1]."""
     pixels = torch.stack([torch.from_numpy(photo.pixels.copy()) for photo in photos])
-    return pixels.permute(0, 3, 1, 2).to(device).float().div(127.5).sub(1)
+    return to_float(pixels.permute(0, 3, 1, 2).to(device))
 
 
 @torch.no_grad()

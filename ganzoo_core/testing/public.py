@@ -26,6 +26,7 @@ MODULES = {
     "data.splits",
     "metrics.ages",
     "metrics.reading",
+    "metrics.similarity",
     "metrics.verification",
     "runs.data",
     "runs.evaluation",

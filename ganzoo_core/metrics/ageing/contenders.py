@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo_core.data import Images
-from ganzoo_core.data.draws import to_float
+from ganzoo_core.data import Images, to_float, to_pixels
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import HasReach
 from ganzoo_core.metrics.ageing.faces import Faces
@@ -91,7 +90,7 @@ class Served:
         made: Tensor = self.editor.age(images, ages.to(self.device), targets.to(self.device))
         if not made.isfinite().all():
             raise DataError(f"{self.name} draws pictures that are not finite: its weights are bad")
-        return made.float().clamp(-1, 1).add(1).mul(127.5).round().byte().cpu()
+        return to_pixels(made).cpu()
 
 
 class IdentityCopy:
@@ -122,7 +121,7 @@ class NearestReal:
 
     def age(self, images: Tensor, source_age: Tensor | None, target_groups: Tensor) -> Tensor:
         """Return [N, T, C, S, S], the nearest real faces to images [N, C, S, S]."""
-        pixels = images.cpu().add(1).mul(127.5).round().byte()
+        pixels = to_pixels(images.cpu())
         mine = small(Images(pixels, self.gallery.info), torch.arange(len(pixels)))
         found = torch.empty(target_groups.shape, dtype=torch.int64)
         for group in torch.unique(target_groups).tolist():

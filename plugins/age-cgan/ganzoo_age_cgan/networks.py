@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ganzoo_core import Discriminator, Generator
+from ganzoo_core.interfaces import one_hot
 
 
 def check_size(size):
@@ -83,8 +84,3 @@ def down(a, b, kernel, padding):
     """Return conv, BatchNorm, LeakyReLU: halves the edge."""
     conv = nn.Conv2d(a, b, kernel, 2, padding, bias=False)
     return conv, nn.BatchNorm2d(b), nn.LeakyReLU(0.2)
-
-
-def one_hot(label, classes, like):
-    """Return [N, K], one where the class is; torch's own reads the labels back from a GPU."""
-    return (label[:, None] == torch.arange(classes, device=label.device)).to(like)

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from ganzoo_core import Discriminator, Generator
+from ganzoo_core.interfaces import one_hot
 
 
 class MirzaGenerator(Generator):
@@ -73,8 +74,3 @@ class Maxout(nn.Module):
     def forward(self, x):
         """[N, inputs] -> [N, units]."""
         return self.linear(x).unflatten(1, (-1, self.pieces)).amax(2)
-
-
-def one_hot(label, classes, like):
-    """Return [N, K], one where the class is; torch's own reads the labels back from a GPU."""
-    return (label[:, None] == torch.arange(classes, device=label.device)).to(like)

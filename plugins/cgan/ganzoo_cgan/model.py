@@ -25,10 +25,10 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from ganzoo_cgan.mirza import MirzaDiscriminator, MirzaGenerator, one_hot
+from ganzoo_cgan.mirza import MirzaDiscriminator, MirzaGenerator
 from ganzoo_core import GAN, Discriminator, Generator
 from ganzoo_core.data.ada import make_augment
-from ganzoo_core.interfaces import NORMS
+from ganzoo_core.interfaces import NORMS, one_hot
 from ganzoo_core.losses import make_loss
 
 SIZES = (32, 64, 128, 256)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ganzoo_core import Discriminator
+from ganzoo_core.interfaces import one_hot
 
 
 class Encoder(nn.Module):
@@ -102,8 +103,3 @@ def down(a, b, norm):
     """Return conv, norm, LeakyReLU: halves the edge."""
     conv = nn.Conv2d(a, b, 5, 2, 2, bias=norm is None)
     return (conv, nn.LeakyReLU(0.2)) if norm is None else (conv, norm(b), nn.LeakyReLU(0.2))
-
-
-def one_hot(label, classes, like):
-    """Return [N, K], one where the class is; torch's own reads the labels back from a GPU."""
-    return (label[:, None] == torch.arange(classes, device=label.device)).to(like)

@@ -31,7 +31,8 @@ from ganzoo_core import Draw, Model, Player, Stage, Step
 from ganzoo_core.data.augment import Augment
 from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.losses import LeastSquares
-from ganzoo_pfa_gan.losses import expected_age, group_logits, ssim
+from ganzoo_core.metrics.similarity import ssim
+from ganzoo_pfa_gan.losses import expected_age, group_logits
 from ganzoo_pfa_gan.networks import PatchDiscriminator, Progression
 
 JUDGED = {"identity": "features", "age": "age_logits"}
@@ -183,7 +184,7 @@ class PFAGAN(Model):
             before = features(real)
         return {
             "pixel": (fake - real).abs().mean(),
-            "ssim": 1 - ssim(fake, real),
+            "ssim": 1 - ssim(fake, real).mean(),
             "feature": (features(fake) - before).square().mean(),
         }
 

@@ -2,6 +2,7 @@
 
 import torch
 
+from ganzoo_core.data import to_float
 from ganzoo_core.interfaces import SeededNoise
 from ganzoo_core.report import Progress
 from ganzoo_core.runs import evaluation
@@ -48,4 +49,4 @@ def images_of(folder, data, n, seed):
     sides = evaluation.real_images(folder, find_bundle(folder), data or None, {}, Progress(True))
     images = sides[-1]
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
-    return images.gather(order[:n].sort().values).float() / 127.5 - 1
+    return to_float(images.gather(order[:n].sort().values))
