@@ -34,11 +34,13 @@ def decoded(
 
     Only a few portions are decoded ahead of the reader, however large the data set.
     """
-    cut = aligned if dataset.config.align else fit
 
     def one(index: int) -> NDArray[np.uint8] | str:
         try:
-            return cut(dataset.image(index), size, channels)
+            image = dataset.image(index)
+            if dataset.config.align:
+                image = aligned(image, size, dataset.eyes)
+            return fit(image, size, channels)
         except UNREADABLE as error:
             return str(error) or type(error).__name__
 
@@ -69,18 +71,25 @@ def taken(
     return zip(indices, found.result(), strict=True)
 
 
-def aligned(image: Image.Image | NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
-    """Return the face of a photograph, its eyes level, as uint8 [size, size, channels].
+def aligned(
+    image: Image.Image | NDArray[np.uint8], size: int, eyes: Sequence[Sequence[float]] | None
+) -> NDArray[np.uint8]:
+    """Return the face of a photograph, its eyes level, as uint8 [size, size, 3].
+
+    Args:
+        eyes: where they lie, in fractions of the edge; None to look for them.
 
     Raises:
         UnreadableImage: there is no face, or no single one.
     """
-    from ganzoo_core.data.faces import NoFace, align
+    from ganzoo_core.data.faces import NoFace, align, realign
 
+    if eyes is not None:
+        return realign(image, eyes, size=size)
     found = align(image, size=size)
     if isinstance(found, NoFace):
         raise UnreadableImage(found.reason)
-    return fit(found.pixels, size, channels)
+    return found.pixels
 
 
 def fit(image: Image.Image | NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ scale and shift. Needs OpenCV: ``pip install 'ganzoo-core[faces]'``.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -141,6 +141,23 @@ def align(
         box=face.box, confidence=face.votes / (face.votes + 10), levelled=face.eyes is not None,
         others=sum(other.eyes is not None for other in faces) - (face.eyes is not None),
     )  # fmt: skip
+
+
+def realign(
+    image: Image.Image | Pixels, eyes: Sequence[Sequence[float]],
+    geometry: CropGeometry | None = None, size: int = 64,
+) -> Pixels:  # fmt: skip
+    """Cut a face out by a geometry, given where its eyes lie in fractions of the picture's edges.
+
+    Returns:
+        [S, S, 3] uint8, RGB.
+    """
+    geometry = geometry or CropGeometry()
+    pixels = upright(image)
+    height, width = pixels.shape[:2]
+    places = np.asarray(eyes) * (width, height) - 0.5
+    matrix = vision.similarity(places, geometry.eyes(size))
+    return vision.warp(pixels, matrix, size, geometry.border)
 
 
 def chosen(faces: list[Found], smallest: int, need_eyes: bool, largest: bool) -> Found | NoFace:

@@ -59,6 +59,9 @@ class Dataset(ABC):
     """A path for `--data NAME:PATH` in messages."""
     version: str = ""
     """Of drawn data: changes when the same options give other pixels. Weights record it."""
+    eyes: tuple[tuple[float, float], tuple[float, float]] | None = None
+    """Of faces that were cut out alike: (x, y) of both eyes in fractions of the edge. `data.align`
+    then moves every picture by them, and looks for no face."""
     layouts: ClassVar[Mapping[str, str]] = {"folder": "ganzoo_core.data.export:write_folder"}
     """How `ganzoo data make` writes it: a name and ``module:function(dataset, out, progress)``."""
 

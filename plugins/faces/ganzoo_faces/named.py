@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import ClassVar
 
+from ganzoo_faces.config import PicturesConfig
 from ganzoo_faces.pictures import Pictures, Row, nfc
 
 
@@ -31,6 +32,10 @@ class Named(Pictures):
         """Return what a name says, None if it does not say it."""
 
 
+CHIP_EYES = ((0.285, 0.291), (0.679, 0.291))
+"""Medians of 195 cut-out faces of UTKFace; one face differs by 0.01 to 0.02 from them."""
+
+
 class UTKFace(Named):
     """UTKFace (Zhang, Song, Qi 2017): `age_gender_race_date.jpg`, aligned or in the wild."""
 
@@ -38,6 +43,11 @@ class UTKFace(Named):
     example = "UTKFace.tar"
     pattern = "AGE_GENDER_RACE_DATE.jpg"
     gives = ("age",)
+
+    def __init__(self, config: PicturesConfig) -> None:
+        super().__init__(config)
+        if all(row.name.endswith(".chip.jpg") for row in self.listed):
+            self.eyes = CHIP_EYES
 
     def read(self, path: PurePosixPath) -> Row | None:
         """Return the age.

@@ -11,6 +11,7 @@ import pytest
 from ganzoo_faces.lfw import read_pairs
 
 from ganzoo_core.data import group_of, prepare
+from ganzoo_core.data.faces import CropGeometry
 from ganzoo_core.errors import DataError
 
 SHARED = Path(os.environ.get("GANZOO_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -47,6 +48,18 @@ def test_utkface(tmp_path: Path, kit: Any, way: str) -> None:
     images = prepare(data, size=16, groups=GROUPS)
     assert images.info.counts == (1, 1, 1, 0, 1, 2) and images.unreadable == ()
     assert images.info.license == "non-commercial research only"
+
+
+def test_chips_of_utkface_are_aligned_without_looking_for_faces(tmp_path: Path, kit: Any) -> None:
+    chips = [name for name in UTK if name.endswith(".chip.jpg")]
+    data = kit.opened("utkface", kit.fill(tmp_path / "chips", *chips), align=True)
+    images = prepare(data, size=16)
+    assert len(images) == 4 and images.unreadable == ()  # gradients, which show no face
+    assert images.info.crop == CropGeometry().to_json()
+    wild = kit.opened("utkface", kit.fill(tmp_path / "wild", *UTK), align=True)
+    assert wild.eyes is None
+    with pytest.raises(DataError, match="no face found"):
+        prepare(wild, size=16)
 
 
 def test_ages_can_be_chosen_and_may_leave_nothing(tmp_path: Path, kit: Any) -> None:
