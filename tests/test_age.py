@@ -98,6 +98,18 @@ def test_the_judge_supplies_a_missing_age(photo):
         ageing.age_faces(model, images, None, [0], {})
 
 
+def test_judges_of_other_data_measure_only_where_they_are_named():
+    model = Brighter(INFO)
+    assert ageing.measuring(model, "age") is model.judges["age"]  # none is shipped for its data
+    model.judges = Judges()
+    assert ageing.measuring(model, "age") is None
+    assert ageing.measuring(model, "age", "people-age").estimate_age(torch.zeros(1, 3, 64, 64)) > 0
+    with pytest.raises(UsageError, match="people-age judges 'age'"):
+        ageing.measuring(model, "identity", "people-age")
+    model.info = gz.DataInfo(**{**vars(INFO), "name": "people"})
+    assert ageing.measuring(model, "identity") is not None
+
+
 def test_groups_by_name_and_their_list_where_there_is_none():
     assert ageing.targets_of(INFO, ["30+", "0-18"]) == [2, 0]
     with pytest.raises(UsageError, match=r"no label '60\+'.*0-18, 19-29, 30\+|Did you mean"):

@@ -34,6 +34,9 @@ TOGETHER = 16
 @click.option("--align/--no-align", default=True,
               help="Find the face and crop it as the training images were; --no-align takes the "
               "centre square.")  # fmt: skip
+@click.option("--judge", "judges", multiple=True, metavar="ROLE=DIR",
+              help="Judge of age or identity to measure by; default: one shipped for the "
+              "data.")  # fmt: skip
 @click.option("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.png|DIR",
               help="One picture with a strip a photograph; for a folder of photographs a folder "
@@ -42,12 +45,13 @@ TOGETHER = 16
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def age(
     *, folder: Path, photos: tuple[Path, ...], source: float | None, to: tuple[str, ...],
-    align: bool, device: str, out: Path, as_json: bool, quiet: bool,
+    align: bool, judges: tuple[str, ...], device: str, out: Path, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Draw the people of photographs at other ages."""
     many = any(photo.is_dir() for photo in photos)
     if not many:
         check_out(out)
+    from ganzoo_core.cli.evaluate import roles
     from ganzoo_core.data.photos import find_photos, no_face
     from ganzoo_core.runs import ageing, load
     from ganzoo_core.runs.album import Album
@@ -57,7 +61,9 @@ def age(
     model = load(folder, device=device)
     ageing.require_editor(model, str(folder))
     targets = ageing.targets_of(model.info, to)
-    request = {"weights": find_bundle(folder).sha256, "from": source, "to": targets, "align": align}
+    named = roles(judges)
+    request = {"weights": find_bundle(folder).sha256, "from": source, "to": targets, "align": align,
+               "judges": named}  # fmt: skip
     album = Album.open(out, request) if many else None
     left = [path for path in paths if album is None or album.record(path) is None]
     read, skipped = ageing.read_photos(left, model.info, align=align) if left else ([], {})
@@ -69,7 +75,7 @@ def age(
         output.note(f"{len(paths) - len(left)} of {len(paths)} strips are in {out} already")
     if read:
         warn(read, model)
-    made = aged(read, model, source, targets, quiet)
+    made = aged(read, model, source, targets, named=named, quiet=quiet)
     records = kept(made, album, paths) if album else drawn(made, out)
     if as_json:
         output.out_json(records)
@@ -127,13 +133,16 @@ def warn(photos: Sequence[Photo], model: Model) -> None:
 
 
 def aged(
-    photos: Sequence[Photo], model: Model, source: float | None, targets: list[int], quiet: bool
-) -> Iterator[tuple[Photo, Strip]]:
+    photos: Sequence[Photo], model: Model, source: float | None, targets: list[int], *,
+    named: dict[str, str], quiet: bool,
+) -> Iterator[tuple[Photo, Strip]]:  # fmt: skip
     """Yield each photograph with its strip."""
     from ganzoo_core.report import Progress
     from ganzoo_core.runs import ageing
 
-    judges = {role: ageing.measuring(model, role) for role in ("age", "identity")}
+    judges = {
+        role: ageing.measuring(model, role, named.get(role, "")) for role in ("age", "identity")
+    }
     device, progress = ageing.device_of(model), Progress(quiet)
     progress.start("ageing faces", of="steps")
     try:

@@ -87,11 +87,16 @@ def read_photos(
     return cut_photos(paths, info.size, info.channels, geometry, largest=True)
 
 
-def measuring(model: Model, role: str) -> Judge | None:
-    """Return a judge to measure by: one held out if any is shipped, else what the model has."""
+def measuring(model: Model, role: str, weights: str = "") -> Judge | None:
+    """Return a judge to measure by: the one named, else one held out that is shipped for the
+    model's data, else what the model has; those of drawn portraits cannot read photographs."""
     try:
-        found = find_judge(role, data=model.info.name, held_out=True)
+        found = find_judge(role, weights, data=model.info.name, held_out=True)
     except (PluginError, UsageError):
+        if weights:
+            raise
+        return model.judges.get(role)
+    if not weights and found.bundle.info.name != model.info.name:
         return model.judges.get(role)
     return Judge(found.build().to(device_of(model)))
 
@@ -195,7 +200,9 @@ def estimates(images: Tensor, given: float | None, model: Model, judge: Judge | 
         return torch.full((len(images),), float(given), device=images.device)
     judge = model.judges.get("age", judge)
     if judge is None:
-        raise UsageError("how old is the face? Give --from AGE, or install an age estimator")
+        raise UsageError(
+            "how old is the face? Give --from AGE, or an age estimator with --judge age=RUN"
+        )
     ages: Tensor = judge.estimate_age(images)
     return ages
 
