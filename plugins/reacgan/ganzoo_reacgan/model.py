@@ -9,85 +9,18 @@ compares each picture with its proxy and with the pictures of other classes (D2D
 
 with m_n = 1 - m_p, [x]_- = min(x, 0), [x]_+ = max(x, 0), j over pictures of other classes.
 
-What differs: plain convs in place of BigGAN's blocks, with BatchNorm in G and spectral norm in D.
+The steps are those of the authors' code: D is taught by the classes of real pictures, G by those it
+was asked for. The networks are BigGAN's (`networks.py`).
 
-Shapes: N batch, Z latent, W width, E embedding, K classes, S size.
+Shapes: N batch, E point, C channels, S size.
 """
 
-import math
-from itertools import pairwise
-
 import torch
-from torch import nn
 from torch.nn.functional import normalize
-from torch.nn.utils.parametrizations import spectral_norm
 
-from ganzoo_core import GAN, Discriminator, Generator
+from ganzoo_core import GAN
 from ganzoo_core.losses import make_loss
-
-
-def stairs(width, size):
-    """Return the widths from S/2 px down to 4 px: W, 2W, 4W, 8W at 64 px."""
-    return [width * 2**i for i in range(int(math.log2(size)) - 2)]
-
-
-class ACGenerator(Generator):
-    """(z, class) -> 4 px -> transposed convs that double up to S px."""
-
-    def __init__(self, config, size, channels, classes):
-        super().__init__()
-        self.latent_dim = config.latent
-        widths = stairs(config.width, size)[::-1]  # 8W 4W 2W W
-        self.embed = nn.Embedding(classes, config.latent)
-        self.first = nn.Linear(2 * config.latent, widths[0] * 16)
-        layers = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
-        for a, b in pairwise(widths):
-            layers += [nn.ConvTranspose2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU()]
-        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh()]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, z, label=None):
-        """Return images [N, C, S, S] in [-1, 1] of latents [N, Z] and labels [N]."""
-        h = self.first(torch.cat([z, self.embed(label)], 1))
-        return self.layers(h.unflatten(1, (-1, 4, 4)))  # from [N, 8W, 4, 4]
-
-
-class ACDiscriminator(Discriminator):
-    """Images -> pooled maps -> a logit, and a point on the sphere of the classes' proxies."""
-
-    def __init__(self, config, size, channels, classes):
-        super().__init__()
-        widths = [channels, *stairs(config.width, size)]
-        layers = [m for a, b in pairwise(widths) for m in down(a, b)]
-        self.layers = nn.Sequential(*layers)  # .. [N, 8W, 4, 4]
-        self.logit = spectral_norm(nn.Linear(widths[-1], 1))
-        self.point = spectral_norm(nn.Linear(widths[-1], config.embedding))
-        self.proxy = nn.Embedding(classes, config.embedding)
-
-    def begin(self):
-        """Draw the weights as at the start."""
-        for module in self.modules():
-            if hasattr(module, "parametrizations"):
-                nn.init.kaiming_uniform_(module.parametrizations.weight.original, a=math.sqrt(5))
-        self.proxy.reset_parameters()
-
-    def features(self, image, label=None):
-        """Return the maps before they are pooled, [N, 8W, 4, 4]."""
-        return [self.layers(image)]
-
-    def forward(self, image, label=None):
-        """Return logits [N] of images [N, C, S, S]; the class is not looked at."""
-        return self.logit(self.features(image)[0].sum((2, 3))).flatten()
-
-    def classify(self, image, label):
-        """Return points [N, E] of images on the unit sphere, and the proxies [N, E] of labels."""
-        points = self.point(self.features(image)[0].sum((2, 3)))
-        return normalize(points.float()), normalize(self.proxy(label).float())
-
-
-def down(a, b):
-    """Return spectrally normed conv, LeakyReLU: halves the edge."""
-    return spectral_norm(nn.Conv2d(a, b, 4, 2, 1)), nn.LeakyReLU(0.1)
+from ganzoo_reacgan.networks import ACDiscriminator, ACGenerator
 
 
 def d2d_ce(points, proxies, label, margin, temperature):
@@ -99,7 +32,7 @@ def d2d_ce(points, proxies, label, margin, temperature):
 
 
 class ReACGAN(GAN):
-    """The two steps of `ganzoo_core.GAN`, each with the class of its own images."""
+    """Both steps, each with the class of its own images: the real ones for D, the fakes for G."""
 
     conditional = True
 
@@ -114,20 +47,31 @@ class ReACGAN(GAN):
         self.discriminator = ACDiscriminator(config, *shape)
         self.loss = make_loss(config.loss)
 
-    def class_loss(self, image, label):
-        """Return the weighted D2D-CE of images [N, C, S, S] of classes [N]."""
-        c = self.config
-        points, proxies = self.discriminator.classify(image, label)
+    def class_loss(self, points, label):
+        """Return the weighted D2D-CE of points [N, E] of images of classes [N]."""
+        c, proxies = self.config, normalize(self.discriminator.proxy(label).float())
         return c.classes * d2d_ce(points, proxies, label, c.margin, c.temperature)
 
     def discriminator_loss(self, t):
         """Tell real from fake, and the class of the real."""
-        classes = self.class_loss(self.shown(t.batch.image, t), t.batch.label)
-        t.log(d_class=classes)
-        return super().discriminator_loss(t) + classes
+        real, fake = self.shown(t.batch.image, t), self.shown(self.fake(t).detach(), t)
+        real_logit, points = self.discriminator.both(real)
+        fake_logit = self.discriminator(fake)
+        classes, accuracy = (
+            self.class_loss(points, t.batch.label),
+            self.loss.accuracy(real_logit, fake_logit),
+        )
+        t.log(
+            d_real=real_logit.mean(), d_fake=fake_logit.mean(), d_accuracy=accuracy, d_class=classes
+        )
+        self.warden.watch(t, accuracy)
+        penalty = self.loss.penalty(self.discriminator, real, fake, t.noise)
+        return self.loss.within(t).d(real_logit, fake_logit) + classes + penalty
 
     def generator_loss(self, t):
         """Fool D, and be of the class asked for."""
-        classes = self.class_loss(self.shown(self.fake(t), t), t.batch.label)
+        fake_logit, points = self.discriminator.both(self.shown(self.fake(t), t))
+        real_logit = self.discriminator(self.shown(t.batch.image, t)) if self.loss.pairs else None
+        classes = self.class_loss(points, t.batch.label)
         t.log(g_class=classes)
-        return super().generator_loss(t) + classes
+        return self.loss.within(t).g(fake_logit, real_logit) + classes
