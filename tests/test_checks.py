@@ -132,12 +132,33 @@ def test_every_check_is_proven():
     assert {check.name for check in CHECKS} == proven
 
 
+def test_several_names_and_all(ganzoo, tmp_path):
+    done = ganzoo("check", "hinge", "cgan", "hinge", "--only", "spec", "--json", cwd=tmp_path)
+    assert [(r["entry"], r["kind"], r["name"]) for r in json.loads(done.out)] == [
+        ("hinge", "loss", "spec"), ("cgan", "model", "spec"),
+    ]  # fmt: skip
+    done = ganzoo("check", "--all", "--only", "verbs", cwd=tmp_path)
+    entries = {line.split()[1] for line in done.out.splitlines()}
+    assert done.code == 0 and {"cgan", "shapes", "hinge", "fid", "tensorboard"} <= entries
+    assert f"{len(done.out.splitlines())} checks in " in done.err
+    for words in ([], ["cgan", "--all"]):
+        done = ganzoo("check", *words, cwd=tmp_path)
+        assert done.code == 2 and "or give --all" in done.error
+
+
+def test_failures_of_several(ganzoo, careless, tmp_path):
+    env = {"PYTHONPATH": careless}
+    done = ganzoo("check", "careless", "hinge", "--only", "no-pickle", cwd=tmp_path, env=env)
+    assert done.code == 4 and "careless fails 1 of 1 checks: no-pickle" in done.error
+    assert done.out.startswith("FAIL  careless ") and "\nok    hinge " in done.out
+
+
 # --- the kit --------------------------------------------------------------------------------------
 
 
 def test_unknown_names():
     with pytest.raises(UsageError, match='Did you mean "gradients"'):
-        list(run_checks("cgan", ["gradient"]))
+        list(run_checks("cgan", only=["gradient"]))
     with pytest.raises(UsageError, match=r"nothing called 'cgn'\. Did you mean"):
         list(run_checks("cgn"))
 
@@ -169,5 +190,5 @@ def test_a_bug_of_the_plugin_becomes_one_line(monkeypatch):
     monkeypatch.setattr(
         "ganzoo_core.testing.checks.kit.subjects", lambda name: [cgan(stages=stages)]
     )
-    (result,) = run_checks("cgan", ["stages"])
+    (result,) = run_checks("cgan", only=["stages"])
     assert not result.passed and result.message == "ZeroDivisionError: a"

@@ -156,5 +156,11 @@ def subjects(name: str) -> list[Subject]:
             raise
         except UsageError:
             pass
-    everyone = {name for kind in KINDS for name in zoo().names(kind)}
-    raise UsageError(f"there is nothing called {title!r}.{suggest(title, everyone)}")
+    raise UsageError(f"there is nothing called {title!r}.{suggest(title, everything())}")
+
+
+def everything() -> list[str]:
+    """Return the name of every entry, kind by kind, and of every plugin that registers none."""
+    entries = [name for kind in KINDS for name in zoo().names(kind)]
+    bare = [p.name for p in zoo().plugins if not (p.error or p.off or p.specs)]
+    return list(dict.fromkeys([*entries, *bare]))

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
@@ -86,19 +87,26 @@ def documented(subject: Subject) -> None:
 @check(*ALL)
 def lazy_plugin(subject: Subject) -> None:
     """Registers without importing torch or pydantic"""
+    found = imported_to_list(subject.plugin.name)
+    demand(
+        found == "[]",
+        f"listing the zoo imports {found}: keep plugin.py to specs, and name "
+        "classes as 'package.module:Class'",
+    )
+
+
+@cache
+def imported_to_list(plugin: str) -> str:
+    """Return what a fresh process that lists the zoo with one plugin imports and should not."""
     code = (
         "import sys; from ganzoo_core.zoo import zoo; zoo();"
         "print([m for m in ('torch', 'pydantic') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False,
-        env={**os.environ, "GANZOO_PLUGINS": subject.plugin.name},
+        env={**os.environ, "GANZOO_PLUGINS": plugin},
     )  # fmt: skip
-    demand(
-        done.stdout.strip() == "[]",
-        f"listing the zoo imports {done.stdout.strip()}: keep plugin.py to specs, and name "
-        "classes as 'package.module:Class'",
-    )
+    return done.stdout.strip()
 
 
 @check(*ALL)

@@ -46,6 +46,8 @@ CHECKS: list[Check] = []
 class Result:
     """The outcome of one check."""
 
+    entry: str
+    """Whose promise it is."""
     kind: str
     name: str
     purpose: str
@@ -90,18 +92,19 @@ def chosen(found: Sequence[Subject], only: Sequence[str] = ()) -> list[tuple[Sub
     return [(subject, check) for subject, check in due if not only or check.name in only]
 
 
-def run_checks(name: str, only: Sequence[str] = ()) -> Iterator[Result]:
-    """Examine an entry of the zoo; yield one result a check.
+def run_checks(*names: str, only: Sequence[str] = ()) -> Iterator[Result]:
+    """Examine entries of the zoo; yield one result a check.
 
     Args:
-        name: of a model, data set (``NAME:PATH`` where it needs files), loss, metric or judge, or
-            of a plugin that registers nothing.
+        names: of models, data sets (``NAME:PATH`` where they need files), losses, metrics or
+            judges, or of plugins that register nothing.
         only: names of checks; all of them where none is given.
 
     Raises:
         UsageError: there is no such entry or check. PluginError: its plugin is broken.
     """
-    for subject, check in chosen(subjects(name), only):
+    due = chosen([subject for name in dict.fromkeys(names) for subject in subjects(name)], only)
+    for subject, check in due:
         begun, message, skipped = time.perf_counter(), "", False
         try:
             check.examine(subject)
@@ -113,7 +116,9 @@ def run_checks(name: str, only: Sequence[str] = ()) -> Iterator[Result]:
             message = f"{type(error).__name__}: {error}".splitlines()[0]
         passed = not message
         seconds = time.perf_counter() - begun
-        yield Result(subject.kind, check.name, check.purpose, passed, skipped, message, seconds)
+        yield Result(
+            subject.name, subject.kind, check.name, check.purpose, passed, skipped, message, seconds
+        )
 
 
 class Case:
@@ -146,7 +151,7 @@ def parametrize_with_checks(
             check()
 
     Args:
-        name: as for `run_checks`.
+        name: of one entry, as for `run_checks`.
         expected_failures: ``{"check": "reason"}``; one that passes after all fails the test, so
             that the list does not outlive its reasons.
 
