@@ -8,6 +8,13 @@ from ganzoo_core import Adam, GANConfig
 
 GROUPS = (18, 29, 39, 49, 59)
 HINGE = {"loss": {"kind": "hinge"}}
+SHORT = {
+    "optim_d": {"lr": 4e-4, "betas": (0.0, 0.9)},
+    "optim_g": {"lr": 2e-4, "betas": (0.0, 0.9)},
+    "classes": 0.25,
+    "d_steps": 1,
+}
+"""Of the short presets: half the weight of the classes, and betas as in SNGAN."""
 
 
 class ReACGANConfig(GANConfig):
@@ -42,14 +49,14 @@ class ReACGANConfig(GANConfig):
             "train": {"batch": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {
-            "model": {"width": 48, "d_width": 48, "embedding": 32, "point": 64, "d_steps": 1,
-                      "ema": 5000.0, **HINGE, "optim_d": {"lr": 4e-4}, "optim_g": {"lr": 2e-4}},
+            "model": {"width": 48, "d_width": 48, "embedding": 32, "point": 64,
+                      "ema": 5000.0, **HINGE, **SHORT},
             "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
-            "train": {"batch": 32, "steps": 2000},
+            "train": {"batch": 32, "steps": 1800},
         },
         "good": {
-            "model": {"width": 64, "d_width": 64, "embedding": 32, "point": 128, "d_steps": 1,
-                      "ema": 10000.0, **HINGE, "optim_d": {"lr": 4e-4}, "optim_g": {"lr": 2e-4}},
+            "model": {"width": 64, "d_width": 64, "embedding": 32, "point": 128,
+                      "ema": 10000.0, **HINGE, **SHORT},
             "data": {"name": "people", "size": 64, "count": 20000, "variety": 0.35},
             "train": {"batch": 64, "steps": 10000, "sample_every": 1000},
         },

@@ -36,7 +36,7 @@ class SNGANConfig(GANConfig):
             "model": {"width": 48, "d_width": 48, "d_steps": 1, "ema": 5000.0, **HINGE,
                       "optim_d": {"lr": 4e-4}},
             "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
-            "train": {"batch": 32, "steps": 2000},
+            "train": {"batch": 32, "steps": 1800},
         },
         "good": {
             "model": {"width": 64, "d_width": 64, "d_steps": 1, "ema": 10000.0, **HINGE,
