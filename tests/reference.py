@@ -106,7 +106,8 @@ What a plugin may import. All else may change without a word; these change so: a
 an argument that changes its meaning, warns for one minor version first (`DeprecationWarning`, which
 says what to write instead), and CHANGELOG.md names it. New arguments have defaults. A contract that
 cannot be kept counts up `ganzoo_core.zoo.API`, and plugins written for another one are refused in
-one line. Nothing is deprecated today.
+one line. Nothing is deprecated today. What `ganzoo new` wrote in each version is kept in
+tests/scaffolds, and must install and pass its own tests with the newest core.
 
 `ganzoo check NAME --only public-imports` says whether a plugin keeps to this page. The keys of
 `--json` and the exit codes are public too ([the command line](../cli.md)).
