@@ -68,7 +68,7 @@ switched off for that run, and training goes on ([trackers](../trackers.md)).
 def check_page() -> str:
     """Every check: what it is for, and whom it examines."""
     out = [MADE, "# Conformance checks\n",
-           "`ganzoo check NAME` runs those of the entry's kind; so does a test with "
+           "`ganzoo check NAME ...` runs those of each entry's kind; so does a test with "
            "`ganzoo_core.testing.parametrize_with_checks`. For each there is a wrong plugin in the "
            "tests that it catches.\n",
            "| check | examines | an entry that passes |", "|---|---|---|"]  # fmt: skip

@@ -46,7 +46,8 @@ def follow(words: list[str], folder: Path, paths: list[str], ganzoo) -> None:
         case ["ganzoo", *args]:
             done = ganzoo(*args, cwd=folder, env=env)
         case ["pip", "install", "-e", name]:
-            paths[:0] = [str(path) for path in installed(folder / name, folder / ".site")]
+            source = folder / name.partition("[")[0]
+            paths[:0] = [str(path) for path in installed(source, folder / ".site")]
             return
         case ["pytest", name]:
             done = ganzoo(str(folder / name), cwd=folder, env=env, call="walk:run_tests")

@@ -57,13 +57,10 @@ class ReACGAN(GAN):
         real, fake = self.shown(t.batch.image, t), self.shown(self.fake(t).detach(), t)
         real_logit, points = self.discriminator.both(real)
         fake_logit = self.discriminator(fake)
-        classes, accuracy = (
-            self.class_loss(points, t.batch.label),
-            self.loss.accuracy(real_logit, fake_logit),
-        )
-        t.log(
-            d_real=real_logit.mean(), d_fake=fake_logit.mean(), d_accuracy=accuracy, d_class=classes
-        )
+        classes = self.class_loss(points, t.batch.label)
+        accuracy = self.loss.accuracy(real_logit, fake_logit)
+        t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean())
+        t.log(d_accuracy=accuracy, d_class=classes)
         self.warden.watch(t, accuracy)
         penalty = self.loss.penalty(self.discriminator, real, fake, t.noise)
         return self.loss.within(t).d(real_logit, fake_logit) + classes + penalty
