@@ -37,6 +37,9 @@ class LossOptions(Config):
     """D's weights are cut to this after each of its steps; WGAN takes 0.01."""
     feature_matching: Weight = 0.0
     """|E f(x) - E f(G(z))|^2 over D's maps, added to the generator's loss."""
+    mismatch: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of real images under wrong labels among what D must refuse, where it sees labels;
+    GAN-CLS takes 0.5."""
 
     smoothed: ClassVar[tuple[str, ...]] = ("bce", "lsgan", "minimax")
     """The losses that have labels to smooth."""

@@ -61,6 +61,13 @@ class GAN(Model):
         """Return the labels of the fakes [N]: those of the real batch."""
         return t.batch.label if self.conditional else None
 
+    def other_labels(self, t: Turn) -> Tensor:
+        """Return labels [N] that the real images do not have, each of the others equally often."""
+        classes, label = len(self.info.classes), t.batch.label
+        assert label is not None
+        ahead = (t.noise(len(label), kind="unit") * (classes - 1)).long()  # 0 .. K - 2
+        return (label + 1 + ahead.clamp_(max=classes - 2)) % classes
+
     def generate(self, n: int, label: Tensor | None, noise: Noise) -> Tensor:
         """Return images [n, C, H, W] in [-1, 1] (capability `sample`)."""
         return self.generator(self.generator.latent(noise, n), label)  # type: ignore[no-any-return]
@@ -77,7 +84,12 @@ class GAN(Model):
         if isinstance(self.augment, Adaptive):
             self.augment.observe(real_logit - (self.loss.boundary or 0), t)
         penalty = self.loss.penalty(lambda x: self.discriminator(x, label), real, fake, t.noise)
-        return self.loss.within(t).d(real_logit, fake_logit) + penalty
+        loss = self.loss.within(t).d(real_logit, fake_logit)
+        if share := self.loss.mismatch:
+            wrong_logit = self.discriminator(real, self.other_labels(t))
+            t.log(d_wrong=wrong_logit.mean())
+            loss = (1 - share) * loss + share * self.loss.within(t).d(real_logit, wrong_logit)
+        return loss + penalty
 
     def generator_loss(self, t: Turn) -> Tensor:
         """Fool the discriminator, which is frozen; the gradient flows through it to G."""
@@ -109,6 +121,11 @@ class GAN(Model):
         """Return one stage: D steps, then a G step, a round."""
         adapts = isinstance(self.augment, Adaptive)
         check_loss(self.loss, self.discriminator, adapts)
+        if self.loss.mismatch and not (self.conditional and len(self.info.classes) > 1):
+            raise UsageError(
+                "model.loss.mismatch: there are no wrong labels where D sees none: "
+                "--set model.loss.mismatch=0"
+            )
         fields = ("image", "label") if self.conditional else ("image",)
         d = Step(
             "d", "d", self.discriminator_loss, repeat=self.config.d_steps,

@@ -66,6 +66,9 @@ class Loss(ABC):
     """D's weights are cut to this after each of its steps; 0 for not at all."""
     feature_matching = 0.0
     """The weight of `matching` in the generator's loss."""
+    mismatch = 0.0
+    """The share of real images under wrong labels among what D refuses (GAN-CLS, Reed et al. 2016,
+    arXiv 1605.05396), in `GAN.discriminator_loss`."""
 
     @abstractmethod
     def d(self, real: Tensor, fake: Tensor) -> Tensor:

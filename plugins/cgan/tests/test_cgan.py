@@ -1,6 +1,7 @@
 """cGAN against the report: counts, shapes, both readings, options, sizes, empty groups."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -140,7 +141,7 @@ WAYS = [{"kind": kind} for kind in zoo().names("loss")] + [
     {"kind": "wasserstein", "gradient_penalty": 10}, {"kind": "bce", "dragan": 10},
     {"kind": "bce", "r1": 10}, {"kind": "bce", "r2": 10},
     {"kind": "relativistic", "r1": 1, "r2": 1}, {"kind": "hinge", "feature_matching": 1},
-    {"kind": "bce", "real_target": 0.9},
+    {"kind": "bce", "real_target": 0.9}, {"kind": "relativistic", "mismatch": 0.5},
 ]  # fmt: skip
 
 
@@ -167,6 +168,47 @@ def test_norms_that_look_at_one_image_let_penalties_through(norm, reading):
     images, labels = torch.randn(3, 1, 32, 32), torch.tensor([0, 1, 2])
     alone = torch.cat([model.discriminator(images[i : i + 1], labels[i : i + 1]) for i in range(3)])
     assert torch.allclose(model.discriminator(images, labels), alone, atol=1e-5)
+
+
+class Told:
+    """A turn whose batch and noise are given, and which keeps what is logged."""
+
+    def __init__(self, image, label):
+        self.batch, self.logged = SimpleNamespace(image=image, label=label), {}
+        self.noise = SeededNoise(torch.device("cpu"), 0)
+
+    def once(self, name, make):
+        return torch.zeros_like(self.batch.image)
+
+    def log(self, **values):
+        self.logged |= values
+
+
+def test_a_mismatch_shows_d_real_images_under_labels_they_do_not_have():
+    label = torch.arange(6).repeat(500)
+    t = Told(torch.ones(len(label), 1, 2, 2), label)
+    model = build(size=32, width=4, loss={"kind": "hinge", "mismatch": 0.25})
+    seen = []
+
+    def logits(image, label):  # 2 of what is real, 1/2 of zeros, 1 under another label
+        seen.append(label)
+        wrong = (label != t.batch.label) * 1.0
+        return torch.where(image.flatten(1)[:, 0] > 0, 2.0 - wrong, 0.5)
+
+    object.__setattr__(model, "discriminator", logits)
+    # hinge: max(0, 1 - 2) of the real ones, 1 + 1/2 of fakes, 1 + 1 of the mismatched
+    assert model.discriminator_loss(t).item() == pytest.approx(0.75 * 1.5 + 0.25 * 2)
+    assert t.logged["d_wrong"] == 1 and len(seen) == 3
+    ahead = (seen[-1] - label) % 6
+    assert ahead.bincount(minlength=6)[0] == 0 and ahead.bincount()[1:].min() > 500
+
+
+@pytest.mark.parametrize("classes", [(), ("only",)])
+def test_a_mismatch_needs_labels_to_be_wrong(classes):
+    model = build(32, 3, classes or SIX, width=4, loss={"mismatch": 0.5})
+    model.conditional = bool(classes)
+    with pytest.raises(UsageError, match=r"--set model\.loss\.mismatch=0"):
+        model.stages()
 
 
 # --- options --------------------------------------------------------------------------------------
