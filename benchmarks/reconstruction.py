@@ -1,14 +1,16 @@
 """Is the reconstruction still the person? The table of the Age-cGAN paper, for one trained run.
 
     python benchmarks/reconstruction.py RUN [--faces 500] [--picture FILE.png]
-    python benchmarks/reconstruction.py RUN --recogniser RUN2 --calibration lfw:lfw_part.tar
+    python benchmarks/reconstruction.py RUN --recogniser RUN2 --estimator RUN3 \
+        --calibration lfw:lfw_part.tar
 
 Faces of unseen people (split `test`) are searched in the latent space, and a recogniser that had no
 part in the search says whether (input, reconstruction) show one person, at a threshold that accepts
 1 % of the impostors of split `calibration`. Rows: the encoder's guess z0, and what each objective
 finds; beside them real pairs of the same people. Then every face is drawn at every age group, and a
-held-out estimator says how old it looks. Of data that name nobody (the second line) there are no
-real pairs, and the threshold comes from other people's. A table; the last line is one JSON object.
+held-out estimator says how old it looks. Of data that name nobody (the second line) the threshold
+and the real pairs come from other people: a fifth of those of the calibration set, whom RUN2 must
+not know. A table; the last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -81,9 +83,9 @@ def portraits(data: dict[str, Any], groups: tuple[int, ...], **options: Any) -> 
     return images_of(open_dataset(config), groups, Progress())
 
 
-def threshold_of(recogniser: Any, known: Any) -> float:
+def threshold_of(points: Any, known: Any) -> float:
     """Return the distance that 1 % of the impostors among known people are below."""
-    return all_pairs(read_images(recogniser.embed, known), known.identity.numpy()).threshold_at(FAR)
+    return all_pairs(points, known.identity.numpy()).threshold_at(FAR)
 
 
 def draw(model: Any, z: Tensor, label: Tensor) -> Tensor:
@@ -133,9 +135,11 @@ def rates(rows: dict[str, Row], threshold: float) -> dict[str, dict[str, Any]]:
 
 def real_pairs(points: Any, images: Any, threshold: float) -> dict[str, dict[str, Any]]:
     """Return how often two photographs of one person are accepted: any, and of one age group."""
-    who, group = images.identity.numpy(), images.label.numpy()
-    out = {}
-    for name, key in (("real pairs", who), ("real pairs, same group", who * 100 + group)):
+    who, out = images.identity.numpy(), {}
+    keys = {"real pairs": who}
+    if images.label is not None:
+        keys["real pairs, same group"] = who * 100 + images.label.numpy()
+    for name, key in keys.items():
         pairs = all_pairs(points, key)
         accepted = pairs.genuine <= threshold
         low, high = mean_interval(accepted, pairs.who)
@@ -145,25 +149,35 @@ def real_pairs(points: Any, images: Any, threshold: float) -> dict[str, dict[str
     return out
 
 
-def ages(model: Any, row: Row, real: Any, estimator: Any) -> dict[str, Any]:
-    """Return how old faces drawn at every group look, and how well real ones are read."""
+def read_back(model: Any, z: Tensor, estimator: Any) -> tuple[Any, dict[str, float]]:
+    """Return how often each latent's pictures look of the group asked [N], and the mean ages."""
     groups, names = model.info.groups, model.info.classes
-    truth = age_report(
-        read_images(estimator.estimate_age, real), real.age.numpy(), groups, real.identity.numpy()
-    )
     seen = [
-        read_images(estimator.estimate_age, draw(model, row.z, torch.full((len(row.z),), g)))
+        read_images(estimator.estimate_age, draw(model, z, torch.full((len(z),), g)))
         for g in range(len(names))
     ]
-    hit = np.stack([group_of(x, groups) == g for g, x in enumerate(seen)], 1).mean(1)  # [N]
+    hit = np.stack([group_of(x, groups) == g for g, x in enumerate(seen)], 1).mean(1)
+    return hit, {name: round(float(x.mean()), 1) for name, x in zip(names, seen, strict=True)}
+
+
+def ages(model: Any, row: Row, real: Any, estimator: Any) -> dict[str, Any]:
+    """Return how old faces drawn at every group look, beside those of random latents, in which no
+    search had a part; and how well real ones are read."""
+    who = None if real.identity is None else real.identity.numpy()
+    truth = age_report(
+        read_images(estimator.estimate_age, real), real.age.numpy(), model.info.groups, who
+    )
+    hit, means = read_back(model, row.z, estimator)
+    torch.manual_seed(0)
+    chance, _ = read_back(model, torch.randn_like(row.z), estimator)
     low, high = mean_interval(hit)
-    means = {name: round(float(x.mean()), 1) for name, x in zip(names, seen, strict=True)}
-    print(f"\nasked group read back {hit.mean():.1%} ({low:.1%} to {high:.1%}); real faces "
-          f"{truth.group_accuracy:.1%}; mean age by group asked: {means}")  # fmt: skip
+    print(f"\nasked group read back {hit.mean():.1%} ({low:.1%} to {high:.1%}); of random latents "
+          f"{chance.mean():.1%}; real faces {truth.group_accuracy:.1%}; "
+          f"mean age by group asked: {means}")  # fmt: skip
     return {
         "group_accuracy": float(hit.mean()), "interval": (low, high),
-        "real_group_accuracy": truth.group_accuracy, "mean_age": means,
-        "rises": bool((np.diff(list(means.values())) > 0).all()),
+        "random_latents": float(chance.mean()), "real_group_accuracy": truth.group_accuracy,
+        "mean_age": means, "rises": bool((np.diff(list(means.values())) > 0).all()),
     }  # fmt: skip
 
 
@@ -206,8 +220,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="steps of a search; default: the run's")
     parser.add_argument("--search", default="", help="a judge in place of the run's own")
     parser.add_argument("--recogniser", default="", help="weights to measure with")
+    parser.add_argument("--estimator", default="", help="weights that tell ages")
     parser.add_argument("--calibration", default="", metavar="NAME:PATH",
-                        help="whose split `test` gives the threshold")  # fmt: skip
+                        help="people who give the threshold and the real pairs")  # fmt: skip
     parser.add_argument("--picture", type=Path)
     return parser.parse_args()
 
@@ -221,20 +236,23 @@ def main() -> None:
         model.judges = Judges({"identity": find_judge("identity", args.search).build()})
     recogniser, estimator = (
         find_judge(role, weights, data=data["name"], held_out=True)
-        for role, weights in (("identity", args.recogniser), ("age", ""))
+        for role, weights in (("identity", args.recogniser), ("age", args.estimator))
     )
     who = recogniser.build()
     if args.calibration:
         name, _, path = args.calibration.partition(":")
-        known = portraits({"name": name, "path": path}, (), split="test", size=model.info.size)
-        threshold, photos = threshold_of(who, known), 1
-        real = portraits(data, groups, split="test")
+        known = portraits({"name": name, "path": path}, (), split="test", test_share=0.2,
+                          align=data["align"], size=model.info.size)  # fmt: skip
+        real, photos = portraits(data, groups, split="test"), 1
     else:
         known = portraits(data, groups, split="calibration", count=2400, photos=8)
-        threshold, photos = threshold_of(who, known), PHOTOS
-        real = portraits(data, groups, split="test", count=args.faces * photos, photos=photos)
+        real, photos = (
+            portraits(data, groups, split="test", count=args.faces * PHOTOS, photos=PHOTOS),
+            PHOTOS,
+        )
+    acquainted, points = read_images(who.embed, known), read_images(who.embed, real)
+    threshold = threshold_of(acquainted, known)
     first = torch.arange(0, len(real), photos)[: args.faces]
-    points = read_images(who.embed, real)
     faces = Faces(real.gather(first), real.label[first], who, points[first])
     rows = {
         name: search(model, faces, name, args.rounds)
@@ -243,9 +261,9 @@ def main() -> None:
     print(f"{'':<24}{'rate':>7}  {'95 % interval':<17}{'stranger':>9}{'distance':>9}{'steps':>8}"
           f"{'faces/min':>10}{'paper':>8}")  # fmt: skip
     table = rates(rows, threshold)
-    if photos > 1:
-        table |= real_pairs(points, real, threshold)
-    fits = estimator.bundle.info.name == data["name"]
+    pairs = (acquainted, known) if args.calibration else (points, real)
+    table |= real_pairs(*pairs, threshold)
+    fits = bool(args.estimator) or estimator.bundle.info.name == data["name"]
     old = ages(model, rows[model.config.objective], real, estimator.build()) if fits else {}
     if args.picture:
         picture(args.picture, faces.pixels, rows)
