@@ -48,6 +48,8 @@ class GANConfig(ModelConfig):
     optim_g: AnyOptim = Adam()
     d_steps: int = Field(1, ge=1)
     """Discriminator steps a round, each on a fresh batch."""
+    balanced: bool = False
+    """Show every class equally often, where the networks see labels."""
     ema: float | None = Field(None, gt=0)
     """Half-life of the generator's average, in images."""
     epochs: float = Field(50, gt=0)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzoo_core.errors import UsageError
-from ganzoo_core.interfaces.batch import DataInfo, Draw
+from ganzoo_core.interfaces.batch import DataInfo, Draw, How
 from ganzoo_core.interfaces.cures import Warden
 from ganzoo_core.interfaces.model import Model, Player, Stage, Step
 from ganzoo_core.interfaces.networks import Discriminator, Generator, Loss
@@ -126,7 +126,10 @@ class GAN(Model):
                 "model.loss.mismatch: there are no wrong labels where D sees none: "
                 "--set model.loss.mismatch=0"
             )
-        fields = ("image", "label") if self.conditional else ("image",)
+        draw = Draw(fields=("image",))
+        if self.conditional:
+            how: How = "balanced" if self.config.balanced else "shuffle"
+            draw = Draw(fields=("image", "label"), how=how)
         d = Step(
             "d", "d", self.discriminator_loss, repeat=self.config.d_steps,
             when=self.warden.lets_learn if self.warden.halts else None,
@@ -135,7 +138,7 @@ class GAN(Model):
         g = Step(
             "g", "g", self.generator_loss, after=self.renew if self.config.cures.reset_d else None
         )
-        return (Stage("gan", (d, g), Draw(fields=fields), epochs=self.config.epochs),)
+        return (Stage("gan", (d, g), draw, epochs=self.config.epochs),)
 
     @property
     def warden(self) -> Warden:

@@ -211,6 +211,12 @@ def test_a_mismatch_needs_labels_to_be_wrong(classes):
         model.stages()
 
 
+@pytest.mark.parametrize(("balanced", "how"), [(False, "shuffle"), (True, "balanced")])
+def test_classes_come_as_often_as_in_the_data_or_equally_often(balanced, how):
+    (stage,) = build(32, width=4, balanced=balanced).stages()
+    assert (stage.draw.how, stage.draw.fields) == (how, ("image", "label"))
+
+
 # --- options --------------------------------------------------------------------------------------
 
 
