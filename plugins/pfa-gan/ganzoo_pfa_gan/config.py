@@ -21,6 +21,15 @@ SEARCHED = {
 }
 """Not of the paper: see the README."""
 
+LONGER = {
+    **SEARCHED,
+    "weights": {"adversarial": 1.0, "age": 1.2e-5, "identity": 0.3, "feature": 0.2},
+    "mismatch": True,
+    "d_steps": 2,
+    "optim_d": {"lr": 4e-4, "betas": (0.9, 0.99)},
+}
+"""Keeps D ahead of G for longer than `SEARCHED` does."""
+
 FALLING = {"schedule": "cosine", "warmup": 200}
 """`[train]` beside it. Without the warm-up, the first steps throw all pixels out of range."""
 
@@ -64,6 +73,11 @@ class PFAConfig(ModelConfig):
     """Half-life of the sub-networks' average, in images; none in the paper."""
     head: int = Field(0, ge=0)
     """Rounds at the start in which D learns alone; none in the paper."""
+    mismatch: bool = False
+    """Show D the sources as they are under their targets' groups too, as false ones (as IPCGAN
+    does, Wang et al. 2018); not in the paper."""
+    d_steps: int = Field(1, ge=1)
+    """D steps a round, each on a batch of its own; 1 in the paper."""
     rounds: int = Field(200_000, gt=0)
 
     @field_validator("groups")
@@ -91,9 +105,9 @@ class PFAConfig(ModelConfig):
             "train": {"batch": 30, "steps": 4000, **FALLING},
         },
         "people-64": {
-            "model": {"groups": REPORT_GROUPS, **SEARCHED},
-            "data": {"name": "people", "size": 64, "count": 40000},
-            "train": {"batch": 30, "steps": 20000, **FALLING},
+            "model": {"groups": REPORT_GROUPS, **LONGER},
+            "data": {"name": "people", "size": 64, "count": 12000, "photos": 2, "variety": 0.35},
+            "train": {"batch": 24, "steps": 1400, "checkpoint_every": 200, **FALLING},
         },
         "paper": {"data": {"size": 256}, "train": {"batch": 48}},
         "utkface-128": {

@@ -143,12 +143,17 @@ class PFAGAN(Model):
         return t.once("fake", lambda: self.move(source.image, source.label, target.label))
 
     def discriminator_loss(self, t):
-        """Tell real faces of the target group from aged ones, which are detached."""
+        """Tell real faces of the target group from aged ones, which are detached, and, with
+        `mismatch`, from the sources as they are."""
         target = t.batch.target
         fake = clipped(self.fake(t).detach())
         real_logit = self.discriminator(target.image, target.label)
         fake_logit = self.discriminator(fake, target.label)
         t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean())
+        if self.config.mismatch:
+            wrong_logit = self.discriminator(t.batch.image, target.label)
+            t.log(d_wrong=wrong_logit.mean())
+            fake_logit = torch.cat([fake_logit, wrong_logit])
         return self.adversarial.d(real_logit, fake_logit)
 
     def generator_loss(self, t):
@@ -203,7 +208,7 @@ class PFAGAN(Model):
             WeightsError: a judge cannot say what the losses ask for.
         """
         check_judges(self.judges)
-        d = Step("d", "d", self.discriminator_loss)
+        d = Step("d", "d", self.discriminator_loss, repeat=self.config.d_steps)
         g = Step("g", "g", self.generator_loss, when=lambda t: t.round >= self.config.head)
         draw = Draw(fields=("image", "label"), how="pairs", pairs=self.pairs())
         return (Stage("gan", (d, g), draw, rounds=self.config.rounds),)

@@ -16,6 +16,7 @@ from ganzoo_core.data.draws import Pairs
 from ganzoo_core.engine import Trainer, Watcher, resolve_setup
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.interfaces import DataInfo, EditsAge, Judges, Translates
+from ganzoo_core.losses import LeastSquares
 from ganzoo_core.metrics.similarity import ssim
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
 from ganzoo_core.testing.standins import StandIn
@@ -373,6 +374,28 @@ def test_d_learns_alone_at_first():
     assert moved() == {"discriminator"}
     worker.play(worker.plan.at(worker.round))
     assert moved() == {"discriminator", "ageing"}
+
+
+def test_with_mismatch_d_is_shown_the_sources_too():
+    worker = trainer(steps=1, mismatch=True)
+    losses = worker.model.adversarial = LeastSquares()
+    judge, shown = worker.model.discriminator, []
+    judge.register_forward_pre_hook(lambda net, args: shown.append(args))
+    losses.d = lambda real, fake: (shown.append(len(fake)), LeastSquares.d(losses, real, fake))[1]
+    worker.play(worker.plan.at(0))
+    real, fake, wrong, negatives = shown[:4]
+    assert negatives == len(fake[0]) + len(wrong[0])
+    assert torch.equal(wrong[0], fake[0])  # nothing has aged at the start
+    assert torch.equal(wrong[1], real[1]) and not torch.equal(wrong[0], real[0])
+
+
+def test_each_d_step_has_a_batch_of_its_own():
+    worker, seen = trainer(steps=1, d_steps=3), []
+    losses = worker.model.adversarial = LeastSquares()
+    losses.d = lambda real, fake: (seen.append(real), LeastSquares.d(losses, real, fake))[1]
+    worker.play(worker.plan.at(0))
+    assert len(seen) == 3
+    assert not torch.equal(seen[0], seen[1])
 
 
 def test_the_judges_get_no_gradient_and_stay():
