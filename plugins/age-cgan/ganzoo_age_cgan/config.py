@@ -64,7 +64,7 @@ class AgeCGANConfig(GANConfig):
                 **SHARP, **FASTER,
             },
             "data": {**PEOPLE, "size": 64, "count": 12000, "photos": 2},
-            "train": {"batch": 32, "sample_every": 500, "gan": {"rounds": 7000}},
+            "train": {"batch": 32, "sample_every": 500, "gan": {"rounds": 4500}},
         },
         "paper": {"data": {"name": "imdb-wiki", "size": 64}, "train": {"batch": 64}},
     }  # fmt: skip

@@ -52,7 +52,7 @@ class CGANConfig(GANConfig):
         "good": {
             "model": {"width": 32, "ema": 10000.0, **SHARP, **FASTER},
             "data": {"name": "people", "size": 64, "count": 16000, "photos": 1, "variety": 0.35},
-            "train": {"batch": 32, "steps": 7000, "sample_every": 500},
+            "train": {"batch": 32, "steps": 4500, "sample_every": 500},
         },
         "fashion": {
             "model": {"width": 32, "loss": SMOOTH, "ema": 20000.0, **FAST},
