@@ -1,11 +1,14 @@
 """PFA-GAN's options: the paper's settings, and groups and data that are refused."""
 
+from dataclasses import replace
+
 import pytest
 from ganzoo_pfa_gan.config import PAPER_GROUPS, PFAConfig
 from ganzoo_pfa_gan.model import PFAGAN
 from torch import nn
 
 from ganzoo_core import config
+from ganzoo_core.data import group_names
 from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.interfaces import DataInfo, Judges
 from ganzoo_core.runs.ageing import targets_of
@@ -66,3 +69,23 @@ def test_groups_of_other_weights_are_refused_with_those_there_are():
     with pytest.raises(UsageError, match=r"no label '60\+'.*0-30, 31-40, 41-50, 51\+") as error:
         targets_of(INFO, ["60+"])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("size", [16, 48, 100])
+def test_a_bad_size_is_one_line(size):
+    with pytest.raises(ValueError, match=f"not {size}: --set data.size=64"):
+        PFAGAN(PFAConfig(width=4), replace(INFO, size=size))
+
+
+@pytest.mark.parametrize("preset", PFAConfig.presets)
+def test_every_preset_validates_and_builds(preset):
+    tree = config.build("pfa-gan", preset=preset)
+    small, names = tree.model.model_copy(update={"width": 4}), group_names(tree.model.groups)
+    info = DataInfo(
+        size=tree.data.size, classes=names, groups=tree.model.groups, counts=(1,) * len(names),
+        mean_ages=tuple(range(10, 70, 10))[: len(names)],
+    )  # fmt: skip
+    model = PFAGAN(small, info)
+    assert set(model.serves) == set(model.players()["g"].nets)
+    (stage,) = model.stages()
+    assert [step.name for step in stage.steps] == ["d", "g"] and stage.draw.how == "pairs"
