@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,8 @@ def sheet(model: Model, count: int | None, labels: tuple[str, ...], seed: int) -
     from ganzoo_core.report import grid
 
     info = model.info
+    if not getattr(model, "conditional", True):  # labels of the data change nothing
+        info = replace(info, classes=(), counts=())
     rows: list[int | None] = [*chosen(info, labels, count)] or [None]
     total = count or COLUMNS * len(rows)
     shares = [total // len(rows) + (i < total % len(rows)) for i in range(len(rows))]

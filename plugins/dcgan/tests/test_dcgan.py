@@ -10,6 +10,7 @@ from torch import nn
 from workbench import drawn, trainer
 
 from ganzoo_core import config, train
+from ganzoo_core.cli.sample import sheet
 from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import DataInfo
 
@@ -149,3 +150,12 @@ def test_ten_finite_rounds(loss, tmp_path):
     run.run(tmp_path)
     assert len(run.watcher.records) == 10
     assert all(math.isfinite(r[key]) for r in run.watcher.records for key in ("d", "g"))
+
+
+def test_the_datas_labels_are_no_rows_of_a_picture():
+    info = DataInfo(size=32, classes=("bare", "cap"), counts=(3, 5))
+    model = DCGAN(DCGANConfig(width=4), info)
+    bare = DCGAN(DCGANConfig(width=4), DataInfo(size=32))
+    assert sheet(model, 6, (), seed=0).size == sheet(bare, 6, (), seed=0).size
+    with pytest.raises(UsageError, match="the model knows no labels"):
+        sheet(model, 6, ("cap",), seed=0)
