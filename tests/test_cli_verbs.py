@@ -242,7 +242,7 @@ def test_check_prints_a_line_a_check(ganzoo, tmp_path):
     done = ganzoo("check", "cgan", "--only", "spec", "--json", cwd=tmp_path)
     (facts,) = json.loads(done.out)
     assert facts["kind"] == "model" and facts["name"] == "spec" and facts["passed"]
-    known = {"kind", "name", "purpose", "passed", "skipped", "message", "seconds"}
+    known = {"entry", "kind", "name", "purpose", "passed", "skipped", "message", "seconds"}
     assert facts.keys() == known
 
 
