@@ -246,10 +246,8 @@ def main() -> None:
         real, photos = portraits(data, groups, split="test"), 1
     else:
         known = portraits(data, groups, split="calibration", count=2400, photos=8)
-        real, photos = (
-            portraits(data, groups, split="test", count=args.faces * PHOTOS, photos=PHOTOS),
-            PHOTOS,
-        )
+        photos = PHOTOS
+        real = portraits(data, groups, split="test", count=args.faces * photos, photos=photos)
     acquainted, points = read_images(who.embed, known), read_images(who.embed, real)
     threshold = threshold_of(acquainted, known)
     first = torch.arange(0, len(real), photos)[: args.faces]
