@@ -42,6 +42,11 @@ class ReACGAN(GAN):
             raise ValueError(f"data.size: 32, 64, 128 ... px, not {info.size}: --set data.size=32")
         if not info.classes:
             raise ValueError("reacgan needs data with classes, such as people or fashion-mnist")
+        if config.loss.mismatch:
+            raise ValueError(
+                "model.loss.mismatch: reacgan's D tells the class apart from real and fake: "
+                "--set model.loss.mismatch=0"
+            )
         shape = (info.size, info.channels, len(info.classes))
         self.generator = ACGenerator(config, *shape)
         self.discriminator = ACDiscriminator(config, *shape)

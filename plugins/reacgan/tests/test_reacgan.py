@@ -122,3 +122,5 @@ def test_what_it_cannot_learn_is_refused():
         built(48)
     with pytest.raises(ValueError, match="needs data with classes"):
         built(classes=())
+    with pytest.raises(ValueError, match=r"--set model\.loss\.mismatch=0"):
+        built(loss={"mismatch": 0.5})
