@@ -8,6 +8,10 @@ from pydantic import ConfigDict, Field, model_validator
 
 from ganzoo_core.config.base import Config
 
+Split = Literal["all", "train", "test", "train-a", "train-b"]
+"""`train-a` and `train-b` are the halves of `train`: for judges of one model that must not have
+learned from the same people."""
+
 
 class DataConfig(Config):
     """`[data]`: which images, and at what size. A data set adds its own options by subclassing."""

@@ -9,6 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def on_side(people: Sequence[object], split: str, share: float) -> NDArray[np.bool_]:
+    """Tell, [N], whose pictures are in a split.
+
+    Args:
+        split: all, train, test, or train-a and train-b, the halves of train.
+        share: of the people, 0 to 1, in `test`.
+    """
+    if split == "all":
+        return np.ones(len(people), bool)
+    test = in_test(people, share)
+    if split == "test":
+        return test
+    first = in_test(people, (1 + share) / 2)
+    return ~test & {"train": True, "train-a": first, "train-b": ~first}[split]
+
+
 def in_test(people: Sequence[object], share: float) -> NDArray[np.bool_]:
     """Tell, [N], whose pictures are in the test split.
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
-from ganzoo_core.config import DataConfig
+from ganzoo_core.config import DataConfig, Split
 
 
 class PicturesConfig(DataConfig):
@@ -14,7 +12,7 @@ class PicturesConfig(DataConfig):
 
     min_size: int = Field(0, ge=0)
     """Shortest edge kept, in pixels; looked at when a picture is decoded."""
-    split: Literal["all", "train", "test"] = "all"
+    split: Split = "all"
     """Everything, or one side of a division: by person where people are known, else by picture."""
     test_share: float = Field(0.1, gt=0, lt=1)
     """Share of the people (of the pictures) in the test split."""

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ganzoo_core.data.archive import Files, open_files, refusals
 from ganzoo_core.data.picture import SUFFIXES, decode
-from ganzoo_core.data.splits import in_test
+from ganzoo_core.data.splits import on_side
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import Dataset, Table, UnreadableImage
 from ganzoo_faces.config import PicturesConfig
@@ -111,7 +111,7 @@ class Pictures(Dataset):
         if self.config.split == "all" or not rows:
             return rows
         keys = [row.key if row.person is None else row.person for row in rows]
-        stays = in_test(keys, self.config.test_share) == (self.config.split == "test")
+        stays = on_side(keys, self.config.split, self.config.test_share)
         self.drop(f"not in the {self.config.split} split", int((~stays).sum()))
         return [row for row, stay in zip(rows, stays.tolist(), strict=True) if stay]
 

@@ -114,7 +114,10 @@ def test_splits_share_nobody_and_keep_numbers(tmp_path: Path, kit: Any) -> None:
     people = [set(side.table().identities.tolist()) for side in sides]
     assert not people[0] & people[1] and people[0] | people[1] == set(range(40))
     assert 4 < len(people[1]) < 20
-    for side in sides:
+    halves = [kit.opened("cacd", root, split=f"train-{h}", test_share=0.3) for h in "ab"]
+    a, b = (set(half.table().identities.tolist()) for half in halves)
+    assert not a & b and a | b == people[0] and min(len(a), len(b)) > 8
+    for side in [*sides, *halves]:
         expected = [number[row.name] for row in side.listed]
         assert side.table().identities.tolist() == expected
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ganzoo_core.config import DataConfig
+from ganzoo_core.config import DataConfig, Split
 
 
 class ImdbWikiConfig(DataConfig):
@@ -26,7 +26,7 @@ class ImdbWikiConfig(DataConfig):
     """Leave out people whose gender is not given."""
     min_size: int = Field(0, ge=0)
     """Shortest edge kept, in pixels; looked at when a picture is decoded."""
-    split: Literal["all", "train", "test"] = "all"
+    split: Split = "all"
     """All people, or one side of a division by person: nobody is on both sides."""
     test_share: float = Field(0.1, gt=0, lt=1)
     """Share of the people in the test split."""

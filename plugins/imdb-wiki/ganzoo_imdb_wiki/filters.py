@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo_core.data.splits import digest, in_test
+from ganzoo_core.data.splits import digest, on_side
 from ganzoo_imdb_wiki.config import ImdbWikiConfig
 from ganzoo_imdb_wiki.mat import Faces
 
@@ -54,8 +54,8 @@ def keeps(faces: Faces, config: ImdbWikiConfig) -> Iterator[tuple[str, Mask]]:
     if options.get("gender_known"):
         yield "gender unknown", np.isfinite(faces.gender)
     if config.split != "all":
-        test = in_test(identities(faces).tolist(), config.test_share)
-        yield f"not in the {config.split} split", test if config.split == "test" else ~test
+        stays = on_side(identities(faces).tolist(), config.split, config.test_share)
+        yield f"not in the {config.split} split", stays
 
 
 def identities(faces: Faces) -> NDArray[np.int64]:
