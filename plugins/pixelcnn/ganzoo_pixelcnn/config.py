@@ -43,17 +43,22 @@ class PixelCNNConfig(ModelConfig):
     """Maps between the two 1x1 convolutions before the softmax."""
     conditional: bool = True
     """Draw by label, where the data have labels and the network is gated."""
+    spatial: int = Field(0, ge=0)
+    """Maps of the picture m(h) that is drawn of the class and tells the places of an image apart
+    (arXiv 1606.05328, section 2.3); 0: the gates of the gated network know the class alone."""
     optim: Adam = Adam(lr=1e-3, betas=(0.9, 0.999))
     ema: float | None = Field(None, gt=0)
     """Half-life of the weights' average, in images."""
     epochs: float = Field(50, gt=0)
 
     @model_validator(mode="after")
-    def odd(self) -> Self:
-        """Refuse kernels without a middle."""
+    def fitting(self) -> Self:
+        """Refuse kernels without a middle, and a picture that no gate would see."""
         for name in ("kernel", "first_kernel"):
             if getattr(self, name) % 2 == 0:
                 raise ValueError(f"model.{name}: {getattr(self, name)} is even: give an odd edge")
+        if self.spatial and self.network != "gated":
+            raise ValueError(f"model.spatial: {self.network} has no gates to tell of places")
         return self
 
     presets: ClassVar = {
@@ -63,9 +68,15 @@ class PixelCNNConfig(ModelConfig):
             "train": {"batch": 8, "steps": 20, "sample_every": 20, "log_every": 5},
         },
         "quick": {
-            "model": {"levels": 16, "layers": 6, "width": 24, "head": 48, "ema": 3000.0},
+            "model": {
+                "levels": 16, "layers": 6, "head": 48, "spatial": 24, "ema": 6000.0,
+                "optim": {"lr": 3e-3, "betas": (0.9, 0.999)},
+            },
             "data": {"name": "people", "size": 32, "channels": 1, "count": 6000, "variety": 0.35},
-            "train": {"batch": 16, "steps": 1500, "sample_every": 500, "schedule": "cosine"},
+            "train": {
+                "batch": 16, "steps": 2000, "sample_every": 500, "schedule": "cosine",
+                "warmup": 50, "clip": 1.0,
+            },
         },
         "good": {
             "model": {"layers": 6, "ema": 3000.0, **FAST},

@@ -36,7 +36,8 @@ class PixelCNN(Model):
         gated = config.network == "gated"
         self.conditional = gated and config.conditional and bool(info.classes)
         build = GatedPixelCNN if gated else PixelNet
-        self.net = build(config, info.channels, len(info.classes) if self.conditional else 0)
+        classes = len(info.classes) if self.conditional else 0
+        self.net = build(config, info.size, info.channels, classes)
 
     # --- how it learns ------------------------------------------------------------------------
 

@@ -167,7 +167,7 @@ BLOCKS = {"pixelcnn": ConvBlock, "row-lstm": RowLSTM, "diagonal-bilstm": Diagona
 class PixelNet(nn.Module):
     """Table 1: the first convolution, `layers` residual blocks of one kind, and the head."""
 
-    def __init__(self, config, channels, classes):
+    def __init__(self, config, size, channels, classes):
         super().__init__()
         h, first = config.width, config.first_kernel
         self.first = CausalConv(channels, 2 * h, (first, first), kind="A", channels=channels)

@@ -35,6 +35,10 @@ def labels(model):
     return LABELS if model.conditional else None
 
 
+KINDS = [*((network, 0) for network in NETWORKS), ("gated", 4)]
+"""Every network, and the gated one with a picture of the class."""
+
+
 def order(channels, size=SIZE):
     """Return the number [C, S, S] of each channel of each pixel in reading order."""
     places = torch.arange(size * size).view(1, size, size) * channels
@@ -59,11 +63,11 @@ def gradients(model, channels):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("network", NETWORKS)
-def test_no_logit_knows_its_own_pixel_or_a_later_one(network, channels):
+@pytest.mark.parametrize(("network", "spatial"), KINDS)
+def test_no_logit_knows_its_own_pixel_or_a_later_one(network, spatial, channels):
     numbers = order(channels)
     known = torch.zeros(numbers.shape, dtype=torch.bool)
-    for number, found in gradients(build(network, channels), channels):
+    for number, found in gradients(build(network, channels, spatial=spatial), channels):
         assert not found[numbers >= number].any(), f"place {number}"
         known |= found != 0
     assert known.flatten()[:-1].all() or channels > 1  # all but the last are of use to somebody
@@ -111,9 +115,10 @@ def test_skewing_moves_row_i_by_i_places_and_back():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("network", NETWORKS)
-def test_the_walk_gives_the_likelihood_and_the_samples_of_the_whole(network, channels):
-    model, noise = build(network, channels), SeededNoise(torch.device("cpu"), 0)
+@pytest.mark.parametrize(("network", "spatial"), KINDS)
+def test_the_walk_gives_the_likelihood_and_the_samples_of_the_whole(network, spatial, channels):
+    model = build(network, channels, spatial=spatial)
+    noise = SeededNoise(torch.device("cpu"), 0)
     image, label = pictures(channels), labels(model)
     with torch.no_grad():
         whole = model.log_likelihood(image, label, noise)
@@ -162,6 +167,18 @@ def test_a_class_changes_what_is_drawn_and_how_likely_it_is():
     assert not torch.equal(model.sample(4, label=0), model.sample(4, label=1))
     for free in (build(conditional=False), build("pixelcnn"), build(classes=())):
         assert not free.conditional and free.stages()[0].draw.fields == ("image",)
+
+
+def test_a_picture_of_the_class_tells_places_apart():
+    flat = torch.zeros(1, 1, SIZE, SIZE)
+    for spatial, differ in ((0, False), (4, True)):
+        model = build(spatial=spatial, layers=1, kernel=3, first_kernel=3)
+        inner = model.net(flat, LABELS[:1])[0, 3:, 3, 0]  # out of the borders' reach
+        assert torch.allclose(inner[0], inner[1], atol=1e-6) != differ
+    assert weights(build(spatial=4).net.picture) == 2 * 4 * SIZE * SIZE
+    free = build(spatial=4, classes=())  # without labels it is one picture for all
+    assert weights(free.net.picture) == 4 * SIZE * SIZE
+    assert free.sample(2).shape == (2, 1, SIZE, SIZE)
 
 
 # --- the papers -----------------------------------------------------------------------------------
@@ -229,6 +246,7 @@ def test_images_that_do_not_fit_are_refused():
         ({"levels": 257}, "model.levels"),
         ({"kernel": 4}, "model.kernel: 4 is even: give an odd edge"),
         ({"network": "lstm"}, "model.network"),
+        ({"network": "row-lstm", "spatial": 4}, "model.spatial: row-lstm has no gates"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_in_one_line(options, said):
