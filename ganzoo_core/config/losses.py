@@ -39,7 +39,7 @@ class LossOptions(Config):
     """|E f(x) - E f(G(z))|^2 over D's maps, added to the generator's loss."""
     mismatch: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of real images under wrong labels among what D must refuse, where it sees labels;
-    GAN-CLS takes 0.5."""
+    GAN-CLS takes 0.5. Wrong age groups are neighbours."""
 
     smoothed: ClassVar[tuple[str, ...]] = ("bce", "lsgan", "minimax")
     """The losses that have labels to smooth."""

@@ -62,9 +62,13 @@ class GAN(Model):
         return t.batch.label if self.conditional else None
 
     def other_labels(self, t: Turn) -> Tensor:
-        """Return labels [N] that the real images do not have, each of the others equally often."""
+        """Return labels [N] that the real images do not have: of age groups a neighbour, since
+        those are hard to tell apart, else each of the others equally often."""
         classes, label = len(self.info.classes), t.batch.label
         assert label is not None
+        if self.info.groups:
+            beside = label + 1 - 2 * (t.noise(len(label), kind="unit") < 0.5).long()
+            return torch.where((beside < 0) | (beside == classes), 2 * label - beside, beside)
         ahead = (t.noise(len(label), kind="unit") * (classes - 1)).long()  # 0 .. K - 2
         return (label + 1 + ahead.clamp_(max=classes - 2)) % classes
 

@@ -203,6 +203,16 @@ def test_a_mismatch_shows_d_real_images_under_labels_they_do_not_have():
     assert ahead.bincount(minlength=6)[0] == 0 and ahead.bincount()[1:].min() > 500
 
 
+def test_a_wrong_age_group_is_a_neighbour():
+    label = torch.arange(6).repeat(500)
+    info = DataInfo(size=32, channels=1, classes=SIX, groups=(18, 29, 39, 49, 59))
+    model = CGAN(CGANConfig(width=4, loss={"mismatch": 0.5}), info)
+    away = model.other_labels(Told(torch.ones(len(label), 1, 2, 2), label)) - label
+    for group, steps in enumerate([{1}, *[{-1, 1}] * 4, {-1}]):
+        assert set(away[label == group].tolist()) == steps
+    assert 900 < (away[(label > 0) & (label < 5)] == 1).sum() < 1100  # either as often
+
+
 @pytest.mark.parametrize("classes", [(), ("only",)])
 def test_a_mismatch_needs_labels_to_be_wrong(classes):
     model = build(32, 3, classes or SIX, width=4, loss={"mismatch": 0.5})
