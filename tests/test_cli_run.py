@@ -60,6 +60,36 @@ def test_resume_goes_on_to_the_new_length(ganzoo, run, tmp_path):
     assert done.out.startswith("run       runs/demo\n")
 
 
+def test_a_run_begins_with_the_weights_of_another(ganzoo, trained, tmp_path):
+    done = ganzoo(*TINY, "--init", trained, "--steps", 0, "--out", "r", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert f"begins with generator, discriminator of {trained}\n" in done.err
+    names = [run / "weights" / "model.safetensors" for run in (trained, tmp_path / "r")]
+    assert names[0].read_bytes() == names[1].read_bytes()
+    assert f'init = "{trained}"' in (tmp_path / "r" / "config.toml").read_text()
+    ranks = ganzoo(
+        *TINY, "--init", trained / "weights", "--steps", 0, "--out", "two", "--device", "cpu",
+        cwd=tmp_path, ranks=2,
+    )  # fmt: skip
+    assert ranks.code == 0 and ranks.err.count("begins with generator of") == 1, ranks.err
+    assert (tmp_path / "two" / "weights" / names[0].name).read_bytes() == names[0].read_bytes()
+
+
+def test_weights_a_run_cannot_begin_with_are_refused_in_one_line(ganzoo, trained, tmp_path):
+    cases = {
+        ("gan", "no"): "no is no folder: give a run",
+        ("gan", trained): "holds cgan, and this is a run of gan: give --init a run or weights",
+        ("cgan", trained): "config.toml: give --config that",
+    }
+    for (model, init), words in cases.items():
+        done = ganzoo(
+            "run", model, "--preset", "tiny", "--set", "model.latent=4", "--init", init, "--out",
+            "r", "--set", "data.count=64", cwd=tmp_path,
+        )  # fmt: skip
+        assert (done.code, done.out) == (6, "") and words in done.error, done.err
+        assert "Traceback" not in done.err and not (tmp_path / "r").exists()
+
+
 def test_a_signal_saves_and_resume_gives_the_same_weights(ganzoo, trained, extra, tmp_path):
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         env = {"PYTHONPATH": extra, "GANZOO_TEST_SIGNAL": str(int(number))}

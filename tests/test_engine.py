@@ -8,7 +8,7 @@ from torch import nn
 from workbench import differences, drawn, make, trainer
 from zoo_of_proofs import VAE, EncoderGAN, LazyADA
 
-from ganzoo_core import GanzooError, Model, Player, Stage, Step
+from ganzoo_core import Draw, GanzooError, Model, Player, Stage, Step
 from ganzoo_core.config import Adam, TrainConfig
 from ganzoo_core.engine.average import Average
 from ganzoo_core.engine.plan import make_plan
@@ -135,6 +135,17 @@ def test_a_stages_length_can_be_set():
     assert plan(stages(**AB), a={"rounds": 3}) == [("a", 0, 3), ("b", 3, 8)]
     assert plan(stages(**AB), b={"epochs": 1}) == [("a", 0, 20), ("b", 20, 30)]
     assert plan(stages(**AB), a={"rounds": 0}) == [("a", 0, 0), ("b", 0, 5)]
+
+
+def test_a_stage_of_no_length_is_skipped_and_never_stretched():
+    assert plan(stages(**AB), a={"epochs": 0}) == [("a", 0, 0), ("b", 0, 5)]
+    free = make_plan((Stage("a", (), Draw(how="none"), rounds=3),), TrainConfig(a={"epochs": 0}), 0)
+    assert free.total == 0
+    assert plan(stages(**AB), b={"rounds": 0}, steps=30) == [("a", 0, 30), ("b", 30, 30)]
+    assert plan(stages(**AB), b={"rounds": 0}, steps=7) == [("a", 0, 7), ("b", 7, 7)]
+    assert plan(stages(**AB), a={"rounds": 0}, steps=7) == [("a", 0, 0), ("b", 0, 7)]
+    none = {"a": {"rounds": 0}, "b": {"rounds": 0}}
+    assert plan(stages(**AB), **none) == [("a", 0, 0), ("b", 0, 0)]
 
 
 def test_the_last_stage_may_be_as_long_as_steps_say():

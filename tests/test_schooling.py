@@ -9,6 +9,7 @@ import ganzoo_core as gz
 from ganzoo_core.errors import PluginError, UsageError
 from ganzoo_core.runs import schooling
 from ganzoo_core.runs.folder import RunFolder
+from ganzoo_core.weights import find_bundle
 
 OPTIONS = {"model": {"identity": {"weights": "train"}}}
 
@@ -57,6 +58,21 @@ def test_stopped_while_the_judge_learns_it_ends_in_the_same_bits(run, tmp_path):
     for part in ("weights/model.safetensors", "judges/identity/weights/model.safetensors"):
         assert (folder / part).read_bytes() == (run.path / part).read_bytes()
     assert judge_of(folder)["sha256"] == judge_of(run.path)["sha256"]
+
+
+def test_a_run_that_began_with_weights_begins_there_again_after_its_judge(run, tmp_path):
+    mine = gz.config.merge(OPTIONS, {"train": {"init": str(run.path)}})
+    folder = tmp_path / "run"
+    tree = gz.config.merge(run.folder.read_config(), mine)
+    tree["train"]["steps"] = 0
+    tree["made"] = {"init": {"model": "age-cgan", "sha256": find_bundle(run.path).sha256}}
+    shutil.copytree(run.path / "judges", folder / "judges")
+    RunFolder(folder).write_config(tree)
+    again = gz.resume(folder, quiet=True)
+    part = "weights/model.safetensors"
+    assert again.rounds == 0 and (folder / part).read_bytes() == (run.path / part).read_bytes()
+    assert judge_of(folder)["sha256"] == judge_of(run.path)["sha256"]
+    assert find_bundle(folder).index["init"]["sha256"] == tree["made"]["init"]["sha256"]
 
 
 def test_data_that_name_nobody_are_refused_and_leave_nothing(tmp_path):

@@ -28,6 +28,8 @@ PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
               help="An option laid over all, such as train.batch=32; may be repeated.")  # fmt: skip
 @click.option("--steps", type=int, metavar="N", help="Rounds in all, in place of the preset's.")
 @click.option("--seed", type=int, metavar="S", help="Of weights, noise and order; default 0.")
+@click.option("--init", type=click.Path(), metavar="DIR",
+              help="A run or weights of this model to begin with, not new ones.")  # fmt: skip
 @click.option("--out", type=click.Path(), metavar="DIR",
               help="The run folder; default: the next free runs/MODEL-N.")  # fmt: skip
 @click.option("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
@@ -39,14 +41,15 @@ PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the run folder.")
 def run(
     *, model: str, data: str | None, preset: str, config_file: str | None,
-    assignments: tuple[str, ...], steps: int | None, seed: int | None, out: str | None,
-    device: str | None, precision: str | None, compiled: bool, nproc: int, quiet: bool,
+    assignments: tuple[str, ...], steps: int | None, seed: int | None, init: str | None,
+    out: str | None, device: str | None, precision: str | None, compiled: bool, nproc: int,
+    quiet: bool,
 ) -> None:  # fmt: skip
     """Train MODEL, and say where its pictures, curves and weights lie."""
     from ganzoo_core.config import assign, build, merge, read_toml
 
-    flags = {"steps": steps, "seed": seed, "device": device, "precision": precision,
-             "compile": compiled or None}  # fmt: skip
+    flags = {"steps": steps, "seed": seed, "init": init, "device": device,
+             "precision": precision, "compile": compiled or None}  # fmt: skip
     given = {"train": {name: value for name, value in flags.items() if value is not None}}
     options = merge(merge(named(data), assign(assignments)), given)
     # Spelling mistakes are answered before torch is imported, which takes seconds.

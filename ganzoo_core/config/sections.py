@@ -38,7 +38,7 @@ class JudgeConfig(Config):
 
 
 class StageConfig(Config):
-    """`[train.STAGE]`: how long one stage lasts, in place of what the model says."""
+    """`[train.STAGE]`: how long one stage lasts, in place of what the model says; 0 skips it."""
 
     rounds: int | None = Field(None, ge=0)
     epochs: float | None = Field(None, ge=0)
@@ -60,8 +60,11 @@ class TrainConfig(Config):
     batch: int = Field(64, ge=1)
     """Images in a batch."""
     steps: int | None = Field(None, ge=0)
-    """Rounds of the run in all; the last stage is stretched or cut to fit. `--steps`."""
+    """Rounds of the run in all; the last stage that is not skipped is stretched or cut to fit.
+    `--steps`."""
     seed: int = Field(0, ge=0, lt=2**63)
+    init: str = ""
+    """A run or a folder of weights of this model to begin with, in place of new ones: `--init`."""
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     """auto, cpu, cuda, cuda:N or mps; resolved once and stored."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

@@ -59,7 +59,8 @@ def draws_per_round(stage: Stage) -> int:
 
 
 def make_plan(stages: tuple[Stage, ...], config: TrainConfig, images: int) -> Plan:
-    """Lay the stages end to end; `train.steps` stretches or cuts the last to fit.
+    """Lay the stages end to end; `train.steps` stretches or cuts the last to fit, of those that
+    are not skipped.
 
     Raises:
         UsageError: a `train.<stage>` that the model lacks, or a stage without a length.
@@ -70,19 +71,25 @@ def make_plan(stages: tuple[Stage, ...], config: TrainConfig, images: int) -> Pl
     for name in config.stages:
         if name not in names:
             raise UsageError(f"there is no stage 'train.{name}'.{suggest(name, names)}")
+    played = [name for name in names if not skipped(config.stages.get(name))]
     ends, legs = 0, []
     for stage in stages:
-        open_end = stage is stages[-1] and config.steps is not None
+        open_end = stage.name == (played or names)[-1] and config.steps is not None
         given = config.stages.get(stage.name, StageConfig())
         start, ends = ends, ends + rounds_of(stage, given, config.batch, images, open_end)
+        if open_end and config.steps is not None:
+            ends = max(config.steps, start)
         legs.append(Leg(stage, start, ends))
     if config.steps is not None:
-        last = legs[-1]
-        legs[-1] = Leg(last.stage, last.start, max(config.steps, last.start))
         legs = [
             Leg(x.stage, x.start, min(x.end, config.steps)) for x in legs if x.start <= config.steps
         ]
     return Plan(tuple(legs))
+
+
+def skipped(given: StageConfig | None) -> bool:
+    """Tell whether a stage is left out: its weights are given (`train.init`), or not wanted."""
+    return given is not None and 0 in {given.rounds, given.epochs}
 
 
 def rounds_of(
@@ -93,6 +100,8 @@ def rounds_of(
     Args:
         open_end: `train.steps` says where it ends, so it needs no length of its own.
     """
+    if skipped(given):
+        return 0
     source = given if given.rounds is not None or given.epochs is not None else stage
     if source.rounds is not None:
         return source.rounds

@@ -145,7 +145,8 @@ class Trainer:
 
     def begins(self, player: str) -> int:
         """Return the round in which a player first learns."""
-        return next(leg.start for leg in self.plan.legs if player in leg.players)
+        legs = [leg for leg in self.plan.legs if leg.end > leg.start]  # a stage may be skipped
+        return next(leg.start for leg in legs if player in leg.players)
 
     def step(self, step: Step, turns: list[EngineTurn], go: bool | Tensor = True) -> None:
         """One optimiser step: the other players frozen, the loss minimised, `after` run."""

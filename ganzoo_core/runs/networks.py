@@ -118,6 +118,6 @@ class Embedding(nn.Module):
 
 
 def parents(bundle: Bundle) -> frozenset[str]:
-    """Return the sha256 of the bundles behind a model: its judges', and its own."""
-    named = bundle.index.get("parents", [])
+    """Return the sha256 of the bundles behind a model: its judges', what it began with, its own."""
+    named = [*bundle.index.get("parents", []), *filter(None, [bundle.index.get("init")])]
     return frozenset([bundle.sha256, *(str(parent["sha256"]) for parent in named)])

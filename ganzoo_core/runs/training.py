@@ -23,7 +23,7 @@ from ganzoo_core.engine.setup import resolve_device, resolve_precision
 from ganzoo_core.engine.world import World
 from ganzoo_core.interfaces import Model
 from ganzoo_core.report import Progress
-from ganzoo_core.runs import judging, schooling
+from ganzoo_core.runs import beginning, judging, schooling
 from ganzoo_core.runs.data import open_images
 from ganzoo_core.runs.folder import RunFolder, create, refuse_taken
 from ganzoo_core.runs.watch import RunWatcher
@@ -49,8 +49,9 @@ class Run:
 def train(
     model: str | Model | type[Model], data: Any = None, *, preset: str = "",
     config_file: str | Path | None = None, options: dict[str, Any] | None = None,
-    steps: int | None = None, seed: int | None = None, out: str | Path | None = None,
-    device: str | None = None, precision: str | None = None, quiet: bool = False,
+    steps: int | None = None, seed: int | None = None, init: str | Path | None = None,
+    out: str | Path | None = None, device: str | None = None, precision: str | None = None,
+    quiet: bool = False,
 ) -> Run:  # fmt: skip
     """Train a model into a new run folder.
 
@@ -61,13 +62,15 @@ def train(
         config_file: a TOML file laid over the preset.
         options: a tree laid over all, ``{"train": {"batch": 32}}``.
         steps: rounds in all, in place of the preset's length.
+        init: a run or a folder of weights of this model to begin with, in place of new ones.
         out: the run folder; default the next free ``runs/<model>-<n>``.
 
     Raises:
         GanzooError: whatever the user can mend, in one line.
     """
     patches = [config.read_toml(Path(config_file))] if config_file else []
-    flags = {"steps": steps, "seed": seed, "device": device, "precision": precision}
+    flags = {"steps": steps, "seed": seed, "device": device, "precision": precision,
+             "init": None if init is None else str(init)}  # fmt: skip
     named = data if isinstance(data, str) else None
     patches += [
         data_patch(named),
@@ -81,20 +84,22 @@ def train(
     world = meet(tree.train)
     if out is not None and world.main:
         refuse_taken(Path(out))
+    first = beginning.seek(tree)
     judges, apprentices = judging.seek(model, tree), judging.to_train(model, tree)
     schooling.refuse_ranks(apprentices, world.size)
     progress = Progress(quiet, silent=not world.main)
     objects = None if isinstance(data, str) else data
     images = open_images(objects, tree.data, tuple(getattr(tree.model, "groups", ())), progress)
     built = build_model(model, tree, images)
+    begun = beginning.take_over(built, first, progress)
     name = model if isinstance(model, str) else type(built).__name__.lower()
     folder = world.share(create(out, name) if world.main else None)
     try:
         if apprentices:
-            folder.write_config(tree.tree())
+            folder.write_config(tree.tree() | ({"made": {"init": begun}} if begun else {}))
             judges |= schooling.school(apprentices, tree, folder, progress, objects)
         judging.appoint(built, judges, images.info, progress)
-        return carry_out(built, tree, images, folder, progress=progress, world=world)
+        return carry_out(built, tree, images, folder, begun, progress=progress, world=world)
     except errors.GanzooError:
         folder.withdraw()
         raise
@@ -161,10 +166,13 @@ def build_model(model: str | Model | type[Model], tree: RunConfig, images: Image
 
 
 def carry_out(
-    model: Model, tree: RunConfig, images: Images, folder: RunFolder, *,
+    model: Model, tree: RunConfig, images: Images, folder: RunFolder, begun: dict[str, str], *,
     progress: Progress, world: World, resumed: bool = False,
 ) -> Run:  # fmt: skip
     """Train to the end of the plan, then write the bundle and the curves.
+
+    Args:
+        begun: where the weights come from that the run began with; empty for new ones.
 
     Raises:
         OutputError: another process is writing this run.
@@ -181,7 +189,7 @@ def carry_out(
         progress.start(f"training {tree.model_name}", images_each=resolved.batch)
         watcher = Watcher()
         if world.main:
-            watcher = RunWatcher(folder, about(tree, model), progress, images)
+            watcher = RunWatcher(folder, about(tree, model, begun), progress, images)
         trainer = Trainer(model, images, resolved, setup, watcher, world=world)
         if norms_apart(model, trainer.device, world):
             progress.warn(
@@ -191,7 +199,7 @@ def carry_out(
         made = {
             "ganzoo": __version__, "python": sys.version.split()[0], "ranks": world.size,
             "data": images.info.fingerprint, "data_version": images.info.version,
-            **setup.to_json(), "judges": model.judges.origins,
+            **setup.to_json(), "judges": model.judges.origins, **({"init": begun} if begun else {}),
         }  # fmt: skip
         if resumed:
             take_up(trainer, folder, before, made, progress)
@@ -268,14 +276,16 @@ def compare(
         progress.warn(f"warning: bits may differ from an uninterrupted run ({'; '.join(machine)})")
 
 
-def about(tree: RunConfig, model: Model) -> dict[str, Any]:
-    """Return what the bundle's index says of the run."""
+def about(tree: RunConfig, model: Model, begun: dict[str, str]) -> dict[str, Any]:
+    """Return what the bundle's index says of the run; where it began, by hash and not by path."""
     out: dict[str, Any] = {
         "model": tree.model_name,
         "preset": tree.preset,
         "config": tree.tree()["model"],
-        "train": tree.tree()["train"],
+        "train": {key: value for key, value in tree.tree()["train"].items() if key != "init"},
     }
+    if begun:
+        out["init"] = begun
     if parents := parents_of(model.judges):
         out["parents"] = parents
     if not tree.model_name.startswith("object:"):
@@ -313,13 +323,18 @@ def resume(
     world = meet(built.train)
     progress = Progress(quiet, silent=not world.main)
     groups = tuple(getattr(built.model, "groups", ()))
-    before = tree.get("made", {}).get("judges", {})
+    made = tree.get("made", {})
+    before, begun = made.get("judges", {}), made.get("init", {})
+    resumed = folder.checkpoints.exists()  # a run may have stopped while its judges learned
+    first = None if resumed else beginning.seek(built, begun)  # else its weights are its own
     apprentices = judging.to_train(model or name, built, before)
     schooling.refuse_ranks(apprentices, world.size)
     judges = judging.seek(model or name, built, before, folder.judges)
     images = open_images(data, built.data, groups, progress)
     fresh = build_model(model or name, built, images)
+    begun = beginning.take_over(fresh, first, progress) or begun
     judges |= schooling.school(apprentices, built, folder, progress, data)
     judging.appoint(fresh, judges, images.info, progress)
-    begun = folder.checkpoints.exists()  # a run may have stopped while its judges learned
-    return carry_out(fresh, built, images, folder, progress=progress, world=world, resumed=begun)
+    return carry_out(
+        fresh, built, images, folder, begun, progress=progress, world=world, resumed=resumed
+    )

@@ -69,9 +69,12 @@ def front_matter(index: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def effective_license(index: Mapping[str, Any]) -> str:
-    """Return the licence of the weights: the code's, unless the data's terms are others."""
+    """Return the licence of the weights: the code's, unless the data's terms are others; with that
+    of the weights they began with."""
     code, data = index.get("license", ""), index["data"].get("license", "")
-    return str(code if data.lower() in {"", code.lower()} else data)
+    own = str(code if data.lower() in {"", code.lower()} else data)
+    first = str((index.get("init") or {}).get("license", ""))
+    return own if first.lower() in {"", own.lower()} else " and ".join(filter(None, (own, first)))
 
 
 def task(index: Mapping[str, Any]) -> str:
@@ -160,6 +163,11 @@ def tables(index: Mapping[str, Any]) -> Iterable[str]:
     if index.get("parents"):
         parents = [(p["role"], p["model"], p["sha256"][:16]) for p in index["parents"]]
         yield table(("trained against", "model", "sha256"), parents)
+    if first := index.get("init"):
+        facts = first["model"], first.get("data") or "own data", first.get("license") or "unknown"
+        yield table(("began with", "trained on", "licence", "sha256"), [
+            (*facts, first["sha256"][:16])
+        ])  # fmt: skip
 
 
 def limits(index: Mapping[str, Any]) -> Iterable[str]:

@@ -54,6 +54,18 @@ class Parent(Part):
     """Of the parent's index."""
 
 
+class Init(Part):
+    """Weights that training began with, of the same model."""
+
+    model: str
+    sha256: str = Sha256
+    """Of their index."""
+    data: str = ""
+    """What they had learned from."""
+    license: str = ""
+    """Their terms, which bind these weights too."""
+
+
 class Metric(Part):
     """A figure and all that must be equal for it to compare."""
 
@@ -95,6 +107,7 @@ class Index(Part):
     preprocessing: dict[str, Any] = {}
     """What a photograph goes through on its way to the model."""
     parents: list[Parent] = []
+    init: Init | None = None
     metrics: list[Metric] = []
     rounds: int = 0
     remark: str = Field("", max_length=1000)

@@ -10,6 +10,7 @@ from workbench import differences, drawn, trainer
 
 import ganzoo_core as gz
 from ganzoo_core.config.losses import read_loss
+from ganzoo_core.files import load_tensors
 from ganzoo_core.interfaces import EditsAge, Judges
 from ganzoo_core.testing.standins import StandIn
 
@@ -70,6 +71,41 @@ def test_each_stage_resumes_bit_by_bit(images, tmp_path):
         again.restore(folder)
         again.run(folder)
         assert differences(straight.state(), again.state()) == []
+
+
+def trained(out, **more):
+    options = {
+        "data": {"count": 48, "size": 32},
+        "train": {"gan": {"rounds": 4}, "encoder": {"rounds": 4}, "batch": 8, "device": "cpu",
+                  "precision": "fp32"},
+    }  # fmt: skip
+    steps = more.pop("steps", None)
+    options = gz.config.merge(options, {"train": more})
+    return gz.train("age-cgan", preset="tiny", options=options, out=out, steps=steps, quiet=True)
+
+
+def stored(run, part="weights/model"):
+    return load_tensors(run.path / f"{part}.safetensors")[0]
+
+
+@pytest.mark.parametrize(
+    ("skipped", "kept", "learned"),
+    [("gan", "generator", "encoder"), ("encoder", "encoder", "generator")],
+)
+def test_a_stage_is_skipped_where_its_weights_are_given(skipped, kept, learned, tmp_path):
+    first = trained(tmp_path / "first", seed=1)
+    given = {"init": str(first.path), skipped: {"rounds": 0}}
+    run = trained(tmp_path / "run", **given)
+    assert run.rounds == 4
+    names = set(differences(stored(first), stored(run)))
+    assert not any(name.startswith(f"{kept}.") for name in names)
+    moved = {f"{learned}.{name}" for name, _ in getattr(run.model, learned).named_parameters()}
+    assert moved <= names
+    trained(tmp_path / "parts", **given, steps=2)
+    again = gz.resume(tmp_path / "parts", steps=4, quiet=True)
+    last = "checkpoints/00000004"
+    assert differences(stored(run, last), stored(again, last)) == []
+    assert differences(stored(run), stored(again)) == []
 
 
 @pytest.mark.parametrize("kind", ["lsgan", "relativistic"])
