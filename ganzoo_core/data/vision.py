@@ -47,6 +47,7 @@ STEPS = 2
 Window = tuple[float, float, float, int]
 """Centre x, centre y, edge, votes."""
 _local = threading.local()
+_importing = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,14 @@ class Found:
 
 
 def opencv() -> Any:
-    """Return the module cv2.
+    """Return the module cv2, whole: while one thread imports it, another would find half of it.
 
     Raises:
         UsageError: it is not installed, or has no cascades.
     """
     try:
-        import cv2
+        with _importing:
+            import cv2
 
         assert hasattr(cv2, "CascadeClassifier")
     except (ImportError, AssertionError):
