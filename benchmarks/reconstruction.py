@@ -37,6 +37,7 @@ from ganzoo_core.report import Progress, save_image
 from ganzoo_core.report.strips import strips
 from ganzoo_core.runs.data import images_of, open_dataset
 from ganzoo_core.runs.folder import RunFolder
+from ganzoo_core.runs.strangers import strangers
 from ganzoo_core.runs.survey import data_config
 from ganzoo_core.weights import find_judge
 
@@ -240,9 +241,8 @@ def main() -> None:
     )
     who = recogniser.build()
     if args.calibration:
-        name, _, path = args.calibration.partition(":")
-        known = portraits({"name": name, "path": path}, (), split="test", test_share=0.2,
-                          align=data["align"], size=model.info.size)  # fmt: skip
+        like = data_config(data["name"], {**data, "size": model.info.size})
+        known = images_of(strangers(args.calibration, like, recogniser), (), Progress())
         real, photos = portraits(data, groups, split="test"), 1
     else:
         known = portraits(data, groups, split="calibration", count=2400, photos=8)

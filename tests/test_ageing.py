@@ -17,7 +17,6 @@ from ganzoo_core.metrics.ageing.faces import Faces
 from ganzoo_core.metrics.ageing.figures import Anchors, People, measured
 from ganzoo_core.metrics.ageing.reading import Cells, Sight
 from ganzoo_core.metrics.similarity import ssim
-from ganzoo_core.report import Progress
 from ganzoo_core.runs import protocol
 from ganzoo_core.runs.independence import refuse_kin, refuse_other_groups
 from ganzoo_core.runs.survey import data_config
@@ -248,26 +247,6 @@ def test_an_age_judge_must_have_seen_every_group(tmp_path):
     refuse_other_groups(judge, "it", (18, 40))  # 41+ has people of 41 to 50
     with pytest.raises(UsageError, match=r"it is of other groups: it learned nobody of 60\+"):
         refuse_other_groups(judge, "it", (18, 59))
-
-
-class Nobody(Shapes):
-    """Heads whose owners nobody knows."""
-
-    def table(self):
-        return replace(super().table(), identities=None)
-
-
-def test_where_nobody_is_known_an_instance_is_looked_for(monkeypatch, tmp_path):
-    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path))
-    monkeypatch.setattr(protocol, "open_dataset", Nobody)
-    config = ShapesConfig(name="shapes", count=400, size=16)
-    found = protocol.measure(config, (30, 50), protocol.Wish(n=40), Progress(True))
-    copy = found.figures["identity copy"]
-    assert copy["instance_retrieval"].value > 0.9 and "tar_far_0.01" not in copy
-    assert found.figures["nearest real"]["instance_retrieval"].value < 0.5
-    assert "truth_l1" not in copy and "real pairs" not in found.figures
-    assert any("instance retrieval stands in" in note for note in found.notes)
-    assert found.stamp["people"] is None and 40 < found.stamp["instances"] <= 1000
 
 
 def hand(years, points):

@@ -45,6 +45,9 @@ BY_PART = {"estimated_age", "group_accuracy", "tar_far_0.01", "cosine", "kid"}
 @click.option("--judge", "judges", multiple=True, metavar="ROLE=DIR",
               help="Held-out judge of identity or age, for ageing; default: a shipped "
               "one.")  # fmt: skip
+@click.option("--calibration", default="", metavar="NAME[:PATH]", shell_complete=complete.datasets,
+              help="Data whose people give the thresholds of the true accept rates, for ageing on "
+              "data that name nobody.")  # fmt: skip
 @click.option("--towards", type=click.Choice(["all", "older", "younger"]), default="all",
               help="Ages asked for, seen from each face: to compare with a model that only goes "
               "one way.")  # fmt: skip

@@ -90,6 +90,7 @@ def evaluate(
     metrics: Sequence[str] = (), n: int | None = None, seed: int = 0, features: str = "",
     reference: Reference = "test", device: str = "auto", out: str | Path | None = None,
     quiet: bool = False, judges: Mapping[str, str] | None = None, towards: Towards = "all",
+    calibration: str = "",
 ) -> Evaluation:  # fmt: skip
     """Measure a run or bundle: its samples against real images, and how it ages faces.
 
@@ -105,6 +106,8 @@ def evaluate(
         judges: of the ageing protocol, folders or names by role; default: the shipped ones that are
             held out.
         towards: of the ageing protocol, the targets seen from each face.
+        calibration: of the ageing protocol, ``NAME[:PATH]`` of the people that thresholds come
+            from where the data name nobody.
 
     Raises:
         GanzooError: whatever the user can mend, in one line.
@@ -115,7 +118,7 @@ def evaluate(
     folder, found = place(Path(path), out), Evaluation(f"{bundle.model} ({path})")
     there = resolve_device(device)
     if ageing:
-        wish = Wish(n or FACES, seed, features, judges or {}, towards, there, folder)
+        wish = Wish(n or FACES, seed, features, judges or {}, towards, there, folder, calibration)
         tree = faces_tree(Path(path), data, options or {}, bundle.info)
         try:
             taken = protocol.measure_model(bundle, model, tree, wish, progress)
@@ -192,7 +195,7 @@ def baselines(
     data: str, *, options: dict[str, Any] | None = None, groups: tuple[int, ...],
     n: int | None = None, seed: int = 0, features: str = "", device: str = "auto",
     out: str | Path | None = None, quiet: bool = False, judges: Mapping[str, str] | None = None,
-    towards: Towards = "all",
+    towards: Towards = "all", calibration: str = "",
 ) -> Evaluation:  # fmt: skip
     """Run the ageing protocol on the baselines alone; see `evaluate`.
 
@@ -200,7 +203,8 @@ def baselines(
         groups: inclusive upper edges of the age groups, in years.
     """
     folder = place(Path(), out) if out is not None else None
-    wish = Wish(n or FACES, seed, features, judges or {}, towards, resolve_device(device), folder)
+    there = resolve_device(device)
+    wish = Wish(n or FACES, seed, features, judges or {}, towards, there, folder, calibration)
     name, _, where = data.partition(":")
     tree = merge({"name": name, "path": where}, options or {})
     found = Evaluation(f"baselines on {name}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from ganzoo_core.config import DataConfig, parse
 from ganzoo_core.config.tree import data_config_class
 from ganzoo_core.data.draws import to_float
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.interfaces import DataInfo, Judge
+from ganzoo_core.interfaces import DataInfo, Dataset, Judge
 from ganzoo_core.metrics.ageing.contenders import Contender, Served, baselines
 from ganzoo_core.metrics.ageing.faces import Faces
 from ganzoo_core.metrics.ageing.figures import Anchors, measured, real_faces
@@ -31,7 +31,8 @@ from ganzoo_core.report.ageing import Row, ageing_picture
 from ganzoo_core.runs.data import open_dataset
 from ganzoo_core.runs.independence import held_out
 from ganzoo_core.runs.networks import middle_layer, named_network
-from ganzoo_core.runs.unseen import FACES, choose, unseen_config
+from ganzoo_core.runs.strangers import strangers
+from ganzoo_core.runs.unseen import FACES, calibrated, choose, unseen_config
 from ganzoo_core.weights import Bundle, FoundJudge
 
 PROTOCOL = 1
@@ -70,6 +71,8 @@ class Wish:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     folder: Path | None = None
     """Where the picture goes."""
+    calibration: str = ""
+    """``NAME[:PATH]`` of the people that thresholds come from, where the data name nobody."""
 
 
 def measure(
@@ -84,8 +87,8 @@ def measure(
         model: its name, the model and its bundle; None for the baselines alone.
 
     Raises:
-        DataError: no ages, too few faces. UsageError: a judge that is not independent.
-        PluginError: no judge is held out.
+        DataError: no ages, too few faces. UsageError: a judge that is not independent, or a
+        calibration that does not fit. PluginError: no judge is held out.
     """
     dataset = open_dataset(unseen_config(config))
     bundle = model[2] if model else None
@@ -93,9 +96,12 @@ def measure(
         role: held_out(role, wish.judges.get(role, ""), dataset, groups, bundle)
         for role in ("age", "identity")
     }
+    others = asked_for(wish.calibration, dataset, found["identity"])
     served = [Served(model[0], model[1], wish.device)] if model else []
     wanted = moves(len(groups) + 1, served, wish.towards, bundle.info if bundle else None)
     faces = choose(dataset, groups, wish.n, wish.seed, progress)
+    if others:
+        faces = replace(faces, calibration=calibrated(others, (), wish.seed, progress))
     wanted &= faces.target_ages.isfinite()  # there are real faces of the target
     built = {role: Judge(judge.build().to(wish.device)) for role, judge in found.items()}
     network = (
@@ -103,7 +109,7 @@ def measure(
         else middle_layer(found["identity"], built["identity"].module)
     )  # fmt: skip
     reader = Reader(built["age"], built["identity"], network, wish.device)
-    contenders: list[Contender] = [*served, *baselines(faces)]
+    contenders: list[Contender] = [*served, *baselines(faces, wish.seed)]
     notes: list[str] = []
     anchors = anchored(faces, reader, progress, notes)
     shown = spread_out(faces, wanted, 4 if model else 2)
@@ -123,6 +129,20 @@ def measure(
     if picture:
         save_image(drawn(seen, faces, shown, bool(model)), picture)
     return Ageing(stamp, figures, notes, picture)
+
+
+def asked_for(named: str, dataset: Dataset, judge: FoundJudge) -> Dataset | None:
+    """Open the people of another data set that thresholds come from, if they are asked for.
+
+    Raises:
+        UsageError: the data name people of their own. Else as `strangers`.
+    """
+    if not named:
+        return None
+    if dataset.table().identities is not None:
+        raise UsageError(f"--calibration: {dataset.config.name or 'these data'} name people, who "
+                         "give the thresholds themselves: leave it out")  # fmt: skip
+    return strangers(named, dataset.config, judge)
 
 
 def spread_out(faces: Faces, wanted: Tensor, n: int) -> list[int]:
@@ -234,16 +254,16 @@ def anchored(faces: Faces, reader: Reader, progress: Progress, notes: list[str])
         source = reader.images(faces.source, progress.advance)
         reference = reader.images(faces.reference, progress.advance)
         truth = reader.images(faces.truth, progress.advance) if faces.truth else None
-        if faces.calibration is None:
+        among, at = None, {}
+        if not faces.known_people:
             others = [reference.point, reader.images(faces.gallery).point]
             room = max(0, INSTANCES - len(faces))
             among = np.concatenate([source.point, *others])[: len(faces) + room]
-            return Anchors(source, reference, {}, truth, among)
-        assert faces.calibration.identity is not None
-        points = reader.images(faces.calibration, progress.advance).point
-        return Anchors(
-            source, reference, thresholds(points, faces.calibration.identity.numpy(), notes), truth
-        )
+        if faces.calibration is not None:
+            assert faces.calibration.identity is not None
+            points = reader.images(faces.calibration, progress.advance).point
+            at = thresholds(points, faces.calibration.identity.numpy(), notes)
+        return Anchors(source, reference, at, truth, among)
     finally:
         progress.stop()
 
@@ -280,8 +300,7 @@ def said(
         notes.append(f"the {len(faces)} faces are of {len(np.unique(faces.who))} people")
     notes += [f"{count} faces left out: {why}" for why, count in faces.source.removed]
     if not faces.known_people:
-        notes.append("nobody is known in these data: instance retrieval stands in for true accept "
-                     "rates")  # fmt: skip
+        notes.append(f"nobody is known in these data: {who_stands_in(faces)}")
     for role, judge in found.items():
         if judge.bundle.info.name != info.name:
             notes.append(f"the judge of {role!r} learned from {judge.bundle.info.name or '?'}, not "
@@ -295,6 +314,16 @@ def said(
     if bundle and bundle.info.name != info.name:
         notes.append(f"the model was trained on {bundle.info.name}, not on {info.name}")
     return notes
+
+
+def who_stands_in(faces: Faces) -> str:
+    """Say what identity is measured by where nobody is known."""
+    known = faces.calibration
+    if known is None or known.identity is None:
+        return "instance retrieval stands in for true accept rates"
+    split = f", split {known.info.split!r}" if known.info.split else ""
+    return (f"the thresholds of the true accept rates come from {len(known)} photographs of "
+            f"{len(np.unique(known.identity))} people of {known.info.name}{split}")  # fmt: skip
 
 
 def stamp_of(

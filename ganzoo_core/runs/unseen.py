@@ -133,7 +133,11 @@ def calibration(
     """Return faces that thresholds are measured on: of the split `calibration`, or the gallery."""
     if "calibration" not in splits_of(config):
         return faces.gallery
-    dataset = open_dataset(within(config, "calibration"))
+    return calibrated(open_dataset(within(config, "calibration")), groups, seed, progress)
+
+
+def calibrated(dataset: Dataset, groups: tuple[int, ...], seed: int, progress: Progress) -> Images:
+    """Return faces of a data set that thresholds are measured on, chosen at random."""
     rows = np.random.default_rng(seed).permutation(dataset.table().length)[:CALIBRATION]
     return decode(Part(dataset, rows), groups, "the calibration", progress)
 

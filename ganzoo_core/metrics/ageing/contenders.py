@@ -16,13 +16,16 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.data import Images, to_float, to_pixels
+from ganzoo_core.data.augment import colour, jitter
 from ganzoo_core.errors import DataError
-from ganzoo_core.interfaces import HasReach
+from ganzoo_core.interfaces import HasReach, SeededNoise
 from ganzoo_core.metrics.ageing.faces import Faces
 from ganzoo_core.metrics.manifold import small
 
 CHUNK = 64
 """Faces that a model works on at once."""
+LIGHT = 1 / 4
+"""Of DiffAugment's change of colour, in `same_photo`."""
 
 
 @dataclass(frozen=True)
@@ -150,15 +153,18 @@ class Known:
             yield Answer(self.images.gather(some), self.face[some], self.target[some])
 
 
-def baselines(faces: Faces) -> list[Contender]:
-    """Return all baselines that the data allow."""
+def baselines(faces: Faces, seed: int = 0) -> list[Contender]:
+    """Return all baselines that the data allow.
+
+    Args:
+        seed: of the augmentation, where there are no real pairs.
+    """
     cpu = torch.device("cpu")
     found: list[Contender] = [
         Served("identity copy", IdentityCopy(), cpu),
         Served("nearest real", NearestReal(faces.gallery), cpu),
+        real_pairs(faces) or same_photo(faces, seed),
     ]
-    if pairs := real_pairs(faces):
-        found.append(pairs)
     if faces.truth is not None:
         face = torch.arange(len(faces)).repeat_interleave(faces.groups)
         target = torch.arange(faces.groups).repeat(len(faces))
@@ -185,6 +191,19 @@ def real_pairs(faces: Faces) -> Known | None:
     rows = torch.from_numpy(np.fromiter(cells.values(), np.int64))
     face, target = torch.tensor(list(cells)).T
     return Known("real pairs", pick(faces.mates, rows), face, target)
+
+
+def same_photo(faces: Faces, seed: int) -> Known:
+    """Return the ceiling where nobody has a second photograph: each face itself, mirrored, cropped
+    a little elsewhere and in slightly other light, the same picture at every target."""
+    made = []
+    for number, rows in enumerate(torch.split(torch.arange(len(faces)), CHUNK)):
+        noise = SeededNoise(torch.device("cpu"), seed, "same photo", number)
+        images = jitter(to_float(faces.source.gather(rows)).flip(3), noise)
+        made.append(to_pixels(images.lerp(colour(images, noise), LIGHT)))
+    face = torch.arange(len(faces)).repeat_interleave(faces.groups)
+    target = torch.arange(faces.groups).repeat(len(faces))
+    return Known("same photo", pick(Images(torch.cat(made), faces.source.info), face), face, target)
 
 
 def pick(images: Images, rows: Tensor) -> Images:

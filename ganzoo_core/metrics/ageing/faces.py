@@ -28,7 +28,8 @@ class Faces:
     gallery: Images
     """Real faces of yet others, that the nearest ones are taken from."""
     calibration: Images | None = None
-    """Real faces of known people, that thresholds are measured on; None where nobody is known."""
+    """Real faces of known people, that thresholds are measured on; where the data name nobody, of
+    other data, or None."""
     mates: Images | None = None
     """Other photographs of the people of `source`."""
     mates_who: NDArray[np.int64] | None = None
