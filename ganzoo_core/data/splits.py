@@ -21,8 +21,10 @@ def on_side(people: Sequence[object], split: str, share: float) -> NDArray[np.bo
     test = in_test(people, share)
     if split == "test":
         return test
+    if split == "train":
+        return ~test
     first = in_test(people, (1 + share) / 2)
-    return ~test & {"train": True, "train-a": first, "train-b": ~first}[split]
+    return ~test & (first if split == "train-a" else ~first)
 
 
 def in_test(people: Sequence[object], share: float) -> NDArray[np.bool_]:
