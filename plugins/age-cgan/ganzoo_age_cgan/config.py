@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ganzoo_core import Adam, GANConfig, JudgeConfig
+from ganzoo_core import Adam, GANConfig, JudgeConfig, NormedConfig
 
 GROUPS = (18, 29, 39, 49, 59)
 """The paper's six age categories: 0-18, 19-29, 30-39, 40-49, 50-59, 60+."""
@@ -26,6 +26,7 @@ class AgeCGANConfig(GANConfig):
     """Channels of the widest maps; deeper ones have multiples of it."""
     latent: int = Field(100, ge=1)
     """Length of z."""
+    discriminator: NormedConfig = NormedConfig()
     optim_e: Adam = Adam()
     epochs: float = Field(100, gt=0)
     """Of stage 1, the conditional GAN."""

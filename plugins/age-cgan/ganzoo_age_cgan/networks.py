@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ganzoo_core import Discriminator, Generator
-from ganzoo_core.interfaces import one_hot
+from ganzoo_core.interfaces import NORMS, one_hot
 
 
 def check_size(size):
@@ -45,7 +45,8 @@ class AgeDiscriminator(Discriminator):
         w, halvings = config.width, int(math.log2(size)) - 2
         self.first = nn.Sequential(nn.Conv2d(channels, w, 4, 2, 1, bias=False), nn.LeakyReLU(0.2))
         widths = [w + classes, *(w * 2**i for i in range(1, halvings))]  # 70 128 256 512
-        layers = [m for a, b in pairwise(widths) for m in down(a, b, 4, 1)]
+        norm = NORMS[config.discriminator.norm]
+        layers = [m for a, b in pairwise(widths) for m in down(a, b, 4, 1, norm)]
         self.rest = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False))
 
     def forward(self, image, label=None):
@@ -80,7 +81,6 @@ def up(a, b, stride=2, padding=1):
     return conv, nn.BatchNorm2d(b), nn.ReLU()
 
 
-def down(a, b, kernel, padding):
-    """Return conv, BatchNorm, LeakyReLU: halves the edge."""
-    conv = nn.Conv2d(a, b, kernel, 2, padding, bias=False)
-    return conv, nn.BatchNorm2d(b), nn.LeakyReLU(0.2)
+def down(a, b, kernel, padding, norm=nn.BatchNorm2d):
+    """Return conv, norm, LeakyReLU: halves the edge."""
+    return nn.Conv2d(a, b, kernel, 2, padding, bias=False), norm(b), nn.LeakyReLU(0.2)

@@ -50,6 +50,15 @@ def test_networks_at_the_papers_size():
     assert image.shape == (2, 3, 64, 64) and model.encoder(image).shape == (2, 100)
 
 
+def test_a_layer_norm_keeps_the_images_of_a_batch_apart():
+    info = gz.DataInfo(size=32, classes=tuple("abcdef"), counts=(1,) * 6, groups=GROUPS)
+    image, label = torch.randn(4, 3, 32, 32), torch.arange(4)
+    for norm, alone in (("layer", True), ("batch", False)):
+        config = TINY.model_copy(update={"discriminator": gz.NormedConfig(norm=norm)})
+        d = built(info, config).discriminator.train()
+        assert torch.allclose(d(image, label)[:2], d(image[:2], label[:2]), atol=1e-5) == alone
+
+
 @pytest.mark.parametrize("size", [16, 48, 100])
 def test_sizes_it_cannot_draw_are_refused(size):
     with pytest.raises(ValueError, match=r"data\.size=64"):
