@@ -50,9 +50,15 @@ class CGANConfig(GANConfig):
             "train": {"batch": 32, "steps": 4200},
         },
         "good": {
-            "model": {"width": 32, "loss": SHARP, "balanced": True, "ema": 10000.0, **FASTER},
+            "model": {
+                "width": 32,
+                "loss": SHARP,
+                "discriminator": {"norm": "layer"},
+                "ema": 10000.0,
+                **FASTER,
+            },
             "data": {"name": "people", "size": 64, "count": 16000, "photos": 1, "variety": 0.35},
-            "train": {"batch": 32, "steps": 4500, "sample_every": 500},
+            "train": {"batch": 32, "steps": 5000, "sample_every": 500},
         },
         "fashion": {
             "model": {"width": 32, "loss": SMOOTH, "ema": 20000.0, **FAST},
