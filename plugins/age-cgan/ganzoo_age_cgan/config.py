@@ -12,7 +12,9 @@ GROUPS = (18, 29, 39, 49, 59)
 FAST = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}, "optim_e": {"lr": 5e-4}}
 FASTER = {"optim_d": {"lr": 1e-3}, "optim_g": {"lr": 1e-3}, "optim_e": {"lr": 1e-3}}
 SMOOTH = {"kind": "bce", "real_target": 0.9}
-SHARP = {"loss": {**SMOOTH, "mismatch": 0.5}, "balanced": True}
+SHARP = {
+    "loss": {**SMOOTH, "mismatch": 0.5}, "balanced": True, "discriminator": {"norm": "layer"},
+}  # fmt: skip
 """Not of the paper: keeps neighbouring age groups apart."""
 PEOPLE = {"name": "people", "variety": 0.35}
 
