@@ -12,34 +12,28 @@ from numpy.typing import NDArray
 def on_side(people: Sequence[object], split: str, share: float) -> NDArray[np.bool_]:
     """Tell, [N], whose pictures are in a split.
 
-    Args:
-        split: all, train, test, or train-a and train-b, the halves of train.
-        share: of the people, 0 to 1, in `test`.
-    """
-    if split == "all":
-        return np.ones(len(people), bool)
-    test = in_test(people, share)
-    if split == "test":
-        return test
-    if split == "train":
-        return ~test
-    first = in_test(people, (1 + share) / 2)
-    return ~test & (first if split == "train-a" else ~first)
-
-
-def in_test(people: Sequence[object], share: float) -> NDArray[np.bool_]:
-    """Tell, [N], whose pictures are in the test split.
-
     Each person's side is a hash of their name or number alone: all pictures of one person fall
-    on one side, more data move nobody, and a larger share only adds people.
+    on one side, more data move nobody, and a larger share only adds people to `test`.
 
     Args:
         people: [N] names or numbers, equal for the pictures of one person.
-        share: of the people, 0 to 1.
+        split: all, train, test, or train-a and train-b, the halves of train.
+        share: of the people, 0 to 1, in `test`.
     """
-    bound = share * 2.0**64
-    sides = {person: digest(str(person)) < bound for person in set(people)}
+    middle = (1 + share) / 2
+    low, high = {
+        "all": (0.0, 1.0), "test": (0.0, share), "train": (share, 1.0),
+        "train-a": (share, middle), "train-b": (middle, 1.0),
+    }[split]  # fmt: skip
+    sides = {
+        person: low * 2.0**64 <= digest(str(person)) < high * 2.0**64 for person in set(people)
+    }
     return np.array([sides[person] for person in people], bool)
+
+
+def in_test(people: Sequence[object], share: float) -> NDArray[np.bool_]:
+    """Tell, [N], whose pictures are in the test split; see `on_side`."""
+    return on_side(people, "test", share)
 
 
 def digest(text: str) -> int:
