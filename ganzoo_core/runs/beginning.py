@@ -110,9 +110,8 @@ def weights_of(
     Raises:
         WeightsError: a file is damaged, or none of the networks is in them.
     """
-    bundle, folder = found.bundle, RunFolder(found.path).checkpoints
-    files = [bundle.path / x for x in sorted(bundle.index["files"]) if x.endswith(".safetensors")]
-    stores = [(file, load_tensors(file)[0]) for file in files]
+    folder = RunFolder(found.path).checkpoints
+    stores = [(file, load_tensors(file)[0]) for file in found.bundle.tensor_files.values()]
     if any(folder.glob("[0-9]*.json")):
         checkpoint, skipped = latest(folder)
         for why in skipped:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ganzoo_core.engine.checkpoints import latest
+from ganzoo_core.engine.players import part
 from ganzoo_core.errors import UsageError, WeightsError, suggest
 from ganzoo_core.files import load_tensors
 from ganzoo_core.runs.folder import RunFolder, claim
@@ -33,10 +34,7 @@ def export(
         UsageError: there is no such network. OutputError: `out` is taken.
     """
     run, bundle = Path(run), find_bundle(run)
-    parts = {
-        name: load_tensors(bundle.path / name)[0]
-        for name in sorted(bundle.index["files"]) if name.endswith(".safetensors")
-    }  # fmt: skip
+    parts = {name: load_tensors(path)[0] for name, path in bundle.tensor_files.items()}
     parts = {WEIGHTS: parts.pop(WEIGHTS), **parts}
     for net, tensors in networks(run, nets).items():
         parts[f"{net}.safetensors"] = tensors
@@ -59,8 +57,7 @@ def networks(run: Path, nets: Sequence[str]) -> dict[str, dict[str, Tensor]]:
     folder = RunFolder(run)
     if not folder.config.exists():
         raise UsageError(f"{run} is no run: only a run still has the networks that train")
-    state = latest(folder.checkpoints)[0].state
-    own = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+    own = part(latest(folder.checkpoints)[0].state, "model.")
     known = {name.split(".")[0] for name in own}
     for net in nets:
         if net not in known:

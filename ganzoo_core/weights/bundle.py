@@ -60,6 +60,11 @@ class Bundle:
         """Its files by name, the index last."""
         return {name: self.path / name for name in (*sorted(self.index["files"]), INDEX)}
 
+    @property
+    def tensor_files(self) -> dict[str, Path]:
+        """Those of its files that hold tensors, by name."""
+        return {name: path for name, path in self.files.items() if name.endswith(".safetensors")}
+
 
 def served(model: Model) -> dict[str, Tensor]:
     """Return the tensors of the networks a bundle carries, by full name."""

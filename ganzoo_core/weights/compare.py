@@ -56,7 +56,7 @@ def compare(a: Bundle, b: Bundle) -> Comparison:
         for key in sorted({*words[0], *words[1]}) if words[0].get(key) != words[1].get(key)
     }  # fmt: skip
     found, equal = [], 0
-    for file in sorted({*tensor_files(a), *tensor_files(b)}):
+    for file in sorted({*a.tensor_files, *b.tensor_files}):
         sides = [load_tensors(x.path / file)[0] if file in x.index["files"] else {} for x in (a, b)]
         for name in sorted({*sides[0], *sides[1]}):
             difference = differ(file, name, sides[0].get(name), sides[1].get(name))
@@ -65,11 +65,6 @@ def compare(a: Bundle, b: Bundle) -> Comparison:
             else:
                 equal += 1
     return Comparison(index, tuple(found), equal)
-
-
-def tensor_files(bundle: Bundle) -> list[str]:
-    """Return the names of a bundle's files of tensors."""
-    return [name for name in bundle.index["files"] if name.endswith(".safetensors")]
 
 
 def differ(file: str, name: str, a: Tensor | None, b: Tensor | None) -> TensorDifference | None:

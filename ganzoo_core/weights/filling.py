@@ -89,11 +89,10 @@ def count_values(bundle: Bundle) -> int:
         WeightsError: a file is damaged, or a value is not finite.
     """
     total = 0
-    for name in sorted(bundle.index["files"]):
-        if name.endswith(".safetensors"):
-            tensors, _ = load_tensors(bundle.path / name)
-            refuse_infinite(tensors, bundle.path / name)
-            total += sum(tensor.numel() for tensor in tensors.values())
+    for path in bundle.tensor_files.values():
+        tensors, _ = load_tensors(path)
+        refuse_infinite(tensors, path)
+        total += sum(tensor.numel() for tensor in tensors.values())
     return total
 
 
