@@ -11,6 +11,7 @@ from workbench import drawn
 
 from conftest import install
 from ganzoo_core.data.part import Elsewhen, Part
+from ganzoo_core.data.splits import overlap
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.metrics.ageing.faces import Faces
@@ -224,6 +225,9 @@ def test_what_is_wrong_is_said_in_one_line(grey, words, code, says):
 def test_a_model_that_cannot_age_names_those_that_can(ganzoo, trained, tmp_path):
     done = ganzoo("evaluate", trained, "--metrics", "ageing", "-q", cwd=tmp_path)
     assert done.code == 2 and "cannot age faces; models that can: " in done.error
+    for words in ("--judge age=people-age", "--calibration people", "--towards older"):
+        done = ganzoo("evaluate", trained, *words.split(), "-q", cwd=tmp_path)
+        assert done.code == 2 and "are of the metric ageing, which is not measured" in done.error
 
 
 def test_judges_must_be_strangers():
@@ -238,6 +242,24 @@ def test_judges_must_be_strangers():
     with pytest.raises(UsageError, match="the model was trained against it"):
         refuse_kin(held_out, "it", config, [{**parent, "sha256": held_out.sha256, "split": ""}])
     refuse_kin(held_out, "it", config, [{**parent, "split": "judge-a"}])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("train", "train-a", True),
+        ("all", "test", True),
+        ("train-b", "all", True),
+        ("train-a", "train-b", False),
+        ("test", "train", False),
+        ("judge-a", "judge-a", True),
+        ("judge-a", "all", False),
+        ("", "", True),
+    ],
+)
+def test_splits_overlap_where_they_share_people(one, other, shared):
+    """`train` holds its halves, `all` holds everything; others are names."""
+    assert overlap(one, other) is overlap(other, one) is shared
 
 
 def test_an_age_judge_must_have_seen_every_group(tmp_path):

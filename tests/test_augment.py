@@ -168,6 +168,15 @@ def test_cutout_covers_a_square_of_half_the_edge():
     assert (rows.sum(1) == 8).float().mean() == pytest.approx(9 / 17, abs=0.03)
 
 
+def test_grain_is_gaussian_and_stronger_in_one_image_than_another():
+    """Deviations U[0, 1/2) from image to image; within one, normal and without a mean."""
+    grain = AUGMENTATIONS["grain"](torch.zeros(2000, 3, 16, 16), noise(4)).flatten(1)
+    spread = grain.std(1)
+    assert spread.min() < 0.01 and 0.49 < spread.max() < 0.55 and abs(spread.mean() - 0.25) < 0.01
+    normal = grain / spread[:, None]
+    assert abs(normal.mean()) < 0.01 and abs((normal.abs() < 1).float().mean() - 0.683) < 0.01
+
+
 def test_resample_turns_exactly():
     """The identity and quarter turns move pixels and mix none; beyond the border is a mirror."""
     images = picture(2)

@@ -190,9 +190,10 @@ def prepare(data: str, assignments: tuple[str, ...], size: int | None) -> None:
 @click.option("--size", type=int, metavar="S", help="Edge of the images, in pixels.")
 @click.option("--layout", default="folder", metavar="L", help="folder, or one the data set adds.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def make(
     *, data: str, assignments: tuple[str, ...], count: int | None, size: int | None, layout: str,
-    out: Path,
+    out: Path, quiet: bool,
 ) -> None:  # fmt: skip
     """Write a data set to disk as JPEGs, with what is known of each."""
     from ganzoo_core.files.atomic import reason
@@ -205,7 +206,7 @@ def make(
         raise UsageError(
             f"{dataset.config.name} has no layout {layout!r}.{suggest(layout, dataset.layouts)}"
         )
-    progress = Progress()
+    progress = Progress(quiet)
     progress.start(f"writing {dataset.config.name}")
     try:
         resolve(dataset.layouts[layout])(dataset, claim(out, ""), progress.advance)

@@ -29,6 +29,9 @@ TRANSLATION = 1 / 8
 CUTOUT = 1 / 2
 """DiffAugment's ratio: edge of the grey square to that of the image."""
 
+GRAIN = 1 / 2
+"""Most deviation of `grain`, where images lie in [-1, 1]."""
+
 
 class Augment:
     """Augmentations by name, in the order given: ``Augment("flip,colour,translation,cutout")``.
@@ -190,6 +193,17 @@ def covered(noise: Noise, images: Tensor, axis: int) -> Tensor:
     return (place >= 0) & (place < cut)
 
 
+def grain(images: Tensor, noise: Noise) -> Tensor:
+    """Add Gaussian noise to every pixel, its deviation U[0, 1/2) for each image; not clamped.
+
+    A judge that learned behind it must look for more than a pattern of pixels, and what it asks of
+    a picture shows in the picture: Kaur et al. 2019, "Are Perceptually-Aligned Gradients a General
+    Property of Robust Classifiers?", arXiv 1910.08640.
+    """
+    deviation = GRAIN * each(noise, images)
+    return images + (deviation * noise(*images.shape)).to(images.dtype)
+
+
 AUGMENTATIONS: dict[str, Augmentation] = {
     "flip": flip,
     "jitter": jitter,
@@ -200,5 +214,6 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "color": colour,
     "translation": translation,
     "cutout": cutout,
+    "grain": grain,
 }
 """By the names that `Augment` knows."""

@@ -20,15 +20,30 @@ def on_side(people: Sequence[object], split: str, share: float) -> NDArray[np.bo
         split: all, train, test, or train-a and train-b, the halves of train.
         share: of the people, 0 to 1, in `test`.
     """
-    middle = (1 + share) / 2
-    low, high = {
-        "all": (0.0, 1.0), "test": (0.0, share), "train": (share, 1.0),
-        "train-a": (share, middle), "train-b": (middle, 1.0),
-    }[split]  # fmt: skip
+    low, high = spans(share)[split]
     sides = {
         person: low * 2.0**64 <= digest(str(person)) < high * 2.0**64 for person in set(people)
     }
     return np.array([sides[person] for person in people], bool)
+
+
+def spans(share: float) -> dict[str, tuple[float, float]]:
+    """Return the part of all hashes, 0 to 1, that each split takes; `share` is that of `test`."""
+    middle = (1 + share) / 2
+    return {
+        "all": (0.0, 1.0), "test": (0.0, share), "train": (share, 1.0),
+        "train-a": (share, middle), "train-b": (middle, 1.0),
+    }  # fmt: skip
+
+
+def overlap(one: str, other: str) -> bool:
+    """Tell whether two splits of one data set share people; a split of a name that is not known
+    here, such as the judges' of `people`, does with itself alone."""
+    parts = spans(0.5)
+    if one not in parts or other not in parts:
+        return one == other
+    (low, high), (bottom, top) = parts[one], parts[other]
+    return max(low, bottom) < min(high, top)
 
 
 def in_test(people: Sequence[object], share: float) -> NDArray[np.bool_]:

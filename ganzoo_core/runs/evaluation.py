@@ -115,6 +115,11 @@ def evaluate(
     bundle, progress = find_bundle(path), Progress(quiet)
     model = load(path, device=device)
     samples, ageing = chosen(metrics, model, f"{path}: {bundle.model}")
+    if not ageing and (judges or calibration or towards != "all"):
+        raise UsageError(
+            "--judge, --calibration and --towards are of the metric ageing, which is not measured: "
+            "leave them out, or name a model that ages faces and `--metrics ageing`"
+        )
     folder, found = place(Path(path), out), Evaluation(f"{bundle.model} ({path})")
     there = resolve_device(device)
     if ageing:

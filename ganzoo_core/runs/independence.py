@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganzoo_core.config import DataConfig
 from ganzoo_core.data import group_names
+from ganzoo_core.data.splits import overlap
 from ganzoo_core.errors import PluginError, UsageError, WeightsError
 from ganzoo_core.interfaces import DataInfo, Dataset
 from ganzoo_core.weights import Bundle, FoundJudge, find_judge
@@ -50,8 +51,9 @@ def refuse_kin(
         UsageError: says which.
     """
     role = found.role
-    learned = (found.bundle.info.name, found.split)
-    if learned == (config.name, getattr(config, "split", "")) and found.split:
+    learned = found.bundle.info.name
+    measured = getattr(config, "split", "")
+    if found.split and learned == config.name and overlap(found.split, measured):
         raise UsageError(
             f"{who} is not independent: it learned from split {found.split!r} of {config.name}, "
             f"whose faces it is to measure; name another with --judge {role}=RUN"
@@ -62,9 +64,9 @@ def refuse_kin(
                 f"{who} is not independent: the model was trained against it; name another with "
                 f"--judge {role}=RUN"
             )
-        if found.split and learned == (parent["data"], parent["split"]):
+        if found.split and learned == parent["data"] and overlap(found.split, parent["split"]):
             raise UsageError(
-                f"{who} is not independent: it learned from split {found.split!r} of {learned[0]}, "
+                f"{who} is not independent: it learned from split {found.split!r} of {learned}, "
                 f"as did the judge of {parent['role']!r} that the model was trained against; name "
                 f"another with --judge {role}=RUN"
             )
