@@ -58,11 +58,11 @@ def test_shape_dtype_and_seed(name, shape):
     out = EACH[name](images, noise(1))
     assert out.shape == images.shape and out.dtype == images.dtype and out.isfinite().all()
     assert torch.equal(out, EACH[name](images, noise(1)))
-    many = picture(16, shape[1])
-    if shape[1] > 1 or name != "saturation":  # grey has no saturation
-        assert not torch.equal(EACH[name](many, noise(1)), EACH[name](many, noise(2)))
-    else:
+    if shape[1] == 1 and name in {"saturation", "grey", "gray"}:
         torch.testing.assert_close(out, images)
+    elif name not in {"grey", "gray"}:  # which leave nothing to chance
+        many = picture(16, shape[1])
+        assert not torch.equal(EACH[name](many, noise(1)), EACH[name](many, noise(2)))
 
 
 @pytest.mark.parametrize("name", EACH)
@@ -175,6 +175,15 @@ def test_grain_is_gaussian_and_stronger_in_one_image_than_another():
     assert spread.min() < 0.01 and 0.49 < spread.max() < 0.55 and abs(spread.mean() - 0.25) < 0.01
     normal = grain / spread[:, None]
     assert abs(normal.mean()) < 0.01 and abs((normal.abs() < 1).float().mean() - 0.683) < 0.01
+
+
+def test_grey_is_the_mean_of_the_channels():
+    """And so is its gradient: equal in all."""
+    images = picture(2).requires_grad_()
+    out = AUGMENTATIONS["grey"](images, noise(5))
+    torch.testing.assert_close(out, images.mean(1, keepdim=True).expand(-1, 3, -1, -1))
+    (gradient,) = torch.autograd.grad((out * picture(2).flip(0)).sum(), images)
+    assert torch.equal(gradient[:, 0], gradient[:, 2]) and gradient.abs().sum() > 0
 
 
 def test_resample_turns_exactly():

@@ -193,6 +193,15 @@ def covered(noise: Noise, images: Tensor, axis: int) -> Tensor:
     return (place >= 0) & (place < cut)
 
 
+def grey(images: Tensor, noise: Noise) -> Tensor:
+    """Give every channel the mean of all: what comes after sees no colour.
+
+    All weigh the same, unlike in luminance, so that what a judge behind it asks of a picture has no
+    colour either.
+    """
+    return images.mean(1, keepdim=True).expand_as(images)
+
+
 def grain(images: Tensor, noise: Noise) -> Tensor:
     """Add Gaussian noise to every pixel, its deviation U[0, 1/2) for each image; not clamped.
 
@@ -214,6 +223,8 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "color": colour,
     "translation": translation,
     "cutout": cutout,
+    "grey": grey,
+    "gray": grey,
     "grain": grain,
 }
 """By the names that `Augment` knows."""
