@@ -244,6 +244,19 @@ def test_judges_must_be_strangers():
     refuse_kin(held_out, "it", config, [{**parent, "split": "judge-a"}])
 
 
+def test_judges_of_one_role_share_nobody(tmp_path):
+    """`train` holds `train-a`; a judge of another role may know some of the same people."""
+    info = DataInfo(size=8, name="faces", split="train-a")
+    (tmp_path / "ganzoo.json").write_text("{}")
+    judge = FoundJudge("age", Bundle(tmp_path, {"data": info.to_json()}))
+    config = data_config("people", {"split": "test"})
+    parent = {"role": "age", "sha256": "a" * 64, "data": "faces", "split": "train"}
+    with pytest.raises(UsageError, match="learned from split 'train-a' of faces, as did the judge"):
+        refuse_kin(judge, "it", config, [parent])
+    refuse_kin(judge, "it", config, [{**parent, "split": "train-b"}])
+    refuse_kin(judge, "it", config, [{**parent, "role": "identity"}])
+
+
 @pytest.mark.parametrize(
     ("one", "other", "shared"),
     [

@@ -115,11 +115,8 @@ def evaluate(
     bundle, progress = find_bundle(path), Progress(quiet)
     model = load(path, device=device)
     samples, ageing = chosen(metrics, model, f"{path}: {bundle.model}")
-    if not ageing and (judges or calibration or towards != "all"):
-        raise UsageError(
-            "--judge, --calibration and --towards are of the metric ageing, which is not measured: "
-            "leave them out, or name a model that ages faces and `--metrics ageing`"
-        )
+    if not ageing:
+        refuse_unused(judges or calibration or towards != "all")
     folder, found = place(Path(path), out), Evaluation(f"{bundle.model} ({path})")
     there = resolve_device(device)
     if ageing:
@@ -173,6 +170,15 @@ def chosen(
         raise UsageError(f"{who} does not make images out of noise")
     images = samples if draws else [spec for spec in samples if spec in asking]
     return images, ageing if edits else []
+
+
+def refuse_unused(named: object) -> None:
+    """Refuse options of the ageing protocol where it is not run, if any is `named`."""
+    if named:
+        raise UsageError(
+            "--judge, --calibration and --towards are of the metric ageing, which is not measured: "
+            "leave them out, or name a model that ages faces and `--metrics ageing`"
+        )
 
 
 def parted(

@@ -64,7 +64,10 @@ def refuse_kin(
                 f"{who} is not independent: the model was trained against it; name another with "
                 f"--judge {role}=RUN"
             )
-        if found.split and learned == parent["data"] and overlap(found.split, parent["split"]):
+        shared = found.split == parent["split"]
+        if parent["role"] == role:  # not even some people; of another role, not the same ones
+            shared = overlap(found.split, parent["split"])
+        if found.split and learned == parent["data"] and shared:
             raise UsageError(
                 f"{who} is not independent: it learned from split {found.split!r} of {learned}, "
                 f"as did the judge of {parent['role']!r} that the model was trained against; name "
