@@ -38,9 +38,11 @@ SETS: dict[str, dict[str, float]] = {
     "reported": {"adversarial": 100, "age": 0.4, "identity": 0.02, "feature": 1.25},
     "no adversary": {"adversarial": 0},
     "no age": {"age": 0},
-    "age x 10": {"age": 8e-5},
+    "age / 4": {"age": 3e-6},
+    "age x 4": {"age": 4.8e-5},
     "identity / 4": {"identity": 0.075},
     "identity x 4": {"identity": 1.2},
+    "feature x 10": {"feature": 2.0},
 }
 """Weights laid over those of the presets."""
 
