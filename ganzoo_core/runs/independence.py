@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import eq
+
 from ganzoo_core.config import DataConfig
 from ganzoo_core.data import group_names
 from ganzoo_core.data.splits import overlap
@@ -64,10 +66,8 @@ def refuse_kin(
                 f"{who} is not independent: the model was trained against it; name another with "
                 f"--judge {role}=RUN"
             )
-        shared = found.split == parent["split"]
-        if parent["role"] == role:  # not even some people; of another role, not the same ones
-            shared = overlap(found.split, parent["split"])
-        if found.split and learned == parent["data"] and shared:
+        same = overlap if parent["role"] == role else eq  # of another role, some may be the same
+        if found.split and learned == parent["data"] and same(found.split, parent["split"]):
             raise UsageError(
                 f"{who} is not independent: it learned from split {found.split!r} of {learned}, "
                 f"as did the judge of {parent['role']!r} that the model was trained against; name "
