@@ -43,6 +43,7 @@ SETS: dict[str, dict[str, float]] = {
     "identity / 4": {"identity": 0.075},
     "identity x 4": {"identity": 1.2},
     "feature x 10": {"feature": 2.0},
+    "pixels / 4, feature x 10": {"identity": 0.075, "feature": 8.0},
 }
 """Weights laid over those of the presets."""
 
@@ -134,7 +135,7 @@ def line(name: str, figures: dict[str, Any], spent: float) -> str:
     """Return a row of the table."""
     ages = " ".join(f"{x:5.1f}" for x in figures["ages"])
     return (
-        f"{name:14}{ages}{figures['age_off']:9.2f}{figures['tar']:7.1%}"
+        f"{name:26}{ages}{figures['age_off']:9.2f}{figures['tar']:7.1%}"
         f"{figures['to_truth']:10.3f}{spent:8.0f}"
     )
 
@@ -159,7 +160,7 @@ def main() -> None:
     }
     print("real", " ".join(f"{x:5.1f}" for x in scale.real))
     head = f"{'mean age by group':29}{'age off':>9}{'TAR':>7}{'to truth':>10}"
-    print(f"{'weights':14}{head}{'CPU s':>8}")
+    print(f"{'weights':26}{head}{'CPU s':>8}")
     for name, figures in rows.items():
         print(line(name, figures, 0), flush=True)
     for name in options.only:
