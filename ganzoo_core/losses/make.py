@@ -31,7 +31,7 @@ def make_loss(options: Any) -> Loss:
         if getattr(options, name)
     )
     loss.clip, loss.feature_matching = options.clip, options.feature_matching
-    loss.mismatch = options.mismatch
+    loss.mismatch, loss.mismatch_epochs = options.mismatch, options.mismatch_epochs
     return loss
 
 

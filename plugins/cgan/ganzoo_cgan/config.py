@@ -23,9 +23,9 @@ class CGANConfig(GANConfig):
 
     groups: tuple[int, ...] = REPORT_GROUPS
     """Inclusive upper edges of the age groups, in years; empty to use the data's own labels."""
-    reading: Literal["notebook", "slides", "mirza"] = "notebook"
-    """The report's two readings (label maps joined after D's first conv, or to the image), or the
-    perceptrons of the founding paper."""
+    reading: Literal["notebook", "slides", "reed", "mirza"] = "notebook"
+    """Where the label maps join D: after its first conv or with the image (the report's two
+    readings), or after its last norm (Reed's); or the perceptrons of the founding paper."""
     width: int = Field(64, ge=4)
     """Channels of the widest maps; deeper ones have multiples of it."""
     latent: int = Field(100, ge=1)

@@ -11,6 +11,8 @@ perceptrons are in `mirza.py`.
 - slides: D takes image and label maps together, six stride-2 convs 64-70-128-256-512-1 (2,853,888
   weights; the last needs padding 1 to fit 2x2); D's loss is halved. The slides end G in ReLU, a
   slip: the data lie in [-1, 1]; tanh is the default and `output = "relu"` the slide's reading.
+- Reed et al. 2016 (arXiv 1605.05396), not of the report: the label maps join where all that is left
+  is a 1x1 conv and the logit, so that no norm over a batch sees labels.
 
 What differs from the report: 32, 64 or 128 px, any number of classes, grey or colour, any loss,
 another norm in D, and an optional average of G. At 64 px and six classes all counts are the
@@ -113,6 +115,30 @@ class SlidesDiscriminator(Discriminator):
         return self.last(self.features(image, label)[0]).flatten()
 
 
+class ReedDiscriminator(Discriminator):
+    """Reed's reading: the label maps join the last ones, after every norm over the batch."""
+
+    def __init__(self, config, size, channels, classes):
+        super().__init__()
+        self.classes = classes
+        w, halvings, norm = config.width, int(math.log2(size)) - 2, NORMS[config.discriminator.norm]
+        widths = [w * 2**i for i in range(halvings)]  # 64 128 256 512
+        layers = [nn.Conv2d(channels, w, 4, 2, 1, bias=False), nn.ReLU()]
+        layers += [m for a, b in pairwise(widths) for m in down(a, b, norm)]
+        self.layers = nn.Sequential(*layers)
+        self.meet = nn.Sequential(nn.Conv2d(widths[-1] + classes, widths[-1], 1), nn.ReLU())
+        self.last = nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)
+
+    def features(self, image, label=None):
+        """Return the maps before the logit, [N, 8W, 4, 4] at 64 px."""
+        h = self.layers(image)  # [N, 8W, 4, 4]
+        return [self.meet(torch.cat([h, maps(label, self.classes, h)], 1))]
+
+    def forward(self, image, label=None):
+        """Return logits [N] of images [N, C, S, S] and labels [N]."""
+        return self.last(self.features(image, label)[0]).flatten()
+
+
 def up(a, b, stride=2, padding=1):
     """Return transposed conv, BatchNorm, ReLU: doubles the edge."""
     conv = nn.ConvTranspose2d(a, b, 4, stride, padding, bias=False)
@@ -142,6 +168,7 @@ class CGAN(GAN):
     readings = {
         "notebook": (CGenerator, NotebookDiscriminator),
         "slides": (CGenerator, SlidesDiscriminator),
+        "reed": (CGenerator, ReedDiscriminator),
         "mirza": (MirzaGenerator, MirzaDiscriminator),
     }
 

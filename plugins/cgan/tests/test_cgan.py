@@ -102,7 +102,7 @@ def test_the_discriminators_stages(reading, shapes):
     assert {type(m) for m in net.modules() if "ReLU" in type(m).__name__} == {nn.ReLU}
 
 
-@pytest.mark.parametrize("reading", ["notebook", "slides"])
+@pytest.mark.parametrize("reading", ["notebook", "slides", "reed"])
 def test_the_label_changes_both_networks_answers(reading):
     model = build(size=32, width=8, reading=reading).eval()
     z, image, labels = torch.ones(2, 100), torch.zeros(2, 3, 32, 32), torch.tensor([0, 3])
@@ -111,6 +111,27 @@ def test_the_label_changes_both_networks_answers(reading):
         assert not torch.equal(a, b)
         c, d = model.discriminator(image, labels)
         assert c != d
+
+
+def test_reeds_parameter_count_and_stages():
+    net = build(reading="reed").discriminator
+    # 2,755,584 convs and 1,792 norms of the maps; 518 x 512 + 512 where labels join; 8,192
+    assert count(net) == 2_755_584 + 1_792 + 265_728 + 8_192
+    shapes = outputs(net, nn.Conv2d, torch.zeros(2, 3, 64, 64), torch.tensor([0, 5]))
+    maps = [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
+    assert shapes == [*maps, (512, 4, 4), (1, 1, 1)]
+
+
+def test_a_batchnorm_sees_no_labels_in_reeds_reading():
+    images, right = torch.randn(6, 3, 32, 32), torch.arange(6)
+    others = right.roll(1)
+    others[0] = right[0]  # the first image keeps its label, all about it change theirs
+    alike = {}
+    for reading in ("notebook", "slides", "reed"):
+        net = build(size=32, width=4, reading=reading).discriminator.train()
+        with torch.no_grad():
+            alike[reading] = torch.equal(net(images, right)[0], net(images, others)[0])
+    assert alike == {"notebook": False, "slides": False, "reed": True}
 
 
 def test_ages_are_cut_as_in_the_report():
@@ -161,7 +182,7 @@ def test_every_loss_takes_ten_finite_rounds(loss, tmp_path):
 
 
 @pytest.mark.parametrize("norm", ["instance", "layer", "none"])
-@pytest.mark.parametrize("reading", ["notebook", "slides"])
+@pytest.mark.parametrize("reading", ["notebook", "slides", "reed"])
 def test_norms_that_look_at_one_image_let_penalties_through(norm, reading):
     model = build(32, 1, width=4, reading=reading, discriminator={"norm": norm}, loss={"r1": 1})
     assert model.stages()
@@ -173,9 +194,12 @@ def test_norms_that_look_at_one_image_let_penalties_through(norm, reading):
 class Told:
     """A turn whose batch and noise are given, and which keeps what is logged."""
 
-    def __init__(self, image, label):
+    def __init__(self, image, label, round=0):
         self.batch, self.logged = SimpleNamespace(image=image, label=label), {}
-        self.noise = SeededNoise(torch.device("cpu"), 0)
+        self.noise, self.round = SeededNoise(torch.device("cpu"), 0), round
+
+    def rounds(self, epochs):
+        return int(10 * epochs)
 
     def once(self, name, make):
         return torch.zeros_like(self.batch.image)
@@ -201,6 +225,17 @@ def test_a_mismatch_shows_d_real_images_under_labels_they_do_not_have():
     assert t.logged["d_wrong"] == 1 and len(seen) == 3
     ahead = (seen[-1] - label) % 6
     assert ahead.bincount(minlength=6)[0] == 0 and ahead.bincount()[1:].min() > 500
+
+
+def test_a_mismatch_ends_after_its_epochs():
+    model = build(size=32, width=4, loss={"kind": "hinge", "mismatch": 0.5, "mismatch_epochs": 1.5})
+    object.__setattr__(model, "discriminator", lambda image, label: image.flatten(1)[:, 0])
+    found = []
+    for round in (0, 14, 15, 100):
+        t = Told(torch.ones(6, 1, 2, 2), torch.arange(6), round)
+        found.append((model.discriminator_loss(t).item(), "d_wrong" in t.logged))
+    # 1 of real ones and 0 of fakes: 0 + 1; 1 of the mismatched too: 0 + 2
+    assert found == [(1.5, True), (1.5, True), (1.0, False), (1.0, False)]
 
 
 def test_a_wrong_age_group_is_a_neighbour():
@@ -264,7 +299,7 @@ def test_the_slips_relu_is_an_option():
     assert model.generator(torch.randn(4, 100), torch.zeros(4).long()).min() >= 0
 
 
-@pytest.mark.parametrize("reading", ["notebook", "slides"])
+@pytest.mark.parametrize("reading", ["notebook", "slides", "reed"])
 @pytest.mark.parametrize(("size", "channels"), [(32, 3), (64, 1), (128, 3), (32, 1)])
 def test_every_size_and_grey(reading, size, channels):
     model = build(size, channels, width=4, reading=reading).eval()
