@@ -40,9 +40,9 @@ class LossOptions(Config):
     mismatch: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of real images under wrong labels among what D must refuse, where it sees labels;
     GAN-CLS takes 0.5. Wrong age groups are neighbours."""
-    mismatch_epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """So long D is shown them; then the samples may be as typical as real images, and no more.
-    None: to the end."""
+    mismatch_epochs: Weight = 0.0
+    """So many epochs D is shown them, that samples may be no more typical than real images are in
+    the end; 0: as long as it learns."""
 
     smoothed: ClassVar[tuple[str, ...]] = ("bce", "lsgan", "minimax")
     """The losses that have labels to smooth."""

@@ -69,8 +69,8 @@ class Loss(ABC):
     mismatch = 0.0
     """The share of real images under wrong labels among what D refuses (GAN-CLS, Reed et al. 2016,
     arXiv 1605.05396), in `GAN.discriminator_loss`."""
-    mismatch_epochs: float | None = None
-    """How long they are shown; None for as long as D learns."""
+    mismatch_epochs = 0.0
+    """How long they are shown; 0 for as long as D learns."""
 
     @abstractmethod
     def d(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -51,14 +51,15 @@ class CGANConfig(GANConfig):
         },
         "good": {
             "model": {
+                "reading": "reed",
                 "width": 32,
                 "loss": SHARP,
-                "discriminator": {"norm": "layer"},
-                "ema": 10000.0,
+                "balanced": True,
+                "ema": 15000.0,
                 **FASTER,
             },
             "data": {"name": "people", "size": 64, "count": 16000, "photos": 1, "variety": 0.35},
-            "train": {"batch": 32, "steps": 5000, "sample_every": 500},
+            "train": {"batch": 32, "steps": 8000, "sample_every": 1000},
         },
         "fashion": {
             "model": {"width": 32, "loss": SMOOTH, "ema": 20000.0, **FAST},
