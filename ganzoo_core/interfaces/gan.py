@@ -72,11 +72,6 @@ class GAN(Model):
         ahead = (t.noise(len(label), kind="unit") * (classes - 1)).long()  # 0 .. K - 2
         return (label + 1 + ahead.clamp_(max=classes - 2)) % classes
 
-    def mismatch(self, t: Turn) -> float:
-        """Return the share of real images under other labels among what D refuses in this turn."""
-        until = self.loss.mismatch_epochs
-        return 0.0 if until and t.round >= t.rounds(until) else self.loss.mismatch
-
     def generate(self, n: int, label: Tensor | None, noise: Noise) -> Tensor:
         """Return images [n, C, H, W] in [-1, 1] (capability `sample`)."""
         return self.generator(self.generator.latent(noise, n), label)  # type: ignore[no-any-return]
@@ -94,7 +89,7 @@ class GAN(Model):
             self.augment.observe(real_logit - (self.loss.boundary or 0), t)
         penalty = self.loss.penalty(lambda x: self.discriminator(x, label), real, fake, t.noise)
         loss = self.loss.within(t).d(real_logit, fake_logit)
-        if share := self.mismatch(t):
+        if share := self.loss.mismatch_in(t):
             wrong_logit = self.discriminator(real, self.other_labels(t))
             t.log(d_wrong=wrong_logit.mean())
             loss = (1 - share) * loss + share * self.loss.within(t).d(real_logit, wrong_logit)

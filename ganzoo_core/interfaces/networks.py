@@ -85,6 +85,11 @@ class Loss(ABC):
         batch takes `t.mean`, since this rank may hold only a part of it."""
         return self
 
+    def mismatch_in(self, t: Turn) -> float:
+        """Return `mismatch` as it is in this turn: none once its epochs are over."""
+        until = self.mismatch_epochs
+        return 0.0 if until and t.round >= t.rounds(until) else self.mismatch
+
     def penalty(self, critic: Critic, real: Tensor, fake: Tensor, noise: Noise) -> Tensor:
         """Return the sum of the regularisers of the discriminator, 0-d."""
         total = torch.zeros((), device=real.device)

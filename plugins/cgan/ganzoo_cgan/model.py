@@ -70,7 +70,15 @@ class CGenerator(Generator):
         return self.layers(torch.cat([z, y], 1)[:, :, None, None])
 
 
-class NotebookDiscriminator(Discriminator):
+class JoinedDiscriminator(Discriminator):
+    """Label maps join the image's; where, the readings say in their `features`."""
+
+    def forward(self, image, label=None):
+        """Return logits [N] of images [N, C, S, S] and labels [N]."""
+        return self.last(self.features(image, label)[0]).flatten()
+
+
+class NotebookDiscriminator(JoinedDiscriminator):
     """The notebook's reading: label maps join after the first conv."""
 
     def __init__(self, config, size, channels, classes):
@@ -87,12 +95,8 @@ class NotebookDiscriminator(Discriminator):
         h = self.first(image)  # [N, W, S/2, S/2]
         return [self.rest(torch.cat([h, maps(label, self.classes, h)], 1))]  # W + K -> 8W
 
-    def forward(self, image, label=None):
-        """Return logits [N] of images [N, C, S, S] and labels [N]."""
-        return self.last(self.features(image, label)[0]).flatten()
 
-
-class SlidesDiscriminator(Discriminator):
+class SlidesDiscriminator(JoinedDiscriminator):
     """The slides' reading: image and label maps enter together, every conv has stride 2."""
 
     def __init__(self, config, size, channels, classes):
@@ -110,12 +114,8 @@ class SlidesDiscriminator(Discriminator):
         """Return the maps before the logit, [N, 8W, 2, 2] at 64 px."""
         return [self.layers(torch.cat([image, maps(label, self.classes, image)], 1))]  # from C + K
 
-    def forward(self, image, label=None):
-        """Return logits [N] of images [N, C, S, S] and labels [N]."""
-        return self.last(self.features(image, label)[0]).flatten()
 
-
-class ReedDiscriminator(Discriminator):
+class ReedDiscriminator(JoinedDiscriminator):
     """Reed's reading: the label maps join the last ones, after every norm over the batch."""
 
     def __init__(self, config, size, channels, classes):
@@ -133,10 +133,6 @@ class ReedDiscriminator(Discriminator):
         """Return the maps before the logit, [N, 8W, 4, 4] at 64 px."""
         h = self.layers(image)  # [N, 8W, 4, 4]
         return [self.meet(torch.cat([h, maps(label, self.classes, h)], 1))]
-
-    def forward(self, image, label=None):
-        """Return logits [N] of images [N, C, S, S] and labels [N]."""
-        return self.last(self.features(image, label)[0]).flatten()
 
 
 def up(a, b, stride=2, padding=1):
