@@ -80,7 +80,9 @@ class GAN(Model):
         """Tell real from fake: the fakes are detached, so only D learns."""
         label = self.labels(t)
         real, fake = self.shown(t.batch.image, t), self.shown(self.fake(t).detach(), t)
-        real_logit = self.discriminator(real, label)
+        share = self.loss.mismatch_in(t)
+        asked = (label, self.other_labels(t)) if share else (label,)
+        real_logit, *wrong_logits = self.discriminator.under(real, *asked)
         fake_logit = self.discriminator(fake, label)
         accuracy = self.loss.accuracy(real_logit, fake_logit)
         t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean(), d_accuracy=accuracy)
@@ -89,8 +91,7 @@ class GAN(Model):
             self.augment.observe(real_logit - (self.loss.boundary or 0), t)
         penalty = self.loss.penalty(lambda x: self.discriminator(x, label), real, fake, t.noise)
         loss = self.loss.within(t).d(real_logit, fake_logit)
-        if share := self.loss.mismatch_in(t):
-            wrong_logit = self.discriminator(real, self.other_labels(t))
+        for wrong_logit in wrong_logits:
             t.log(d_wrong=wrong_logit.mean())
             loss = (1 - share) * loss + share * self.loss.within(t).d(real_logit, wrong_logit)
         return loss + penalty

@@ -39,6 +39,11 @@ class Discriminator(nn.Module, ABC):
     def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor:
         """Return logits [N], or [N, 1, h, w] for patches, from images [N, C, H, W] in [-1, 1]."""
 
+    def under(self, image: Tensor, *labels: Tensor | None) -> list[Tensor]:
+        """Return the logits of the same images [N, C, H, W] under each of several labels [N];
+        override where labels join late, so that the images are looked at once."""
+        return [self(image, label) for label in labels]
+
     def begin(self) -> None:
         """Draw the weights as at the start; override where they are not torch's own."""
         for module in self.modules():

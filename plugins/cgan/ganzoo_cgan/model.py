@@ -131,8 +131,16 @@ class ReedDiscriminator(JoinedDiscriminator):
 
     def features(self, image, label=None):
         """Return the maps before the logit, [N, 8W, 4, 4] at 64 px."""
-        h = self.layers(image)  # [N, 8W, 4, 4]
-        return [self.meet(torch.cat([h, maps(label, self.classes, h)], 1))]
+        return [self.joined(self.layers(image), label)]
+
+    def joined(self, h, label):
+        """Return maps [N, 8W, 4, 4] of images that have met their labels."""
+        return self.meet(torch.cat([h, maps(label, self.classes, h)], 1))
+
+    def under(self, image, *labels):
+        """Return logits [N] for each of the labels [N]; the images are looked at once."""
+        h = self.layers(image)
+        return [self.last(self.joined(h, label)).flatten() for label in labels]
 
 
 def up(a, b, stride=2, padding=1):

@@ -15,7 +15,7 @@ from ganzoo_core import config, train
 from ganzoo_core.config import DataConfig
 from ganzoo_core.data import group_names
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.interfaces import DataInfo, Dataset, SeededNoise, Table
+from ganzoo_core.interfaces import DataInfo, Dataset, Discriminator, SeededNoise, Table
 from ganzoo_core.zoo import zoo
 
 SIX = group_names(REPORT_GROUPS)
@@ -214,22 +214,40 @@ def test_a_mismatch_shows_d_real_images_under_labels_they_do_not_have():
     model = build(size=32, width=4, loss={"kind": "hinge", "mismatch": 0.25})
     seen = []
 
-    def logits(image, label):  # 2 of what is real, 1/2 of zeros, 1 under another label
-        seen.append(label)
-        wrong = (label != t.batch.label) * 1.0
-        return torch.where(image.flatten(1)[:, 0] > 0, 2.0 - wrong, 0.5)
+    class Scripted(Discriminator):  # 2 of what is real, 1/2 of zeros, 1 under another label
+        def forward(self, image, label=None):
+            seen.append(label)
+            wrong = (label != t.batch.label) * 1.0
+            return torch.where(image.flatten(1)[:, 0] > 0, 2.0 - wrong, 0.5)
 
-    object.__setattr__(model, "discriminator", logits)
+    model.discriminator = Scripted()
     # hinge: max(0, 1 - 2) of the real ones, 1 + 1/2 of fakes, 1 + 1 of the mismatched
     assert model.discriminator_loss(t).item() == pytest.approx(0.75 * 1.5 + 0.25 * 2)
     assert t.logged["d_wrong"] == 1 and len(seen) == 3
-    ahead = (seen[-1] - label) % 6
+    ahead = (seen[1] - label) % 6  # right, wrong, and the fakes
     assert ahead.bincount(minlength=6)[0] == 0 and ahead.bincount()[1:].min() > 500
+
+
+def test_reeds_reading_looks_at_an_image_once_for_several_labels():
+    d = build(size=32, reading="reed").discriminator
+    image = torch.randn(3, 3, 32, 32)
+    right, wrong = torch.tensor([0, 1, 2]), torch.tensor([5, 0, 3])
+    looks = []
+    d.layers.register_forward_hook(lambda *_: looks.append(1))
+    together = d.under(image, right, wrong)
+    assert len(looks) == 1
+    for logits, label in zip(together, (right, wrong), strict=True):
+        assert torch.equal(logits, d(image, label))
 
 
 def test_a_mismatch_ends_after_its_epochs():
     model = build(size=32, width=4, loss={"kind": "hinge", "mismatch": 0.5, "mismatch_epochs": 1.5})
-    object.__setattr__(model, "discriminator", lambda image, label: image.flatten(1)[:, 0])
+
+    class Brightness(Discriminator):
+        def forward(self, image, label=None):
+            return image.flatten(1)[:, 0]
+
+    model.discriminator = Brightness()
     found = []
     for round in (0, 14, 15, 100):
         t = Told(torch.ones(6, 1, 2, 2), torch.arange(6), round)
