@@ -28,6 +28,9 @@ BEHIND_GRAIN = {
 }  # fmt: skip
 """Of photographs: neither colours nor fine patterns move an age judge that learned so too."""
 
+JOINED_LATE = {**TAUGHT, "norm": "batch", "weights": {**TAUGHT["weights"], "embedding": 0.3}}
+"""Of drawn portraits at full width: a D that asks for more, and people who stay who they are."""
+
 FALLING = {"schedule": "cosine", "warmup": 200}
 """`[train]` beside it. Without the warm-up, the first steps throw all pixels out of range."""
 
@@ -39,9 +42,11 @@ class Weights(Config):
     age: float = Field(0.4, ge=0)
     """Of squared years and cross-entropy of the group together."""
     identity: float = Field(0.02, ge=0)
-    """Of (1 - alpha) L1 + alpha (1 - SSIM) + feature |F - F|^2."""
+    """Of (1 - alpha) L1 + alpha (1 - SSIM) + feature |F - F|^2 + embedding |e - e|^2."""
     feature: float = Field(1.25, ge=0)
     """Inside identity."""
+    embedding: float = Field(0.0, ge=0)
+    """Inside identity; of the judge's unit vectors, behind `view`. None in the paper."""
 
 
 class PFAConfig(ModelConfig):
@@ -72,6 +77,8 @@ class PFAConfig(ModelConfig):
     """Half-life of the sub-networks' average, in images; none in the paper."""
     head: int = Field(0, ge=0)
     """Rounds at the start in which D learns alone; none in the paper."""
+    norm: Literal["spectral", "batch"] = "spectral"
+    """What holds D: spectral norm as in the paper, or BatchNorm, after which the group joins."""
     mismatch: bool = False
     """Show D the sources as they are under their targets' groups too, as false ones (as IPCGAN
     does, Wang et al. 2018); not in the paper."""
@@ -99,9 +106,9 @@ class PFAConfig(ModelConfig):
             "train": {"batch": 15, "steps": 650, **FALLING},
         },
         "people-64": {
-            "model": {"groups": REPORT_GROUPS, **TAUGHT},
+            "model": {"groups": REPORT_GROUPS, **JOINED_LATE},
             "data": {"name": "people", "size": 64, "count": 12000, "photos": 2, "variety": 0.35},
-            "train": {"batch": 24, "steps": 1400, "checkpoint_every": 200, **FALLING},
+            "train": {"batch": 24, "steps": 1200, "checkpoint_every": 200, **FALLING},
         },
         "paper": {"data": {"size": 256}, "train": {"batch": 48}},
         "utkface-128": {

@@ -9,13 +9,14 @@ Shan 2020, arXiv 2012.03459).
         + age [(E[age] - mean age of t)^2 + CE(group, t)]
         + identity [(1 - alpha) |X[t] - X[s]|_1 + alpha (1 - SSIM) + feature |F(X[t]) - F(X[s])|^2]
 
-E[age] and CE come from a frozen age judge, F is a middle layer of a frozen identity judge.
+E[age] and CE come from a frozen age judge, F is a middle layer of a frozen identity judge; its
+points on the sphere may be compared too (`weights.embedding`).
 
 What differs from the public code: gates that are closed cost nothing; every pair of groups comes
 equally often; the SSIM's window is odd; the loss has the paper's 1/2; the group's probability is
 summed from the judge's ages, so any groups will do; the reversed model for rejuvenation is an
 option; G may start as the identity (`start`), wait until D has learned (`head`) and be averaged;
-the age judge may see faces through augmentations (`view`).
+the age judge may see faces through augmentations (`view`); D may have BatchNorm (`norm`).
 The paper does not give the weights of its losses; those of the presets were searched (README.md).
 
 Shapes: N batch, K groups, S size.
@@ -56,7 +57,8 @@ class PFAGAN(Model):
         for name in self.directions:
             setattr(self, name, Progression(len(info.classes), *sub))
         self.view = Augment(config.view)
-        self.discriminator = PatchDiscriminator(info.size, info.channels, len(info.classes))
+        judged = (info.size, info.channels, len(info.classes))
+        self.discriminator = PatchDiscriminator(*judged, config.norm)
         means = [math.nan if age is None else age for age in info.mean_ages]
         self.register_buffer("mean_ages", torch.tensor(means), persistent=False)
 
@@ -163,15 +165,18 @@ class PFAGAN(Model):
         terms = {
             "adversarial": self.adversarial.g(self.discriminator(fake, target.label)),
             **self.age_terms(self.view(fake, t.noise), target.label),
-            **self.identity_terms(fake, source.image),
+            **self.identity_terms(fake, source.image, t.noise),
         }
         t.log(**{f"g_{name}": value for name, value in terms.items()})
         w, alpha = self.config.weights, self.config.alpha
         identity = (1 - alpha) * terms["pixel"] + alpha * terms["ssim"]
+        identity = identity + w.feature * terms["feature"]
+        if w.embedding:
+            identity = identity + w.embedding * terms["embedding"]
         return (
             w.adversarial * terms["adversarial"]
             + w.age * (terms["years"] + terms["group"])
-            + w.identity * (identity + w.feature * terms["feature"])
+            + w.identity * identity
         )
 
     def age_terms(self, fake, group):
@@ -182,16 +187,23 @@ class PFAGAN(Model):
         groups = group_logits(logits, self.info.groups)  # [N, K]
         return {"years": years, "group": nn.functional.nll_loss(groups, group)}
 
-    def identity_terms(self, fake, real):
-        """Return `pixel` (L1), `ssim` (1 - SSIM) and `feature`, a judge's middle layer squared."""
-        features = self.judges["identity"].features
+    def identity_terms(self, fake, real, noise):
+        """Return `pixel` (L1), `ssim` (1 - SSIM), `feature`, a judge's middle layer squared, and,
+        where it has a weight, `embedding`, the squared distance of that judge's points."""
+        judge = self.judges["identity"]
         with torch.no_grad():
-            before = features(real)
-        return {
+            before = judge.features(real)
+        terms = {
             "pixel": (fake - real).abs().mean(),
             "ssim": 1 - ssim(fake, real).mean(),
-            "feature": (features(fake) - before).square().mean(),
+            "feature": (judge.features(fake) - before).square().mean(),
         }
+        if self.config.weights.embedding:
+            with torch.no_grad():
+                who = judge.embed(self.view(real, noise))  # [N, E]
+            away = judge.embed(self.view(fake, noise)) - who
+            terms["embedding"] = away.square().sum(1).mean()
+        return terms
 
     def players(self):
         """Return D and the sub-networks; the judges are none of them."""

@@ -112,28 +112,42 @@ class PatchDiscriminator(Discriminator):
     """Judges 14 x 14 patches of an image of an age group; the group joins after the first conv.
 
     log2(S) - 4 convs of stride 2, one of stride 1, and the logits: 6,967,745, 2,772,929 and 671,169
-    parameters at 256, 128 and 64 px with four groups.
+    parameters at 256, 128 and 64 px with four groups. With norm="batch" BatchNorm stands in for
+    spectral norm, and the group joins after the last of it, since a batch in which every group is
+    wrong would be known as a whole (Reed et al. 2016, arXiv 1605.05396, join it there too).
     """
 
-    def __init__(self, size, channels, groups):
+    def __init__(self, size, channels, groups, norm="spectral"):
         super().__init__()
-        self.groups = groups
+        self.groups, self.late = groups, norm == "batch"
         halvings = int(math.log2(size)) - 4
         widths = [min(64 * 2**i, 512) for i in range(halvings + 1)]  # 64 128 256 at 64 px
         self.first = drawn(nn.Conv2d(channels, 64, 4, 2, 1))
-        inputs = [64 + groups, *widths[1:]]
-        layers = []
+        inputs = [64 if self.late else 64 + groups, *widths[1:]]
+        layers, last = [], widths[-1]
         for i, (a, b) in enumerate(pairwise(inputs)):
-            stride = 1 if i == halvings - 1 else 2
-            layers += [spectral_norm(drawn(nn.Conv2d(a, b, 4, stride, 1))), nn.LeakyReLU(SLOPE)]
-        self.rest = nn.Sequential(*layers, drawn(nn.Conv2d(widths[-1], 1, 4, 1, 1)))
+            conv = drawn(nn.Conv2d(a, b, 4, 1 if i == halvings - 1 else 2, 1))
+            layers += [conv, nn.BatchNorm2d(b)] if self.late else [spectral_norm(conv)]
+            layers += [nn.LeakyReLU(SLOPE)]
+        logits = drawn(nn.Conv2d(last, 1, 4, 1, 1))
+        if self.late:
+            self.rest = nn.Sequential(*layers)
+            meet = nn.Conv2d(last + groups, last, 1)
+            self.meet = nn.Sequential(meet, nn.LeakyReLU(SLOPE), logits)
+        else:
+            self.rest = nn.Sequential(*layers, logits)
 
     def forward(self, image, label=None):
         """Return logits [N, 1, 14, 14] of images [N, C, S, S] and groups [N]."""
         h = nn.functional.leaky_relu(self.first(image), SLOPE)  # [N, 64, S/2, S/2]
+        if self.late:
+            return self.meet(self.joined(self.rest(h), label))  # from [N, 256, 15, 15] at 64 px
+        return self.rest(self.joined(h, label))
+
+    def joined(self, h, label):
+        """Return maps [N, W, h, w] and the groups' [N, K, h, w] as one."""
         group = (label[:, None] == torch.arange(self.groups, device=label.device)).to(h)
-        maps = group[:, :, None, None].expand(-1, -1, *h.shape[2:])  # [N, K, S/2, S/2]
-        return self.rest(torch.cat([h, maps], 1))
+        return torch.cat([h, group[:, :, None, None].expand(-1, -1, *h.shape[2:])], 1)
 
 
 def drawn(conv, std=0.02):

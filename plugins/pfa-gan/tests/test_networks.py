@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from ganzoo_pfa_gan.networks import InstanceNorm, SubNetwork
+from ganzoo_pfa_gan.networks import InstanceNorm, PatchDiscriminator, SubNetwork
 from torch import nn
 
 
@@ -33,3 +33,17 @@ def test_instance_norm_and_its_gradient_in_either_memory_format(count):
         out = InstanceNorm()(x)
         assert torch.allclose(out, nn.InstanceNorm2d(4)(image)) and out.is_contiguous(**turned)
         assert torch.allclose(torch.autograd.grad(out, x, g)[0], want)
+
+
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_with_batch_norm_the_group_joins_after_the_last_of_it(size):
+    net, normed = PatchDiscriminator(size, 3, 4, norm="batch"), []
+    for module in net.modules():
+        assert not hasattr(module, "parametrizations")
+        if isinstance(module, nn.BatchNorm2d):
+            module.register_forward_hook(lambda m, i, out: normed.append(out))
+    image = torch.randn(2, 3, size, size)
+    one, other = net(image, torch.tensor([0, 1])), net(image, torch.tensor([2, 3]))
+    assert one.shape == (2, 1, 14, 14) and not torch.allclose(one, other)
+    half = len(normed) // 2  # no norm sees a group
+    assert half > 0 and all(map(torch.equal, normed[:half], normed[half:]))

@@ -267,16 +267,21 @@ def test_a_groups_probability_is_the_sum_over_its_ages():
     assert torch.allclose(expected_age(logits), (p * torch.arange(101)).sum(1), atol=1e-4)
 
 
-def test_every_term_is_logged_and_the_weights_add_them_up():
-    weights = {"adversarial": 3.0, "age": 0.5, "identity": 0.7, "feature": 2.0}
+@pytest.mark.parametrize("embedding", [0.0, 1.5])
+def test_every_term_is_logged_and_the_weights_add_them_up(embedding):
+    weights = {
+        "adversarial": 3.0, "age": 0.5, "identity": 0.7, "feature": 2.0, "embedding": embedding
+    }  # fmt: skip
     worker = trainer(steps=2, alpha=0.25, weights=weights, head=0)
     while worker.round < 2:
         worker.play(worker.plan.at(worker.round))
     got = worker.log.means(worker.world)
     terms = {k[2:]: v for k, v in got.items() if k.startswith("g_")}
     del terms["grad"]  # the norm of G's gradient, which the Trainer logs
-    assert set(terms) == {"adversarial", "years", "group", "pixel", "ssim", "feature"}
+    known = {"adversarial", "years", "group", "pixel", "ssim", "feature"}
+    assert set(terms) == known | ({"embedding"} if embedding else set())
     identity = 0.75 * terms["pixel"] + 0.25 * terms["ssim"] + 2.0 * terms["feature"]
+    identity += embedding * terms.get("embedding", 0.0)
     age = terms["years"] + terms["group"]
     assert got["g"] == pytest.approx(
         3 * terms["adversarial"] + 0.5 * age + 0.7 * identity, rel=1e-4
