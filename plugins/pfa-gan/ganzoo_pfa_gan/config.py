@@ -28,7 +28,10 @@ BEHIND_GRAIN = {
 }  # fmt: skip
 """Of photographs: neither colours nor fine patterns move an age judge that learned so too."""
 
-JOINED_LATE = {**TAUGHT, "norm": "batch", "weights": {**TAUGHT["weights"], "embedding": 0.3}}
+JOINED_LATE = {
+    **TAUGHT, "discriminator": {"norm": "batch"},
+    "weights": {**TAUGHT["weights"], "embedding": 0.3},
+}  # fmt: skip
 """Of drawn portraits at full width: a D that asks for more, and people who stay who they are."""
 
 FALLING = {"schedule": "cosine", "warmup": 200}
@@ -47,6 +50,13 @@ class Weights(Config):
     """Inside identity."""
     embedding: float = Field(0.0, ge=0)
     """Inside identity; of the judge's unit vectors, behind `view`. None in the paper."""
+
+
+class DiscriminatorConfig(Config):
+    """`[model.discriminator]`."""
+
+    norm: Literal["spectral", "batch"] = "spectral"
+    """What holds D: spectral norm as in the paper, or BatchNorm, after which the group joins."""
 
 
 class PFAConfig(ModelConfig):
@@ -77,8 +87,7 @@ class PFAConfig(ModelConfig):
     """Half-life of the sub-networks' average, in images; none in the paper."""
     head: int = Field(0, ge=0)
     """Rounds at the start in which D learns alone; none in the paper."""
-    norm: Literal["spectral", "batch"] = "spectral"
-    """What holds D: spectral norm as in the paper, or BatchNorm, after which the group joins."""
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
     mismatch: bool = False
     """Show D the sources as they are under their targets' groups too, as false ones (as IPCGAN
     does, Wang et al. 2018); not in the paper."""

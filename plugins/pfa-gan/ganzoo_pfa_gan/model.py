@@ -16,7 +16,8 @@ What differs from the public code: gates that are closed cost nothing; every pai
 equally often; the SSIM's window is odd; the loss has the paper's 1/2; the group's probability is
 summed from the judge's ages, so any groups will do; the reversed model for rejuvenation is an
 option; G may start as the identity (`start`), wait until D has learned (`head`) and be averaged;
-the age judge may see faces through augmentations (`view`); D may have BatchNorm (`norm`).
+the age judge may see faces through augmentations (`view`); D may have
+BatchNorm (`discriminator.norm`).
 The paper does not give the weights of its losses; those of the presets were searched (README.md).
 
 Shapes: N batch, K groups, S size.
@@ -58,7 +59,7 @@ class PFAGAN(Model):
             setattr(self, name, Progression(len(info.classes), *sub))
         self.view = Augment(config.view)
         judged = (info.size, info.channels, len(info.classes))
-        self.discriminator = PatchDiscriminator(*judged, config.norm)
+        self.discriminator = PatchDiscriminator(*judged, config.discriminator.norm)
         means = [math.nan if age is None else age for age in info.mean_ages]
         self.register_buffer("mean_ages", torch.tensor(means), persistent=False)
 
