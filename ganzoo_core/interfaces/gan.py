@@ -67,8 +67,7 @@ class GAN(Model):
         classes, label = len(self.info.classes), t.batch.label
         assert label is not None
         if self.info.groups:
-            beside = label + 1 - 2 * (t.noise(len(label), kind="unit") < 0.5).long()
-            return torch.where((beside < 0) | (beside == classes), 2 * label - beside, beside)
+            return beside(label, 1 - 2 * (t.noise(len(label), kind="unit") < 0.5).long(), classes)
         ahead = (t.noise(len(label), kind="unit") * (classes - 1)).long()  # 0 .. K - 2
         return (label + 1 + ahead.clamp_(max=classes - 2)) % classes
 
@@ -80,9 +79,11 @@ class GAN(Model):
         """Tell real from fake: the fakes are detached, so only D learns."""
         label = self.labels(t)
         real, fake = self.shown(t.batch.image, t), self.shown(self.fake(t).detach(), t)
-        share = self.loss.mismatch_in(t)
-        asked = (label, self.other_labels(t)) if share else (label,)
-        real_logit, *wrong_logits = self.discriminator.under(real, *asked)
+        if share := self.loss.mismatch_in(t):
+            asked = label, self.other_labels(t)
+            real_logit, wrong_logit = self.discriminator.under(real, *asked)
+        else:
+            real_logit = self.discriminator(real, label)
         fake_logit = self.discriminator(fake, label)
         accuracy = self.loss.accuracy(real_logit, fake_logit)
         t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean(), d_accuracy=accuracy)
@@ -91,7 +92,7 @@ class GAN(Model):
             self.augment.observe(real_logit - (self.loss.boundary or 0), t)
         penalty = self.loss.penalty(lambda x: self.discriminator(x, label), real, fake, t.noise)
         loss = self.loss.within(t).d(real_logit, fake_logit)
-        for wrong_logit in wrong_logits:
+        if share:
             t.log(d_wrong=wrong_logit.mean())
             loss = (1 - share) * loss + share * self.loss.within(t).d(real_logit, wrong_logit)
         return loss + penalty
@@ -161,6 +162,12 @@ class GAN(Model):
             weight.clamp_(-self.loss.clip, self.loss.clip)
         if isinstance(self.augment, Adaptive):
             self.augment.update(t)
+
+
+def beside(label: Tensor, step: Tensor | int, classes: int) -> Tensor:
+    """Return the neighbours of labels, a step of 1 or -1 away; at either end the only one."""
+    there = label + step
+    return torch.where((there < 0) | (there == classes), label - step, there)
 
 
 def check_loss(loss: Loss, discriminator: Discriminator, adapts: bool = False) -> None:

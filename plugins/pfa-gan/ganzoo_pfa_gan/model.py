@@ -16,8 +16,8 @@ What differs from the public code: gates that are closed cost nothing; every pai
 equally often; the SSIM's window is odd; the loss has the paper's 1/2; the group's probability is
 summed from the judge's ages, so any groups will do; the reversed model for rejuvenation is an
 option; G may start as the identity (`start`), wait until D has learned (`head`) and be averaged;
-the age judge may see faces through augmentations (`view`); D may have
-BatchNorm (`discriminator.norm`).
+the age judge may see faces through augmentations (`view`); D may have BatchNorm, which the group
+joins after (`discriminator.norm`).
 The paper does not give the weights of its losses; those of the presets were searched (README.md).
 
 Shapes: N batch, K groups, S size.
@@ -171,13 +171,11 @@ class PFAGAN(Model):
         t.log(**{f"g_{name}": value for name, value in terms.items()})
         w, alpha = self.config.weights, self.config.alpha
         identity = (1 - alpha) * terms["pixel"] + alpha * terms["ssim"]
-        identity = identity + w.feature * terms["feature"]
-        if w.embedding:
-            identity = identity + w.embedding * terms["embedding"]
+        judged = w.feature * terms["feature"] + w.embedding * terms.get("embedding", 0.0)
         return (
             w.adversarial * terms["adversarial"]
             + w.age * (terms["years"] + terms["group"])
-            + w.identity * identity
+            + w.identity * (identity + judged)
         )
 
     def age_terms(self, fake, group):

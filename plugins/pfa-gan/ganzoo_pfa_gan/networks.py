@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo_core import Discriminator
+from ganzoo_core.interfaces import one_hot
 
 SLOPE = 0.2
 
@@ -146,8 +147,8 @@ class PatchDiscriminator(Discriminator):
 
     def joined(self, h, label):
         """Return maps [N, W, h, w] and the groups' [N, K, h, w] as one."""
-        group = (label[:, None] == torch.arange(self.groups, device=label.device)).to(h)
-        return torch.cat([h, group[:, :, None, None].expand(-1, -1, *h.shape[2:])], 1)
+        group = one_hot(label, self.groups, h)[:, :, None, None]
+        return torch.cat([h, group.expand(-1, -1, *h.shape[2:])], 1)
 
 
 def drawn(conv, std=0.02):
