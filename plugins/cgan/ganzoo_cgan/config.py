@@ -55,11 +55,12 @@ class CGANConfig(GANConfig):
                 "width": 32,
                 "loss": SHARP,
                 "balanced": True,
+                "augment": "grain",
                 "ema": 15000.0,
                 **FASTER,
             },
             "data": {"name": "people", "size": 64, "count": 16000, "photos": 1, "variety": 0.35},
-            "train": {"batch": 32, "steps": 8000, "sample_every": 1000},
+            "train": {"batch": 32, "steps": 6000, "sample_every": 1000},
         },
         "fashion": {
             "model": {"width": 32, "loss": SMOOTH, "ema": 20000.0, **FAST},
