@@ -49,6 +49,17 @@ def test_set_reads_toml_values_and_plain_text():
     assert assign(["train.seed=1", "train.seed=2"]) == {"train": {"seed": 2}}
 
 
+def test_none_takes_a_value_away_and_is_kept(tmp_path):
+    average = build("age-estimator", patches=[assign(["model.ema=none"])])
+    assert average.model.ema is None
+    assert average.tree()["model"]["ema"] == "none"  # or the default, 20,000, would come back
+    assert build("age-estimator", patches=[average.tree()], resolved=True) == average
+    plain = build("cgan", patches=[assign(["model.ema=none"])])
+    assert plain.model.ema is None and "ema" not in plain.tree()["model"]
+    with pytest.raises(UsageError, match=r"train.batch: .* \(got 'none'\)"):
+        build("cgan", patches=[assign(["train.batch=none"])])
+
+
 @pytest.mark.parametrize("word", ["model.width", "width=3", "=3", "model.=3", "model..x=3", ""])
 def test_set_refuses_what_is_no_assignment(word):
     with pytest.raises(UsageError, match=r"BRANCH\.OPTION=VALUE"):

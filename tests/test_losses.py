@@ -240,6 +240,7 @@ def test_regularisers_add_up_by_their_weights():
         ({"r1": float("nan")}, "model.loss.r1"),
         ({"real_target": 0.5}, "model.loss.real_target"),
         ({"kind": "feature-matching", "feature_matching": 0}, "model.loss.feature_matching"),
+        ({"mismatch_epochs": 4}, "no mismatch to end.*model.loss.mismatch=0.5"),
         ({"gama": 1}, "'model.loss.gama'"),
         ({"kind": 3}, "is no loss"),
         (3, "3 is no loss"),

@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from types import NoneType
+from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, model_validator
+from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 from ganzoo_core.errors import UsageError, suggest
+
+NONE = "none"
+"""No value, in TOML, which has no word for it: `--set model.ema=none`."""
 
 
 class Config(BaseModel):
     """A frozen tree of options: unknown keys are refused, defaults are checked too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_none(cls, values: Any) -> Any:
+        """Read "none" as no value where an option may have none."""
+        if not isinstance(values, Mapping):
+            return values
+        return {k: None if v == NONE and cls.may_lack(k) else v for k, v in values.items()}
+
+    @model_serializer(mode="wrap")
+    def write_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write "none" where a default would come back instead."""
+        fields = type(self).model_fields.items()
+        lacking = (k for k, f in fields if f.default is not None and getattr(self, k) is None)
+        return {**handler(self), **dict.fromkeys(lacking, NONE)}
+
+    @classmethod
+    def may_lack(cls, name: str) -> bool:
+        """Return whether an option may have no value."""
+        field = cls.model_fields.get(name)
+        return field is not None and NoneType in get_args(field.annotation)
 
 
 class ModelConfig(Config):

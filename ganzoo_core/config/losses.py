@@ -58,6 +58,16 @@ class LossOptions(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def something_to_end(self) -> Self:
+        """Refuse an end of what never begins."""
+        if self.mismatch_epochs and not self.mismatch:
+            raise UsageError(
+                "model.loss.mismatch_epochs: there is no mismatch to end: --set "
+                "model.loss.mismatch=0.5, or leave mismatch_epochs out"
+            )
+        return self
+
     def build(self) -> Any:
         """Return the loss itself, made from the options that are its own."""
         own = {k: v for k, v in dict(self).items() if k not in LossOptions.model_fields}
