@@ -49,11 +49,12 @@ def test_set_reads_toml_values_and_plain_text():
     assert assign(["train.seed=1", "train.seed=2"]) == {"train": {"seed": 2}}
 
 
-def test_none_takes_a_value_away_and_is_kept(tmp_path):
+def test_none_takes_a_value_away_and_is_kept():
     average = build("age-estimator", patches=[assign(["model.ema=none"])])
     assert average.model.ema is None
     assert average.tree()["model"]["ema"] == "none"  # or the default, 20,000, would come back
     assert build("age-estimator", patches=[average.tree()], resolved=True) == average
+    assert average.model.model_dump()["ema"] is None  # a name only where it is written down
     plain = build("cgan", patches=[assign(["model.ema=none"])])
     assert plain.model.ema is None and "ema" not in plain.tree()["model"]
     with pytest.raises(UsageError, match=r"train.batch: .* \(got 'none'\)"):

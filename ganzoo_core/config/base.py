@@ -26,9 +26,9 @@ class Config(BaseModel):
         """Read "none" as no value where an option may have none."""
         if not isinstance(values, Mapping):
             return values
-        return {k: None if v == NONE and cls.may_lack(k) else v for k, v in values.items()}
+        return {k: None if cls.may_lack(k) and v == NONE else v for k, v in values.items()}
 
-    @model_serializer(mode="wrap")
+    @model_serializer(mode="wrap", when_used="json")
     def write_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Write "none" where a default would come back instead."""
         fields = type(self).model_fields.items()
