@@ -14,13 +14,11 @@ import argparse
 import json
 import resource
 import statistics
-import sys
 from itertools import pairwise
 from pathlib import Path
 
 import ganzoo_core as gz
-from ganzoo_core.cli.failures import report
-from ganzoo_core.errors import GanzooError
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.report import read_metrics
 from ganzoo_core.runs.evaluation import evaluate
 
@@ -97,7 +95,5 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
+    with reported():
         main()
-    except GanzooError as error:
-        sys.exit(report(error))

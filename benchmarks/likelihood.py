@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import ganzoo_core as gz
-from ganzoo_core.cli.failures import report
-from ganzoo_core.errors import GanzooError
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.runs.evaluation import Evaluation, evaluate
 
 CASES = {"good": ("bits_per_dim", 0.5), "binary": ("nats", 50.0)}
@@ -82,7 +80,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with reported():
         main()
-    except GanzooError as error:
-        sys.exit(report(error))

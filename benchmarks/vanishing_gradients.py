@@ -16,7 +16,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -25,10 +24,9 @@ import torch
 from matplotlib.figure import Figure
 
 import ganzoo_core as gz
-from ganzoo_core.cli.failures import report
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.data import prepare
 from ganzoo_core.engine import resolve_setup
-from ganzoo_core.errors import GanzooError
 from ganzoo_core.interfaces import SeededNoise
 from ganzoo_core.losses import BCE, Minimax
 from ganzoo_core.report import read_metrics
@@ -175,7 +173,5 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
+    with reported():
         main()
-    except GanzooError as error:
-        sys.exit(report(error))

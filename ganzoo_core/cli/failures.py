@@ -6,6 +6,8 @@ import errno
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -44,6 +46,15 @@ def report(error: BaseException) -> int:
     )  # fmt: skip
     print(f"ganzoo: {clean(message)}", file=sys.stderr, flush=True)
     return known.exit_code if known else 1
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Exit as `report` says where one of our errors ends the block, for scripts that train."""
+    try:
+        yield
+    except GanzooError as error:
+        sys.exit(report(error))
 
 
 def understand(error: BaseException) -> GanzooError | None:
