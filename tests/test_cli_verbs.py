@@ -204,7 +204,9 @@ def test_info_tells_of_every_kind(ganzoo, tmp_path):
 def test_schema_is_of_the_whole_tree(command):
     schema = json.loads(command("schema", "cgan").out)
     assert list(schema["properties"]) == ["model", "data", "train"]
-    assert "width" in schema["$defs"]["CGANConfig"]["properties"]
+    options = schema["$defs"]["CGANConfig"]["properties"]
+    assert "width" in options
+    assert options["ema"]["anyOf"][-1] == {"const": "none"}  # as `--set model.ema=none` says it
     assert "count" in json.loads(command("schema", "shapes").out)["properties"]
 
 

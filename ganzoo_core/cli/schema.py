@@ -18,7 +18,7 @@ def schema(name: str) -> None:
 
     For a model that is the whole tree of a --config file; for a data set, its [data] branch.
     """
-    out_json(schema_of(name))
+    out_json(in_toml(schema_of(name)))
 
 
 def schema_of(name: str) -> dict[str, Any]:
@@ -42,3 +42,16 @@ def schema_of(name: str) -> dict[str, Any]:
         name, __config__={**Config.model_config, "validate_default": False}, **branches
     )
     return tree.model_json_schema()
+
+
+def in_toml(part: Any) -> Any:
+    """Return a schema in which no value is the word that stands for it: TOML has no null."""
+    from ganzoo_core.config.base import NONE
+
+    if isinstance(part, list):
+        return [in_toml(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("type") == "null":
+        return {"const": NONE}
+    return {key: in_toml(value) for key, value in part.items()}
