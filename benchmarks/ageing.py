@@ -16,6 +16,7 @@ import argparse
 import json
 import time
 
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.runs.evaluation import baselines
 
 GROUPS = (18, 29, 39, 49, 59)
@@ -57,4 +58,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

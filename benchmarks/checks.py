@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.zoo import zoo
 
 GOAL = 8.0
@@ -50,4 +51,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

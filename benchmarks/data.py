@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.config import build
 from ganzoo_core.data import Batches, prepare
 from ganzoo_core.data.export import write_folder
@@ -154,4 +155,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

@@ -28,6 +28,7 @@ from ganzoo_facenet.model import FaceNet
 from ganzoo_facenet.recognise import Recogniser, open_recogniser
 
 import ganzoo_core as gz
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.data import to_float
 from ganzoo_core.metrics.reading import chunk, read_images
 from ganzoo_core.weights import folded, rebuild
@@ -115,4 +116,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

@@ -21,6 +21,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.nn.functional import softplus
 
 from ganzoo_core import GAN, Adam, Discriminator, GANConfig, Generator
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.config import TrainConfig
 from ganzoo_core.data import Batches, Images
 from ganzoo_core.engine import Trainer, Watcher, resolve_setup
@@ -279,4 +280,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

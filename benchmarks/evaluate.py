@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.data import Images
 from ganzoo_core.metrics import agreement, distances, manifold
 from ganzoo_core.metrics.case import Case
@@ -232,4 +233,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

@@ -16,6 +16,7 @@ from ganzoo_pfa_gan.model import PFAGAN
 from ganzoo_pfa_gan.networks import Progression
 
 from ganzoo_core import config
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.data import prepare
 from ganzoo_core.engine import Trainer, Watcher, resolve_setup
 from ganzoo_core.interfaces import Judges
@@ -91,4 +92,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

@@ -16,6 +16,7 @@ import json
 import time
 from typing import Any
 
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.metrics.ages import age_report
 from ganzoo_core.metrics.reading import read_images
 from ganzoo_core.metrics.verification import FARS, all_pairs, verify_people
@@ -101,4 +102,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

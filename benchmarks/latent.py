@@ -21,6 +21,7 @@ from ganzoo_age_cgan.config import AgeCGANConfig
 from ganzoo_age_cgan.model import AgeCGAN
 
 import ganzoo_core as gz
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.interfaces import Judges
 from ganzoo_core.weights import find_judge
 from ganzoo_core.zoo import resolve, zoo
@@ -96,4 +97,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+from ganzoo_core.cli.failures import reported
+
 GOAL = 1.3
 """Of the wall time of `import torch`."""
 MAKE = """
@@ -87,4 +89,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from ganzoo_core.cli.failures import reported
+
 GOALS = {"tiny": 60, "quick": 180}
 """Seconds from nothing to a picture."""
 
@@ -69,4 +71,5 @@ def timed(command: list[str], home: Path) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

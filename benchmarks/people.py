@@ -15,6 +15,8 @@ import time
 
 from ganzoo_people import age, appearance, identity, nuisance, render
 
+from ganzoo_core.cli.failures import reported
+
 SIZES, BATCH, REPEATS, GOAL = (32, 64, 128, 256), 64, 7, 200
 
 
@@ -47,4 +49,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

@@ -21,6 +21,8 @@ from concurrent.futures import ProcessPoolExecutor
 import ganzoo_people as people
 import numpy as np
 
+from ganzoo_core.cli.failures import reported
+
 SIZE = 64
 MIN_GAP = 15.0  # years between the two photos of any pair
 AGE_BINS = [3.0 * k for k in range(31)]  # years
@@ -320,4 +322,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

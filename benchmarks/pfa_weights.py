@@ -26,6 +26,7 @@ import torch
 from ganzoo_people.studio import calm
 
 from ganzoo_core import train
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.config import assign
 from ganzoo_core.data import group_of, to_float
 from ganzoo_core.weights import find_judge
@@ -175,4 +176,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

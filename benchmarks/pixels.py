@@ -19,6 +19,7 @@ from ganzoo_pixelcnn.config import PixelCNNConfig
 from ganzoo_pixelcnn.model import PixelCNN
 
 from ganzoo_core import DataInfo
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.interfaces import SeededNoise
 
 GOAL = 5.0
@@ -82,4 +83,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 import ganzoo_core as gz
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.data import group_of, to_float
 from ganzoo_core.interfaces import Judges
 from ganzoo_core.metrics.ages import age_report
@@ -272,4 +273,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

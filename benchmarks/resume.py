@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from engine import COUNT, DCGAN, ENDLESS, SIZE, DCGANConfig
 
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.config import TrainConfig
 from ganzoo_core.data import Images
 from ganzoo_core.engine import Trainer, Watcher, resolve_setup
@@ -107,4 +108,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

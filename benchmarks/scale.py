@@ -17,6 +17,8 @@ import sys
 import time
 from pathlib import Path
 
+from ganzoo_core.cli.failures import reported
+
 BATCH, WARM = 64, 2
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 HALF = max(1, CORES // 2)
@@ -111,4 +113,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

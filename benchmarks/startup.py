@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 
+from ganzoo_core.cli.failures import reported
+
 GANZOO = [sys.executable, "-m", "ganzoo_core.cli"]
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
@@ -69,4 +71,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

@@ -17,6 +17,7 @@ import torch
 from classics import GOALS
 
 from ganzoo_core import config
+from ganzoo_core.cli.failures import reported
 from ganzoo_core.interfaces.gan import beside
 from ganzoo_core.metrics.agreement import gan_test, gan_train
 from ganzoo_core.metrics.case import Case
@@ -81,4 +82,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

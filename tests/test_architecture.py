@@ -145,3 +145,18 @@ def undocumented(node, inside=""):
 def test_every_public_name_has_a_docstring(path):
     assert ast.get_docstring(tree(path)), f"{path} does not say what it is for"
     assert list(undocumented(tree(path))) == []
+
+
+def test_benchmarks_say_what_is_wrong_in_one_line():
+    scripts = [
+        path for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text()
+    ]
+    for path in scripts:
+        assert "with reported():" in path.read_text(), path.name
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "foreseeable.py", "-n", "8", "--run", "nowhere"],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode > 1
+    assert "Traceback" not in done.stderr
+    assert "nowhere" in done.stderr.splitlines()[-1]

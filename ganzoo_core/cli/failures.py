@@ -50,10 +50,10 @@ def report(error: BaseException) -> int:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Exit as `report` says where one of our errors ends the block, for scripts that train."""
+    """Exit as `report` says where one of our errors or Ctrl-C ends the block, for scripts."""
     try:
         yield
-    except GanzooError as error:
+    except (GanzooError, KeyboardInterrupt) as error:
         sys.exit(report(error))
 
 
