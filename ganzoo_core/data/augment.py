@@ -11,6 +11,7 @@ arXiv 2006.10738. For ADA see `ada.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -31,6 +32,8 @@ CUTOUT = 1 / 2
 
 GRAIN = 1 / 2
 """Most deviation of `grain`, where images lie in [-1, 1]."""
+FINE_GRAIN = 0.15
+"""Most of `fine-grain`, which leaves fine lines to be seen."""
 
 
 class Augment:
@@ -202,14 +205,14 @@ def grey(images: Tensor, noise: Noise) -> Tensor:
     return images.mean(1, keepdim=True).expand_as(images)
 
 
-def grain(images: Tensor, noise: Noise) -> Tensor:
-    """Add Gaussian noise to every pixel, its deviation U[0, 1/2) for each image; not clamped.
+def grain(images: Tensor, noise: Noise, most: float = GRAIN) -> Tensor:
+    """Add Gaussian noise to every pixel, its deviation U[0, most) for each image; not clamped.
 
     A judge that learned behind it must look for more than a pattern of pixels, and what it asks of
     a picture shows in the picture: Kaur et al. 2019, "Are Perceptually-Aligned Gradients a General
     Property of Robust Classifiers?", arXiv 1910.08640.
     """
-    deviation = GRAIN * each(noise, images)
+    deviation = most * each(noise, images)
     return images + (deviation * noise(*images.shape)).to(images.dtype)
 
 
@@ -226,5 +229,6 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "grey": grey,
     "gray": grey,
     "grain": grain,
+    "fine-grain": partial(grain, most=FINE_GRAIN),
 }
 """By the names that `Augment` knows."""

@@ -1,8 +1,8 @@
 """Options and presets of `cgan`."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ganzoo_core import GANConfig, NormedConfig
 
@@ -34,9 +34,25 @@ class CGANConfig(GANConfig):
     """z ~ U(-1, 1) as in the report, or N(0, 1)."""
     output: Literal["tanh", "relu"] = "tanh"
     """relu is what the report's slide says, an obvious slip: data lie in [-1, 1]."""
+    up: Literal["deconv", "nearest"] = "deconv"
+    """How G doubles the edge: transposed convs as in the report, or nearest neighbours and a conv,
+    and then one more at full size; these draw fewer checkerboards."""
+    classes: float = Field(0.0, ge=0)
+    """Weight of ADC-GAN's classifier in D (Hou et al. 2021, arXiv 2107.10060), for `reading=reed`;
+    1 in its paper."""
     discriminator: NormedConfig = NormedConfig()
     augment: str = ""
     """What D sees images through: "ada", or such as "flip,translation"; see docs/data.md."""
+
+    @model_validator(mode="after")
+    def classes_apart(self) -> Self:
+        """Refuse a classifier on maps that have met the label."""
+        if self.classes and self.reading != "reed":
+            raise ValueError(
+                f"model.classes: D of reading={self.reading} sees the label everywhere, so it "
+                "cannot be asked for it: --set model.reading=reed, or --set model.classes=0"
+            )
+        return self
 
     presets: ClassVar = {
         "tiny": {
@@ -52,15 +68,17 @@ class CGANConfig(GANConfig):
         "good": {
             "model": {
                 "reading": "reed",
+                "up": "nearest",
+                "classes": 1.0,
                 "width": 32,
                 "loss": SHARP,
                 "balanced": True,
-                "augment": "grain",
+                "augment": "fine-grain",
                 "ema": 15000.0,
                 **FASTER,
             },
             "data": {"name": "people", "size": 64, "count": 16000, "photos": 1, "variety": 0.35},
-            "train": {"batch": 32, "steps": 6000, "sample_every": 1000},
+            "train": {"batch": 32, "steps": 5000, "sample_every": 1000},
         },
         "fashion": {
             "model": {"width": 32, "loss": SMOOTH, "ema": 20000.0, **FAST},

@@ -12,11 +12,12 @@ perceptrons are in `mirza.py`.
   weights; the last needs padding 1 to fit 2x2); D's loss is halved. The slides end G in ReLU, a
   slip: the data lie in [-1, 1]; tanh is the default and `output = "relu"` the slide's reading.
 - Reed et al. 2016 (arXiv 1605.05396), not of the report: the label maps join where all that is left
-  is a 1x1 conv and the logit, so that no norm over a batch sees labels.
+  is a 1x1 conv and the logit, so that no norm over a batch sees labels. Only this D can have
+  ADC-GAN's classifier beside its logit.
 
 What differs from the report: 32, 64 or 128 px, any number of classes, grey or colour, any loss,
-another norm in D, and an optional average of G. At 64 px and six classes all counts are the
-report's.
+another norm in D, another way to double the edge in G, and an optional average of G. At 64 px and
+six classes all counts are the report's.
 
 Shapes: N batch, Z latent, K classes, W width, S size.
 """
@@ -26,6 +27,7 @@ from itertools import pairwise
 
 import torch
 from torch import nn
+from torch.nn.functional import nll_loss
 
 from ganzoo_cgan.mirza import MirzaDiscriminator, MirzaGenerator
 from ganzoo_core import GAN, Discriminator, Generator
@@ -45,7 +47,12 @@ def check_size(size):
 
 
 class CGenerator(Generator):
-    """(z, y) -> 4 px -> doubled up to S px; BatchNorm and ReLU between."""
+    """(z, y) -> 4 px -> doubled up to S px; BatchNorm and ReLU between.
+
+    The edge is doubled by transposed convs as in the papers, which have weights of their own for
+    every second pixel, or by nearest neighbours, which are alike until a conv learns otherwise: so
+    fewer checkerboards (Odena, Dumoulin and Olah 2016, "Deconvolution and Checkerboard Artifacts").
+    """
 
     def __init__(self, config, size, channels, classes):
         super().__init__()
@@ -53,10 +60,16 @@ class CGenerator(Generator):
         self.latent_dim, self.classes, self.prior = config.latent, classes, config.prior
         doublings = int(math.log2(size)) - 3
         widths = [config.width * 2**i for i in reversed(range(doublings + 1))]  # 512 256 128 64
-        layers = [*up(config.latent + classes, widths[0], stride=1, padding=0)]  # [N, 512, 4, 4]
+        first = nn.ConvTranspose2d(config.latent + classes, widths[0], 4, bias=False)
+        layers = [first, *normed(widths[0])]  # [N, 512, 4, 4]
+        double = {"deconv": deconv, "nearest": nearest}[config.up]
         for wide, narrow in pairwise(widths):
-            layers += up(wide, narrow)  # [N, 256, 8, 8] .. [N, 64, 32, 32]
-        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False)]
+            layers += [*double(wide, narrow), *normed(narrow)]  # [N, 256, 8, 8] .. [N, 64, 32, 32]
+        if config.up == "nearest":  # what is drawn has a layer at full size: [N, 64, 64, 64]
+            layers += [*double(widths[-1], widths[-1]), *normed(widths[-1])]
+            layers += [nn.Conv2d(widths[-1], channels, 3, 1, 1, bias=False)]
+        else:
+            layers += [*double(widths[-1], channels)]
         layers += [nn.Tanh() if config.output == "tanh" else nn.ReLU()]  # [N, 3, 64, 64]
         self.layers = nn.Sequential(*layers)
 
@@ -128,10 +141,17 @@ class ReedDiscriminator(JoinedDiscriminator):
         self.layers = nn.Sequential(*layers)
         self.meet = nn.Sequential(nn.Conv2d(widths[-1] + classes, widths[-1], 1), nn.ReLU())
         self.last = nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)
+        if config.classes:
+            look = nn.Conv2d(widths[-1], widths[-1], 1), nn.ReLU()
+            self.classifier = nn.Sequential(*look, nn.Conv2d(widths[-1], 2 * classes, 4))
 
     def features(self, image, label=None):
         """Return the maps before the logit, [N, 8W, 4, 4] at 64 px."""
         return [self.joined(self.layers(image), label)]
+
+    def told(self, image):
+        """Return log-probabilities [N, 2K] of images being real ones of each class, or fakes."""
+        return self.classifier(self.layers(image)).flatten(1).float().log_softmax(1)
 
     def joined(self, h, label):
         """Return maps [N, 8W, 4, 4] of images that have met their labels."""
@@ -143,10 +163,19 @@ class ReedDiscriminator(JoinedDiscriminator):
         return [self.last(self.joined(h, label)).flatten() for label in labels]
 
 
-def up(a, b, stride=2, padding=1):
-    """Return transposed conv, BatchNorm, ReLU: doubles the edge."""
-    conv = nn.ConvTranspose2d(a, b, 4, stride, padding, bias=False)
-    return conv, nn.BatchNorm2d(b), nn.ReLU()
+def deconv(a, b):
+    """Return a transposed conv that doubles the edge."""
+    return (nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False),)
+
+
+def nearest(a, b):
+    """Return nearest neighbours, which double the edge, and a conv."""
+    return nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 3, 1, 1, bias=False)
+
+
+def normed(width):
+    """Return BatchNorm, ReLU."""
+    return nn.BatchNorm2d(width), nn.ReLU()
 
 
 def down(a, b, norm):
@@ -165,7 +194,9 @@ class CGAN(GAN):
     """G draws an image of an age group; D sees image and group and tells real from fake.
 
     Both gradient steps are those of `ganzoo_core.GAN`: D on real and detached fakes, then G
-    through the frozen D. Fakes take the labels of the real batch.
+    through the frozen D. Fakes take the labels of the real batch. With a weight in `classes` D also
+    has ADC-GAN's classifier (Hou et al. 2021, arXiv 2107.10060): 2K classes, the real ones and the
+    fakes' apart. A fake whose class shows by what no real image of that class has is told by it.
     """
 
     conditional = True
@@ -186,3 +217,24 @@ class CGAN(GAN):
         )
         self.augment = make_augment(config.augment)
         self.loss = make_loss(config.loss)
+
+    def discriminator_loss(self, t):
+        """Tell real from fake, and of which class real images are, and fakes."""
+        loss, label, classes = super().discriminator_loss(t), t.batch.label, len(self.info.classes)
+        if weight := self.config.classes:
+            real = self.discriminator.told(self.shown(t.batch.image, t))
+            fake = self.discriminator.told(self.shown(self.fake(t).detach(), t))
+            missed = nll_loss(real, label) + nll_loss(fake, label + classes)
+            t.log(d_class=missed)
+            loss = loss + weight * missed
+        return loss
+
+    def generator_loss(self, t):
+        """Fool D, and look like a real image of the class rather than like a fake of it."""
+        loss, label, classes = super().generator_loss(t), t.batch.label, len(self.info.classes)
+        if weight := self.config.classes:
+            log_p = self.discriminator.told(self.shown(self.fake(t), t))
+            away = nll_loss(log_p, label) - nll_loss(log_p, label + classes)
+            t.log(g_class=away)
+            loss = loss + weight * away
+        return loss

@@ -78,6 +78,14 @@ def test_the_generators_stages():
     ]  # fmt: skip
 
 
+def test_the_generator_that_doubles_by_nearest_neighbours():
+    net = build(up="nearest").generator
+    convs = 106 * 512 * 16 + 9 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 64 + 64 * 3)
+    assert count(net) == convs + 2 * (512 + 256 + 128 + 64 + 64) == 2_457_280
+    shapes = outputs(net, nn.Conv2d, torch.zeros(2, 100), torch.tensor([0, 5]))
+    assert shapes == [(256, 8, 8), (128, 16, 16), (64, 32, 32), (64, 64, 64), (3, 64, 64)]
+
+
 @pytest.mark.parametrize(
     ("reading", "shapes"),
     [
