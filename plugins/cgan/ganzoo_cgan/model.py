@@ -12,8 +12,10 @@ perceptrons are in `mirza.py`.
   weights; the last needs padding 1 to fit 2x2); D's loss is halved. The slides end G in ReLU, a
   slip: the data lie in [-1, 1]; tanh is the default and `output = "relu"` the slide's reading.
 - Reed et al. 2016 (arXiv 1605.05396), not of the report: the label maps join where all that is left
-  is a 1x1 conv and the logit, so that no norm over a batch sees labels. Only this D can have
-  ADC-GAN's classifier beside its logit.
+  is a 1x1 conv and the logit, so that no norm over a batch sees labels.
+- Conditional GANs with Auxiliary Discriminative Classifier (ADC-GAN, Hou et al. 2021, arXiv
+  2107.10060), an option of Reed's reading: D classifies real images into K classes and fakes into K
+  more. Its logit sees the label as Reed's does; the paper's, by projection.
 
 What differs from the report: 32, 64 or 128 px, any number of classes, grey or colour, any loss,
 another norm in D, another way to double the edge in G, and an optional average of G. At 64 px and
@@ -194,9 +196,8 @@ class CGAN(GAN):
     """G draws an image of an age group; D sees image and group and tells real from fake.
 
     Both gradient steps are those of `ganzoo_core.GAN`: D on real and detached fakes, then G
-    through the frozen D. Fakes take the labels of the real batch. With a weight in `classes` D also
-    has ADC-GAN's classifier (Hou et al. 2021, arXiv 2107.10060): 2K classes, the real ones and the
-    fakes' apart. A fake whose class shows by what no real image of that class has is told by it.
+    through the frozen D. Fakes take the labels of the real batch. With a weight in `classes`,
+    ADC-GAN's terms join both: a fake whose class shows by what no real image of it has is told.
     """
 
     conditional = True
