@@ -1,6 +1,7 @@
 """`model.classes` of cgan: ADC-GAN's classifier, which tells real classes and fakes' apart."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -31,20 +32,11 @@ class Turn:
     def once(self, name, make):
         return self.fake
 
-    def mean(self, value):
-        return value
-
     def log(self, **values):
         self.logged |= values
 
 
-class Batch:
-    """Five images and their classes."""
-
-    image, label = torch.randn(5, 3, 32, 32), torch.tensor([0, 1, 2, 2, 0])
-
-    def __len__(self):
-        return 5
+BATCH = SimpleNamespace(image=torch.randn(5, 3, 32, 32), label=torch.tensor([0, 1, 2, 2, 0]))
 
 
 def test_the_parameter_count():
@@ -56,7 +48,7 @@ def test_the_parameter_count():
 
 
 def test_the_classifier_has_a_probability_for_each_class_real_and_fake():
-    log_p = build().discriminator.told(Batch.image)
+    log_p = build().discriminator.told(BATCH.image)
     assert log_p.shape == (5, 6) and torch.allclose(log_p.exp().sum(1), torch.ones(5))
 
 
@@ -67,10 +59,10 @@ def test_both_losses_by_hand():
     losses = {}
     for one in (model, plain):
         one.eval()
-        t = Turn(Batch(), fake)
+        t = Turn(BATCH, fake)
         losses[one] = one.discriminator_loss(t).item(), one.generator_loss(t).item()
-    y = Batch.label[:, None]
-    real, false = (model.discriminator.told(x).softmax(1) for x in (Batch.image, fake))
+    y = BATCH.label[:, None]
+    real, false = (model.discriminator.told(x).softmax(1) for x in (BATCH.image, fake))
     d = -real.gather(1, y).log().mean() - false.gather(1, y + 3).log().mean()
     g = -(false.gather(1, y) / false.gather(1, y + 3)).log().mean()
     (d_with, g_with), (d_without, g_without) = losses[model], losses[plain]
@@ -81,7 +73,7 @@ def test_both_losses_by_hand():
 def test_the_generator_is_pulled_to_real_images_of_the_class_and_away_from_its_fakes():
     model = build().eval()
     fake = torch.randn(5, 3, 32, 32, requires_grad=True)
-    own = torch.arange(5), Batch.label
+    own = torch.arange(5), BATCH.label
 
     def ratio(images):
         log_p = model.discriminator.told(images)
@@ -90,7 +82,7 @@ def test_the_generator_is_pulled_to_real_images_of_the_class_and_away_from_its_f
     (gradient,) = torch.autograd.grad(ratio(fake), fake)
     assert ratio(fake + 0.01 * gradient / gradient.norm()) > ratio(fake)
     model.config = CGANConfig(reading="reed", width=4, latent=8, classes=1e6)  # nothing else counts
-    (descent,) = torch.autograd.grad(model.generator_loss(Turn(Batch(), fake)), fake)
+    (descent,) = torch.autograd.grad(model.generator_loss(Turn(BATCH, fake)), fake)
     assert torch.allclose(descent, -1e6 * gradient, rtol=1e-2, atol=1e-1)
 
 
