@@ -21,9 +21,19 @@ from ganzoo_core.runs.evaluation import baselines
 
 GROUPS = (18, 29, 39, 49, 59)
 FIGURES = (
-    "age_error", "group_accuracy", "age_gap", "pearson", "monotone", "cosine", "tar_far_0.01",
-    "tar_far_0.001", "kid", "truth_l1", "truth_ssim", "truth_distance",
-)  # fmt: skip
+    "age_error",
+    "group_accuracy",
+    "age_gap",
+    "pearson",
+    "monotone",
+    "cosine",
+    "tar_far_0.01",
+    "tar_far_0.001",
+    "kid",
+    "truth_l1",
+    "truth_ssim",
+    "truth_distance",
+)
 COPY, NEAREST, PAIRS, TRUTH = "identity copy", "nearest real", "real pairs", "paired truth"
 
 
@@ -53,8 +63,18 @@ def main() -> None:
     }
     for goal, met in goals.items():
         print(f"{goal}: {'yes' if met else 'NO'}")
-    print(json.dumps({"benchmark": "ageing", "faces": given.n, "cpu_s": cpu, "figures": value,
-                      "goals": goals, "met": all(goals.values())}))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "ageing",
+                "faces": given.n,
+                "cpu_s": cpu,
+                "figures": value,
+                "goals": goals,
+                "met": all(goals.values()),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -55,9 +55,10 @@ def batches(folder, cache):
     )
     store = Batches(images, Draw(), BATCH, torch.device("cpu"), 0, "benchmark")
     steps = [
-        transforms.Resize((SIZE, SIZE)), transforms.ToTensor(),
+        transforms.Resize((SIZE, SIZE)),
+        transforms.ToTensor(),
         transforms.Normalize([0.5] * 3, [0.5] * 3),
-    ]  # fmt: skip
+    ]
     plain = DataLoader(
         ImageFolder(str(folder), transforms.Compose(steps)), BATCH, shuffle=True, drop_last=True
     )
@@ -146,10 +147,12 @@ def main():
     for what, ours, against, theirs in rows:
         print(f"{what:28} {ours:>10,.0f}  {against:28} {theirs:>10,.0f} {ours / theirs:>7.2f}")
     figures = {
-        "batches_ratio": round(store / plain, 1), "training_ratio": round(fed / constant, 3),
-        "prepare_images_per_second": round(prepared), "prepare_ratio": round(prepared / bare, 2),
+        "batches_ratio": round(store / plain, 1),
+        "training_ratio": round(fed / constant, 3),
+        "prepare_images_per_second": round(prepared),
+        "prepare_ratio": round(prepared / bare, 2),
         "prepared": count,
-    }  # fmt: skip
+    }
     met = all(figures[key] >= goal for key, goal in GOALS.items())
     print(json.dumps({"benchmark": "data", "figures": figures, "goals": GOALS, "met": met}))
 

@@ -37,9 +37,15 @@ GOALS = {"speedup_min": 1.5, "difference_max": 1e-5, "distance_max": 0.02}
 BATCH = 256
 IMAGES = {"people-identity": 1024, "people-identity-held-out": 1024, "inception": 96}
 COLUMNS = {
-    "plain": ".0f", "small_batches": ".0f", "fp32": ".0f", "ganzoo": ".0f", "speedup_fp32": ".2f",
-    "speedup": ".2f", "difference": ".0e", "distance": ".4f",
-}  # fmt: skip
+    "plain": ".0f",
+    "small_batches": ".0f",
+    "fp32": ".0f",
+    "ganzoo": ".0f",
+    "speedup_fp32": ".2f",
+    "speedup": ".2f",
+    "difference": ".0e",
+    "distance": ".4f",
+}
 
 
 def networks(name: str) -> tuple[Any, Recogniser]:
@@ -108,10 +114,14 @@ def main() -> None:
         row = figures[name] = measure(name, args.tries)
         print(f"{name:26}" + "".join(f"{row[key]:14,{form}}" for key, form in COLUMNS.items()))
     report = {
-        "benchmark": "embedding", "threads": args.threads, "figures": figures, "goals": GOALS,
-        "precision": open_recogniser().precision, "cpu_s": round(time.process_time() - start, 1),
+        "benchmark": "embedding",
+        "threads": args.threads,
+        "figures": figures,
+        "goals": GOALS,
+        "precision": open_recogniser().precision,
+        "cpu_s": round(time.process_time() - start, 1),
         "met": all(is_met(row) for row in figures.values()),
-    }  # fmt: skip
+    }
     print(json.dumps(report))
 
 

@@ -265,18 +265,28 @@ def main():
     figures = ratios(medians, speeds, device, setup.precision)
     best = max(value for name, value in medians.items() if name.startswith("trainer_"))
     roofline = Roofline(torch.device(device), DTYPES[setup.precision])
-    figures["roofline_share"] = round(roofline.seconds(steps[f"bare_{setup.precision}"])
-                                      * best / batch, 3)  # fmt: skip
+    figures["roofline_share"] = round(
+        roofline.seconds(steps[f"bare_{setup.precision}"]) * best / batch, 3
+    )
     goals = {name: goal for name, goal in GOALS[device].items() if name in figures}
     met = {
         name: figures[name] <= goal if name == "overhead" else figures[name] >= goal
         for name, goal in goals.items()
     }
-    print(json.dumps({
-        "benchmark": "engine", **setup.to_json(), "batch": batch, "repeats": args.repeats,
-        "images_per_second": {name: round(value, 1) for name, value in medians.items()},
-        "figures": figures, "goals": goals, "met": met,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "engine",
+                **setup.to_json(),
+                "batch": batch,
+                "repeats": args.repeats,
+                "images_per_second": {name: round(value, 1) for name, value in medians.items()},
+                "figures": figures,
+                "goals": goals,
+                "met": met,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -31,11 +31,17 @@ from ganzoo_core.metrics.case import Case
 from ganzoo_core.metrics.sides import first, subset
 
 GOALS = {
-    "fid_relative_max": 1e-3, "kid_errors_rms_max": 1.0, "prdc_max": 1e-9,
-    "real_to_noise_max": 0.02, "real_kid_errors_max": 3.0, "coverage_by_noise_max": 0.05,
-    "copies_of_training_min": 0.99, "copies_of_held_out_max": 0.03, "embedder_s_max": 120.0,
+    "fid_relative_max": 1e-3,
+    "kid_errors_rms_max": 1.0,
+    "prdc_max": 1e-9,
+    "real_to_noise_max": 0.02,
+    "real_kid_errors_max": 3.0,
+    "coverage_by_noise_max": 0.05,
+    "copies_of_training_min": 0.99,
+    "copies_of_held_out_max": 0.03,
+    "embedder_s_max": 120.0,
     "memory_ratio_max": 1.1,
-}  # fmt: skip
+}
 SEEDS = 20
 COUNT, FEWER = 5000, 1250
 METRICS = "fid,kid,prdc,diversity,memorisation"
@@ -157,8 +163,11 @@ def know(cache: Path) -> tuple[dict[str, float], bool]:
     half, other = (subset(test, rows.sort().values, "half") for rows in order.chunk(2))
     seeded = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (len(other), 3, 32, 32), dtype=torch.uint8, generator=seeded)
-    sets = {"real": other, "noise": Images(pixels, other.info, label=other.label),
-            "stolen": first(train, len(other), 0, "stolen")}  # fmt: skip
+    sets = {
+        "real": other,
+        "noise": Images(pixels, other.info, label=other.label),
+        "stolen": first(train, len(other), 0, "stolen"),
+    }
     found: dict[str, float] = {}
     for name, fake in sets.items():
         case = Case(train, test, half, fake, lambda c: c.judge, conditional=True, cache=cache)
@@ -166,12 +175,15 @@ def know(cache: Path) -> tuple[dict[str, float], bool]:
         assert kid.error is not None
         prdc, copies = manifold.prdc(case), manifold.memorisation(case)
         found |= {
-            f"{name}_fid": distances.fid(case)["fid"].value, f"{name}_kid": kid.value,
-            f"{name}_kid_error": kid.error, f"{name}_precision": prdc["precision"].value,
+            f"{name}_fid": distances.fid(case)["fid"].value,
+            f"{name}_kid": kid.value,
+            f"{name}_kid_error": kid.error,
+            f"{name}_precision": prdc["precision"].value,
             f"{name}_density": prdc["density"].value,
-            f"{name}_coverage": prdc["coverage"].value, f"{name}_copies": copies["copies"].value,
+            f"{name}_coverage": prdc["coverage"].value,
+            f"{name}_copies": copies["copies"].value,
             f"{name}_gan_test_ratio": agreement.gan_test(case)["gan_test_ratio"].value,
-        }  # fmt: skip
+        }
     met = found["real_fid"] <= GOALS["real_to_noise_max"] * found["noise_fid"]
     met = met and abs(found["real_kid"]) <= GOALS["real_kid_errors_max"] * found["real_kid_error"]
     met = met and found["noise_coverage"] <= GOALS["coverage_by_noise_max"]
@@ -206,12 +218,16 @@ def cost(folder: Path) -> tuple[dict[str, float], bool]:
     warm = timed([*words, str(COUNT)], folder)
     fewer = timed([*words, str(FEWER)], folder)
     found = {
-        "embedder_s": embedder["s"], "embedder_cpu_s": embedder["cpu_s"],
-        "judge_first_s": first_time["s"], "judge_first_cpu_s": first_time["cpu_s"],
-        "judge_again_s": warm["s"], "judge_again_cpu_s": warm["cpu_s"],
-        "mib": warm["mib"], "mib_of_a_quarter": fewer["mib"],
+        "embedder_s": embedder["s"],
+        "embedder_cpu_s": embedder["cpu_s"],
+        "judge_first_s": first_time["s"],
+        "judge_first_cpu_s": first_time["cpu_s"],
+        "judge_again_s": warm["s"],
+        "judge_again_cpu_s": warm["cpu_s"],
+        "mib": warm["mib"],
+        "mib_of_a_quarter": fewer["mib"],
         "memory_ratio": warm["mib"] / fewer["mib"],
-    }  # fmt: skip
+    }
     met = found["embedder_s"] <= GOALS["embedder_s_max"]
     return found, met and found["memory_ratio"] <= GOALS["memory_ratio_max"]
 

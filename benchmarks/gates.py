@@ -81,13 +81,19 @@ def main():
         skip, run = compare(groups, options)
         wall, cpu = (a / b for a, b in zip(run, skip, strict=True))
         print(f"{name:8}{skip[0]:10.3f}{run[0]:12.3f}{wall:8.2f}{cpu:11.2f}", flush=True)
-        report[name] = {"skip_s": round(skip[0], 4), "all_s": round(run[0], 4),
-                        "times": round(wall, 3), "cpu_times": round(cpu, 3)}  # fmt: skip
+        report[name] = {
+            "skip_s": round(skip[0], 4),
+            "all_s": round(run[0], 4),
+            "times": round(wall, 3),
+            "cpu_times": round(cpu, 3),
+        }
     report |= {
-        "threads": torch.get_num_threads(), "cpu_s": round(time.process_time() - begun, 1),
-        "images_seen": 4 * (options.tries + 1) * BATCH, "goals": GOALS,
+        "threads": torch.get_num_threads(),
+        "cpu_s": round(time.process_time() - begun, 1),
+        "images_seen": 4 * (options.tries + 1) * BATCH,
+        "goals": GOALS,
         "met": all(report[name]["times"] >= goal for name, goal in GOALS.items()),
-    }  # fmt: skip
+    }
     print(json.dumps(report))
 
 

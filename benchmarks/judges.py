@@ -97,8 +97,11 @@ def main() -> None:
             figures[spec.name] = {"parameters": parameters, **measured}
     met = bool(figures) and all(f["met"] for f in figures.values())
     cpu = round(time.process_time() - start, 1)
-    print(json.dumps({"benchmark": "judges", "cpu_s": cpu, "judges": figures, "goals": GOALS,
-                      "met": met}))  # fmt: skip
+    print(
+        json.dumps(
+            {"benchmark": "judges", "cpu_s": cpu, "judges": figures, "goals": GOALS, "met": met}
+        )
+    )
 
 
 if __name__ == "__main__":

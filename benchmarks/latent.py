@@ -87,13 +87,23 @@ def main() -> None:
     print(f"{'way':<12}{'faces/minute':>14}")
     for name, rate in rates.items():
         print(f"{name:<12}{rate:>14.0f}")
-    print(json.dumps({
-        "benchmark": "latent", "network": args.network, "faces": args.faces, "rounds": args.rounds,
-        "threads": torch.get_num_threads(), "cpu_seconds": round(time.process_time() - begun, 1),
-        "faces_per_minute": {name: round(rate) for name, rate in rates.items()},
-        "largest_gap_of_values": gap, "ratio": round(ratio, 2), "goals": {"ratio": goal},
-        "met": ratio >= goal,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "latent",
+                "network": args.network,
+                "faces": args.faces,
+                "rounds": args.rounds,
+                "threads": torch.get_num_threads(),
+                "cpu_seconds": round(time.process_time() - begun, 1),
+                "faces_per_minute": {name: round(rate) for name, rate in rates.items()},
+                "largest_gap_of_values": gap,
+                "ratio": round(ratio, 2),
+                "goals": {"ratio": goal},
+                "met": ratio >= goal,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

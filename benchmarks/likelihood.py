@@ -51,14 +51,15 @@ def compared(preset: str, data: str, runs: Path, n: int) -> dict[str, Any]:
     least = 2 * ((vae.error or 0) ** 2 + (pixelcnn.error or 0) ** 2) ** 0.5
     below = {model: base.value - rows[model].value for model in MODELS}
     return {
-        "levels": levels, "images": images, "figure": figure,
+        "levels": levels,
+        "images": images,
+        "figure": figure,
         **{name: round(value.value, 4) for name, value in rows.items()},
-        "rounds": {m: trained(runs / f"{m}-{preset}")
-                   for m in MODELS},
+        "rounds": {m: trained(runs / f"{m}-{preset}") for m in MODELS},
         "pixelcnn_leads_by": round(lead, 4),
         "goals": {"pixelcnn_leads_by": round(least, 4), "below_histogram": margin},
         "met": lead > least and min(below.values()) >= margin,
-    }  # fmt: skip
+    }
 
 
 def trained(run: Path) -> int:

@@ -78,14 +78,25 @@ def main() -> None:
     (torch_wall, torch_cpu), (load_wall, load_cpu) = middle.values()
     ratio = round(load_wall / torch_wall, 3)
     figures = {
-        "parameters": int(made.stdout), "ratio": ratio, "cpu_ratio": round(load_cpu / torch_cpu, 3),
-        "wall_s": load_wall, "torch_wall_s": torch_wall,
-    }  # fmt: skip
+        "parameters": int(made.stdout),
+        "ratio": ratio,
+        "cpu_ratio": round(load_cpu / torch_cpu, 3),
+        "wall_s": load_wall,
+        "torch_wall_s": torch_wall,
+    }
     load = round(os.getloadavg()[0], 2)
-    print(json.dumps({
-        "benchmark": "load", "repeats": repeats, "load": load, "figures": figures,
-        "goals": {"ratio": GOAL}, "met": ratio <= GOAL,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "load",
+                "repeats": repeats,
+                "load": load,
+                "figures": figures,
+                "goals": {"ratio": GOAL},
+                "met": ratio <= GOAL,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -174,11 +174,17 @@ def small_cnn():
         def __init__(self) -> None:
             super().__init__()
             self.trunk = nn.Sequential(
-                *block(3, 32, 2, 5), *block(32, 48, 2), *block(48, 64, 1), *block(64, 96, 2),
-                *block(96, 96, 1), *block(96, 128, 2), nn.Flatten(),
+                *block(3, 32, 2, 5),
+                *block(32, 48, 2),
+                *block(48, 64, 1),
+                *block(64, 96, 2),
+                *block(96, 96, 1),
+                *block(96, 128, 2),
+                nn.Flatten(),
                 nn.Linear(1536, 256, bias=False),
-                nn.BatchNorm1d(256), nn.ReLU(True),
-            )  # fmt: skip
+                nn.BatchNorm1d(256),
+                nn.ReLU(True),
+            )
             self.age = nn.Linear(256, len(AGE_BINS))
             self.face = nn.Linear(256, 96)
             self.register_buffer("bins", torch.tensor(AGE_BINS))
@@ -234,8 +240,11 @@ def train_cnn(train: Album, images: int, seed: int, threads: int):
         news = np.array([(age - truth).abs().mean().item(), contrast.item()])
         averages = news if step == 0 else 0.98 * averages + 0.02 * news
         if step % 100 == 99:
-            print(f"  {time.perf_counter() - start:5.0f} s  {(step + 1) * batch_size} images  "
-                  f"age {averages[0]:.2f}  contrast {averages[1]:.3f}", flush=True)  # fmt: skip
+            print(
+                f"  {time.perf_counter() - start:5.0f} s  {(step + 1) * batch_size} images  "
+                f"age {averages[0]:.2f}  contrast {averages[1]:.3f}",
+                flush=True,
+            )
     return net.eval(), steps * batch_size
 
 

@@ -108,10 +108,12 @@ class Scale:
             kept.append((points - self.own[rows]).norm(dim=1) <= self.threshold)
             truth.append((points - self.truth[k][rows]).norm(dim=1))
         return {
-            "ages": [round(x, 1) for x in ages], "age_off": round(float(np.mean(off)), 2),
-            "worst": round(max(off), 2), "tar": round(torch.cat(kept).float().mean().item(), 3),
+            "ages": [round(x, 1) for x in ages],
+            "age_off": round(float(np.mean(off)), 2),
+            "worst": round(max(off), 2),
+            "tar": round(torch.cat(kept).float().mean().item(), 3),
             "to_truth": round(torch.cat(truth).mean().item(), 3),
-        }  # fmt: skip
+        }
 
 
 def trained(name: str, options: argparse.Namespace, faces: Faces) -> tuple[torch.Tensor, float]:
@@ -171,8 +173,18 @@ def main() -> None:
     best = rows.get("presets", {})
     met = bool(best) and best["age_off"] <= GOALS["age_off_max"]
     met = met and best["tar"] >= GOALS["tar_share_min"] * rows["truth"]["tar"]
-    print(json.dumps({"benchmark": "pfa_weights", "steps": options.steps, "size": options.size,
-                      "sets": rows, "goals": GOALS, "met": met}))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "pfa_weights",
+                "steps": options.steps,
+                "size": options.size,
+                "sets": rows,
+                "goals": GOALS,
+                "met": met,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

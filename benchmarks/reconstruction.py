@@ -103,17 +103,23 @@ def search(model: Any, faces: Faces, objective: str, rounds: int | None) -> Row:
     progress, begun = Progress(), time.process_time()
     progress.start(f"searching latents: {objective}", of="steps")
     found = model.invert(
-        to_float(faces.pixels), faces.label, objective=goal, rounds=steps,
+        to_float(faces.pixels),
+        faces.label,
+        objective=goal,
+        rounds=steps,
         advance=progress.advance,
-    )  # fmt: skip
+    )
     progress.stop()
     cpu, pixels = time.process_time() - begun, draw(model, found.z, faces.label)
     mine, theirs = read_images(faces.recogniser.embed, pixels), faces.points
     return Row(
-        pixels, found.z, np.linalg.norm(mine - theirs, axis=1),
+        pixels,
+        found.z,
+        np.linalg.norm(mine - theirs, axis=1),
         np.linalg.norm(mine - np.roll(theirs, 1, 0), axis=1),
-        float(found.rounds.float().mean()), cpu,
-    )  # fmt: skip
+        float(found.rounds.float().mean()),
+        cpu,
+    )
 
 
 def rates(rows: dict[str, Row], threshold: float) -> dict[str, dict[str, Any]]:
@@ -122,16 +128,20 @@ def rates(rows: dict[str, Row], threshold: float) -> dict[str, dict[str, Any]]:
     for name, row in rows.items():
         accepted = row.distance <= threshold
         out[name] = {
-            "rate": float(accepted.mean()), "interval": mean_interval(accepted),
+            "rate": float(accepted.mean()),
+            "interval": mean_interval(accepted),
             "stranger": float((row.stranger <= threshold).mean()),
-            "distance": float(row.distance.mean()), "rounds": row.rounds,
+            "distance": float(row.distance.mean()),
+            "rounds": row.rounds,
             "faces_per_minute": round(60 * len(row.distance) / max(row.cpu, 1e-9)),
             "paper": PAPER.get(name),
-        }  # fmt: skip
+        }
         x, (low, high) = out[name], out[name]["interval"]
-        print(f"{name:<24}{x['rate']:>7.1%}  {low:>6.1%} to {high:<7.1%}{x['stranger']:>9.1%}"
-              f"{x['distance']:>9.2f}{x['rounds']:>8.1f}{x['faces_per_minute']:>10}"
-              f"{f'{PAPER[name]:.1%}' if name in PAPER else '':>8}")  # fmt: skip
+        print(
+            f"{name:<24}{x['rate']:>7.1%}  {low:>6.1%} to {high:<7.1%}{x['stranger']:>9.1%}"
+            f"{x['distance']:>9.2f}{x['rounds']:>8.1f}{x['faces_per_minute']:>10}"
+            f"{f'{PAPER[name]:.1%}' if name in PAPER else '':>8}"
+        )
     return out
 
 
@@ -145,8 +155,11 @@ def real_pairs(points: Any, images: Any, threshold: float) -> dict[str, dict[str
         pairs = all_pairs(points, key)
         accepted = pairs.genuine <= threshold
         low, high = mean_interval(accepted, pairs.who)
-        out[name] = {"rate": float(accepted.mean()), "interval": (low, high),
-                     "pairs": len(accepted)}  # fmt: skip
+        out[name] = {
+            "rate": float(accepted.mean()),
+            "interval": (low, high),
+            "pairs": len(accepted),
+        }
         print(f"{name:<24}{accepted.mean():>7.1%}  {low:>6.1%} to {high:<7.1%}")
     return out
 
@@ -173,25 +186,34 @@ def ages(model: Any, row: Row, real: Any, estimator: Any) -> dict[str, Any]:
     torch.manual_seed(0)
     chance, _ = read_back(model, torch.randn_like(row.z), estimator)
     low, high = mean_interval(hit)
-    print(f"\nasked group read back {hit.mean():.1%} ({low:.1%} to {high:.1%}); of random latents "
-          f"{chance.mean():.1%}; real faces {truth.group_accuracy:.1%}; "
-          f"mean age by group asked: {means}")  # fmt: skip
+    print(
+        f"\nasked group read back {hit.mean():.1%} ({low:.1%} to {high:.1%}); of random latents "
+        f"{chance.mean():.1%}; real faces {truth.group_accuracy:.1%}; "
+        f"mean age by group asked: {means}"
+    )
     return {
-        "group_accuracy": float(hit.mean()), "interval": (low, high),
-        "random_latents": float(chance.mean()), "real_group_accuracy": truth.group_accuracy,
-        "mean_age": means, "rises": bool((np.diff(list(means.values())) > 0).all()),
-    }  # fmt: skip
+        "group_accuracy": float(hit.mean()),
+        "interval": (low, high),
+        "random_latents": float(chance.mean()),
+        "real_group_accuracy": truth.group_accuracy,
+        "mean_age": means,
+        "rises": bool((np.diff(list(means.values())) > 0).all()),
+    }
 
 
 def picture(path: Path, faces: Tensor, rows: dict[str, Row], count: int = 8) -> None:
     """Draw some faces with their reconstructions."""
     inputs = to_float(faces[:count])
     lines = [
-        [(inputs[i], "input", ""),
-         *((to_float(row.pixels[i : i + 1])[0], name, f"d {row.distance[i]:.2f}")
-           for name, row in rows.items())]
+        [
+            (inputs[i], "input", ""),
+            *(
+                (to_float(row.pixels[i : i + 1])[0], name, f"d {row.distance[i]:.2f}")
+                for name, row in rows.items()
+            ),
+        ]
         for i in range(len(inputs))
-    ]  # fmt: skip
+    ]
     save_image(strips(lines), path)
 
 
@@ -209,9 +231,13 @@ def verdict(
         figures["share_of_real_group_accuracy"] = share
     met = all(figures.get(name, 0) >= goal for name, goal in GOALS.items())
     return {
-        "rows": table, "ages": old, **figures, "gain_interval": interval(resampled(gain)),
-        "goals": GOALS, "met": bool(met and old.get("rises")),
-    }  # fmt: skip
+        "rows": table,
+        "ages": old,
+        **figures,
+        "gain_interval": interval(resampled(gain)),
+        "goals": GOALS,
+        "met": bool(met and old.get("rises")),
+    }
 
 
 def arguments() -> argparse.Namespace:
@@ -223,8 +249,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--search", default="", help="a judge in place of the run's own")
     parser.add_argument("--recogniser", default="", help="weights to measure with")
     parser.add_argument("--estimator", default="", help="weights that tell ages")
-    parser.add_argument("--calibration", default="", metavar="NAME:PATH",
-                        help="people who give the threshold and the real pairs")  # fmt: skip
+    parser.add_argument(
+        "--calibration",
+        default="",
+        metavar="NAME:PATH",
+        help="people who give the threshold and the real pairs",
+    )
     parser.add_argument("--picture", type=Path)
     return parser.parse_args()
 
@@ -257,8 +287,10 @@ def main() -> None:
         name: search(model, faces, name, args.rounds)
         for name in ("z0", "pixels", "identity", "both")
     }
-    print(f"{'':<24}{'rate':>7}  {'95 % interval':<17}{'stranger':>9}{'distance':>9}{'steps':>8}"
-          f"{'faces/min':>10}{'paper':>8}")  # fmt: skip
+    print(
+        f"{'':<24}{'rate':>7}  {'95 % interval':<17}{'stranger':>9}{'distance':>9}{'steps':>8}"
+        f"{'faces/min':>10}{'paper':>8}"
+    )
     table = rates(rows, threshold)
     pairs = (acquainted, known) if args.calibration else (points, real)
     table |= real_pairs(*pairs, threshold)
@@ -266,10 +298,18 @@ def main() -> None:
     old = ages(model, rows[model.config.objective], real, estimator.build()) if fits else {}
     if args.picture:
         picture(args.picture, faces.pixels, rows)
-    print(json.dumps({
-        "benchmark": "reconstruction", "faces": len(first), "threshold": threshold, "far": FAR,
-        "cpu_s": round(time.process_time() - begun, 1), **verdict(rows, table, old, threshold),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "reconstruction",
+                "faces": len(first),
+                "threshold": threshold,
+                "far": FAR,
+                "cpu_s": round(time.process_time() - begun, 1),
+                **verdict(rows, table, old, threshold),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

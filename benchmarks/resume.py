@@ -99,12 +99,21 @@ def main():
         "resume_ms": round(1000 * medians["resume"], 1),
         "resume_ratio": round(medians["torch.load"] / medians["resume"], 2),
         "stall_share": round(medians["write"] / (every * medians["round"] + medians["write"]), 5),
-        "checkpoint_every": every, "megabytes": round(size / 1e6, 1),
-    }  # fmt: skip
-    print(json.dumps({
-        "benchmark": "resume", **trainer.setup.to_json(), "repeats": args.repeats,
-        "figures": figures, "goals": {}, "met": {},
-    }))  # fmt: skip
+        "checkpoint_every": every,
+        "megabytes": round(size / 1e6, 1),
+    }
+    print(
+        json.dumps(
+            {
+                "benchmark": "resume",
+                **trainer.setup.to_json(),
+                "repeats": args.repeats,
+                "figures": figures,
+                "goals": {},
+                "met": {},
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

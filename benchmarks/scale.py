@@ -65,15 +65,22 @@ def free_port():
 
 def run(ranks, threads, words):
     """Start the ranks; return the images/s that the first one prints."""
-    common = {"OMP_NUM_THREADS": str(threads), "MASTER_ADDR": "127.0.0.1",
-              "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(ranks)}  # fmt: skip
+    common = {
+        "OMP_NUM_THREADS": str(threads),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+        "WORLD_SIZE": str(ranks),
+    }
     command = [sys.executable, __file__, "--work", *words]
     started = [
         subprocess.Popen(
-            command, env={**os.environ, **common, "RANK": str(rank)}, stdout=subprocess.PIPE,
+            command,
+            env={**os.environ, **common, "RANK": str(rank)},
+            stdout=subprocess.PIPE,
             text=True,
-        ) for rank in range(ranks)
-    ]  # fmt: skip
+        )
+        for rank in range(ranks)
+    ]
     printed = [process.communicate()[0] for process in started]
     if any(process.returncode for process in started):
         sys.exit("a rank failed")
@@ -106,10 +113,20 @@ def main():
         "speedup": round(medians["2 ranks"] / medians["1 rank"], 2),
         "against_threads": round(medians["2 ranks"] / medians["1 rank, all cores"], 2),
     }
-    print(json.dumps({
-        "benchmark": "scale", "cores": CORES, "batch": args.batch, "repeats": args.repeats,
-        "load": round(os.getloadavg()[0], 2), "figures": figures, "goals": {}, "met": {},
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "scale",
+                "cores": CORES,
+                "batch": args.batch,
+                "repeats": args.repeats,
+                "load": round(os.getloadavg()[0], 2),
+                "figures": figures,
+                "goals": {},
+                "met": {},
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

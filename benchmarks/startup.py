@@ -64,10 +64,18 @@ def main() -> None:
         print(f"{name:<28}{figure['wall_ms']:>9}{figure['cpu_ms']:>9}{goal:>8}")
     met = {name: figures[name]["wall_ms"] <= goal for name, goal in GOALS.items()}
     load = round(os.getloadavg()[0], 2)
-    print(json.dumps({
-        "benchmark": "startup", "repeats": repeats, "load": load, "figures": figures,
-        "goals": GOALS, "met": met,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "startup",
+                "repeats": repeats,
+                "load": load,
+                "figures": figures,
+                "goals": GOALS,
+                "met": met,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

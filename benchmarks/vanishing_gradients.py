@@ -87,9 +87,10 @@ def flat_gradients(folder):
 def cured(name, cure, folder):
     """Train with one cure; return its lines of metrics."""
     options = {
-        "data": PEOPLE, "model": {**BASE, **cure},
+        "data": PEOPLE,
+        "model": {**BASE, **cure},
         "train": {"batch": 32, "log_every": 10, "sample_every": 10**6},
-    }  # fmt: skip
+    }
     gz.train("dcgan", preset="tiny", options=options, steps=ROUNDS, out=folder, quiet=True)
     return read_metrics(folder / "metrics.jsonl")
 
@@ -168,8 +169,16 @@ def main():
         and all(other["g_grad"] > won["g_grad"] for other in others)
     )
     goals = {"minimax_over_bce": 0.01, "d_wins": 0.95, "g_grad": "above that of no cure"}
-    print(json.dumps({"benchmark": "vanishing gradients", "figures": figures, "goals": goals,
-                      "met": bool(met)}))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "benchmark": "vanishing gradients",
+                "figures": figures,
+                "goals": goals,
+                "met": bool(met),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -17,21 +17,48 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ganzoo_core.zoo": [
-        "CommandSpec", "DatasetSpec", "JudgeSpec", "LossSpec", "MetricSpec", "ModelSpec", "Spec",
+        "CommandSpec",
+        "DatasetSpec",
+        "JudgeSpec",
+        "LossSpec",
+        "MetricSpec",
+        "ModelSpec",
+        "Spec",
         "hookimpl",
     ],
     "ganzoo_core.errors": ["GanzooError"],
     "ganzoo_core.config": [
-        "SGD", "Adam", "Config", "DataConfig", "GANConfig", "JudgeConfig", "LossOptions",
-        "ModelConfig", "NormedConfig",
+        "SGD",
+        "Adam",
+        "Config",
+        "DataConfig",
+        "GANConfig",
+        "JudgeConfig",
+        "LossOptions",
+        "ModelConfig",
+        "NormedConfig",
     ],
     "ganzoo_core.interfaces": [
-        "GAN", "Batch", "DataInfo", "Dataset", "Discriminator", "Draw", "Generator",
-        "Imported", "Loss", "Model", "Noise", "Player", "Stage", "Step", "Table", "Turn",
+        "GAN",
+        "Batch",
+        "DataInfo",
+        "Dataset",
+        "Discriminator",
+        "Draw",
+        "Generator",
+        "Imported",
+        "Loss",
+        "Model",
+        "Noise",
+        "Player",
+        "Stage",
+        "Step",
+        "Table",
+        "Turn",
         "UnreadableImage",
     ],
     "ganzoo_core.runs": ["load", "models", "datasets", "resume", "train"],
-}  # fmt: skip
+}
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = ["__version__", *_WHERE]  # noqa: PLE0604
 

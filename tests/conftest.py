@@ -44,9 +44,14 @@ class Forker:
         self.process: subprocess.Popen[str] | None = None
 
     def __call__(
-        self, *args: object, cwd: Path, env: dict[str, str] | None = None, file_limit: int = 0,
-        ranks: int = 1, call: str = "",
-    ) -> Done:  # fmt: skip
+        self,
+        *args: object,
+        cwd: Path,
+        env: dict[str, str] | None = None,
+        file_limit: int = 0,
+        ranks: int = 1,
+        call: str = "",
+    ) -> Done:
         """Run one command.
 
         Args:
@@ -57,15 +62,23 @@ class Forker:
         if self.process is None:
             self.process = subprocess.Popen(
                 [sys.executable, str(HERE / "forker.py")],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean_env(),
-            )  # fmt: skip
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=clean_env(),
+            )
         self.count += 1
         out, err = (self.home / f"{self.count}.{name}" for name in ("out", "err"))
         request = {
-            "args": [arg if call else str(arg) for arg in args], "cwd": str(cwd), "env": env or {},
-            "out": str(out), "err": str(err), "file_limit": file_limit, "ranks": ranks,
+            "args": [arg if call else str(arg) for arg in args],
+            "cwd": str(cwd),
+            "env": env or {},
+            "out": str(out),
+            "err": str(err),
+            "file_limit": file_limit,
+            "ranks": ranks,
             "call": call,
-        }  # fmt: skip
+        }
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
@@ -129,11 +142,23 @@ def install(target: Path, source: Path, plugins: dict[str, tuple[str, dict[str, 
             (source / name / package / file).write_text(text)
         (source / name / "pyproject.toml").write_text(PYPROJECT.format(name=name, version=version))
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-         "--no-index", "--no-deps", "--no-build-isolation", "--target", str(target),
-         *(str(source / name) for name in plugins)],
-        check=True, env=clean_env(),
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-index",
+            "--no-deps",
+            "--no-build-isolation",
+            "--target",
+            str(target),
+            *(str(source / name) for name in plugins),
+        ],
+        check=True,
+        env=clean_env(),
+    )
 
 
 PYPROJECT = """\
@@ -252,9 +277,9 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> str:
         "typo": f"{IMPORTS}\n@hookimpl\ndef ganzoo_registre(zoo):\n    pass\n",
         "future": registers('ModelSpec(name="late", summary="s", target="a.b:C", api=99)'),
         "quits": "raise SystemExit('[/foo] no licence')\n",
-        "greedy": f'{IMPORTS}\n@hookimpl\ndef ganzoo_commands():\n'
+        "greedy": f"{IMPORTS}\n@hookimpl\ndef ganzoo_commands():\n"
         '    return [CommandSpec(name="run", help="Mine", target="a.b:c")]\n',
-    }  # fmt: skip
+    }
     target = tmp_path_factory.mktemp("bad")
     plugins = {name: ("0.2", {"plugin.py": code}) for name, code in codes.items()}
     install(target, tmp_path_factory.mktemp("source"), plugins)
@@ -266,9 +291,18 @@ def trained(ganzoo: Forker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of cgan's tiny preset with checkpoints at 10 and 20; copy it before changing it."""
     home = tmp_path_factory.mktemp("trained")
     done = ganzoo(
-        "run", "cgan", "--preset", "tiny", "--set", "data.count=64",
-        "--set", "train.checkpoint_every=10", "--out", "runs/demo", cwd=home,
-    )  # fmt: skip
+        "run",
+        "cgan",
+        "--preset",
+        "tiny",
+        "--set",
+        "data.count=64",
+        "--set",
+        "train.checkpoint_every=10",
+        "--out",
+        "runs/demo",
+        cwd=home,
+    )
     assert done.code == 0, done.err
     (home / "stdout.txt").write_text(done.out)
     return home / "runs" / "demo"

@@ -41,9 +41,11 @@ def meeting(ranks: int) -> tuple[TCPStore | None, dict[str, str]]:
         return None, {}
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     return store, {
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": str(ranks),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "WORLD_SIZE": str(ranks),
         "TORCHELASTIC_USE_AGENT_STORE": "True",
-    }  # fmt: skip
+    }
 
 
 def become(request: dict) -> None:

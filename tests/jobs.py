@@ -21,9 +21,17 @@ from ganzoo_core.interfaces import Draw
 MODELS = {
     c.__name__: c
     for c in (
-        VAE, AdaptiveGAN, Handicapped, Judged, LazyADA, Pixels, Triplets, PlainGAN, RelativeGAN
+        VAE,
+        AdaptiveGAN,
+        Handicapped,
+        Judged,
+        LazyADA,
+        Pixels,
+        Triplets,
+        PlainGAN,
+        RelativeGAN,
     )
-}  # fmt: skip
+}
 CPU = torch.device("cpu")
 
 

@@ -67,11 +67,15 @@ switched off for that run, and training goes on ([trackers](../trackers.md)).
 
 def check_page() -> str:
     """Every check: what it is for, and whom it examines."""
-    out = [MADE, "# Conformance checks\n",
-           "`ganzoo check NAME ...` runs those of each entry's kind; so does a test with "
-           "`ganzoo_core.testing.parametrize_with_checks`. For each there is a wrong plugin in the "
-           "tests that it catches.\n",
-           "| check | examines | an entry that passes |", "|---|---|---|"]  # fmt: skip
+    out = [
+        MADE,
+        "# Conformance checks\n",
+        "`ganzoo check NAME ...` runs those of each entry's kind; so does a test with "
+        "`ganzoo_core.testing.parametrize_with_checks`. For each there is a wrong plugin in the "
+        "tests that it catches.\n",
+        "| check | examines | an entry that passes |",
+        "|---|---|---|",
+    ]
     for check in CHECKS:
         who = f"models that {check.can}" if check.can else ", ".join(check.kinds)
         out.append(f"| `{check.name}` | {who} | {check.purpose[0].lower()}{check.purpose[1:]} |")
@@ -89,9 +93,10 @@ def api_page() -> str:
     for room in ROOMS:
         module = importlib.import_module(f"ganzoo_core.{room}")
         names = getattr(module, "__all__", None) or sorted(
-            name for name, value in vars(module).items()
+            name
+            for name, value in vars(module).items()
             if getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
-        )  # fmt: skip
+        )
         out.append(f"\n## ganzoo_core.{room}\n\n{first(module.__doc__)}\n")
         out.append(", ".join(f"`{name}`" for name in names))
     out += ["\n## Modules\n", "Public with all their names that have no underscore:\n"]
@@ -116,9 +121,12 @@ tests/scaffolds, and must install and pass its own tests with the newest core.
 
 def plugin_page() -> str:
     """Every entry of registry.toml."""
-    out = [MADE, "# Plugins\n",
-           "What [registry.toml](https://github.com/ganzoo/ganzoo/blob/main/registry.toml) knows. "
-           "Yours can be here: see [publishing](../howto/publish.md).\n"]  # fmt: skip
+    out = [
+        MADE,
+        "# Plugins\n",
+        "What [registry.toml](https://github.com/ganzoo/ganzoo/blob/main/registry.toml) knows. "
+        "Yours can be here: see [publishing](../howto/publish.md).\n",
+    ]
     rows = sorted(builtin().entries, key=lambda e: (e.kind, e.name))
     for kind in dict.fromkeys(row.kind for row in rows):
         out += [
@@ -128,8 +136,9 @@ def plugin_page() -> str:
         ]
         out += [
             f"| `{r.name}` | {r.summary} | {r.distribution} | {r.paper} | {r.license} |"
-            for r in rows if r.kind == kind
-        ]  # fmt: skip
+            for r in rows
+            if r.kind == kind
+        ]
         out.append("")
     out += ["## Install\n", "| distribution | |", "|---|---|"]
     lines = {row.distribution: row.install for row in rows}
@@ -164,9 +173,12 @@ def help_page() -> str:
 
 
 PAGES = {
-    "hooks.md": hook_page, "checks.md": check_page, "api.md": api_page, "plugins.md": plugin_page,
+    "hooks.md": hook_page,
+    "checks.md": check_page,
+    "api.md": api_page,
+    "plugins.md": plugin_page,
     "help.md": help_page,
-}  # fmt: skip
+}
 
 if __name__ == "__main__":
     os.environ["COLUMNS"] = str(WIDTH)

@@ -163,8 +163,22 @@ def test_the_verb_ages_a_picture_and_a_folder(ganzoo, photo, tmp_path):
     words = ("run", "age-cgan", "--preset", "tiny", "--out", "runs/a", "-q")
     done = ganzoo(*words, cwd=tmp_path)
     assert done.code == 0, done.err
-    done = ganzoo("age", "runs/a", "a.png", "--from", 30, "--to", "60+", "--to", "0-18",
-                  "--out", "strip.png", "--json", "-q", cwd=tmp_path)  # fmt: skip
+    done = ganzoo(
+        "age",
+        "runs/a",
+        "a.png",
+        "--from",
+        30,
+        "--to",
+        "60+",
+        "--to",
+        "0-18",
+        "--out",
+        "strip.png",
+        "--json",
+        "-q",
+        cwd=tmp_path,
+    )
     assert done.code == 0, done.err
     (record,) = json.loads(done.out)
     assert [look["name"] for look in record["looks"]][2:] == ["60+", "0-18"]

@@ -84,8 +84,9 @@ def alone(ganzoo, tmp_path_factory):
     """The baselines alone on a few faces: what was printed."""
     home = tmp_path_factory.mktemp("baselines")
     words = ("evaluate", "--baselines", "--data", "people", "--set", "data.size=32")
-    done = ganzoo(*words, "--set", "data.count=300", "-n", 30, "--json", "-q", "--out", "b",
-                  cwd=home)  # fmt: skip
+    done = ganzoo(
+        *words, "--set", "data.count=300", "-n", 30, "--json", "-q", "--out", "b", cwd=home
+    )
     assert done.code == 0, done.err
     return json.loads(done.out)["results"]["ageing"]
 
@@ -179,8 +180,12 @@ def test_a_toy_passes_through_the_whole_path(grey):
     assert mine["cosine"]["parts"]["5"] < mine["cosine"]["parts"]["1"] < 1
     assert mine["truth_l1"]["value"] > 0 and mine["truth_l1"]["interval"][0] > 0
     assert set(beside) == {
-        "identity copy", "nearest real", "real pairs", "paired truth", "real faces"
-    }  # fmt: skip
+        "identity copy",
+        "nearest real",
+        "real pairs",
+        "paired truth",
+        "real faces",
+    }
     assert Image.open(home / "run/report/ageing.png").width > 500
     assert "age error" in (home / "run/report/index.html").read_text()
 

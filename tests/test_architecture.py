@@ -155,8 +155,11 @@ def test_benchmarks_say_what_is_wrong_in_one_line():
         assert "with reported():" in path.read_text(), path.name
     done = subprocess.run(
         [sys.executable, ROOT / "benchmarks" / "foreseeable.py", "-n", "8", "--run", "nowhere"],
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     assert done.returncode > 1
     assert "Traceback" not in done.stderr
     assert "nowhere" in done.stderr.splitlines()[-1]

@@ -20,9 +20,15 @@ from ganzoo_core.weights.card import effective_license
 
 OPTIONS = {
     "data": {"size": 16, "count": 40, "people": 6},
-    "train": {"batch": 8, "log_every": 4, "checkpoint_every": 5, "device": "cpu",
-              "precision": "fp32", "sample_every": 1000},
-}  # fmt: skip
+    "train": {
+        "batch": 8,
+        "log_every": 4,
+        "checkpoint_every": 5,
+        "device": "cpu",
+        "precision": "fp32",
+        "sample_every": 1000,
+    },
+}
 
 
 def train(out, cls=EncoderGAN, options=None, **more):
@@ -106,8 +112,10 @@ def test_a_model_object_takes_them_over(first, tmp_path):
 
 
 def test_a_stage_of_no_rounds_changes_none_of_its_networks(first, tmp_path):
-    for skipped, kept, learned in (("gan", "generator", "encoder"),
-                                   ("encoder", "encoder", "generator")):  # fmt: skip
+    for skipped, kept, learned in (
+        ("gan", "generator", "encoder"),
+        ("encoder", "encoder", "generator"),
+    ):
         more = {"train": {skipped: {"rounds": 0}}}
         run = train(tmp_path / skipped, init=first, options=more)
         assert run.rounds == 6
@@ -119,14 +127,17 @@ def test_the_run_and_its_bundle_say_where_it_began(first, tmp_path):
     run = train(tmp_path / "run", init=first, steps=1)
     origin = find_bundle(first)
     expected = {
-        "model": "object:EncoderGAN", "sha256": origin.sha256, "data": "shapes",
+        "model": "object:EncoderGAN",
+        "sha256": origin.sha256,
+        "data": "shapes",
         "license": effective_license(origin.index),
-    }  # fmt: skip
+    }
     assert RunFolder(run.path).read_config()["made"]["init"] == expected
     bundle = find_bundle(run.path)
     assert bundle.index["init"] == expected and networks.parents(bundle) == {
-        bundle.sha256, origin.sha256
-    }  # fmt: skip
+        bundle.sha256,
+        origin.sha256,
+    }
     text = (bundle.path / "README.md").read_text()
     assert origin.sha256[:16] in text and "began with" in text
     for file in ("README.md", "ganzoo.json"):
@@ -247,8 +258,9 @@ AGES = {"model": {"groups": (20, 40)}, "train": {"steps": 0, "batch": 8, "device
 def test_labels_that_mean_other_ages_are_refused(tmp_path):
     def run(out, groups, **more):
         tree = gz.config.merge(AGES, {"model": {"groups": groups}, "data": {"count": 48}})
-        return gz.train("cgan", "shapes", preset="tiny", options=tree, out=tmp_path / out,
-                        quiet=True, **more)  # fmt: skip
+        return gz.train(
+            "cgan", "shapes", preset="tiny", options=tree, out=tmp_path / out, quiet=True, **more
+        )
 
     theirs = run("theirs", (20, 40)).path
     with pytest.raises(WeightsError, match=r"\[20, 40\].*\[30, 50\].*model\.groups=\[20,40\]$"):

@@ -24,8 +24,9 @@ def test_models_of_the_house_pass(name):
     assert not failed
 
 
-OTHERS = [(kind, name) for kind in ("dataset", "loss", "metric", "judge")
-          for name in zoo().names(kind)]  # fmt: skip
+OTHERS = [
+    (kind, name) for kind in ("dataset", "loss", "metric", "judge") for name in zoo().names(kind)
+]
 
 
 @pytest.mark.parametrize(("kind", "name"), OTHERS, ids=lambda v: v)
@@ -135,8 +136,9 @@ def test_every_check_is_proven():
 def test_several_names_and_all(ganzoo, tmp_path):
     done = ganzoo("check", "hinge", "cgan", "hinge", "--only", "spec", "--json", cwd=tmp_path)
     assert [(r["entry"], r["kind"], r["name"]) for r in json.loads(done.out)] == [
-        ("hinge", "loss", "spec"), ("cgan", "model", "spec"),
-    ]  # fmt: skip
+        ("hinge", "loss", "spec"),
+        ("cgan", "model", "spec"),
+    ]
     done = ganzoo("check", "--all", "--only", "verbs", cwd=tmp_path)
     entries = {line.split()[1] for line in done.out.splitlines()}
     assert done.code == 0 and {"cgan", "shapes", "hinge", "fid", "tensorboard"} <= entries

@@ -51,9 +51,16 @@ def test_published_groups_leave_out_who_is_too_young(ganzoo, tmp_path):
     assert len(found["pfa-7"]["groups"]) == 7 and len(found["report"]["groups"]) == 6
     assert found["pfa-7"]["images"] == 40 and found["pfa-7"]["left_out"]["age below 0"] == 0
     chosen = ganzoo(
-        "data", "info", "table:p/labels.csv", "--groups", "pfa-4", "--set", "data.min_age=30",
-        "--json", cwd=tmp_path,
-    )  # fmt: skip
+        "data",
+        "info",
+        "table:p/labels.csv",
+        "--groups",
+        "pfa-4",
+        "--set",
+        "data.min_age=30",
+        "--json",
+        cwd=tmp_path,
+    )
     assert json.loads(chosen.out)["left_out"]["age below 30"] == sum(age < 30 for age in ages)
 
 
@@ -159,8 +166,20 @@ def test_mistakes_are_one_line(ganzoo, tmp_path):
         (("make", "people", "--size", 900, "--out", "x"), 2, "data.size"),
         (("make", "people", "--size", 16, "--out", "x"), 2, "data.size"),
         (("make", "people", "--set", "data.max_age=120", "--out", "x"), 2, "data.max_age"),
-        (("make", "people", "--set", "data.min_age=50", "--set", "data.max_age=40", "--out", "x"),
-         2, "above"),
+        (
+            (
+                "make",
+                "people",
+                "--set",
+                "data.min_age=50",
+                "--set",
+                "data.max_age=40",
+                "--out",
+                "x",
+            ),
+            2,
+            "above",
+        ),
         (("make", "people", "--layout", "imdb-wki", "--out", "x"), 2, 'Did you mean "imdb-wiki"?'),
         (("make", "peple", "--out", "x"), 2, 'Did you mean "people"?'),
         (("info", "people", "--set", "train.batch=3"), 2, "only options of data"),
@@ -168,7 +187,7 @@ def test_mistakes_are_one_line(ganzoo, tmp_path):
         (("info", "people", "--groups", "a"), 2, "whole years"),
         (("info", "imdb-wiki:nowhere.tar"), 3, "nowhere.tar"),
         (("show", *SHAPES, "--out", "no/folder.png"), 5, "no folder"),
-    ]  # fmt: skip
+    ]
     for words, code, part in mistakes:
         done = ganzoo("data", *words, cwd=tmp_path)
         assert done.code == code, (words, done)

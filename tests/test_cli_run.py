@@ -40,11 +40,32 @@ def test_flags_reach_the_record(ganzoo, tmp_path):
         "[train]\nbatch = 4\nsample_every = 3\n[model]\nwidth = 4\n"
     )
     done = ganzoo(
-        "run", "cgan", "--data", "shapes", "--preset", "tiny", "--config", "mine.toml",
-        "--set", "train.batch=8", "--set", "data.count=32", "--set", "model.groups=[30]",
-        "--steps", 2, "--seed", 7, "--device", "cpu", "--precision", "fp32", "--out", "r",
+        "run",
+        "cgan",
+        "--data",
+        "shapes",
+        "--preset",
+        "tiny",
+        "--config",
+        "mine.toml",
+        "--set",
+        "train.batch=8",
+        "--set",
+        "data.count=32",
+        "--set",
+        "model.groups=[30]",
+        "--steps",
+        2,
+        "--seed",
+        7,
+        "--device",
+        "cpu",
+        "--precision",
+        "fp32",
+        "--out",
+        "r",
         cwd=tmp_path,
-    )  # fmt: skip
+    )
     assert done.code == 0, done.err
     text = (tmp_path / "r" / "config.toml").read_text()
     for line in ("batch = 8", "sample_every = 3", "width = 4", "seed = 7", 'device = "cpu"'):
@@ -68,9 +89,18 @@ def test_a_run_begins_with_the_weights_of_another(ganzoo, trained, tmp_path):
     assert names[0].read_bytes() == names[1].read_bytes()
     assert f'init = "{trained}"' in (tmp_path / "r" / "config.toml").read_text()
     ranks = ganzoo(
-        *TINY, "--init", trained / "weights", "--steps", 0, "--out", "two", "--device", "cpu",
-        cwd=tmp_path, ranks=2,
-    )  # fmt: skip
+        *TINY,
+        "--init",
+        trained / "weights",
+        "--steps",
+        0,
+        "--out",
+        "two",
+        "--device",
+        "cpu",
+        cwd=tmp_path,
+        ranks=2,
+    )
     assert ranks.code == 0 and ranks.err.count("begins with generator of") == 1, ranks.err
     assert (tmp_path / "two" / "weights" / names[0].name).read_bytes() == names[0].read_bytes()
 
@@ -83,9 +113,20 @@ def test_weights_a_run_cannot_begin_with_are_refused_in_one_line(ganzoo, trained
     }
     for (model, init), words in cases.items():
         done = ganzoo(
-            "run", model, "--preset", "tiny", "--set", "model.latent=4", "--init", init, "--out",
-            "r", "--set", "data.count=64", cwd=tmp_path,
-        )  # fmt: skip
+            "run",
+            model,
+            "--preset",
+            "tiny",
+            "--set",
+            "model.latent=4",
+            "--init",
+            init,
+            "--out",
+            "r",
+            "--set",
+            "data.count=64",
+            cwd=tmp_path,
+        )
         assert (done.code, done.out) == (6, "") and words in done.error, done.err
         assert "Traceback" not in done.err and not (tmp_path / "r").exists()
 

@@ -5,8 +5,21 @@ import os
 import re
 import sys
 
-KEYS = ["kind", "name", "state", "summary", "paper", "license", "origin", "error", "install",
-        "can", "uses", "gives", "family"]  # fmt: skip
+KEYS = [
+    "kind",
+    "name",
+    "state",
+    "summary",
+    "paper",
+    "license",
+    "origin",
+    "error",
+    "install",
+    "can",
+    "uses",
+    "gives",
+    "family",
+]
 
 
 LAZY = """
@@ -22,9 +35,18 @@ found = {HEAVY} & set(sys.modules)
 sys.exit(f"imported: {found}" if found else 0)
 """
 HEAVY = {
-    "torch", "torchvision", "pydantic", "numpy", "scipy", "sklearn", "PIL", "rich", "matplotlib",
-    "safetensors", "tomli_w",
-}  # fmt: skip
+    "torch",
+    "torchvision",
+    "pydantic",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "PIL",
+    "rich",
+    "matplotlib",
+    "safetensors",
+    "tomli_w",
+}
 
 
 def test_help_and_lists_import_nothing_heavy(shell):
@@ -239,8 +261,9 @@ def test_check_prints_a_line_a_check(ganzoo, tmp_path):
     done = ganzoo("check", "cgan", "--only", "spec", "--only", "unknown-option", cwd=tmp_path)
     assert done.code == 0, done.err
     assert [line.split()[:2] for line in done.out.splitlines()] == [
-        ["ok", "spec"], ["ok", "unknown-option"],
-    ]  # fmt: skip
+        ["ok", "spec"],
+        ["ok", "unknown-option"],
+    ]
     done = ganzoo("check", "cgan", "--only", "spec", "--json", cwd=tmp_path)
     (facts,) = json.loads(done.out)
     assert facts["kind"] == "model" and facts["name"] == "spec" and facts["passed"]
@@ -265,9 +288,10 @@ def test_completion_prints_a_script(command):
 def test_completion_completes_names(command):
     def complete(words):
         done = command(
-            _GANZOO_COMPLETE="bash_complete", COMP_WORDS=words,
+            _GANZOO_COMPLETE="bash_complete",
+            COMP_WORDS=words,
             COMP_CWORD=str(len(words.split(" ")) - 1),
-        )  # fmt: skip
+        )
         return [line.partition(",")[2] for line in done.out.splitlines()]
 
     assert "resume" in complete("ganzoo re")

@@ -39,8 +39,15 @@ def test_a_written_tree_builds_the_same_run(tmp_path):
 
 
 def test_set_reads_toml_values_and_plain_text():
-    words = ["model.width=32", "model.groups=[18, 30]", "data.path=/a b/c=d", "train.seed=1",
-             "train.deterministic=true", "model.optim_g.lr=1e-4", "data.name=shapes"]  # fmt: skip
+    words = [
+        "model.width=32",
+        "model.groups=[18, 30]",
+        "data.path=/a b/c=d",
+        "train.seed=1",
+        "train.deterministic=true",
+        "model.optim_g.lr=1e-4",
+        "data.name=shapes",
+    ]
     assert assign(words) == {
         "model": {"width": 32, "groups": [18, 30], "optim_g": {"lr": 1e-4}},
         "data": {"path": "/a b/c=d", "name": "shapes"},

@@ -14,9 +14,11 @@ from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import Draw, Stage
 
 OPTIMISERS = {
-    "adam": Adam(lr=1e-2), "momentum": SGD(lr=0.01, momentum=0.9), "sgd": SGD(lr=0.01),
+    "adam": Adam(lr=1e-2),
+    "momentum": SGD(lr=0.01, momentum=0.9),
+    "sgd": SGD(lr=0.01),
     "rmsprop": torch.optim.RMSprop,
-}  # fmt: skip
+}
 
 
 class Halted(Handicapped):
@@ -59,9 +61,14 @@ def test_a_step_that_does_not_count_leaves_weights_and_optimiser_as_they_were(na
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_a_first_step_that_does_not_count_leaves_an_optimiser_that_begins_as_ever(name):
     """State that such a step created is as good as none."""
-    late = type("Late", (Halted,), {
-        "optim": staticmethod(OPTIMISERS[name]), "may": lambda self, t: t.seen >= 8,
-    })  # fmt: skip
+    late = type(
+        "Late",
+        (Halted,),
+        {
+            "optim": staticmethod(OPTIMISERS[name]),
+            "may": lambda self, t: t.seen >= 8,
+        },
+    )
     never = type("Never", (late,), {"may": lambda self, t: t.round >= 1})
     runs = [trainer(cls) for cls in (late, never)]
     for run in runs:

@@ -30,8 +30,10 @@ class Plain(GAN):
         self.loss = BCE()
 
     def players(self):
-        return {"d": Player(("discriminator",), SGD(lr=RATE)),
-                "g": Player(("generator",), SGD(lr=RATE))}  # fmt: skip
+        return {
+            "d": Player(("discriminator",), SGD(lr=RATE)),
+            "g": Player(("generator",), SGD(lr=RATE)),
+        }
 
     def stages(self):
         (stage,) = super().stages()

@@ -178,10 +178,14 @@ def test_the_fingerprint_follows_every_pixel_label_and_age():
     other[5] = 0
     ages = np.arange(6, dtype=np.float32)
     found = [
-        fingerprint(), fingerprint(n=5), fingerprint(labels=labels, **names),
-        fingerprint(labels=other, **names), fingerprint(ages=ages), fingerprint(ages=ages + 1),
+        fingerprint(),
+        fingerprint(n=5),
+        fingerprint(labels=labels, **names),
+        fingerprint(labels=other, **names),
+        fingerprint(ages=ages),
+        fingerprint(ages=ages + 1),
         fingerprint(identities=labels),
-    ]  # fmt: skip
+    ]
     assert len(set(found)) == len(found)
     assert fingerprint(labels=labels, **names) == found[2]
 

@@ -51,9 +51,13 @@ def carried_out(kind, text, folder, ganzoo):
         return ganzoo(*shlex.split(text)[1:], cwd=folder)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-c", text], cwd=folder, env=clean_env(PATH=path), capture_output=True, text=True,
+        ["bash", "-c", text],
+        cwd=folder,
+        env=clean_env(PATH=path),
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -136,8 +136,11 @@ def test_a_checkpoint_without_the_average_is_refused(tmp_path):
 def test_only_the_newest_are_kept(tmp_path):
     trainer(VAE, steps=7, checkpoint_every=2, keep=2).run(tmp_path)
     assert names(tmp_path) == [
-        "00000006.json", "00000006.safetensors", "00000007.json", "00000007.safetensors"
-    ]  # fmt: skip
+        "00000006.json",
+        "00000006.safetensors",
+        "00000007.json",
+        "00000007.safetensors",
+    ]
 
 
 def test_a_damaged_later_checkpoint_never_displaces_a_sound_one(tmp_path):
@@ -235,8 +238,11 @@ def test_a_signal_ends_the_round_saves_and_resumes_exactly(name, code, tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, name, str(tmp_path / "run"), str(torch.get_num_threads())],
         env={**os.environ, "PYTHONPATH": str(Path(workbench.__file__).parent)},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == code, done.stderr
     assert "after round 8 of 12" in done.stdout and "ganzoo resume" in done.stdout
     resumed = trainer(EncoderGAN)

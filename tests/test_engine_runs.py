@@ -17,9 +17,15 @@ from ganzoo_core.weights.bundle import served
 
 OPTIONS = {
     "data": {"size": 16, "count": 40, "people": 6},
-    "train": {"batch": 8, "log_every": 4, "checkpoint_every": 5, "device": "cpu",
-              "precision": "fp32", "sample_every": 1000},
-}  # fmt: skip
+    "train": {
+        "batch": 8,
+        "log_every": 4,
+        "checkpoint_every": 5,
+        "device": "cpu",
+        "precision": "fp32",
+        "sample_every": 1000,
+    },
+}
 
 
 def train(cls, out, **more):
@@ -191,8 +197,10 @@ def test_a_diverged_run_keeps_its_last_checkpoint_and_says_so(tmp_path):
 def test_stages_show_in_the_metrics(tmp_path):
     run = train(EncoderGAN, tmp_path / "run")
     assert [(x["round"], x["stage"]) for x in metrics(run.path)] == [
-        (4, "gan"), (8, "encoder"), (12, "encoder")
-    ]  # fmt: skip
+        (4, "gan"),
+        (8, "encoder"),
+        (12, "encoder"),
+    ]
     assert set(metrics(run.path)[-1]) == {"round", "rounds", "stage", "images", "e", "e_grad"}
 
 

@@ -230,9 +230,19 @@ def test_what_is_wrong_is_said_in_one_line(ganzoo, measured, words, code, says):
 def test_a_bundle_is_measured_with_data_named(ganzoo, measured):
     home = measured[0].parent
     done = ganzoo(
-        "evaluate", "run/weights", "--data", "shapes", "--set", "data.count=64", "-n", 30,
-        "--metrics", "gan-test", "-q", cwd=home,
-    )  # fmt: skip
+        "evaluate",
+        "run/weights",
+        "--data",
+        "shapes",
+        "--set",
+        "data.count=64",
+        "-n",
+        30,
+        "--metrics",
+        "gan-test",
+        "-q",
+        cwd=home,
+    )
     assert done.code == 0, done.err
     assert "judge on samples" in done.out and not (home / "run/weights/report").exists()
 

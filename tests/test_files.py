@@ -58,8 +58,10 @@ def test_the_bytes_are_the_same_in_every_process(tmp_path):
     save_tensors(paths[0], tensors(), {"a": 2, "z": 1})
     subprocess.run(
         [sys.executable, "-c", code, paths[1], Path(__file__).parent],
-        env={**os.environ, "PYTHONHASHSEED": "7"}, check=True, timeout=120,
-    )  # fmt: skip
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        check=True,
+        timeout=120,
+    )
     assert sha256(paths[0]) == sha256(paths[1])
 
 

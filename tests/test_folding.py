@@ -23,11 +23,17 @@ def settle(model):
 
 def network():
     return nn.Sequential(
-        nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
-        nn.ConvTranspose2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8),
-        nn.Sequential(nn.Conv2d(8, 4, 3), nn.BatchNorm2d(4, eps=0.001)), nn.Flatten(),
-        nn.Linear(4 * 16, 6, bias=False), nn.BatchNorm1d(6), nn.Linear(6, 2),
-    )  # fmt: skip
+        nn.Conv2d(3, 8, 3, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.ConvTranspose2d(8, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.Sequential(nn.Conv2d(8, 4, 3), nn.BatchNorm2d(4, eps=0.001)),
+        nn.Flatten(),
+        nn.Linear(4 * 16, 6, bias=False),
+        nn.BatchNorm1d(6),
+        nn.Linear(6, 2),
+    )
 
 
 def norms(model):

@@ -29,11 +29,16 @@ from ganzoo_core.interfaces import UnreadableImage
 from ganzoo_core.zoo import resolve, zoo
 
 FEW = settings(
-    max_examples=125, derandomize=True, database=None, deadline=None,
+    max_examples=125,
+    derandomize=True,
+    database=None,
+    deadline=None,
     suppress_health_check=[
-        HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large,
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
     ],
-)  # fmt: skip
+)
 MANY = settings(FEW, max_examples=2500)
 PATIENCE = 30
 """Seconds of wall time after which one input counts as a hang; those in which the process was
@@ -76,10 +81,12 @@ WORDS = st.one_of(
 CHANGES = st.lists(
     st.tuples(
         st.sampled_from(["flip", "flip", "write", "write", "insert", "delete", "copy", "cut"]),
-        PLACES, PLACES, WORDS,
+        PLACES,
+        PLACES,
+        WORDS,
     ),
     max_size=5,
-)  # fmt: skip
+)
 
 
 def mutated(data, changes):
@@ -149,19 +156,46 @@ def check_mat(data, folder):
 # --- tar ------------------------------------------------------------------------------------------
 
 NAMES = st.one_of(
-    st.sampled_from([
-        "a.jpg", "b/c.jpg", "../secret", "/etc/passwd", "b/../../secret", "./a.jpg", "", ".", "..",
-        "x" * 150, "é" * 90, "a\nb.jpg", "\x1b[31m.jpg", "C:\\secret", "a//b", "a.jpg/inside",
-    ]),
+    st.sampled_from(
+        [
+            "a.jpg",
+            "b/c.jpg",
+            "../secret",
+            "/etc/passwd",
+            "b/../../secret",
+            "./a.jpg",
+            "",
+            ".",
+            "..",
+            "x" * 150,
+            "é" * 90,
+            "a\nb.jpg",
+            "\x1b[31m.jpg",
+            "C:\\secret",
+            "a//b",
+            "a.jpg/inside",
+        ]
+    ),
     st.text(max_size=12),
-)  # fmt: skip
+)
 TYPES = st.sampled_from([*b"001234567LKxgSDVN\0", 200]).map(lambda n: bytes([n]))
 HEADERS = st.dictionaries(
-    st.sampled_from(["path", "size", "linkpath", "GNU.sparse.major", "GNU.sparse.map",
-                     "GNU.sparse.minor", "GNU.sparse.size", "GNU.sparse.realsize", "mtime"]),
+    st.sampled_from(
+        [
+            "path",
+            "size",
+            "linkpath",
+            "GNU.sparse.major",
+            "GNU.sparse.map",
+            "GNU.sparse.minor",
+            "GNU.sparse.size",
+            "GNU.sparse.realsize",
+            "mtime",
+        ]
+    ),
     st.sampled_from(["1", "0", "-1", "99999999999999999999", "../secret", "", "0,5,9,1", "x"]),
     max_size=2,
-)  # fmt: skip
+)
 MEMBERS = st.lists(
     st.tuples(NAMES, TYPES, NAMES, st.binary(max_size=40), HEADERS), min_size=1, max_size=4
 )
@@ -170,8 +204,9 @@ MEMBERS = st.lists(
 def packed(members, form):
     """Return a tar of members of any type, with any names, links and pax headers."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=form, encoding="utf-8",
-                      errors="surrogateescape") as tar:  # fmt: skip
+    with tarfile.open(
+        fileobj=out, mode="w", format=form, encoding="utf-8", errors="surrogateescape"
+    ) as tar:
         for name, kind, link, content, pax in members:
             info = tarfile.TarInfo(name.encode(errors="replace").decode())
             info.type, info.size = kind, len(content)
@@ -229,18 +264,39 @@ def check_tar(data, folder):
 # --- tables ---------------------------------------------------------------------------------------
 
 CELLS = st.one_of(
-    st.sampled_from([
-        "a.jpg", "b.png", "../secret", "..\\secret", "/etc/passwd", "C:\\secret", "link.jpg", ".",
-        "31", "-1", "1e9", "nan", "inf", "9" * 400, "", '"', "\0", "\x1b[31m", "a.jpg/x", "gone",
-    ]),
+    st.sampled_from(
+        [
+            "a.jpg",
+            "b.png",
+            "../secret",
+            "..\\secret",
+            "/etc/passwd",
+            "C:\\secret",
+            "link.jpg",
+            ".",
+            "31",
+            "-1",
+            "1e9",
+            "nan",
+            "inf",
+            "9" * 400,
+            "",
+            '"',
+            "\0",
+            "\x1b[31m",
+            "a.jpg/x",
+            "gone",
+        ]
+    ),
     st.text(max_size=10),
-)  # fmt: skip
+)
 NUMBERS = st.floats(allow_subnormal=False)
 """Training flushes subnormal numbers to zero, and hypothesis refuses to draw them ever after."""
 COLUMNS = st.lists(
     st.sampled_from(["path", "path", "age", "identity", "label", "Path", "pth", "", "x"]),
-    min_size=1, max_size=5,
-)  # fmt: skip
+    min_size=1,
+    max_size=5,
+)
 
 
 @st.composite
@@ -289,10 +345,13 @@ def picture_seeds():
     exif[0x0112] = 6
     seeds = []
     for form, modes in {
-        "JPEG": ("L", "RGB", "CMYK"), "PNG": ("1", "L", "P", "RGB", "RGBA", "I;16"),
-        "WEBP": ("RGB", "RGBA"), "BMP": ("1", "L", "P", "RGB"), "PPM": ("1", "L", "RGB", "I;16"),
+        "JPEG": ("L", "RGB", "CMYK"),
+        "PNG": ("1", "L", "P", "RGB", "RGBA", "I;16"),
+        "WEBP": ("RGB", "RGBA"),
+        "BMP": ("1", "L", "P", "RGB"),
+        "PPM": ("1", "L", "RGB", "I;16"),
         "GIF": ("L",),
-    }.items():  # fmt: skip
+    }.items():
         for mode in modes:
             out = io.BytesIO()
             extra = {"exif": exif} if form in {"JPEG", "WEBP", "PNG"} else {}
@@ -341,9 +400,11 @@ def check_picture(data, folder):
 # --- the tests ------------------------------------------------------------------------------------
 
 KINDS = {
-    "mat": (mats(), check_mat), "tar": (tars(), check_tar), "table": (tables(), check_table),
+    "mat": (mats(), check_mat),
+    "tar": (tars(), check_tar),
+    "table": (tables(), check_table),
     "picture": (pictures(), check_picture),
-}  # fmt: skip
+}
 
 
 @pytest.fixture

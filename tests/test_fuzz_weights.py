@@ -74,15 +74,30 @@ def refused(call):
 # --- the index ------------------------------------------------------------------------------------
 
 LEAVES = st.one_of(
-    st.none(), st.booleans(), st.integers(-(2**70), 2**70),
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
     st.floats(allow_nan=False, allow_subnormal=False),
-    st.sampled_from([
-        "../secret.json", "/etc/passwd", "..", "", "model.safetensors", "os:system", "object:",
-        "subprocess:run", "cgan", "<script>alert(1)</script>", "\x1b[31m", "\0", "x" * 3000,
-        "e" * 64,
-    ]),
+    st.sampled_from(
+        [
+            "../secret.json",
+            "/etc/passwd",
+            "..",
+            "",
+            "model.safetensors",
+            "os:system",
+            "object:",
+            "subprocess:run",
+            "cgan",
+            "<script>alert(1)</script>",
+            "\x1b[31m",
+            "\0",
+            "x" * 3000,
+            "e" * 64,
+        ]
+    ),
     st.text(max_size=8),
-)  # fmt: skip
+)
 VALUES = st.recursive(
     LEAVES,
     lambda inner: (
@@ -90,15 +105,37 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 )
-PATHS = st.sampled_from([
-    ("model",), ("format",), ("config",), ("data",), ("data", "size"), ("data", "classes"),
-    ("data", "counts"), ("data", "channels"), ("data", "crop"), ("data", "name"),
-    ("data", "license"),
-    ("data", "fingerprint"), ("files",), ("files", "model.safetensors"),
-    ("files", "../secret.json"),
-    ("files", "README.md", "sha256"), ("files", "x.py"), ("serves",), ("plugin",), ("parents",),
-    ("metrics",), ("api",), ("precision",), ("license",), ("can",), ("source",), ("target",),
-])  # fmt: skip
+PATHS = st.sampled_from(
+    [
+        ("model",),
+        ("format",),
+        ("config",),
+        ("data",),
+        ("data", "size"),
+        ("data", "classes"),
+        ("data", "counts"),
+        ("data", "channels"),
+        ("data", "crop"),
+        ("data", "name"),
+        ("data", "license"),
+        ("data", "fingerprint"),
+        ("files",),
+        ("files", "model.safetensors"),
+        ("files", "../secret.json"),
+        ("files", "README.md", "sha256"),
+        ("files", "x.py"),
+        ("serves",),
+        ("plugin",),
+        ("parents",),
+        ("metrics",),
+        ("api",),
+        ("precision",),
+        ("license",),
+        ("can",),
+        ("source",),
+        ("target",),
+    ]
+)
 
 
 def planted(tree, path, value):
@@ -134,13 +171,32 @@ HEADERS = st.lists(
     st.tuples(
         st.sampled_from(["dtype", "shape", "data_offsets", "rename", "drop", "twin", "length"]),
         st.integers(0, 5),
-        st.sampled_from([
-            "F64", "F16", "I64", "U8", "BOOL", "F99", [1], [10**12], [-1], [], [0, 4], [4, 0],
-            [0, 10**15], [8, 12], None, "x", [[1]], 2**63, 10**9,
-        ]),
+        st.sampled_from(
+            [
+                "F64",
+                "F16",
+                "I64",
+                "U8",
+                "BOOL",
+                "F99",
+                [1],
+                [10**12],
+                [-1],
+                [],
+                [0, 4],
+                [4, 0],
+                [0, 10**15],
+                [8, 12],
+                None,
+                "x",
+                [[1]],
+                2**63,
+                10**9,
+            ]
+        ),
     ),
     max_size=3,
-)  # fmt: skip
+)
 
 
 @st.composite
@@ -240,10 +296,18 @@ def check_foreign(data, folder):
 
 # --- files of the folder --------------------------------------------------------------------------
 
-CARDS = st.text(max_size=30) | st.sampled_from([
-    "<script>alert(1)</script>", "<SCRIPT src=x>", "< img onerror = 'x'>", "[a](javascript:x)",
-    "<iframe src=x>", "<svg/onload=x>", "plain *words* & 1 < 2", "<details>fine</details>",
-])  # fmt: skip
+CARDS = st.text(max_size=30) | st.sampled_from(
+    [
+        "<script>alert(1)</script>",
+        "<SCRIPT src=x>",
+        "< img onerror = 'x'>",
+        "[a](javascript:x)",
+        "<iframe src=x>",
+        "<svg/onload=x>",
+        "plain *words* & 1 < 2",
+        "<details>fine</details>",
+    ]
+)
 ACTS = ["link", "hard", "folder", "gone", "pickle", "card", "fifo", "link index"]
 
 
@@ -278,9 +342,11 @@ def check_folder(damage, folder):
 
 
 KINDS = {
-    "index": (indices(), check_index), "tensors": (tensors(), check_tensors),
-    "foreign": (foreign(), check_foreign), "folder": (folders(), check_folder),
-}  # fmt: skip
+    "index": (indices(), check_index),
+    "tensors": (tensors(), check_tensors),
+    "foreign": (foreign(), check_foreign),
+    "folder": (folders(), check_folder),
+}
 
 
 def hold(kind, data, home):

@@ -42,13 +42,19 @@ FORMS = {
     "bare": lambda state: state,
     "prefixed": lambda state: {f"generator.{k}": v for k, v in state.items()},
     "whole model": lambda state: {
-        **{f"generator.{k}": v for k, v in state.items()}, "discriminator.w": torch.ones(2)},
+        **{f"generator.{k}": v for k, v in state.items()},
+        "discriminator.w": torch.ones(2),
+    },
     "with optimiser": lambda state: {
-        "epoch": 3, "state_dict": state, "optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}}},
+        "epoch": 3,
+        "state_dict": state,
+        "optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}},
+    },
     "data parallel": lambda state: {"model": {f"module.{k}": v for k, v in state.items()}},
     "double precision": lambda state: {
-        k: v.double() if v.is_floating_point() else v for k, v in state.items()},
-}  # fmt: skip
+        k: v.double() if v.is_floating_point() else v for k, v in state.items()
+    },
+}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -94,8 +100,18 @@ def test_another_architecture_is_named_by_its_first_tensor(generator, ganzoo, tm
         (lambda: {}, "no named tensors"),
     ):
         torch.save(change(), tmp_path / "their.pt")
-        done = ganzoo("weights", "import", "their.pt", "--as", "cgan", "--preset", "tiny",
-                      "--out", "mine", cwd=tmp_path)  # fmt: skip
+        done = ganzoo(
+            "weights",
+            "import",
+            "their.pt",
+            "--as",
+            "cgan",
+            "--preset",
+            "tiny",
+            "--out",
+            "mine",
+            cwd=tmp_path,
+        )
         assert done.code == 6 and words in done.error, done.error
         assert not (tmp_path / "mine").exists()
 

@@ -62,11 +62,14 @@ HAND = {
         mean(lambda x: log_sigmoid(-x), FAKE),
     ),
     "least squares": (
-        LeastSquares(), 0.5 * (1 + 4) / 2 + 0.5 * (0.25 + 9) / 2, 0.5 * (0.25 + 16) / 2
+        LeastSquares(),
+        0.5 * (1 + 4) / 2 + 0.5 * (0.25 + 9) / 2,
+        0.5 * (0.25 + 16) / 2,
     ),
     "least squares, smooth": (
         LeastSquares(real_target=0.9),
-        0.5 * (1.1**2 + 1.9**2) / 2 + 0.5 * (0.25 + 9) / 2, 0.5 * (0.25 + 16) / 2,
+        0.5 * (1.1**2 + 1.9**2) / 2 + 0.5 * (0.25 + 9) / 2,
+        0.5 * (0.25 + 16) / 2,
     ),
     "hinge": (Hinge(), (0 + 2) / 2 + (1.5 + 0) / 2, -(0.5 - 3) / 2),
     "wasserstein": (Wasserstein(), (0.5 - 3) / 2 - (2 - 1) / 2, -(0.5 - 3) / 2),
@@ -80,7 +83,7 @@ HAND = {
         mean(lambda x: -log_sigmoid(x + 1.25), REAL) + mean(lambda x: -log_sigmoid(0.5 - x), FAKE),
         mean(lambda x: -log_sigmoid(x - 0.5), FAKE) + mean(lambda x: -log_sigmoid(-1.25 - x), REAL),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HAND)
@@ -119,8 +122,9 @@ def test_extreme_logits_stay_finite():
 
 def test_only_a_relativistic_loss_asks_for_pairs():
     assert [name for name, (loss, _, _) in HAND.items() if loss.pairs] == [
-        "relativistic", "relativistic average"
-    ]  # fmt: skip
+        "relativistic",
+        "relativistic average",
+    ]
     with pytest.raises(AssertionError, match="real"):
         Relativistic().g(FAKE)
 
@@ -217,9 +221,11 @@ def test_regularisers_add_up_by_their_weights():
     half, norm = squares.mean() / 2, squares.sqrt()
     fake = 2 * IMAGES
     by_hand = {
-        "r1": half, "r2": 4 * half, "gradient_penalty": (norm - 1).square().mean(),
+        "r1": half,
+        "r2": 4 * half,
+        "gradient_penalty": (norm - 1).square().mean(),
         "dragan": (norm - 1).square().mean(),
-    }  # fmt: skip
+    }
     for name, value in by_hand.items():
         penalty = made(kind="hinge", **{name: 10}).penalty(critic, IMAGES, fake, noise)
         assert penalty.item() == pytest.approx(10 * value.item(), rel=1e-5), name
@@ -277,8 +283,12 @@ class ExponentialOptions(LossOptions):
 
 
 def test_a_plugin_adds_a_loss(monkeypatch):
-    spec = LossSpec(name="exponential", summary="s", target=f"{__name__}:Exponential",
-                    config=f"{__name__}:ExponentialOptions")  # fmt: skip
+    spec = LossSpec(
+        name="exponential",
+        summary="s",
+        target=f"{__name__}:Exponential",
+        config=f"{__name__}:ExponentialOptions",
+    )
     monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or ModuleType(__name__))
     for thing in (Exponential, ExponentialOptions):
         monkeypatch.setattr(sys.modules[__name__], thing.__name__, thing, raising=False)
@@ -296,8 +306,10 @@ def test_a_stored_loss_reads_back():
     config = GANConfig(loss={"kind": "relativistic", "r1": 1, "r2": 1}, optim_d={"kind": "sgd"})
     again = GANConfig.model_validate(json.loads(config.model_dump_json()))
     assert again == config and type(again.loss) is type(config.loss)
-    kinds = [s["properties"]["kind"].get("const") for s in
-             GANConfig.model_json_schema()["properties"]["loss"]["anyOf"]]  # fmt: skip
+    kinds = [
+        s["properties"]["kind"].get("const")
+        for s in GANConfig.model_json_schema()["properties"]["loss"]["anyOf"]
+    ]
     assert sorted(kinds) == zoo().names("loss")
 
 

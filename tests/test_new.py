@@ -13,9 +13,14 @@ from ganzoo_core.errors import OutputError, UsageError
 from ganzoo_core.scaffold import KINDS, TEMPLATES, create
 
 EVERY = {
-    ".github/workflows/test.yml", ".gitignore", "README.md", "pyproject.toml",
-    "ganzoo_{}/__init__.py", "ganzoo_{}/plugin.py", "tests/test_{}.py",
-}  # fmt: skip
+    ".github/workflows/test.yml",
+    ".gitignore",
+    "README.md",
+    "pyproject.toml",
+    "ganzoo_{}/__init__.py",
+    "ganzoo_{}/plugin.py",
+    "tests/test_{}.py",
+}
 OWN = {
     "gan": {"config.py", "model.py"},
     "image-to-image": {"config.py", "model.py"},
@@ -53,13 +58,23 @@ def test_a_model_file_has_under_a_hundred_lines():
 
 
 BAD = {
-    "My-Gan": "lower case words", "my_gan": "lower case words", "": "lower case words",
-    "../up": "lower case words", "3d": "lower case words", "x" * 41: "40 letters",
-    "json": "word of Python", "class": "word of Python", "model": "a class Model",
-    "none": "a class None", "warning": "a class Warning", "cgan": "taken, by ganzoo-cgan",
-    "hinge": "taken, by ganzoo-core", "tensorboard": "taken, by ganzoo-tensorboard",
-    "core": "a package ganzoo_core", "ganzoo-cgan": "leave the word ganzoo out",
-}  # fmt: skip
+    "My-Gan": "lower case words",
+    "my_gan": "lower case words",
+    "": "lower case words",
+    "../up": "lower case words",
+    "3d": "lower case words",
+    "x" * 41: "40 letters",
+    "json": "word of Python",
+    "class": "word of Python",
+    "model": "a class Model",
+    "none": "a class None",
+    "warning": "a class Warning",
+    "cgan": "taken, by ganzoo-cgan",
+    "hinge": "taken, by ganzoo-core",
+    "tensorboard": "taken, by ganzoo-tensorboard",
+    "core": "a package ganzoo_core",
+    "ganzoo-cgan": "leave the word ganzoo out",
+}
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -90,10 +105,23 @@ def site(tmp_path_factory):
     home = tmp_path_factory.mktemp("made")
     folders = [create(name, kind, home / kind) for kind, name in NAMES.items()]
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-         "--no-index", "--no-deps", "--no-build-isolation", "--target", home / "site", *folders],
-        check=True, env=clean_env(),
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-index",
+            "--no-deps",
+            "--no-build-isolation",
+            "--target",
+            home / "site",
+            *folders,
+        ],
+        check=True,
+        env=clean_env(),
+    )
     return str(home / "site"), home
 
 
@@ -109,8 +137,7 @@ def test_they_stand_in_the_list(command, site):
 @pytest.mark.parametrize("kind", KINDS)
 def test_its_own_tests_pass(ganzoo, site, kind):
     path, home = site
-    done = ganzoo(str(home / kind), cwd=home, env={"PYTHONPATH": path},
-                  call="walk:run_tests")  # fmt: skip
+    done = ganzoo(str(home / kind), cwd=home, env={"PYTHONPATH": path}, call="walk:run_tests")
     assert done.code == 0, done.out[-3000:]
     assert "failed" not in done.out
 
@@ -127,10 +154,23 @@ def test_the_first_picture(shell, ganzoo, site, tmp_path):
 def test_a_loss_and_a_metric_are_taken_by_others(ganzoo, site, tmp_path):
     env = {"PYTHONPATH": site[0]}
     done = ganzoo(
-        "run", "a-gan", "--preset", "tiny", "--steps", "4", "--set", "model.loss.kind=a-loss",
-        "--set", "model.loss.temperature=2", "--data", "a-dataset", "--out", "r",
-        cwd=tmp_path, env=env,
-    )  # fmt: skip
+        "run",
+        "a-gan",
+        "--preset",
+        "tiny",
+        "--steps",
+        "4",
+        "--set",
+        "model.loss.kind=a-loss",
+        "--set",
+        "model.loss.temperature=2",
+        "--data",
+        "a-dataset",
+        "--out",
+        "r",
+        cwd=tmp_path,
+        env=env,
+    )
     assert done.code == 0, done.err
     done = ganzoo("evaluate", "r", "--metrics", "a-metric", "-n", "20", cwd=tmp_path, env=env)
     assert done.code == 0 and "contrast ratio" in done.out, done.err

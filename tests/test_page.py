@@ -13,10 +13,16 @@ from ganzoo_core.report.plots import MOST, plot, spread_out, thinned
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
     "--hide-scrollbars",
-]  # fmt: skip
+]
 EVIL = "<script>alert(1)</script>"
 
 
@@ -36,14 +42,20 @@ def made(tmp_path):
     figure = {"value": 12.345, "error": 0.2, "better": "lower", "parts": {EVIL: 0.25}}
     evaluation = {
         "results": {"fid": {"stamp": {"data": EVIL}, "figures": {EVIL: figure}}},
-        "skipped": {"kid": f"kid: {EVIL}"}, "notes": [EVIL],
-    }  # fmt: skip
+        "skipped": {"kid": f"kid: {EVIL}"},
+        "notes": [EVIL],
+    }
     config = {"run": {"model": EVIL, "preset": "tiny"}, "train": {"batch": 8}}
     write_page(
-        folder / "index.html", config=config, config_text=f'a = "{EVIL}"',
-        metrics=folder / "metrics.jsonl", samples=folder / "samples", weights=folder / "weights",
-        evaluation=evaluation, data="people",
-    )  # fmt: skip
+        folder / "index.html",
+        config=config,
+        config_text=f'a = "{EVIL}"',
+        metrics=folder / "metrics.jsonl",
+        samples=folder / "samples",
+        weights=folder / "weights",
+        evaluation=evaluation,
+        data="people",
+    )
     return folder
 
 
@@ -89,8 +101,11 @@ def browse(folder, page, *flags):
     """Open a page in headless Chromium; return what it prints."""
     done = subprocess.run(
         [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}", *flags, page.as_uri()],
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     return done.stdout
 
 
@@ -112,9 +127,12 @@ def test_the_page_fits_a_phone(made):
 def test_the_page_follows_the_dark(made, scheme, dark):
     shot = made / "shot.png"
     browse(
-        made, made / "index.html", "--window-size=800,900",
-        f"--blink-settings=preferredColorScheme={scheme}", f"--screenshot={shot}",
-    )  # fmt: skip
+        made,
+        made / "index.html",
+        "--window-size=800,900",
+        f"--blink-settings=preferredColorScheme={scheme}",
+        f"--screenshot={shot}",
+    )
     image = Image.open(shot).convert("L")
     assert (image.getpixel((5, 5)) < 60) is dark
     assert len(image.getcolors()) > 50

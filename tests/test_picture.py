@@ -84,9 +84,17 @@ def test_sixteen_bits_keep_the_upper_eight() -> None:
 
 @pytest.mark.parametrize(
     ("form", "mode", "near"),
-    [("WEBP", "RGB", 4), ("WEBP", "RGBA", 4), ("BMP", "RGB", 0), ("BMP", "P", 0),
-     ("PPM", "RGB", 0), ("PPM", "L", 0), ("PPM", "1", 0), ("BMP", "1", 0)],
-)  # fmt: skip
+    [
+        ("WEBP", "RGB", 4),
+        ("WEBP", "RGBA", 4),
+        ("BMP", "RGB", 0),
+        ("BMP", "P", 0),
+        ("PPM", "RGB", 0),
+        ("PPM", "L", 0),
+        ("PPM", "1", 0),
+        ("BMP", "1", 0),
+    ],
+)
 def test_other_formats(form: str, mode: str, near: float) -> None:
     picture = gradient(mode=mode)
     image = decode(written(picture, form), size=64)
@@ -138,10 +146,14 @@ def test_exif_orientation(order: str, turn: int) -> None:
     data = jpeg(plain, exif=exif)
     transposed = Image.Transpose
     methods = {
-        2: transposed.FLIP_LEFT_RIGHT, 3: transposed.ROTATE_180, 4: transposed.FLIP_TOP_BOTTOM,
-        5: transposed.TRANSPOSE, 6: transposed.ROTATE_270, 7: transposed.TRANSVERSE,
+        2: transposed.FLIP_LEFT_RIGHT,
+        3: transposed.ROTATE_180,
+        4: transposed.FLIP_TOP_BOTTOM,
+        5: transposed.TRANSPOSE,
+        6: transposed.ROTATE_270,
+        7: transposed.TRANSVERSE,
         8: transposed.ROTATE_90,
-    }  # fmt: skip
+    }
     wanted = plain.transpose(methods[turn]) if turn in methods else plain
     found = decode(data, size=64)
     assert found.size == wanted.size
@@ -222,12 +234,18 @@ def test_mutated_pictures() -> None:
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
     deep = Image.fromarray(np.arange(900, dtype=np.uint16).reshape(30, 30))
     good = [
-        jpeg(gradient(), exif=exif), jpeg(gradient(mode="CMYK"), progressive=True),
-        png(gradient(mode="P"), transparency=b"\0\1"), png(deep), png(gradient(mode="LA")),
-        written(gradient(), "WEBP"), written(gradient(), "BMP"), written(gradient(), "PPM"),
+        jpeg(gradient(), exif=exif),
+        jpeg(gradient(mode="CMYK"), progressive=True),
+        png(gradient(mode="P"), transparency=b"\0\1"),
+        png(deep),
+        png(gradient(mode="LA")),
+        written(gradient(), "WEBP"),
+        written(gradient(), "BMP"),
+        written(gradient(), "PPM"),
         b"P2\n2 2\n255\n7 200 9 9\n",
-        written(gradient(mode="RGBA"), "WEBP", lossless=True), written(gradient(mode="P"), "BMP"),
-    ]  # fmt: skip
+        written(gradient(mode="RGBA"), "WEBP", lossless=True),
+        written(gradient(mode="P"), "BMP"),
+    ]
     rng = random.Random(1)
     mutants = []
     for n in range(1400):

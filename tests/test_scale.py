@@ -73,8 +73,13 @@ def test_weights_that_were_built_apart_are_those_of_rank_0(ganzoo, tmp_path):
     assert done.codes == (0, 0), done.err
     first, second = states(tmp_path)
     assert differences(first, second) == []
-    assert far({n: t for n, t in first.items() if n != "records"},
-               alone("PlainGAN", tmp_path / "one").state()) < 1e-5  # fmt: skip
+    assert (
+        far(
+            {n: t for n, t in first.items() if n != "records"},
+            alone("PlainGAN", tmp_path / "one").state(),
+        )
+        < 1e-5
+    )
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
@@ -93,8 +98,14 @@ def test_ranks_resume_to_the_bits_of_ranks_that_never_stopped(ganzoo, tmp_path):
     for part, stops in (("straight", (6,)), ("parts", (2, 6))):
         (tmp_path / part).mkdir()
         for steps in stops:
-            ganzoo("LazyADA", str(tmp_path / part), {**OPTIONS, "steps": steps},
-                   cwd=tmp_path, ranks=2, call="jobs:trained")  # fmt: skip
+            ganzoo(
+                "LazyADA",
+                str(tmp_path / part),
+                {**OPTIONS, "steps": steps},
+                cwd=tmp_path,
+                ranks=2,
+                call="jobs:trained",
+            )
     both = [states(tmp_path / part)[0] for part in ("straight", "parts")]
     for state in both:
         del state["records"]
@@ -168,12 +179,24 @@ def hooks(tmp_path):
     (info / "entry_points.txt").write_text("[ganzoo.plugins]\nsignals = signals_of_tests\n")
     (site / "signals_of_tests.py").write_text(HOOKS)
     return lambda whom, number: {
-        "PYTHONPATH": str(site), "GANZOO_TEST_WHOM": whom, "GANZOO_TEST_SIGNAL": str(int(number)),
-    }  # fmt: skip
+        "PYTHONPATH": str(site),
+        "GANZOO_TEST_WHOM": whom,
+        "GANZOO_TEST_SIGNAL": str(int(number)),
+    }
 
 
-RUN = ("run", "cgan", "--preset", "tiny", "--set", "data.count=64",
-       "--set", "train.checkpoint_every=4", "--set", "train.precision=fp32")  # fmt: skip
+RUN = (
+    "run",
+    "cgan",
+    "--preset",
+    "tiny",
+    "--set",
+    "data.count=64",
+    "--set",
+    "train.checkpoint_every=4",
+    "--set",
+    "train.precision=fp32",
+)
 
 
 def last_state(run):
@@ -258,7 +281,15 @@ def test_the_run_folder_has_one_writer_among_the_ranks(ganzoo, trained, tmp_path
 def test_torchrun_starts_it_as_well(shell, tmp_path):
     """The ranks of one node, as Slurm would start them."""
     words = (*RUN, "--out", "run", "-q")
-    done = shell(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
-                 "-m", "ganzoo_core.cli", *words)  # fmt: skip
+    done = shell(
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "ganzoo_core.cli",
+        *words,
+    )
     assert done.code == 0, done.err
     assert done.out.strip() == "run" and rounds(tmp_path / "run") == [5, 10, 15, 20]

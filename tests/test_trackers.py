@@ -45,10 +45,23 @@ def tracker(request, tmp_path_factory):
     (package / "plugin.py").write_text(CODE[name])
     (source / "pyproject.toml").write_text(PYPROJECT.replace("wandb", name))
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-         "--no-index", "--no-deps", "--no-build-isolation", "--target", target, source],
-        check=True, env=clean_env(),
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-index",
+            "--no-deps",
+            "--no-build-isolation",
+            "--target",
+            target,
+            source,
+        ],
+        check=True,
+        env=clean_env(),
+    )
     fakes.mkdir()
     (fakes / f"{name}.py").write_text(FAKE)
     return name, f"{target}:{fakes}"
@@ -57,9 +70,21 @@ def tracker(request, tmp_path_factory):
 def run(ganzoo, tmp_path, path, **env):
     env = {"PYTHONPATH": path, "FAKE_CALLS": str(tmp_path / "calls"), **env}
     done = ganzoo(
-        "run", "cgan", "--preset", "tiny", "--steps", "6", "--set", "train.log_every=2",
-        "--set", "data.count=64", "--out", "demo", cwd=tmp_path, env=env,
-    )  # fmt: skip
+        "run",
+        "cgan",
+        "--preset",
+        "tiny",
+        "--steps",
+        "6",
+        "--set",
+        "train.log_every=2",
+        "--set",
+        "data.count=64",
+        "--out",
+        "demo",
+        cwd=tmp_path,
+        env=env,
+    )
     assert done.code == 0, done.err
     lines = [json.loads(x) for x in (tmp_path / "demo" / "metrics.jsonl").read_text().splitlines()]
     calls = tmp_path / "calls"

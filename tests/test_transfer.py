@@ -128,8 +128,11 @@ def test_other_bytes_than_the_index_says_are_refused(change, server):
     name = "/w/README.md" if change == "card" else "/w/model.safetensors"
     data = server.files[name]
     server.files[name] = {
-        "fewer": data[:-1], "more": data + b"x", "other": data[:-1] + b"!", "card": data[::-1],
-    }[change]  # fmt: skip
+        "fewer": data[:-1],
+        "more": data + b"x",
+        "other": data[:-1] + b"!",
+        "card": data[::-1],
+    }[change]
     with pytest.raises(WeightsError, match=r"not the file it should be|bytes"):
         sources.pull(f"{server.url}/w")
     assert sources.cached() == []
@@ -143,10 +146,19 @@ def test_another_index_than_asked_for_is_refused(server):
         sources.pull(f"{server.url}/w")
 
 
-@pytest.mark.parametrize("url", [
-    "http://example.org/w", "file:///etc", "ftp://example.org/w", "https://", "https://u:p@h/w",
-    "https://ho st/w", "https://[::1", "javascript://x",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/w",
+        "file:///etc",
+        "ftp://example.org/w",
+        "https://",
+        "https://u:p@h/w",
+        "https://ho st/w",
+        "https://[::1",
+        "javascript://x",
+    ],
+)
 def test_only_https_is_opened(url):
     with pytest.raises(WeightsError, match="only https"):
         check_url(url)
@@ -278,10 +290,13 @@ def test_the_hub_takes_a_bundle_in_one_commit_and_gives_it_back(bundle, ganzoo, 
     pytest.importorskip("huggingface_hub")
     with serving(Hub) as hub:
         env = {
-            "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": "hf_x",
-            "HF_HUB_DISABLE_XET": "1", "GANZOO_CACHE": os.environ["GANZOO_CACHE"],
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(tmp_path / "hf"),
+            "HF_TOKEN": "hf_x",
+            "HF_HUB_DISABLE_XET": "1",
+            "GANZOO_CACHE": os.environ["GANZOO_CACHE"],
             "NO_PROXY": "127.0.0.1",
-        }  # fmt: skip
+        }
         done = ganzoo("weights", "push", "mine", "hf://lab/faces", cwd=tmp_path, env=env)
         assert (done.code, done.out) == (0, f"hf://lab/faces@{COMMIT}\n"), done.err
         assert hub.files == {n: p.read_bytes() for n, p in bundle.files.items()}
@@ -304,9 +319,14 @@ def test_the_hub_takes_a_bundle_in_one_commit_and_gives_it_back(bundle, ganzoo, 
 
 def test_registries_say_what_is_wrong_with_a_row():
     entry = {
-        "kind": "model", "name": "x", "summary": "s", "distribution": "ganzoo-x",
-        "install": "pip install ganzoo-core ganzoo-x", "published": False, "license": "MIT",
-    }  # fmt: skip
+        "kind": "model",
+        "name": "x",
+        "summary": "s",
+        "distribution": "ganzoo-x",
+        "install": "pip install ganzoo-core ganzoo-x",
+        "published": False,
+        "license": "MIT",
+    }
     weights = {"name": "x:y", "summary": "s", "license": "MIT"}
     assert registry.parse_registry({"entry": [entry], "weights": [weights]}, "r").problems == ()
     wrong = [
@@ -337,11 +357,16 @@ def test_registries_say_what_is_wrong_with_a_row():
 def test_the_catalogue_has_no_problem_and_cannot_be_overridden(tmp_path, monkeypatch):
     assert registry.builtin().problems == ()
     (tmp_path / "evil.toml").write_text(
-        row(name="cgan:people-quick", summary="mine", license="MIT", url="https://evil.example/x",
-            sha256="0" * 64)
+        row(
+            name="cgan:people-quick",
+            summary="mine",
+            license="MIT",
+            url="https://evil.example/x",
+            sha256="0" * 64,
+        )
         + '[[entry]]\nkind = "model"\nname = "cgan"\nsummary = "s"\ndistribution = "evil"\n'
         'install = "pip install evil"\npublished = true\nlicense = "MIT"\n'
-    )  # fmt: skip
+    )
     (tmp_path / "broken.toml").write_text("[[entry")
     places = ["evil.toml", "broken.toml", "missing.toml"]
     monkeypatch.setenv("GANZOO_REGISTRY", ",".join(str(tmp_path / p) for p in places))

@@ -40,8 +40,11 @@ def test_exports_in_different_processes_are_equal(ganzoo, trained, tmp_path):
         assert (done.code, done.out) == (0, f"{name}\n"), done.err
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b") == hashes(trained / "weights")
     assert set(hashes(tmp_path / "a")) == {
-        "README.md", "ganzoo.json", "model.safetensors", "samples.png",
-    }  # fmt: skip
+        "README.md",
+        "ganzoo.json",
+        "model.safetensors",
+        "samples.png",
+    }
 
 
 def test_the_index_of_a_run_says_all(trained):
@@ -76,7 +79,7 @@ def test_export_narrows_adds_networks_and_takes_along_what_was_measured(ganzoo, 
     bundle = read_bundle(tmp_path / "half")
     assert bundle.index["metrics"] == [
         {"name": "fid: fid", "value": 3.5, "stamp": {"n_fake": 10}},
-    ]  # fmt: skip
+    ]
     text = (tmp_path / "half" / "README.md").read_text()
     assert "| fid: fid | 3.5 | n_fake=10 |" in text
     tensors, _ = load_tensors(tmp_path / "half" / "discriminator.safetensors")
@@ -139,10 +142,24 @@ def clean(tmp_path_factory):
     venv.create(home / "env", with_pip=False)
     site = next((home / "env").glob("lib/python*/site-packages"))
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-index",
-         "--no-deps", "--no-build-isolation", "--target", site, ROOT, ROOT / "plugins" / "cgan"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--no-index",
+            "--no-deps",
+            "--no-build-isolation",
+            "--target",
+            site,
+            ROOT,
+            ROOT / "plugins" / "cgan",
+        ],
+        check=True,
+        capture_output=True,
+    )
     elsewhere = Path(torch.__file__).parents[1]
     other = {elsewhere, Path(sysconfig.get_paths()["purelib"]), Path(pytest.__file__).parents[1]}
     (site / "heavy.pth").write_text("\n".join(map(str, sorted(other))))
@@ -177,12 +194,16 @@ def test_front_matter_is_what_hubs_read_even_of_hostile_words():
     yaml = pytest.importorskip("yaml")
     info = drawn(groups=(85,)).info.to_json()
     index = {
-        **ABOUT, "model": HOSTILE, "license": "Apache-2.0", "can": ["edit_age", "sample"],
+        **ABOUT,
+        "model": HOSTILE,
+        "license": "Apache-2.0",
+        "can": ["edit_age", "sample"],
         "data": {**info, "name": HOSTILE, "classes": [HOSTILE, "b"], "license": "CC-BY-SA-3.0"},
         "metrics": [{"name": "fid", "value": 3.5, "stamp": {"n": HOSTILE}}],
         "parents": [{"role": "identity", "model": HOSTILE, "sha256": "0" * 64}],
-        "plugin": {"distribution": HOSTILE, "version": "1"}, "preset": HOSTILE,
-    }  # fmt: skip
+        "plugin": {"distribution": HOSTILE, "version": "1"},
+        "preset": HOSTILE,
+    }
     text = card(index)
     assert not active_html(text) and "<script" not in text
     front = yaml.safe_load(text.split("---\n")[1])

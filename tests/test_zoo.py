@@ -109,8 +109,11 @@ def test_switch_selects_plugins(monkeypatch):
 def test_rows_are_sorted_by_kind_and_name():
     zoo = Zoo([holding("x", spec("b"), spec("d", DatasetSpec), spec("a")), holding("y", error="e")])
     assert [(r.kind, r.name) for r in zoo.rows] == [
-        ("model", "a"), ("model", "b"), ("dataset", "d"), ("plugin", "y"),
-    ]  # fmt: skip
+        ("model", "a"),
+        ("model", "b"),
+        ("dataset", "d"),
+        ("plugin", "y"),
+    ]
     assert zoo.names("model") == ["a", "b"]
     assert zoo.model("a").summary == "About a"
     assert zoo.origin(zoo.model("a")) == "ganzoo-x 1.0"

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
-BLOCK = re.compile(r"(?P<above>(?:[^\n]+\n)*)\n+```(?P<kind>sh|py|toml)\n(?P<text>.*?)^```",
-                   re.MULTILINE | re.DOTALL)  # fmt: skip
+BLOCK = re.compile(
+    r"(?P<above>(?:[^\n]+\n)*)\n+```(?P<kind>sh|py|toml)\n(?P<text>.*?)^```",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 def walk(page: Path, folder: Path, ganzoo) -> int:

@@ -254,9 +254,11 @@ def one_age_only():
 @caught("likelihood", "at most 0")
 def surer_than_sure():
     return able(
-        "likelihood", levels=256, exact=True,
+        "likelihood",
+        levels=256,
+        exact=True,
         log_likelihood=lambda self, image, label, noise: image[:, 0, 0, 0] + 2,
-    )  # fmt: skip
+    )
 
 
 @caught("spec", "no family 'mammals'")

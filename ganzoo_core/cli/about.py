@@ -20,9 +20,13 @@ NEEDS = {
 def common(spec: Spec) -> dict[str, Any]:
     """Return what every kind of entry has."""
     return {
-        "kind": kind_of(spec), "name": spec.name, "summary": spec.summary, "paper": spec.paper,
-        "license": spec.license, "origin": zoo().origin(spec),
-    }  # fmt: skip
+        "kind": kind_of(spec),
+        "name": spec.name,
+        "summary": spec.summary,
+        "paper": spec.paper,
+        "license": spec.license,
+        "origin": zoo().origin(spec),
+    }
 
 
 def about(spec: Spec) -> dict[str, Any]:
@@ -49,9 +53,10 @@ def of_dataset(spec: DatasetSpec) -> dict[str, Any]:
     values = data_config_class(spec.name).model_construct().model_dump(mode="json")
     example = getattr(resolve(spec.target), "example", "")
     return {
-        "gives": list(spec.gives), "use": f"--data {spec.name}{f':{example}' if example else ''}",
+        "gives": list(spec.gives),
+        "use": f"--data {spec.name}{f':{example}' if example else ''}",
         "options": [f"data.{key}={value}" for key, value in values.items() if key != "name"],
-    }  # fmt: skip
+    }
 
 
 def of_judge(spec: JudgeSpec) -> dict[str, Any]:
@@ -63,11 +68,14 @@ def of_judge(spec: JudgeSpec) -> dict[str, Any]:
     uses = [f"--set model.{spec.role}.weights={spec.name}"]
     uses += [f"ganzoo evaluate RUN --features {spec.name}"] if spec.role == "identity" else []
     return {
-        "role": f"{spec.role}, {serves}", "model": bundle.model, "data": bundle.info.name,
+        "role": f"{spec.role}, {serves}",
+        "model": bundle.model,
+        "data": bundle.info.name,
         "size": f"{bundle.info.channels} x {bundle.info.size} x {bundle.info.size} px",
-        "sha256": bundle.sha256, "use": uses,
+        "sha256": bundle.sha256,
+        "use": uses,
         "measured": [f"{m['name']}={m['value']:.4g}" for m in bundle.index.get("metrics", [])],
-    }  # fmt: skip
+    }
 
 
 def of_loss(spec: LossSpec) -> dict[str, Any]:
@@ -80,16 +88,17 @@ def of_loss(spec: LossSpec) -> dict[str, Any]:
         "use": f"--set model.loss.kind={spec.name}",
         "options": [f"model.loss.{name}={field.default}" for name, field in own.items()],
         "says": words(spec),
-    }  # fmt: skip
+    }
 
 
 def of_metric(spec: MetricSpec) -> dict[str, Any]:
     """Return what a metric is measured by, and when it refuses."""
     needs = [NEEDS.get(need, need) for need in spec.needs]
     return {
-        "use": f"ganzoo evaluate RUN --metrics {spec.name}", "needs": needs or ["images alone"],
+        "use": f"ganzoo evaluate RUN --metrics {spec.name}",
+        "needs": needs or ["images alone"],
         "says": words(spec),
-    }  # fmt: skip
+    }
 
 
 def words(spec: Spec) -> str:
@@ -107,7 +116,11 @@ def of_plugin(plugin: Plugin) -> dict[str, Any]:
     modules = [module for _, module in manager.list_name_plugin()] if manager else []
     hooks = [caller.name for m in modules if manager for caller in manager.get_hookcallers(m) or ()]
     return {
-        "kind": "plugin", "name": plugin.name, "summary": summary, "origin": plugin.origin,
+        "kind": "plugin",
+        "name": plugin.name,
+        "summary": summary,
+        "origin": plugin.origin,
         "registers": [f"{kind_of(spec)} {spec.name}" for spec in plugin.specs],
-        "verbs": [command.name for command in plugin.commands], "hooks": sorted(hooks),
-    }  # fmt: skip
+        "verbs": [command.name for command in plugin.commands],
+        "hooks": sorted(hooks),
+    }

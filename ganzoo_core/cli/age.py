@@ -25,28 +25,61 @@ TOGETHER = 16
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_BUNDLE")
-@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path),
-                metavar="PHOTO...")  # fmt: skip
-@click.option("--from", "source", type=click.FloatRange(0, 120), metavar="AGE",
-              help="Age in the photograph, in years; default: the age judge's guess.")  # fmt: skip
-@click.option("--to", multiple=True, default=("all",), show_default=True, metavar="GROUP|all",
-              help="An age group of the weights, such as 60+; may be repeated.")  # fmt: skip
-@click.option("--align/--no-align", default=True,
-              help="Find the face and crop it as the training images were; --no-align takes the "
-              "centre square.")  # fmt: skip
-@click.option("--judge", "judges", multiple=True, metavar="ROLE=DIR",
-              help="Judge of age or identity to measure by; default: one shipped for the "
-              "data.")  # fmt: skip
+@click.argument(
+    "photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO..."
+)
+@click.option(
+    "--from",
+    "source",
+    type=click.FloatRange(0, 120),
+    metavar="AGE",
+    help="Age in the photograph, in years; default: the age judge's guess.",
+)
+@click.option(
+    "--to",
+    multiple=True,
+    default=("all",),
+    show_default=True,
+    metavar="GROUP|all",
+    help="An age group of the weights, such as 60+; may be repeated.",
+)
+@click.option(
+    "--align/--no-align",
+    default=True,
+    help="Find the face and crop it as the training images were; --no-align takes the "
+    "centre square.",
+)
+@click.option(
+    "--judge",
+    "judges",
+    multiple=True,
+    metavar="ROLE=DIR",
+    help="Judge of age or identity to measure by; default: one shipped for the data.",
+)
 @click.option("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.png|DIR",
-              help="One picture with a strip a photograph; for a folder of photographs a folder "
-              "with a strip each, which the same command continues.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.png|DIR",
+    help="One picture with a strip a photograph; for a folder of photographs a folder "
+    "with a strip each, which the same command continues.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def age(
-    *, folder: Path, photos: tuple[Path, ...], source: float | None, to: tuple[str, ...],
-    align: bool, judges: tuple[str, ...], device: str, out: Path, as_json: bool, quiet: bool,
-) -> None:  # fmt: skip
+    *,
+    folder: Path,
+    photos: tuple[Path, ...],
+    source: float | None,
+    to: tuple[str, ...],
+    align: bool,
+    judges: tuple[str, ...],
+    device: str,
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Draw the people of photographs at other ages."""
     many = any(photo.is_dir() for photo in photos)
     if not many:
@@ -62,8 +95,13 @@ def age(
     ageing.require_editor(model, str(folder))
     targets = ageing.targets_of(model.info, to)
     named = roles(judges)
-    request = {"weights": find_bundle(folder).sha256, "from": source, "to": targets, "align": align,
-               "judges": named}  # fmt: skip
+    request = {
+        "weights": find_bundle(folder).sha256,
+        "from": source,
+        "to": targets,
+        "align": align,
+        "judges": named,
+    }
     album = Album.open(out, request) if many else None
     left = [path for path in paths if album is None or album.record(path) is None]
     read, skipped = ageing.read_photos(left, model.info, align=align) if left else ([], {})
@@ -110,8 +148,9 @@ def kept(
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped by Ctrl-C with {len(album.done)} strips in {album.path}: the same command "
-            "goes on from there", 130,
-        ) from None  # fmt: skip
+            "goes on from there",
+            130,
+        ) from None
     return [found for path in paths if (found := album.record(path))]
 
 
@@ -133,9 +172,14 @@ def warn(photos: Sequence[Photo], model: Model) -> None:
 
 
 def aged(
-    photos: Sequence[Photo], model: Model, source: float | None, targets: list[int], *,
-    named: dict[str, str], quiet: bool,
-) -> Iterator[tuple[Photo, Strip]]:  # fmt: skip
+    photos: Sequence[Photo],
+    model: Model,
+    source: float | None,
+    targets: list[int],
+    *,
+    named: dict[str, str],
+    quiet: bool,
+) -> Iterator[tuple[Photo, Strip]]:
     """Yield each photograph with its strip."""
     from ganzoo_core.report import Progress
     from ganzoo_core.runs import ageing
@@ -163,8 +207,9 @@ def aged(
             for photo, strip in zip(some, made, strict=True):
                 left = [name for name in names if name not in {look.name for look in strip.looks}]
                 if left:
-                    progress.say(f"{photo.path}: the model does not go from here to "
-                                 f"{', '.join(left)}")  # fmt: skip
+                    progress.say(
+                        f"{photo.path}: the model does not go from here to {', '.join(left)}"
+                    )
             yield from zip(some, made, strict=True)
     finally:
         progress.stop()
@@ -202,19 +247,22 @@ def record(photo: Photo, strip: Strip) -> dict[str, Any]:
 def record_of(strip: Strip) -> dict[str, Any]:
     """Return a strip's figures as JSON values."""
     return {
-        "source_age": round(strip.source_age, 2), "guessed": strip.guessed,
-        "looks": [
-            {"name": x.name, "age": x.age, "distance": x.distance} for x in strip.looks
-        ],
-    }  # fmt: skip
+        "source_age": round(strip.source_age, 2),
+        "guessed": strip.guessed,
+        "looks": [{"name": x.name, "age": x.age, "distance": x.distance} for x in strip.looks],
+    }
 
 
 def show(records: Sequence[dict[str, Any]]) -> None:
     """Print the figures, a line a picture."""
     rows = [
-        (Path(known["photo"]).name, caption(known, look),
-         "" if look["age"] is None else f"{look['age']:.1f}",
-         "" if look["distance"] is None else f"{look['distance']:.2f}")
-        for known in records for look in known["looks"]
-    ]  # fmt: skip
+        (
+            Path(known["photo"]).name,
+            caption(known, look),
+            "" if look["age"] is None else f"{look['age']:.1f}",
+            "" if look["distance"] is None else f"{look['distance']:.2f}",
+        )
+        for known in records
+        for look in known["looks"]
+    ]
     output.table(("photo", "picture", "estimated age", "distance"), rows)

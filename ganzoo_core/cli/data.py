@@ -23,8 +23,13 @@ ROWS = 12
 def source(command: Callable[..., None]) -> Callable[..., None]:
     """Add what all verbs take: the data set, and options of its `[data]` branch."""
     name = click.argument("data", metavar="NAME[:PATH]", shell_complete=complete.datasets)
-    options = click.option("--set", "assignments", multiple=True, metavar="data.x=v",
-                           help="An option of the data set; may be repeated.")  # fmt: skip
+    options = click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="data.x=v",
+        help="An option of the data set; may be repeated.",
+    )
     return name(options(command))
 
 
@@ -74,9 +79,11 @@ def age_groups(text: str) -> AgeGroups:
 def groups_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add --groups."""
     option = click.option(
-        "--groups", default="report", metavar="NAME|A,B,...",
+        "--groups",
+        default="report",
+        metavar="NAME|A,B,...",
         help="Age groups: report, pfa-4, pfa-5, pfa-7, or upper edges in years.",
-    )  # fmt: skip
+    )
     return option(command)
 
 
@@ -192,9 +199,15 @@ def prepare(data: str, assignments: tuple[str, ...], size: int | None) -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def make(
-    *, data: str, assignments: tuple[str, ...], count: int | None, size: int | None, layout: str,
-    out: Path, quiet: bool,
-) -> None:  # fmt: skip
+    *,
+    data: str,
+    assignments: tuple[str, ...],
+    count: int | None,
+    size: int | None,
+    layout: str,
+    out: Path,
+    quiet: bool,
+) -> None:
     """Write a data set to disk as JPEGs, with what is known of each."""
     from ganzoo_core.files.atomic import reason
     from ganzoo_core.report import Progress

@@ -21,45 +21,105 @@ BY_PART = {"estimated_age", "group_accuracy", "tar_far_0.01", "cosine", "kid"}
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="RUN_OR_BUNDLE")
-@click.option("--data", metavar="NAME[:PATH]", shell_complete=complete.datasets,
-              help="Real images; default: those of the run.")  # fmt: skip
-@click.option("--set", "assignments", multiple=True, metavar="data.x=v",
-              help="An option of the data set; may be repeated.")  # fmt: skip
-@click.option("--metrics", default="", metavar="A,B,...", shell_complete=complete.metrics,
-              help="See `ganzoo list metrics`; default: all that model and data "
-              "allow.")  # fmt: skip
-@click.option("-n", "count", type=click.IntRange(1), metavar="N",
-              help="Samples, and real images at most (5,000); faces to age (500).")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=0, metavar="S",
-              help="The same seed draws the same samples.")  # fmt: skip
-@click.option("--features", default="", metavar="FILE|DIR",
-              help="Feature network: Inception weights, or the folder of a model that embeds; "
-              "default: a classifier trained on the data.")  # fmt: skip
-@click.option("--reference", type=click.Choice(["test", "train"]), default="test",
-              help="Real images that samples are compared with; default: held out.")  # fmt: skip
-@click.option("--baselines", is_flag=True,
-              help="Without a model: the ageing protocol on its baselines alone.")  # fmt: skip
-@click.option("--groups", default="report", metavar="NAME|A,B,...",
-              help="Age groups of --baselines: report, pfa-4, pfa-5, pfa-7, or upper "
-              "edges.")  # fmt: skip
-@click.option("--judge", "judges", multiple=True, metavar="ROLE=DIR",
-              help="Held-out judge of identity or age, for ageing; default: a shipped "
-              "one.")  # fmt: skip
-@click.option("--calibration", default="", metavar="NAME[:PATH]", shell_complete=complete.datasets,
-              help="Data whose people give the thresholds of the true accept rates, for ageing on "
-              "data that name nobody.")  # fmt: skip
-@click.option("--towards", type=click.Choice(["all", "older", "younger"]), default="all",
-              help="Ages asked for, seen from each face: to compare with a model that only goes "
-              "one way.")  # fmt: skip
+@click.option(
+    "--data",
+    metavar="NAME[:PATH]",
+    shell_complete=complete.datasets,
+    help="Real images; default: those of the run.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="data.x=v",
+    help="An option of the data set; may be repeated.",
+)
+@click.option(
+    "--metrics",
+    default="",
+    metavar="A,B,...",
+    shell_complete=complete.metrics,
+    help="See `ganzoo list metrics`; default: all that model and data allow.",
+)
+@click.option(
+    "-n",
+    "count",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Samples, and real images at most (5,000); faces to age (500).",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    metavar="S",
+    help="The same seed draws the same samples.",
+)
+@click.option(
+    "--features",
+    default="",
+    metavar="FILE|DIR",
+    help="Feature network: Inception weights, or the folder of a model that embeds; "
+    "default: a classifier trained on the data.",
+)
+@click.option(
+    "--reference",
+    type=click.Choice(["test", "train"]),
+    default="test",
+    help="Real images that samples are compared with; default: held out.",
+)
+@click.option(
+    "--baselines", is_flag=True, help="Without a model: the ageing protocol on its baselines alone."
+)
+@click.option(
+    "--groups",
+    default="report",
+    metavar="NAME|A,B,...",
+    help="Age groups of --baselines: report, pfa-4, pfa-5, pfa-7, or upper edges.",
+)
+@click.option(
+    "--judge",
+    "judges",
+    multiple=True,
+    metavar="ROLE=DIR",
+    help="Held-out judge of identity or age, for ageing; default: a shipped one.",
+)
+@click.option(
+    "--calibration",
+    default="",
+    metavar="NAME[:PATH]",
+    shell_complete=complete.datasets,
+    help="Data whose people give the thresholds of the true accept rates, for ageing on "
+    "data that name nobody.",
+)
+@click.option(
+    "--towards",
+    type=click.Choice(["all", "older", "younger"]),
+    default="all",
+    help="Ages asked for, seen from each face: to compare with a model that only goes one way.",
+)
 @click.option("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
-              help="Folder of evaluation.json; default: a run's report/.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of evaluation.json; default: a run's report/.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def evaluate(
-    *, folder: Path | None, assignments: tuple[str, ...], metrics: str, judges: tuple[str, ...],
-    baselines: bool, groups: str, reference: str, as_json: bool, count: int | None, **how: Any,
-) -> None:  # fmt: skip
+    *,
+    folder: Path | None,
+    assignments: tuple[str, ...],
+    metrics: str,
+    judges: tuple[str, ...],
+    baselines: bool,
+    groups: str,
+    reference: str,
+    as_json: bool,
+    count: int | None,
+    **how: Any,
+) -> None:
     """Measure a run or a bundle: its samples against real images, and how it ages faces."""
     from ganzoo_core.config import assign
     from ganzoo_core.zoo import zoo
@@ -102,11 +162,17 @@ def roles(judges: tuple[str, ...]) -> dict[str, str]:
 def show(found: Evaluation) -> None:
     """Print the figures, then why metrics are missing, and where the file lies."""
     rows = [
-        (metric, name.replace("_", " "), f"{figure.value:.4g}",
-         "" if figure.error is None else f"+- {figure.error:.2g}", figure.better)
-        for metric, figures in found.results.items() if metric not in found.baselines
+        (
+            metric,
+            name.replace("_", " "),
+            f"{figure.value:.4g}",
+            "" if figure.error is None else f"+- {figure.error:.2g}",
+            figure.better,
+        )
+        for metric, figures in found.results.items()
+        if metric not in found.baselines
         for name, figure in figures.items()
-    ]  # fmt: skip
+    ]
     if rows:
         output.table(("metric", "figure", "value", "error", "better"), rows)
     for metric, others in found.baselines.items():

@@ -41,9 +41,11 @@ def report(error: BaseException) -> int:
     name, rank = type(error).__name__, os.environ.get("RANK", "0")
     if known and (rank != "0" or (isinstance(known, RankLost) and LAUNCHED in os.environ)):
         return known.exit_code  # the first rank says the same, or the launcher does
-    message = str(known) if known else (
-        f"internal error: {name}: {error}; run again with {DEBUG}=1 for the traceback"
-    )  # fmt: skip
+    message = (
+        str(known)
+        if known
+        else (f"internal error: {name}: {error}; run again with {DEBUG}=1 for the traceback")
+    )
     print(f"ganzoo: {clean(message)}", file=sys.stderr, flush=True)
     return known.exit_code if known else 1
 

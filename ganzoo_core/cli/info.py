@@ -73,11 +73,14 @@ def model_facts(spec: ModelSpec) -> dict[str, Any]:
     needs = sorted({need for facts in presets.values() for need in facts.pop("needs")})
     values = flat(config.model_construct().model_dump(mode="json"), "model")
     return {
-        **common(spec), "family": spec.family, "can": list(spec.can), "needs": needs,
+        **common(spec),
+        "family": spec.family,
+        "can": list(spec.can),
+        "needs": needs,
         "uses": list(spec.uses),
         "options": [f"{at}={'(none)' if v is None else json.dumps(v)}" for at, v in values],
         "presets": presets,
-    }  # fmt: skip
+    }
 
 
 def preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,9 +97,10 @@ def preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[s
         facts["built_for"] = f"{data.channels} x {data.size} x {data.size} px"
         facts["built_for"] += f", {len(data.classes)} labels" if data.classes else ""
         facts["parameters"] = {
-            part: count for part, net in model.named_children()
+            part: count
+            for part, net in model.named_children()
             if (count := sum(p.numel() for p in net.parameters()))
-        }  # fmt: skip
+        }
         draws = [stage.draw for stage in model.stages() if stage.draw.how != "none"]
         needs = {field for draw in draws for field in draw.fields}
     except Exception as error:  # one preset that does not build must not hide the others
@@ -125,10 +129,16 @@ def assumed_data(tree: RunConfig) -> DataInfo:
     elif not classes:
         classes = tuple(map(str, range(10)))
     return DataInfo(
-        size=tree.data.size, channels=tree.data.channels, classes=classes, groups=groups,
-        counts=(1,) * len(classes), mean_ages=(40.0,) * len(classes), identities=identities,
-        images=1, name=tree.data.name,
-    )  # fmt: skip
+        size=tree.data.size,
+        channels=tree.data.channels,
+        classes=classes,
+        groups=groups,
+        counts=(1,) * len(classes),
+        mean_ages=(40.0,) * len(classes),
+        identities=identities,
+        images=1,
+        name=tree.data.name,
+    )
 
 
 def skeleton(spec: ModelSpec, tree: RunConfig, data: DataInfo) -> Model:

@@ -13,12 +13,18 @@ from ganzoo_core.zoo import FAMILIES, KINDS, Row, catalogue, zoo
 from ganzoo_core.zoo.registry import registries
 
 WORDS = {
-    "model": "model", "models": "model",
-    "dataset": "dataset", "datasets": "dataset", "data": "dataset",
-    "judge": "judge", "judges": "judge",
-    "loss": "loss", "losses": "loss",
-    "metric": "metric", "metrics": "metric",
-}  # fmt: skip
+    "model": "model",
+    "models": "model",
+    "dataset": "dataset",
+    "datasets": "dataset",
+    "data": "dataset",
+    "judge": "judge",
+    "judges": "judge",
+    "loss": "loss",
+    "losses": "loss",
+    "metric": "metric",
+    "metrics": "metric",
+}
 
 
 @click.command("list")
@@ -65,12 +71,23 @@ def entries() -> list[dict[str, Any]]:
         plugin = there.get(entry.distribution)
         if (entry.kind, entry.name) in seen or (plugin and plugin.error):
             continue
-        missing.append({
-            "kind": entry.kind, "name": entry.name, "state": "off" if plugin else "missing",
-            "summary": entry.summary, "paper": entry.paper, "license": entry.license,
-            "origin": plugin.origin if plugin else entry.distribution, "error": "",
-            "install": entry.install, "can": [], "uses": [], "gives": [], "family": entry.family,
-        })  # fmt: skip
+        missing.append(
+            {
+                "kind": entry.kind,
+                "name": entry.name,
+                "state": "off" if plugin else "missing",
+                "summary": entry.summary,
+                "paper": entry.paper,
+                "license": entry.license,
+                "origin": plugin.origin if plugin else entry.distribution,
+                "error": "",
+                "install": entry.install,
+                "can": [],
+                "uses": [],
+                "gives": [],
+                "family": entry.family,
+            }
+        )
     order = [*KINDS, "plugin"]
     return sorted([*rows, *missing], key=lambda r: order.index(r["kind"]))
 
@@ -79,13 +96,20 @@ def record(row: Row) -> dict[str, Any]:
     """Return the record of a row of the zoo; keys are the same for every row."""
     spec = row.spec
     return {
-        "kind": row.kind, "name": row.name, "state": "installed" if spec else "broken",
-        "summary": spec.summary if spec else "", "paper": spec.paper if spec else "",
-        "license": spec.license if spec else "", "origin": row.origin, "error": row.error,
-        "install": "", "can": list(getattr(spec, "can", ())),
-        "uses": list(getattr(spec, "uses", ())), "gives": list(getattr(spec, "gives", ())),
+        "kind": row.kind,
+        "name": row.name,
+        "state": "installed" if spec else "broken",
+        "summary": spec.summary if spec else "",
+        "paper": spec.paper if spec else "",
+        "license": spec.license if spec else "",
+        "origin": row.origin,
+        "error": row.error,
+        "install": "",
+        "can": list(getattr(spec, "can", ())),
+        "uses": list(getattr(spec, "uses", ())),
+        "gives": list(getattr(spec, "gives", ())),
         "family": str(getattr(spec, "family", "")),
-    }  # fmt: skip
+    }
 
 
 def describe(entry: dict[str, Any]) -> str:

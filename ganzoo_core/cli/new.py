@@ -19,10 +19,19 @@ TRY = {
 
 @click.command()
 @click.argument("name")
-@click.option("--kind", type=click.Choice(scaffold.KINDS), default="gan", show_default=True,
-              help="What the plugin adds to the zoo.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
-              help="A folder that does not exist yet; default: ./NAME.")  # fmt: skip
+@click.option(
+    "--kind",
+    type=click.Choice(scaffold.KINDS),
+    default="gan",
+    show_default=True,
+    help="What the plugin adds to the zoo.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A folder that does not exist yet; default: ./NAME.",
+)
 def new(name: str, kind: str, out: Path | None) -> None:
     """Begin a plugin called NAME: a distribution that installs, works and passes its checks."""
     folder = scaffold.create(name, kind, out or Path(name))

@@ -44,17 +44,23 @@ def plugins(debug: bool, strict: bool, as_json: bool) -> None:
 def record(plugin: Plugin) -> dict[str, Any]:
     """Return the record of a plugin; keys are the same for every plugin."""
     problems = [plugin.error] if plugin.error else []
-    problems += [r.error for r in zoo().rows if r.error and r.spec is None and r.kind != "plugin"
-                 and r.origin == plugin.origin]  # fmt: skip
+    problems += [
+        r.error
+        for r in zoo().rows
+        if r.error and r.spec is None and r.kind != "plugin" and r.origin == plugin.origin
+    ]
     mine = {command.name for command in plugin.commands}
     problems += [why for name, why in verbs.refused().items() if name in mine]
     return {
-        "name": plugin.name, "origin": plugin.origin, "distribution": plugin.distribution,
+        "name": plugin.name,
+        "origin": plugin.origin,
+        "distribution": plugin.distribution,
         "version": plugin.version,
         "state": "broken" if problems else "off" if plugin.off else "ok",
-        "error": "; ".join(problems), "trace": plugin.trace,
+        "error": "; ".join(problems),
+        "trace": plugin.trace,
         "registers": [*(s.name for s in plugin.specs), *(f"verb {name}" for name in sorted(mine))],
-    }  # fmt: skip
+    }
 
 
 def state(record: dict[str, Any]) -> str:

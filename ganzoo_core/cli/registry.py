@@ -22,11 +22,14 @@ def check(places: tuple[str, ...], as_json: bool) -> None:
     found = [registry_.read_registry(p) for p in places] if places else registry_.registries()
     rows = [
         {
-            "registry": r.where, "entries": len(r.entries), "weights": len(r.weights),
-            "published": sum(w.published for w in r.weights), "problems": list(r.problems),
+            "registry": r.where,
+            "entries": len(r.entries),
+            "weights": len(r.weights),
+            "published": sum(w.published for w in r.weights),
+            "problems": list(r.problems),
         }
         for r in found
-    ]  # fmt: skip
+    ]
     if as_json:
         output.out_json(rows)
     else:

@@ -12,8 +12,13 @@ import click
 @click.option(
     "--steps", type=int, metavar="N", help="Rounds of the run in all; may exceed the old number."
 )
-@click.option("--nproc", type=click.IntRange(1), default=1, metavar="N",
-              help="Processes on this machine; may differ from before.")  # fmt: skip
+@click.option(
+    "--nproc",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Processes on this machine; may differ from before.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the run folder.")
 def resume(folder: Path, steps: int | None, nproc: int, quiet: bool) -> None:
     """Continue RUN from its newest sound checkpoint, to the same bits as if it never stopped."""

@@ -18,38 +18,91 @@ PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
 
 @click.command()
 @click.argument("model", shell_complete=complete.models)
-@click.option("--data", metavar="NAME[:PATH]", shell_complete=complete.datasets,
-              help="Data set, and where it lies; default: the preset's.")  # fmt: skip
-@click.option("--preset", default="", metavar="P", shell_complete=complete.presets,
-              help="tiny (seconds), quick (the default), or see `ganzoo info MODEL`.")  # fmt: skip
-@click.option("--config", "config_file", type=click.Path(), metavar="FILE",
-              help="A TOML file laid over the preset.")  # fmt: skip
-@click.option("--set", "assignments", multiple=True, metavar="a.b=v",
-              help="An option laid over all, such as train.batch=32; may be repeated.")  # fmt: skip
+@click.option(
+    "--data",
+    metavar="NAME[:PATH]",
+    shell_complete=complete.datasets,
+    help="Data set, and where it lies; default: the preset's.",
+)
+@click.option(
+    "--preset",
+    default="",
+    metavar="P",
+    shell_complete=complete.presets,
+    help="tiny (seconds), quick (the default), or see `ganzoo info MODEL`.",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(),
+    metavar="FILE",
+    help="A TOML file laid over the preset.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="a.b=v",
+    help="An option laid over all, such as train.batch=32; may be repeated.",
+)
 @click.option("--steps", type=int, metavar="N", help="Rounds in all, in place of the preset's.")
 @click.option("--seed", type=int, metavar="S", help="Of weights, noise and order; default 0.")
-@click.option("--init", type=click.Path(), metavar="DIR",
-              help="A run or weights of this model to begin with, not new ones.")  # fmt: skip
-@click.option("--out", type=click.Path(), metavar="DIR",
-              help="The run folder; default: the next free runs/MODEL-N.")  # fmt: skip
+@click.option(
+    "--init",
+    type=click.Path(),
+    metavar="DIR",
+    help="A run or weights of this model to begin with, not new ones.",
+)
+@click.option(
+    "--out",
+    type=click.Path(),
+    metavar="DIR",
+    help="The run folder; default: the next free runs/MODEL-N.",
+)
 @click.option("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Of forward and backward passes.")
-@click.option("--compile", "compiled", is_flag=True,
-              help="Compile plain passes with torch.compile; pays in long runs.")  # fmt: skip
-@click.option("--nproc", type=click.IntRange(1), default=1, metavar="N",
-              help="Processes on this machine, one a GPU; see docs/scaling.md.")  # fmt: skip
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile plain passes with torch.compile; pays in long runs.",
+)
+@click.option(
+    "--nproc",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Processes on this machine, one a GPU; see docs/scaling.md.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the run folder.")
 def run(
-    *, model: str, data: str | None, preset: str, config_file: str | None,
-    assignments: tuple[str, ...], steps: int | None, seed: int | None, init: str | None,
-    out: str | None, device: str | None, precision: str | None, compiled: bool, nproc: int,
+    *,
+    model: str,
+    data: str | None,
+    preset: str,
+    config_file: str | None,
+    assignments: tuple[str, ...],
+    steps: int | None,
+    seed: int | None,
+    init: str | None,
+    out: str | None,
+    device: str | None,
+    precision: str | None,
+    compiled: bool,
+    nproc: int,
     quiet: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Train MODEL, and say where its pictures, curves and weights lie."""
     from ganzoo_core.config import assign, build, merge, read_toml
 
-    flags = {"steps": steps, "seed": seed, "init": init, "device": device,
-             "precision": precision, "compile": compiled or None}  # fmt: skip
+    flags = {
+        "steps": steps,
+        "seed": seed,
+        "init": init,
+        "device": device,
+        "precision": precision,
+        "compile": compiled or None,
+    }
     given = {"train": {name: value for name, value in flags.items() if value is not None}}
     options = merge(merge(named(data), assign(assignments)), given)
     # Spelling mistakes are answered before torch is imported, which takes seconds.

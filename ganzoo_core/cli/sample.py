@@ -22,14 +22,34 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_BUNDLE")
-@click.option("-n", "count", type=click.IntRange(1, 10_000), metavar="N",
-              help="Images in all; default 8 of each label.")  # fmt: skip
-@click.option("--label", "labels", multiple=True, metavar="L",
-              help="A label, by name or index; may be repeated. Default: all.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=0, metavar="S",
-              help="The same seed draws the same images.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.png",
-              help="The picture: .png, .jpg or .webp; an old one is replaced.")  # fmt: skip
+@click.option(
+    "-n",
+    "count",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Images in all; default 8 of each label.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="L",
+    help="A label, by name or index; may be repeated. Default: all.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    metavar="S",
+    help="The same seed draws the same images.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.png",
+    help="The picture: .png, .jpg or .webp; an old one is replaced.",
+)
 def sample(folder: Path, count: int | None, labels: tuple[str, ...], seed: int, out: Path) -> None:
     """Draw images from a run or a bundle into one picture: a row a label, a column a latent."""
     check_out(out)

@@ -25,10 +25,18 @@ def weights() -> None:
 @weights.command()
 @click.argument("run", type=FOLDER, metavar="RUN")
 @click.argument("out", type=FOLDER, metavar="DIR")
-@click.option("--precision", type=click.Choice(["fp32", "fp16", "bf16"]),
-              help="Of the floats on disk; loading widens them. Default: as they are.")  # fmt: skip
-@click.option("--with", "nets", multiple=True, metavar="NET",
-              help="A network that only trains, say discriminator; may be repeated.")  # fmt: skip
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16", "bf16"]),
+    help="Of the floats on disk; loading widens them. Default: as they are.",
+)
+@click.option(
+    "--with",
+    "nets",
+    multiple=True,
+    metavar="NET",
+    help="A network that only trains, say discriminator; may be repeated.",
+)
 def export(run: Path, out: Path, precision: Any, nets: tuple[str, ...]) -> None:
     """Write the weights of RUN (or a bundle), and what was measured, into a new folder."""
     from ganzoo_core.runs.exporting import export as write
@@ -59,13 +67,18 @@ def verify(folder: Path, as_json: bool) -> None:
     except PluginError as error:
         state = str(error)
     about = {
-        "model": bundle.model, "plugin": " ".join((index.get("plugin") or {}).values()),
-        "state": state, "sha256": bundle.sha256, "precision": index.get("precision", "fp32"),
-        "values": values, "data": index["data"].get("name", ""),
-        "license": index.get("license", ""), "data_license": index["data"].get("license", ""),
+        "model": bundle.model,
+        "plugin": " ".join((index.get("plugin") or {}).values()),
+        "state": state,
+        "sha256": bundle.sha256,
+        "precision": index.get("precision", "fp32"),
+        "values": values,
+        "data": index["data"].get("name", ""),
+        "license": index.get("license", ""),
+        "data_license": index["data"].get("license", ""),
         "source": index.get("source"),
         "files": {name: file["size"] for name, file in index["files"].items()},
-    }  # fmt: skip
+    }
     if as_json:
         output.out_json(about)
         return
@@ -76,12 +89,23 @@ def verify(folder: Path, as_json: bool) -> None:
 
 @weights.command("import")
 @click.argument("file", type=FOLDER, metavar="FILE")
-@click.option("--as", "model", required=True, metavar="MODEL", shell_complete=complete.models,
-              help="The model of the zoo that it is a checkpoint of.")  # fmt: skip
+@click.option(
+    "--as",
+    "model",
+    required=True,
+    metavar="MODEL",
+    shell_complete=complete.models,
+    help="The model of the zoo that it is a checkpoint of.",
+)
 @click.option("--out", type=FOLDER, required=True, metavar="DIR", help="The bundle to make.")
 @click.option("--preset", default="", metavar="P", help="Its networks are those of this preset.")
-@click.option("--set", "assignments", multiple=True, metavar="a.b=v",
-              help="An option its networks were built with; may be repeated.")  # fmt: skip
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="a.b=v",
+    help="An option its networks were built with; may be repeated.",
+)
 @click.option("--license", default="", metavar="TERMS", help="The terms of the weights.")
 def import_(
     *, file: Path, model: str, out: Path, preset: str, assignments: tuple[str, ...], license: str
@@ -210,18 +234,29 @@ def list_(as_json: bool) -> None:
     for entry in published():
         state = "published" if entry.published else "unpublished"
         found = here.pop(entry.sha256, None)
-        rows.append({
-            "name": entry.name, "state": "cached" if found else state, "license": entry.license,
-            "summary": entry.summary, "sha256": entry.sha256, "make": entry.make,
-            "path": str(found.path) if found else "",
-        })  # fmt: skip
+        rows.append(
+            {
+                "name": entry.name,
+                "state": "cached" if found else state,
+                "license": entry.license,
+                "summary": entry.summary,
+                "sha256": entry.sha256,
+                "make": entry.make,
+                "path": str(found.path) if found else "",
+            }
+        )
     rows += [
         {
-            "name": bundle.model, "state": "cached", "license": bundle.index.get("license", ""),
-            "summary": str(bundle.path), "sha256": digest, "make": "", "path": str(bundle.path),
+            "name": bundle.model,
+            "state": "cached",
+            "license": bundle.index.get("license", ""),
+            "summary": str(bundle.path),
+            "sha256": digest,
+            "make": "",
+            "path": str(bundle.path),
         }
         for digest, bundle in here.items()
-    ]  # fmt: skip
+    ]
     if as_json:
         output.out_json(rows)
         return
@@ -242,8 +277,10 @@ def to_onnx(folder: Path, out: Path) -> None:
     done = write(load(folder, device="cpu"), out)
     for name, shape in done.inputs.items():
         output.note(f"input {name} [{', '.join(map(str, shape))}]")
-    apart = "onnxruntime is not installed: not compared" if done.difference is None else (
-        f"differs from the model by {done.difference:.2g} at most under onnxruntime"
-    )  # fmt: skip
+    apart = (
+        "onnxruntime is not installed: not compared"
+        if done.difference is None
+        else (f"differs from the model by {done.difference:.2g} at most under onnxruntime")
+    )
     output.note(f"output {done.output}; {apart}")
     output.out(str(out))

@@ -8,7 +8,24 @@ from ganzoo_core.config.sections import DataConfig, JudgeConfig, Split, StageCon
 from ganzoo_core.config.tree import RunConfig, assign, build, merge, read_toml
 
 __all__ = [
-    "SGD", "Adam", "AnyOptim", "Config", "Cures", "DataConfig", "GANConfig", "JudgeConfig",
-    "LossOptions", "ModelConfig", "NormedConfig", "RunConfig", "Split", "StageConfig",
-    "TrainConfig", "assign", "build", "merge", "parse", "read_toml",
-]  # fmt: skip
+    "SGD",
+    "Adam",
+    "AnyOptim",
+    "Config",
+    "Cures",
+    "DataConfig",
+    "GANConfig",
+    "JudgeConfig",
+    "LossOptions",
+    "ModelConfig",
+    "NormedConfig",
+    "RunConfig",
+    "Split",
+    "StageConfig",
+    "TrainConfig",
+    "assign",
+    "build",
+    "merge",
+    "parse",
+    "read_toml",
+]

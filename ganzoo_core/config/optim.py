@@ -32,9 +32,13 @@ class Adam(Config):
         import torch
 
         return torch.optim.Adam(
-            params, lr=self.lr, betas=self.betas, eps=self.eps,
-            weight_decay=self.weight_decay, fused=True,
-        )  # fmt: skip
+            params,
+            lr=self.lr,
+            betas=self.betas,
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
 
 
 class SGD(Config):

@@ -159,9 +159,12 @@ def fitting(data: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
 
 
 def build(
-    model: str, *, preset: str = "", patches: Iterable[Mapping[str, Any]] = (),
+    model: str,
+    *,
+    preset: str = "",
+    patches: Iterable[Mapping[str, Any]] = (),
     resolved: bool = False,
-) -> RunConfig:  # fmt: skip
+) -> RunConfig:
     """Build the tree of a run of a zoo model.
 
     Args:

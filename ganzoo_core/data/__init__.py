@@ -9,7 +9,21 @@ from ganzoo_core.data.objects import ObjectDataset, wrap
 from ganzoo_core.data.store import cache_folder
 
 __all__ = [
-    "PUBLISHED", "AgeGroups", "Batches", "Images", "ObjectDataset", "cache_folder", "decoded",
-    "fit", "group_names", "group_of", "prepare", "renamed", "require", "to_float", "to_pixels",
-    "wrap", "write_jpeg",
-]  # fmt: skip
+    "PUBLISHED",
+    "AgeGroups",
+    "Batches",
+    "Images",
+    "ObjectDataset",
+    "cache_folder",
+    "decoded",
+    "fit",
+    "group_names",
+    "group_of",
+    "prepare",
+    "renamed",
+    "require",
+    "to_float",
+    "to_pixels",
+    "wrap",
+    "write_jpeg",
+]

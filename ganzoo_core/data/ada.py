@@ -137,21 +137,25 @@ def geometry(lot: Lot, height: int, width: int) -> Tensor:
     far, low = (lot.normal(SHIFT) * n for n in (width, height))
     chain = (
         affine(mirror, zero, zero, zero + 1),
-        affine(quarter.cos().round(), -quarter.sin().round(), quarter.sin().round(),
-               quarter.cos().round()),
+        affine(
+            quarter.cos().round(),
+            -quarter.sin().round(),
+            quarter.sin().round(),
+            quarter.cos().round(),
+        ),
         affine(zero + 1, zero, zero, zero + 1, x=-across.round(), y=-down.round()),
         affine(scale, zero, zero, scale),
         turned(first),
         affine(stretch, zero, zero, 1 / stretch),
         turned(second),
         affine(zero + 1, zero, zero, zero + 1, x=-far, y=-low),
-    )  # fmt: skip
+    )
     return chained(chain)[:, :2]
 
 
 def affine(
     a: Tensor, b: Tensor, c: Tensor, d: Tensor, *, x: Tensor | None = None, y: Tensor | None = None
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Return [[a, b, x], [c, d, y], [0, 0, 1]] for each image, [N, 3, 3]."""
     zero = torch.zeros_like(a)
     x, y = (zero if value is None else value for value in (x, y))

@@ -23,12 +23,22 @@ LARGEST_GROWTH = 20
 """A gzip that grows by more than this factor (and past `ALWAYS_FINE`) is taken for a bomb."""
 ALWAYS_FINE = 2**30
 FOREIGN = {
-    b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"Rar!": "rar",
-}  # fmt: skip
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"7z\xbc\xaf": "7z",
+    b"Rar!": "rar",
+}
 """First bytes of archives that are not read here."""
 DAMAGE = (
-    tarfile.TarError, OSError, ValueError, OverflowError, LookupError, RecursionError, MemoryError,
-)  # fmt: skip
+    tarfile.TarError,
+    OSError,
+    ValueError,
+    OverflowError,
+    LookupError,
+    RecursionError,
+    MemoryError,
+)
 """What tarfile raises on headers that make no sense."""
 
 

@@ -163,9 +163,16 @@ class Batches:
     """The batches of one stage, by number."""
 
     def __init__(
-        self, images: Images | None, draw: Draw, batch: int, device: torch.device,
-        *place: int | str, rank: int = 0, ranks: int = 1, resident: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        images: Images | None,
+        draw: Draw,
+        batch: int,
+        device: torch.device,
+        *place: int | str,
+        rank: int = 0,
+        ranks: int = 1,
+        resident: bool = False,
+    ) -> None:
         self.draw, self.batch, self.device = draw, batch, device
         self.rank, self.ranks = rank, ranks
         self.images = images

@@ -23,10 +23,14 @@ LIKE_SIZE = 0.7
 LARGEST_EDGE = 32766
 """OpenCV warps no picture with a longer edge."""
 UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 """What undoes each EXIF orientation."""
 
 
@@ -105,9 +109,14 @@ class NoFace:
 
 
 def align(
-    image: Image.Image | Pixels, geometry: CropGeometry | None = None, size: int = 64, *,
-    smallest: int = 32, need_eyes: bool = True, largest: bool = False,
-) -> AlignedFace | NoFace:  # fmt: skip
+    image: Image.Image | Pixels,
+    geometry: CropGeometry | None = None,
+    size: int = 64,
+    *,
+    smallest: int = 32,
+    need_eyes: bool = True,
+    largest: bool = False,
+) -> AlignedFace | NoFace:
     """Find the face of a photograph and cut it out by a geometry. May run in several threads.
 
     Args:
@@ -137,16 +146,22 @@ def align(
     eyes = usual if face.eyes is None else face.eyes
     matrix = vision.similarity(eyes, geometry.eyes(size))
     return AlignedFace(
-        pixels=vision.warp(pixels, matrix, size, geometry.border), matrix=matrix, eyes=eyes,
-        box=face.box, confidence=face.votes / (face.votes + 10), levelled=face.eyes is not None,
+        pixels=vision.warp(pixels, matrix, size, geometry.border),
+        matrix=matrix,
+        eyes=eyes,
+        box=face.box,
+        confidence=face.votes / (face.votes + 10),
+        levelled=face.eyes is not None,
         others=sum(other.eyes is not None for other in faces) - (face.eyes is not None),
-    )  # fmt: skip
+    )
 
 
 def realign(
-    image: Image.Image | Pixels, eyes: Sequence[Sequence[float]],
-    geometry: CropGeometry | None = None, size: int = 64,
-) -> Pixels:  # fmt: skip
+    image: Image.Image | Pixels,
+    eyes: Sequence[Sequence[float]],
+    geometry: CropGeometry | None = None,
+    size: int = 64,
+) -> Pixels:
     """Cut a face out by a geometry, given where its eyes lie in fractions of the picture's edges.
 
     Returns:

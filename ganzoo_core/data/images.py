@@ -62,9 +62,14 @@ class Images:
 
 
 def prepare(
-    dataset: Dataset, *, size: int, channels: int = 3, groups: tuple[int, ...] = (),
-    progress: Progress | None = None, cache: Path | None = None,
-) -> Images:  # fmt: skip
+    dataset: Dataset,
+    *,
+    size: int,
+    channels: int = 3,
+    groups: tuple[int, ...] = (),
+    progress: Progress | None = None,
+    cache: Path | None = None,
+) -> Images:
     """Decode, crop to the centre square and resize every image, on all cores.
 
     Args:
@@ -119,24 +124,31 @@ def assemble(dataset: Dataset, table: Table, pixels: Pixels, groups: tuple[int, 
         groups = ()
     labels, identities = known["label"], known["identity"]
     info = DataInfo(
-        name=dataset.config.name, license=dataset.license, version=dataset.version,
-        split=str(getattr(dataset.config, "split", "")), images=len(keep), groups=groups,
+        name=dataset.config.name,
+        license=dataset.license,
+        version=dataset.version,
+        split=str(getattr(dataset.config, "split", "")),
+        images=len(keep),
+        groups=groups,
         crop=geometry(dataset),
-        size=pixels.array.shape[1], channels=pixels.array.shape[3], classes=classes,
+        size=pixels.array.shape[1],
+        channels=pixels.array.shape[3],
+        classes=classes,
         counts=() if labels is None else counted(labels, len(classes)),
         mean_ages=mean_ages(ages, labels, len(classes)),
         identities=0 if identities is None else len(np.unique(identities)),
         fingerprint=fingerprint(pixels.sha256, *known.values()),
-    )  # fmt: skip
+    )
     return Images(
-        torch.from_numpy(pixels.array).permute(0, 3, 1, 2), info,
+        torch.from_numpy(pixels.array).permute(0, 3, 1, 2),
+        info,
         rows=torch.from_numpy(keep) if pixels.bad else None,
         unreadable=tuple(
             f"{printable(dataset.describe(i))}: {why}" for i, why in sorted(pixels.bad.items())
         ),
         removed=(*table.removed, *reasons(pixels.bad).items()),
         **tensors(numbered(known)),
-    )  # fmt: skip
+    )
 
 
 def reasons(bad: dict[int, str]) -> Counter[str]:

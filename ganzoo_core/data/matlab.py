@@ -20,19 +20,43 @@ MOST_BYTES = 2**31
 """Of an unzipped variable; the largest of a published set is SVHN's extra part, 1.6 GB."""
 MATRIX, COMPRESSED = 14, 15
 NUMBERS = {
-    1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8",
-}  # fmt: skip
+    1: "i1",
+    2: "u1",
+    3: "i2",
+    4: "u2",
+    5: "i4",
+    6: "u4",
+    7: "f4",
+    9: "f8",
+    12: "i8",
+    13: "u8",
+}
 """How numbers are stored, by the code of the element ..."""
 CLASSES = {
-    6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8",
-}  # fmt: skip
+    6: "f8",
+    7: "f4",
+    8: "i1",
+    9: "u1",
+    10: "i2",
+    11: "u2",
+    12: "i4",
+    13: "u4",
+    14: "i8",
+    15: "u8",
+}
 """... and what they are in MATLAB, by the class of the matrix: it stores 3.0 as one byte."""
 CODECS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 """How text is stored, by the code of the element."""
 CELL, STRUCT, CHAR = 1, 2, 4
 DAMAGE = (
-    ValueError, struct.error, zlib.error, LookupError, ArithmeticError, RecursionError, MemoryError,
-)  # fmt: skip
+    ValueError,
+    struct.error,
+    zlib.error,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+)
 """What reading raises on bytes that make no sense."""
 
 

@@ -79,9 +79,14 @@ def cut_photo(
 
 
 def cut_photos(
-    paths: Sequence[Path], size: int, channels: int, geometry: CropGeometry | None, *,
-    largest: bool = False, advance: Callable[[int, int], None] | None = None,
-) -> tuple[list[Photo], dict[Path, str]]:  # fmt: skip
+    paths: Sequence[Path],
+    size: int,
+    channels: int,
+    geometry: CropGeometry | None,
+    *,
+    largest: bool = False,
+    advance: Callable[[int, int], None] | None = None,
+) -> tuple[list[Photo], dict[Path, str]]:
     """Return the faces of photographs, and why some have none, by path.
 
     Args:

@@ -26,24 +26,50 @@ MOST_PIXELS = 80_000_000
 SPARE = 3
 """A JPEG is decoded at no less than this many times the edge wanted, as in `Image.reduce`."""
 UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
-}  # fmt: skip
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 """What undoes each EXIF orientation."""
 EXIF = b"Exif\0\0"
 """Starts the EXIF segment of a JPEG; Pillow looks for it too, and is kept from finding it."""
 PNG_CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 """What decides the colours; the rest is ancillary."""
 SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".pbm",
-    ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif",
-)  # fmt: skip
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".pgm",
+    ".ppm",
+    ".pbm",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".heic",
+    ".heif",
+    ".avif",
+)
 """Lower-case ends of the names of pictures; the last six are met only to be refused."""
 DAMAGE = (
-    OSError, EOFError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError,
-    AttributeError, struct.error, Image.DecompressionBombError,
-)  # fmt: skip
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 """What Pillow raises on bytes that make no sense."""
 
 

@@ -31,9 +31,12 @@ def spans(share: float) -> dict[str, tuple[float, float]]:
     """Return the part of all hashes, 0 to 1, that each split takes; `share` is that of `test`."""
     middle = (1 + share) / 2
     return {
-        "all": (0.0, 1.0), "test": (0.0, share), "train": (share, 1.0),
-        "train-a": (share, middle), "train-b": (middle, 1.0),
-    }  # fmt: skip
+        "all": (0.0, 1.0),
+        "test": (0.0, share),
+        "train": (share, 1.0),
+        "train-a": (share, middle),
+        "train-b": (middle, 1.0),
+    }
 
 
 def overlap(one: str, other: str) -> bool:

@@ -54,17 +54,27 @@ def cache_folder() -> Path:
 def store_key(dataset: Dataset, size: int, channels: int) -> str:
     """Name a store by what goes into it: options, source files, renderer, size."""
     parts = [
-        FORMAT, size, channels, type(dataset).__qualname__, dataset.version, dataset.source(),
+        FORMAT,
+        size,
+        channels,
+        type(dataset).__qualname__,
+        dataset.version,
+        dataset.source(),
         dataset.config.model_dump(mode="json", exclude={"path"}),
-    ]  # fmt: skip
+    ]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return f"{dataset.config.name or 'data'}-{size}-{digest[:20]}"
 
 
 def packed(
-    dataset: Dataset, length: int, size: int, channels: int, *,
-    progress: Callable[[int, int], None] | None = None, cache: Path | None = None,
-) -> Pixels:  # fmt: skip
+    dataset: Dataset,
+    length: int,
+    size: int,
+    channels: int,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    cache: Path | None = None,
+) -> Pixels:
     """Return a data set's pixels: from its store, built if need be; in memory without a cache.
 
     Raises:
@@ -91,9 +101,12 @@ def packed(
 
 
 def in_memory(
-    dataset: Dataset, length: int, size: int, channels: int,
+    dataset: Dataset,
+    length: int,
+    size: int,
+    channels: int,
     progress: Callable[[int, int], None] | None,
-) -> Pixels:  # fmt: skip
+) -> Pixels:
     """Decode into memory, for data without a name on disk."""
     array = np.zeros((length, size, size, channels), np.uint8)
     bad: dict[int, str] = {}
@@ -136,9 +149,11 @@ def opened(folder: Path, *shape: int) -> Pixels | None:
 
 
 def build(
-    folder: Path, dataset: Dataset, shape: tuple[int, ...],
+    folder: Path,
+    dataset: Dataset,
+    shape: tuple[int, ...],
     progress: Callable[[int, int], None] | None,
-) -> None:  # fmt: skip
+) -> None:
     """Decode what is still to do into a store and commit it.
 
     Pixels are written with pwrite, not through the map: a full disk is then an error and no crash.

@@ -99,9 +99,12 @@ def windows(
     """
     least, most = (int(limit) for limit in limits)
     boxes, counts = cascade(name).detectMultiScale2(
-        grey, scaleFactor=step, minNeighbors=votes,
-        minSize=(least, least), maxSize=(most, most),
-    )  # fmt: skip
+        grey,
+        scaleFactor=step,
+        minNeighbors=votes,
+        minSize=(least, least),
+        maxSize=(most, most),
+    )
     found = zip(boxes, counts, strict=True)  # threads inside OpenCV finish in any order: sort
     return sorted((x + (w - 1) / 2, y + (h - 1) / 2, float(w), int(n)) for (x, y, w, h), n in found)
 
@@ -164,9 +167,10 @@ def candidates(grey: Pixels, tilt: float) -> Iterator[tuple[Array, Window]]:
     view = centred((width, height), (wide, high), scale, tilt)
     if scale < 1:  # shrink with every pixel counted, then turn
         small = cv2.resize(
-            grey, (max(1, round(width * scale)), max(1, round(height * scale))),
+            grey,
+            (max(1, round(width * scale)), max(1, round(height * scale))),
             interpolation=cv2.INTER_AREA,
-        )  # fmt: skip
+        )
         turn = centred((small.shape[1], small.shape[0]), (wide, high), 1.0, tilt)
     else:
         small, turn = grey, view

@@ -33,9 +33,15 @@ class Trainer:
     function of (seed, stage, round), so a run continues from any round bit by bit."""
 
     def __init__(
-        self, model: Model, images: Images | None, config: TrainConfig, setup: Setup,
-        watcher: Watcher, *, world: World | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        model: Model,
+        images: Images | None,
+        config: TrainConfig,
+        setup: Setup,
+        watcher: Watcher,
+        *,
+        world: World | None = None,
+    ) -> None:
         self.config, self.setup, self.watcher = config, setup, watcher
         self.world = world or World()
         self.parts = self.world.parts(config.batch, config.accumulate)
@@ -62,8 +68,9 @@ class Trainer:
         self.means: dict[str, float] = {}
         """Of the last line of metrics."""
         self.seconds = 0.0
-        self.seen = torch.zeros((), dtype=torch.float32 if setup.device == "mps" else torch.float64,
-                                device=self.device)  # fmt: skip
+        self.seen = torch.zeros(
+            (), dtype=torch.float32 if setup.device == "mps" else torch.float64, device=self.device
+        )
         self.order()
 
     def order(self) -> None:
@@ -73,11 +80,18 @@ class Trainer:
         resident = fits_on(self.device, self.images)
         self.batches = {
             s.name: Batches(
-                self.images, s.draw, self.config.batch, self.device, self.seed, s.name,
-                rank=self.world.rank, ranks=self.world.size, resident=resident,
+                self.images,
+                s.draw,
+                self.config.batch,
+                self.device,
+                self.seed,
+                s.name,
+                rank=self.world.rank,
+                ranks=self.world.size,
+                resident=resident,
             )
             for s in self.stages
-        }  # fmt: skip
+        }
 
     # --- one round ---------------------------------------------------------------------------
 
@@ -110,11 +124,16 @@ class Trainer:
         """Return what all turns of a stage share."""
         size, images = self.config.batch, len(self.images) if self.images else 0
         return Scene(
-            seed=self.seed, stage=stage.name, seen=self.seen, log=self.log, world=self.world,
-            parts=self.parts, thaw=self.freezer.thaw,
+            seed=self.seed,
+            stage=stage.name,
+            seen=self.seen,
+            log=self.log,
+            world=self.world,
+            parts=self.parts,
+            thaw=self.freezer.thaw,
             rounds=lambda epochs: rounds_in(epochs, stage, size, images),
             restart=lambda player: self.players[player].restart(),
-        )  # fmt: skip
+        )
 
     def play(self, leg: Leg) -> None:
         """Pass once through a stage's steps."""
@@ -227,17 +246,19 @@ class Trainer:
         self.order()
         self.started = time.perf_counter() - self.seconds
         self.watcher.rewound(
-            self.line, f"{error.what} is not finite at round {at}: back to round {self.round}, "
+            self.line,
+            f"{error.what} is not finite at round {at}: back to round {self.round}, "
             f"with other noise and order (attempt {retries} of {RETRIES})",
-        )  # fmt: skip
+        )
 
     def interrupted(self, number: int, folder: Path) -> Interrupted:
         """Say where a signal stopped the run."""
         name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
         return Interrupted(
             f"stopped by {name} after round {self.round} of {self.plan.total}; "
-            f"continue with: ganzoo resume {folder.parent}", 128 + number,
-        )  # fmt: skip
+            f"continue with: ganzoo resume {folder.parent}",
+            128 + number,
+        )
 
     def due(self, every: int) -> bool:
         """Tell whether something that happens every so many rounds is due."""
@@ -268,10 +289,16 @@ class Trainer:
         self.means = values
         leg = self.plan.at(self.round - 1)
         done = self.round * self.config.batch
-        self.watcher.logged({
-            "round": self.round, "rounds": self.plan.total, "stage": leg.stage.name,
-            "images": done, "seconds": round(self.seconds, 3), **values,
-        })  # fmt: skip
+        self.watcher.logged(
+            {
+                "round": self.round,
+                "rounds": self.plan.total,
+                "stage": leg.stage.name,
+                "images": done,
+                "seconds": round(self.seconds, 3),
+                **values,
+            }
+        )
 
     def finite(self) -> dict[str, float]:
         """Return the means of the line being gathered.
@@ -314,10 +341,13 @@ class Trainer:
         best = values.get(self.config.best, math.inf)
         self.lowest = min(self.lowest, best)
         about = {
-            "round": self.round, "seconds": round(self.seconds, 3), "retries": self.retries,
-            "model": type(self.model).__name__, "seed": self.config.seed,
+            "round": self.round,
+            "seconds": round(self.seconds, 3),
+            "retries": self.retries,
+            "model": type(self.model).__name__,
+            "seed": self.config.seed,
             "lowest": self.lowest if math.isfinite(self.lowest) else None,
-        }  # fmt: skip
+        }
         if self.world.main:
             is_best = math.isfinite(best) and best == self.lowest
             path = save_checkpoint(folder, self.state(), about, self.config.keep, best=is_best)

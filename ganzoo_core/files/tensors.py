@@ -107,14 +107,13 @@ def check_fit(target: Mapping[str, Tensor], source: Mapping[str, Tensor], where:
             )
         if tensor.dtype != found.dtype and not (tensor.is_floating_point() and found.dtype in HALF):
             raise WeightsError(
-                f"{other}: {name!r} is {found.dtype}, the model's is {tensor.dtype}"
-                .replace("torch.", "")
-            )  # fmt: skip
+                f"{other}: {name!r} is {found.dtype}, the model's is {tensor.dtype}".replace(
+                    "torch.", ""
+                )
+            )
 
 
-def widened(
-    target: Mapping[str, Tensor], source: Mapping[str, Tensor]
-) -> dict[str, Tensor]:  # fmt: skip
+def widened(target: Mapping[str, Tensor], source: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return values in the types of the tensors they are for; equal types are not copied."""
     return {name: source[name].to(tensor.dtype) for name, tensor in target.items()}
 

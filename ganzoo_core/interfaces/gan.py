@@ -137,10 +137,13 @@ class GAN(Model):
             how: How = "balanced" if self.config.balanced else "shuffle"
             draw = Draw(fields=("image", "label"), how=how)
         d = Step(
-            "d", "d", self.discriminator_loss, repeat=self.config.d_steps,
+            "d",
+            "d",
+            self.discriminator_loss,
+            repeat=self.config.d_steps,
             when=self.warden.lets_learn if self.warden.halts else None,
             after=self.after_d if self.loss.clip or adapts else None,
-        )  # fmt: skip
+        )
         g = Step(
             "g", "g", self.generator_loss, after=self.renew if self.config.cures.reset_d else None
         )

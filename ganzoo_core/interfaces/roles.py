@@ -175,9 +175,10 @@ class Judges(Mapping[str, Judge]):
     """
 
     def __init__(
-        self, modules: Mapping[str, nn.Module | Callable[[], nn.Module]] | None = None,
+        self,
+        modules: Mapping[str, nn.Module | Callable[[], nn.Module]] | None = None,
         origins: Mapping[str, Mapping[str, str]] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._made = {
             role: Judge(m) for role, m in (modules or {}).items() if isinstance(m, nn.Module)
         }

@@ -14,7 +14,17 @@ from ganzoo_core.losses.make import make_loss
 from ganzoo_core.losses.regularizers import dragan, gradient_penalty, input_gradient, r1
 
 __all__ = [
-    "BCE", "FeatureMatching", "Hinge", "LeastSquares", "Minimax", "Relativistic",
-    "RelativisticAverage", "Wasserstein", "dragan", "gradient_penalty", "input_gradient",
-    "make_loss", "r1",
-]  # fmt: skip
+    "BCE",
+    "FeatureMatching",
+    "Hinge",
+    "LeastSquares",
+    "Minimax",
+    "Relativistic",
+    "RelativisticAverage",
+    "Wasserstein",
+    "dragan",
+    "gradient_penalty",
+    "input_gradient",
+    "make_loss",
+    "r1",
+]

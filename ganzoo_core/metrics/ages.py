@@ -40,9 +40,12 @@ class AgeReport:
 
 
 def age_report(
-    estimated: NDArray[Any], age: NDArray[Any], groups: tuple[int, ...],
-    who: NDArray[Any] | None = None, seed: int = 0,
-) -> AgeReport:  # fmt: skip
+    estimated: NDArray[Any],
+    age: NDArray[Any],
+    groups: tuple[int, ...],
+    who: NDArray[Any] | None = None,
+    seed: int = 0,
+) -> AgeReport:
     """Compare estimated ages [N] with true ages [N].
 
     Args:
@@ -61,12 +64,16 @@ def age_report(
     mine, theirs = group_of(np.asarray(estimated), groups), group_of(np.asarray(age), groups)
     names = group_names(groups)
     return AgeReport(
-        images=len(age), mae=float(off.mean()), mae_interval=mean_interval(off, who, seed),
-        bias=float(error.mean()), within={str(y): float((off <= y).mean()) for y in WITHIN},
+        images=len(age),
+        mae=float(off.mean()),
+        mae_interval=mean_interval(off, who, seed),
+        bias=float(error.mean()),
+        within={str(y): float((off <= y).mean()) for y in WITHIN},
         group_accuracy=float((mine == theirs).mean()),
         group_interval=mean_interval(mine == theirs, who, seed),
         group_mae={
-            name: float(off[theirs == i].mean()) for i, name in enumerate(names)
+            name: float(off[theirs == i].mean())
+            for i, name in enumerate(names)
             if (theirs == i).any()
         },
-    )  # fmt: skip
+    )

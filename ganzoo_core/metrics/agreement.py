@@ -52,10 +52,11 @@ def over(figure: Figure, anchor: Figure) -> Figure:
         return a / b if b else 0.0
 
     return Figure(
-        value=share(figure.value, anchor.value), error=share(figure.error or 0.0, anchor.value),
+        value=share(figure.value, anchor.value),
+        error=share(figure.error or 0.0, anchor.value),
         better="higher",
         parts={k: share(v, anchor.parts.get(k, 0.0)) for k, v in figure.parts.items()},
-    )  # fmt: skip
+    )
 
 
 def class_shares(case: Case) -> dict[str, Figure]:
@@ -115,6 +116,8 @@ def accuracy(case: Case, network: Network, side: Side) -> Figure:
     each = recalls(found, images.label, len(images.info.classes))
     names = enumerate(images.info.classes)
     return Figure(
-        value=right, error=share_error(right, len(images)), better="higher",
+        value=right,
+        error=share_error(right, len(images)),
+        better="higher",
         parts={name: float(each[i]) for i, name in names if i in images.info.present},
-    )  # fmt: skip
+    )

@@ -25,9 +25,14 @@ from ganzoo_core.metrics.figures import Unfit
 from ganzoo_core.metrics.networks import Network
 
 RECIPE: dict[str, Any] = {
-    "version": 1, "width": 32, "batch": 128, "shown": 120_000, "passes": 20, "rate": 3e-3,
+    "version": 1,
+    "width": 32,
+    "batch": 128,
+    "shown": 120_000,
+    "passes": 20,
+    "rate": 3e-3,
     "decay": 0.01,
-}  # fmt: skip
+}
 """`shown` images in all, but no more than so many `passes` over a small set."""
 LEAST = 2
 """Classes with images."""
@@ -59,9 +64,11 @@ def block(narrow: int, wide: int, stride: int) -> tuple[nn.Module, ...]:
 
 
 def trained(
-    images: Images, device: torch.device, seed: int = 0,
+    images: Images,
+    device: torch.device,
+    seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Classifier:  # fmt: skip
+) -> Classifier:
     """Train a classifier on labelled images by the recipe.
 
     Raises:
@@ -103,9 +110,11 @@ def check(images: Images) -> None:
 
 
 def judge(
-    images: Images, device: torch.device,
-    progress: Callable[[int, int], None] = lambda done, total: None, cache: Path | None = None,
-) -> Network:  # fmt: skip
+    images: Images,
+    device: torch.device,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    cache: Path | None = None,
+) -> Network:
     """Return the classifier of a real set as a feature network: trained once, then from the cache.
 
     Args:
@@ -127,10 +136,15 @@ def judge(
             save_tensors(path, net.state_dict(), about)
     net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Network(
-        f"classifier of {images.info.name or 'own data'}", net.eval().requires_grad_(False),
-        sha256(path), net.head.in_features, images.info.size, images.info.channels,
-        preprocessing="[-1, 1]", trained_on=(images.info.fingerprint,),
-    )  # fmt: skip
+        f"classifier of {images.info.name or 'own data'}",
+        net.eval().requires_grad_(False),
+        sha256(path),
+        net.head.in_features,
+        images.info.size,
+        images.info.channels,
+        preprocessing="[-1, 1]",
+        trained_on=(images.info.fingerprint,),
+    )
 
 
 def recalls(predicted: Tensor, label: Tensor, classes: int) -> Tensor:

@@ -89,9 +89,13 @@ def inception(path: Path, device: torch.device) -> Network:
     copy_strictly(mine, {k: v for k, v in tensors.items() if k in mine or needed(k)}, path)
     return Network(
         "inception (FID)" if fid else "inception (torchvision)",
-        net.eval().requires_grad_(False).to(device), sha256(path), DIM, EDGE, 3,
+        net.eval().requires_grad_(False).to(device),
+        sha256(path),
+        DIM,
+        EDGE,
+        3,
         preprocessing="(x - 128) / 128" if fid else "[-1, 1]",
-    )  # fmt: skip
+    )
 
 
 def needed(key: str) -> bool:

@@ -36,11 +36,12 @@ def prdc(case: Case) -> dict[str, Figure]:
     found, of = manifold(real, fake), {"precision": fake, "recall": real, "coverage": real}
     return {
         name: Figure(
-            value=value, better="higher",
+            value=value,
+            better="higher",
             error=share_error(value, len(of[name])) if name in of else None,
         )
         for name, value in found.items()
-    }  # fmt: skip
+    }
 
 
 def manifold(real: Tensor, fake: Tensor, k: int = K) -> dict[str, float]:
@@ -57,9 +58,11 @@ def manifold(real: Tensor, fake: Tensor, k: int = K) -> dict[str, float]:
         recalled[rows] = (distance < span[None]).any(1).double()
         covered[rows] = (distance.min(1).values < reach[rows]).double()
     return {
-        "precision": float((inside > 0).double().mean()), "recall": float(recalled.mean()),
-        "density": float(inside.mean() / k), "coverage": float(covered.mean()),
-    }  # fmt: skip
+        "precision": float((inside > 0).double().mean()),
+        "recall": float(recalled.mean()),
+        "density": float(inside.mean() / k),
+        "coverage": float(covered.mean()),
+    }
 
 
 def radii(features: Tensor, k: int) -> Tensor:

@@ -37,9 +37,11 @@ class Network:
     def stamp(self) -> dict[str, str]:
         """Return what a result says of its network."""
         return {
-            "network": self.name, "network_sha256": self.sha256, "resize": self.resize,
+            "network": self.name,
+            "network_sha256": self.sha256,
+            "resize": self.resize,
             "preprocessing": self.preprocessing,
-        }  # fmt: skip
+        }
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -39,9 +39,11 @@ def subset(images: Images, rows: Tensor, what: str) -> Images:
     digest = hashlib.sha256(f"{images.info.fingerprint} {what}".encode())
     digest.update(rows.numpy().tobytes())
     info = replace(
-        images.info, images=len(rows), counts=counted(cut["label"], images.info),
+        images.info,
+        images=len(rows),
+        counts=counted(cut["label"], images.info),
         fingerprint=digest.hexdigest(),
-    )  # fmt: skip
+    )
     at = rows if images.rows is None else images.rows[rows]
     whole = (*images.cut_from, images.info.fingerprint)
     return replace(images, rows=at, info=info, cut_from=whole, **cut)

@@ -136,9 +136,11 @@ def all_pairs(points: NDArray[Any], who: NDArray[Any], seed: int = 0, most: int 
         )
     impostor = impostors(names, seed, most)
     return Pairs(
-        distances(points, genuine), distances(points, impostor), names[genuine[:, 0]],
+        distances(points, genuine),
+        distances(points, impostor),
+        names[genuine[:, 0]],
         names[impostor[:, 0]],
-    )  # fmt: skip
+    )
 
 
 def impostors(who: NDArray[np.int64], seed: int, most: int) -> NDArray[np.int64]:
@@ -176,10 +178,14 @@ def verify_people(
     at = pairs.best_threshold() if threshold is None else threshold
     known = [far for far in FARS if far * len(pairs.impostor) >= 1]
     return Verification(
-        accuracy=pairs.accuracy(at), interval=pairs.accuracy_interval(at, seed), threshold=at,
-        genuine=len(pairs.genuine), impostors=len(pairs.impostor), people=len(np.unique(who)),
+        accuracy=pairs.accuracy(at),
+        interval=pairs.accuracy_interval(at, seed),
+        threshold=at,
+        genuine=len(pairs.genuine),
+        impostors=len(pairs.impostor),
+        people=len(np.unique(who)),
         tar={f"{far:g}": pairs.accepted(pairs.threshold_at(far)) for far in known},
-    )  # fmt: skip
+    )
 
 
 def ten_fold(

@@ -24,9 +24,12 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
 
 
 def grid(
-    images: Tensor, columns: int, rows: tuple[str, ...] = (), faint: tuple[int, ...] = (),
+    images: Tensor,
+    columns: int,
+    rows: tuple[str, ...] = (),
+    faint: tuple[int, ...] = (),
     cell: int = CELL,
-) -> Image.Image:  # fmt: skip
+) -> Image.Image:
     """Lay images out row by row.
 
     Args:

@@ -68,9 +68,16 @@ PAGE = """<!doctype html>
 
 
 def write_page(
-    path: Path, *, config: Mapping[str, Any], config_text: str, metrics: Path, samples: Path,
-    weights: Path, evaluation: Mapping[str, Any] | None = None, data: str = "",
-) -> None:  # fmt: skip
+    path: Path,
+    *,
+    config: Mapping[str, Any],
+    config_text: str,
+    metrics: Path,
+    samples: Path,
+    weights: Path,
+    evaluation: Mapping[str, Any] | None = None,
+    data: str = "",
+) -> None:
     """Write the page of a run.
 
     Args:
@@ -86,9 +93,13 @@ def write_page(
     model = str(config.get("run", {}).get("model", "model"))
     title = escape(f"{model} on {data or 'own data'}")
     sections = (
-        facts(config, records), grids(samples), curves(records), figures(evaluation),
-        loading(weights), configuration(config_text),
-    )  # fmt: skip
+        facts(config, records),
+        grids(samples),
+        curves(records),
+        figures(evaluation),
+        loading(weights),
+        configuration(config_text),
+    )
     write_text(path, PAGE.format(title=title, style=STYLE, body="\n".join(filter(None, sections))))
 
 
@@ -97,17 +108,23 @@ def facts(config: Mapping[str, Any], records: list[dict[str, Any]]) -> str:
     last = records[-1] if records else {}
     made, train = config.get("made", {}), config.get("train", {})
     shown = {
-        "preset": config.get("run", {}).get("preset"), "rounds": last.get("round"),
-        "images seen": last.get("images"), "batch": train.get("batch"),
-        "size": config.get("data", {}).get("size"), "seed": train.get("seed"),
-        "device": made.get("device"), "precision": made.get("precision"),
-        "ganzoo": made.get("ganzoo"), "torch": made.get("torch"),
-    }  # fmt: skip
+        "preset": config.get("run", {}).get("preset"),
+        "rounds": last.get("round"),
+        "images seen": last.get("images"),
+        "batch": train.get("batch"),
+        "size": config.get("data", {}).get("size"),
+        "seed": train.get("seed"),
+        "device": made.get("device"),
+        "precision": made.get("precision"),
+        "ganzoo": made.get("ganzoo"),
+        "torch": made.get("torch"),
+    }
     boxes = [
         f"<div><span>{name}</span>{escape(f'{value:,}' if isinstance(value, int) else str(value))}"
         "</div>"
-        for name, value in shown.items() if value not in {None, ""}
-    ]  # fmt: skip
+        for name, value in shown.items()
+        if value not in {None, ""}
+    ]
     return f'<div class="facts">{"".join(boxes)}</div>'
 
 
@@ -155,8 +172,9 @@ def curves(records: list[dict[str, Any]]) -> str:
             panels.setdefault(name.rpartition("_")[2].capitalize(), []).append(name)
     shown = [
         f"<h2>{title}</h2>{drawn}"
-        for title, panel in panels.items() if (drawn := plot(series(records, panel), "round"))
-    ]  # fmt: skip
+        for title, panel in panels.items()
+        if (drawn := plot(series(records, panel), "round"))
+    ]
     return "\n".join(shown)
 
 
@@ -167,10 +185,11 @@ def series(
     return {
         name: [
             (float(r["round"]), float(r[name]))
-            for r in records if isinstance(r.get(name), int | float) and "round" in r
+            for r in records
+            if isinstance(r.get(name), int | float) and "round" in r
         ]
         for name in names
-    }  # fmt: skip
+    }
 
 
 def figures(evaluation: Mapping[str, Any] | None) -> str:

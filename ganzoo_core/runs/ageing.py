@@ -114,9 +114,14 @@ def tensors(photos: Sequence[Photo], device: torch.device) -> Tensor:
 
 @torch.no_grad()
 def age_faces(
-    model: Model, images: Tensor, source_age: float | None, targets: Sequence[int],
-    judges: dict[str, Judge | None], *, advance: Advance | None = None,
-) -> list[Strip]:  # fmt: skip
+    model: Model,
+    images: Tensor,
+    source_age: float | None,
+    targets: Sequence[int],
+    judges: dict[str, Judge | None],
+    *,
+    advance: Advance | None = None,
+) -> list[Strip]:
     """Age faces [N, C, S, S] in [-1, 1] and measure every picture; a strip leaves out the targets
     to which the model does not go from there.
 
@@ -164,9 +169,14 @@ def reachable(model: Model, ages: Tensor, targets: Sequence[int]) -> Tensor:
 
 
 def looks(
-    model: Model, images: Tensor, ages: Tensor, targets: Sequence[int],
-    judges: dict[str, Judge | None], *, advance: Advance | None = None,
-) -> list[tuple[Look, ...]]:  # fmt: skip
+    model: Model,
+    images: Tensor,
+    ages: Tensor,
+    targets: Sequence[int],
+    judges: dict[str, Judge | None],
+    *,
+    advance: Advance | None = None,
+) -> list[tuple[Look, ...]]:
     """Return for each face [N, C, S, S] its pictures: itself, its reconstruction, each target."""
     wanted = torch.tensor(list(targets), device=images.device, dtype=torch.int64)
     wanted = wanted.expand(len(images), -1)

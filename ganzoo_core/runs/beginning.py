@@ -35,9 +35,11 @@ class Beginning:
     def origin(self) -> dict[str, str]:
         """What the run and its bundle say of them; no local path."""
         facts = {
-            "model": self.bundle.model, "sha256": self.bundle.sha256,
-            "data": self.bundle.info.name, "license": effective_license(self.bundle.index),
-        }  # fmt: skip
+            "model": self.bundle.model,
+            "sha256": self.bundle.sha256,
+            "data": self.bundle.info.name,
+            "license": effective_license(self.bundle.index),
+        }
         return {key: value for key, value in facts.items() if value}
 
 

@@ -48,9 +48,11 @@ class Comparison:
             {**line.__dict__, "ranked": line.metric not in self.differs} for line in self.lines
         ]
         return {
-            "compared": self.names, "baselines": self.baselines, "figures": lines,
+            "compared": self.names,
+            "baselines": self.baselines,
+            "figures": lines,
             "differs": self.differs,
-        }  # fmt: skip
+        }
 
 
 def compare(paths: Sequence[str | Path]) -> Comparison:

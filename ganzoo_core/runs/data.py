@@ -49,9 +49,13 @@ def images_of(dataset: Dataset, groups: tuple[int, ...], progress: Progress) -> 
     progress.start(f"preparing {config.name or 'data'}")
     try:
         images = prepare(
-            dataset, size=config.size, channels=config.channels, groups=groups,
-            progress=progress.advance, cache=cache,
-        )  # fmt: skip
+            dataset,
+            size=config.size,
+            channels=config.channels,
+            groups=groups,
+            progress=progress.advance,
+            cache=cache,
+        )
     finally:
         progress.stop()
     report(images, progress)

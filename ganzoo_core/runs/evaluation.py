@@ -69,9 +69,12 @@ class Evaluation:
             for name, found in self.results.items()
         }
         return {
-            "format": FORMAT, "model": self.model, "results": results, "skipped": self.skipped,
+            "format": FORMAT,
+            "model": self.model,
+            "results": results,
+            "skipped": self.skipped,
             "notes": self.notes,
-        }  # fmt: skip
+        }
 
     def beside(self, metric: str) -> dict[str, Any]:
         """Return the baselines of a metric as plain JSON values, where it has any."""
@@ -86,12 +89,22 @@ class Evaluation:
 
 
 def evaluate(
-    path: str | Path, *, data: str | None = None, options: dict[str, Any] | None = None,
-    metrics: Sequence[str] = (), n: int | None = None, seed: int = 0, features: str = "",
-    reference: Reference = "test", device: str = "auto", out: str | Path | None = None,
-    quiet: bool = False, judges: Mapping[str, str] | None = None, towards: Towards = "all",
+    path: str | Path,
+    *,
+    data: str | None = None,
+    options: dict[str, Any] | None = None,
+    metrics: Sequence[str] = (),
+    n: int | None = None,
+    seed: int = 0,
+    features: str = "",
+    reference: Reference = "test",
+    device: str = "auto",
+    out: str | Path | None = None,
+    quiet: bool = False,
+    judges: Mapping[str, str] | None = None,
+    towards: Towards = "all",
     calibration: str = "",
-) -> Evaluation:  # fmt: skip
+) -> Evaluation:
     """Measure a run or bundle: its samples against real images, and how it ages faces.
 
     Args:
@@ -135,10 +148,19 @@ def evaluate(
         real = first(train if reference == "train" else test, n, 0, "reference")
         fakes = n if any("likelihood" not in spec.needs for spec in samples) else 0
         case = Case(
-            train, test, real, drawn(model, real, fakes, seed, progress), feature_network(features),
-            conditional=conditional(model), seed=seed, device=there, bar=progress,
-            parents=parents(bundle), folder=folder, model=model,
-        )  # fmt: skip
+            train,
+            test,
+            real,
+            drawn(model, real, fakes, seed, progress),
+            feature_network(features),
+            conditional=conditional(model),
+            seed=seed,
+            device=there,
+            bar=progress,
+            parents=parents(bundle),
+            folder=folder,
+            model=model,
+        )
         for spec in samples:
             measure(spec, case, found, required=bool(metrics))
             if spec.name in found.results:
@@ -182,9 +204,14 @@ def refuse_unused(named: object) -> None:
 
 
 def parted(
-    path: Path, bundle: Bundle, data: str | None, options: dict[str, Any], *, found: Evaluation,
+    path: Path,
+    bundle: Bundle,
+    data: str | None,
+    options: dict[str, Any],
+    *,
+    found: Evaluation,
     bar: Progress,
-) -> tuple[Images, Images]:  # fmt: skip
+) -> tuple[Images, Images]:
     """Return the real images to learn from and those held out; note what they are to the model."""
     sides = real_images(path, bundle, data, options, bar)
     if sides[0].info.fingerprint != bundle.info.fingerprint:
@@ -203,11 +230,20 @@ def record(taken: Ageing, found: Evaluation, model: str = "") -> None:
 
 
 def baselines(
-    data: str, *, options: dict[str, Any] | None = None, groups: tuple[int, ...],
-    n: int | None = None, seed: int = 0, features: str = "", device: str = "auto",
-    out: str | Path | None = None, quiet: bool = False, judges: Mapping[str, str] | None = None,
-    towards: Towards = "all", calibration: str = "",
-) -> Evaluation:  # fmt: skip
+    data: str,
+    *,
+    options: dict[str, Any] | None = None,
+    groups: tuple[int, ...],
+    n: int | None = None,
+    seed: int = 0,
+    features: str = "",
+    device: str = "auto",
+    out: str | Path | None = None,
+    quiet: bool = False,
+    judges: Mapping[str, str] | None = None,
+    towards: Towards = "all",
+    calibration: str = "",
+) -> Evaluation:
     """Run the ageing protocol on the baselines alone; see `evaluate`.
 
     Args:
@@ -361,16 +397,22 @@ def splits(config: DataConfig) -> Iterator[DataConfig]:
 def stamp(spec: MetricSpec, case: Case, reference: str) -> dict[str, Any]:
     """Return all that must be equal for figures to compare."""
     real = {
-        "version": f"ganzoo {__version__}, protocol {PROTOCOL}", "n_real": len(case.real),
-        "n_train": len(case.train), "n_test": len(case.test), "data": case.info.name,
-        "data_fingerprint": case.real.info.fingerprint, "split": reference,
-        "size": case.info.size, "channels": case.info.channels,
-    }  # fmt: skip
+        "version": f"ganzoo {__version__}, protocol {PROTOCOL}",
+        "n_real": len(case.real),
+        "n_train": len(case.train),
+        "n_test": len(case.test),
+        "data": case.info.name,
+        "data_fingerprint": case.real.info.fingerprint,
+        "split": reference,
+        "size": case.info.size,
+        "channels": case.info.channels,
+    }
     if "likelihood" in spec.needs:
         return {**real, "levels": asked_of(case.model).levels}
     used = [case.network if need == "features" else case.judge for need in spec.needs]
     return {
-        **real, "n_fake": len(case.fake),
+        **real,
+        "n_fake": len(case.fake),
         "labels": "as the real images" if case.conditional else "none",
         **{key: value for network in used for key, value in network.stamp().items()},
-    }  # fmt: skip
+    }

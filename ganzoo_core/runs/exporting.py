@@ -20,9 +20,12 @@ from ganzoo_core.weights.index import GRID, WEIGHTS, Precision
 
 
 def export(
-    run: str | Path, out: str | Path, *, precision: Precision | None = None,
+    run: str | Path,
+    out: str | Path,
+    *,
+    precision: Precision | None = None,
     nets: Sequence[str] = (),
-) -> Bundle:  # fmt: skip
+) -> Bundle:
     """Write the bundle of a run (or another bundle) into a new folder. Needs no plugin.
 
     Args:

@@ -35,11 +35,12 @@ class Health:
         self.won = self.won + 1 if record.get("d_accuracy", 0.0) > WON else 0
         if self.won >= LINES:
             self.tell(
-                "won", f"warning: the discriminator has won by round {record['round']}: it tells "
+                "won",
+                f"warning: the discriminator has won by round {record['round']}: it tells "
                 f"more than {WON:.0%} right, so the generator learns little. Try "
                 "--set model.loss.real_target=0.9, a lower --set model.optim_d.lr=..., "
                 "--set model.cures.halt_d_above=0.9 or --set model.cures.reset_d=1",
-            )  # fmt: skip
+            )
 
     def pictures(self, model: Any, round: int) -> None:
         """Look at samples of fixed latents."""
@@ -50,11 +51,12 @@ class Health:
         self.highest = max(self.highest, spread)
         if spread < FALLEN * self.highest:
             self.tell(
-                "collapsed", f"warning: the generator has collapsed by round {round}: its pictures "
+                "collapsed",
+                f"warning: the generator has collapsed by round {round}: its pictures "
                 f"differ by {spread:.3f}, and did by {self.highest:.3f}. Try a lower "
                 "--set model.optim_g.lr=..., --set model.loss.kind=relativistic with "
                 "--set model.loss.r1=1, or go back to a checkpoint before it",
-            )  # fmt: skip
+            )
 
     def tell(self, what: str, words: str) -> None:
         """Warn, once a run."""

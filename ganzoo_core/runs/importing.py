@@ -24,9 +24,14 @@ from ganzoo_core.zoo.registry import cache_folder
 
 
 def import_weights(
-    file: str | Path, model: str, out: str | Path, *, preset: str = "",
-    assignments: Sequence[str] = (), license: str = "",
-) -> Bundle:  # fmt: skip
+    file: str | Path,
+    model: str,
+    out: str | Path,
+    *,
+    preset: str = "",
+    assignments: Sequence[str] = (),
+    license: str = "",
+) -> Bundle:
     """Turn a .pt, .pth or .safetensors file into a bundle of a model of the zoo.
 
     Args:
@@ -47,10 +52,12 @@ def import_weights(
     tree = config.build(model, preset=preset, patches=patches, resolved=not preset)
     filled = fitted(cls, tree.model, facts(tree, imported, license), imported, file)
     about = {
-        **origin(spec), "model": model, "preset": tree.preset if preset else "",
+        **origin(spec),
+        "model": model,
+        "preset": tree.preset if preset else "",
         "config": tree.tree()["model"],
         "source": {"file": file.name, "sha256": digest, "verified": bool(vouched)},
-    }  # fmt: skip
+    }
     return write_bundle(claim(Path(out), ""), filled, about)
 
 
@@ -80,9 +87,13 @@ def facts(tree: config.RunConfig, imported: Imported, license: str) -> DataInfo:
     """Return what is known of the data of an imported checkpoint; nobody counted its images."""
     groups = tuple(getattr(tree.model, "groups", ()))
     known = {
-        "size": tree.data.size, "channels": tree.data.channels, "name": tree.data.name,
-        "groups": groups, "classes": group_names(groups) if groups else (), "license": license,
-    }  # fmt: skip
+        "size": tree.data.size,
+        "channels": tree.data.channels,
+        "name": tree.data.name,
+        "groups": groups,
+        "classes": group_names(groups) if groups else (),
+        "license": license,
+    }
     return DataInfo.from_json({**known, **imported.info})
 
 

@@ -32,9 +32,10 @@ def to_train(
 ) -> tuple[str, ...]:
     """Return the roles whose judges are to be trained first, and are not there yet."""
     return tuple(
-        role for role in roles_of(model)
+        role
+        for role in roles_of(model)
         if weights_of(tree, role) == TRAIN and role not in (before or {})
-    )  # fmt: skip
+    )
 
 
 def weights_of(tree: RunConfig, role: str) -> str:
@@ -43,9 +44,11 @@ def weights_of(tree: RunConfig, role: str) -> str:
 
 
 def seek(
-    model: str | Model | type[Model], tree: RunConfig, before: Mapping[str, Any] | None = None,
+    model: str | Model | type[Model],
+    tree: RunConfig,
+    before: Mapping[str, Any] | None = None,
     home: Path | None = None,
-) -> dict[str, FoundJudge]:  # fmt: skip
+) -> dict[str, FoundJudge]:
     """Find the judge of every role, before data are decoded; of a run that goes on, the same ones.
     Those that are to be trained are left out.
 

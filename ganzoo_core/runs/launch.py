@@ -34,9 +34,15 @@ def launch(ranks: int, words: Sequence[str]) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # its story of a failure is a page long
     os.environ[LAUNCHED] = "1"
     config = LaunchConfig(
-        min_nodes=1, max_nodes=1, nproc_per_node=ranks, run_id=uuid.uuid4().hex, max_restarts=0,
-        rdzv_backend="c10d", rdzv_endpoint="localhost:0", monitor_interval=0.2,
-    )  # fmt: skip
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=ranks,
+        run_id=uuid.uuid4().hex,
+        max_restarts=0,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        monitor_interval=0.2,
+    )
     try:
         elastic_launch(config, sys.executable)("-m", "ganzoo_core.cli", *words)
     except SignalException as error:

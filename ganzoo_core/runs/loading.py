@@ -15,9 +15,13 @@ from ganzoo_core.weights.filling import construct
 
 
 def load(
-    path: str | Path, *, device: str = "auto", model: type[Model] | None = None,
-    judges: Mapping[str, str | Path] | None = None, whole: bool = False,
-) -> Model:  # fmt: skip
+    path: str | Path,
+    *,
+    device: str = "auto",
+    model: type[Model] | None = None,
+    judges: Mapping[str, str | Path] | None = None,
+    whole: bool = False,
+) -> Model:
     """Return the model of a run or bundle, its averaged weights loaded strictly, in eval mode.
 
     Args:
@@ -45,9 +49,10 @@ def restore(model: Model, bundle: Bundle, path: Path) -> None:
     """Give a model back the networks that only train, as far as there are weights of them."""
     fresh = construct(type(model), model.config, bundle)
     training = {
-        name: net for name, net in fresh.named_children()
+        name: net
+        for name, net in fresh.named_children()
         if name not in model.serves and net.state_dict()
-    }  # fmt: skip
+    }
     files = {name: bundle.path / f"{name}.safetensors" for name in training}
     beside = {name: file for name, file in files.items() if file.name in bundle.index["files"]}
     rest = [name for name in training if name not in beside]

@@ -66,10 +66,15 @@ def embedder(found: FoundJudge, device: torch.device) -> Network:
         shape = (1, found.bundle.info.channels, model.input_size, model.input_size)
         width = model.embed(torch.zeros(shape, device=device)).shape[1]
     return Network(
-        f"embedder {found.name or found.bundle.model}", Embedding(model), found.sha256, width,
-        model.input_size, found.bundle.info.channels, preprocessing="its own",
+        f"embedder {found.name or found.bundle.model}",
+        Embedding(model),
+        found.sha256,
+        width,
+        model.input_size,
+        found.bundle.info.channels,
+        preprocessing="its own",
         trained_on=(found.bundle.info.fingerprint,),
-    )  # fmt: skip
+    )
 
 
 def middle_layer(found: FoundJudge, model: nn.Module) -> Network:
@@ -88,9 +93,15 @@ def middle_layer(found: FoundJudge, model: nn.Module) -> Network:
         blank = torch.zeros(1, known.channels, known.size, known.size, device=device)
         width = model.features(blank).shape[1]
     return Network(
-        f"middle layer of {name}", Middle(model), found.sha256, width, known.size, known.channels,
-        preprocessing="its own", trained_on=(known.fingerprint,),
-    )  # fmt: skip
+        f"middle layer of {name}",
+        Middle(model),
+        found.sha256,
+        width,
+        known.size,
+        known.channels,
+        preprocessing="its own",
+        trained_on=(known.fingerprint,),
+    )
 
 
 class Middle(nn.Module):

@@ -27,8 +27,13 @@ def page(folder: RunFolder) -> Path:
     folder.report.mkdir(exist_ok=True)
     path = folder.report / NAME
     write_page(
-        path, config=config, config_text=folder.config.read_text(encoding="utf-8"),
-        metrics=folder.metrics, samples=folder.samples, weights=folder.weights,
-        evaluation=evaluation, data=str(config.get("data", {}).get("name", "")),
-    )  # fmt: skip
+        path,
+        config=config,
+        config_text=folder.config.read_text(encoding="utf-8"),
+        metrics=folder.metrics,
+        samples=folder.samples,
+        weights=folder.weights,
+        evaluation=evaluation,
+        data=str(config.get("data", {}).get("name", "")),
+    )
     return path

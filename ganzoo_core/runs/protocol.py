@@ -76,9 +76,12 @@ class Wish:
 
 
 def measure(
-    config: DataConfig, groups: tuple[int, ...], wish: Wish, progress: Progress,
+    config: DataConfig,
+    groups: tuple[int, ...],
+    wish: Wish,
+    progress: Progress,
     model: tuple[str, Any, Bundle] | None = None,
-) -> Ageing:  # fmt: skip
+) -> Ageing:
     """Run the protocol.
 
     Args:
@@ -105,9 +108,10 @@ def measure(
     wanted &= faces.target_ages.isfinite()  # there are real faces of the target
     built = {role: Judge(judge.build().to(wish.device)) for role, judge in found.items()}
     network = (
-        named_network(wish.features, wish.device) if wish.features
+        named_network(wish.features, wish.device)
+        if wish.features
         else middle_layer(found["identity"], built["identity"].module)
-    )  # fmt: skip
+    )
     reader = Reader(built["age"], built["identity"], network, wish.device)
     contenders: list[Contender] = [*served, *baselines(faces, wish.seed)]
     notes: list[str] = []
@@ -140,8 +144,10 @@ def asked_for(named: str, dataset: Dataset, judge: FoundJudge) -> Dataset | None
     if not named:
         return None
     if dataset.table().identities is not None:
-        raise UsageError(f"--calibration: {dataset.config.name or 'these data'} name people, who "
-                         "give the thresholds themselves: leave it out")  # fmt: skip
+        raise UsageError(
+            f"--calibration: {dataset.config.name or 'these data'} name people, who "
+            "give the thresholds themselves: leave it out"
+        )
     return strangers(named, dataset.config, judge)
 
 
@@ -205,9 +211,14 @@ def faces_of(tree: dict[str, Any]) -> DataConfig:
 
 
 def seen_of(
-    contender: Contender, faces: Faces, wanted: Tensor, reader: Reader, *, keep: list[int],
+    contender: Contender,
+    faces: Faces,
+    wanted: Tensor,
+    reader: Reader,
+    *,
+    keep: list[int],
     progress: Progress,
-) -> Cells | None:  # fmt: skip
+) -> Cells | None:
     """Let a contender answer, with progress; the pictures of the faces `keep` are kept."""
     reach = contender.reach(faces.groups) if isinstance(contender, Served) else wanted
     progress.start(f"ageing faces: {contender.name}")
@@ -303,14 +314,17 @@ def said(
         notes.append(f"nobody is known in these data: {who_stands_in(faces)}")
     for role, judge in found.items():
         if judge.bundle.info.name != info.name:
-            notes.append(f"the judge of {role!r} learned from {judge.bundle.info.name or '?'}, not "
-                         f"from {info.name}: take its figures with care")  # fmt: skip
+            notes.append(
+                f"the judge of {role!r} learned from {judge.bundle.info.name or '?'}, not "
+                f"from {info.name}: take its figures with care"
+            )
     if bundle and bundle.info.name == info.name:
         if not info.split:
             notes.append("the data have no test split: the model was trained on these people too")
         elif bundle.info.split in {info.split, "all"}:
-            notes.append(f"the faces are not unseen: the model was trained on split "
-                         f"{bundle.info.split!r}")  # fmt: skip
+            notes.append(
+                f"the faces are not unseen: the model was trained on split {bundle.info.split!r}"
+            )
     if bundle and bundle.info.name != info.name:
         notes.append(f"the model was trained on {bundle.info.name}, not on {info.name}")
     return notes
@@ -322,35 +336,53 @@ def who_stands_in(faces: Faces) -> str:
     if known is None or known.identity is None:
         return "instance retrieval stands in for true accept rates"
     split = f", split {known.info.split!r}" if known.info.split else ""
-    return (f"the thresholds of the true accept rates come from {len(known)} photographs of "
-            f"{len(np.unique(known.identity))} people of {known.info.name}{split}")  # fmt: skip
+    return (
+        f"the thresholds of the true accept rates come from {len(known)} photographs of "
+        f"{len(np.unique(known.identity))} people of {known.info.name}{split}"
+    )
 
 
 def stamp_of(
-    faces: Faces, anchors: Anchors, wanted: Tensor, found: Mapping[str, FoundJudge],
+    faces: Faces,
+    anchors: Anchors,
+    wanted: Tensor,
+    found: Mapping[str, FoundJudge],
     network: Network,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return all that must be equal for figures to compare."""
     info = faces.source.info
     label = torch.arange(faces.groups)
-    goes = [name for name, side in {
-        "younger": label[None] < label[:, None], "older": label[None] > label[:, None],
-    }.items() if (wanted & side).any()]  # fmt: skip
+    goes = [
+        name
+        for name, side in {
+            "younger": label[None] < label[:, None],
+            "older": label[None] > label[:, None],
+        }.items()
+        if (wanted & side).any()
+    ]
     trials = {f"{far:g}": round(at, 6) for far, at in anchors.thresholds.items()}
     return {
-        "version": f"ganzoo {__version__}, ageing protocol {PROTOCOL}", "faces": len(faces),
+        "version": f"ganzoo {__version__}, ageing protocol {PROTOCOL}",
+        "faces": len(faces),
         "people": len(np.unique(faces.who)) if faces.known_people else None,
-        "data": info.name, "data_version": info.version, "split": info.split,
-        "data_fingerprint": info.fingerprint, "size": info.size, "channels": info.channels,
-        "groups": list(faces.classes), "towards": " and ".join(goes),
+        "data": info.name,
+        "data_version": info.version,
+        "split": info.split,
+        "data_fingerprint": info.fingerprint,
+        "size": info.size,
+        "channels": info.channels,
+        "groups": list(faces.classes),
+        "towards": " and ".join(goes),
         "targets": wanted.nonzero().tolist(),
         "target_ages": [round(age, 3) for age in faces.target_ages.tolist()],
-        "reference": faces.reference.info.fingerprint, "n_reference": len(faces.reference),
+        "reference": faces.reference.info.fingerprint,
+        "n_reference": len(faces.reference),
         "gallery": faces.gallery.info.fingerprint,
         "calibration": faces.calibration.info.fingerprint if faces.calibration else "",
-        "thresholds": trials, "source_age": "true",
+        "thresholds": trials,
+        "source_age": "true",
         "instances": 0 if anchors.instances is None else len(anchors.instances),
         **{f"{role}_judge": judge.name or judge.bundle.model for role, judge in found.items()},
         **{f"{role}_judge_sha256": judge.sha256 for role, judge in found.items()},
         **network.stamp(),
-    }  # fmt: skip
+    }

@@ -21,9 +21,12 @@ from ganzoo_core.zoo import ModelSpec, zoo
 
 
 def school(
-    roles: tuple[str, ...], tree: RunConfig, folder: RunFolder, progress: Progress,
+    roles: tuple[str, ...],
+    tree: RunConfig,
+    folder: RunFolder,
+    progress: Progress,
     data: Any = None,
-) -> dict[str, FoundJudge]:  # fmt: skip
+) -> dict[str, FoundJudge]:
     """Train the judges of some roles, or finish those that were begun.
 
     Args:
@@ -41,9 +44,13 @@ def school(
             training.resume(home, data=data, quiet=progress.quiet)
         else:
             training.train(
-                spec.name, data, preset=preset(spec, tree), options=options(tree), out=home,
+                spec.name,
+                data,
+                preset=preset(spec, tree),
+                options=options(tree),
+                out=home,
                 quiet=progress.quiet,
-            )  # fmt: skip
+            )
         found[role] = find_judge(role, home)
     return found
 

@@ -41,8 +41,10 @@ def strangers(named: str, like: DataConfig, judge: FoundJudge) -> Dataset:
     dataset = open_dataset(config)
     who = dataset.table().identities
     if who is None:
-        raise DataError(f"--calibration {config.name}: nobody is known in these data either; name "
-                        "some with several photographs of each person")  # fmt: skip
+        raise DataError(
+            f"--calibration {config.name}: nobody is known in these data either; name "
+            "some with several photographs of each person"
+        )
     if split:
         return dataset
     return Part(dataset, np.flatnonzero(in_test(who.tolist(), TEST_SHARE)))

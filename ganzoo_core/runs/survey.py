@@ -31,11 +31,13 @@ def survey(dataset: Dataset, groups: tuple[int, ...] = PUBLISHED["report"].edges
     """Return what is known of a data set as plain JSON values; only a few images are decoded."""
     table = dataset.table()
     out: dict[str, Any] = {
-        "name": dataset.config.name, "images": table.length, "license": dataset.license,
+        "name": dataset.config.name,
+        "images": table.length,
+        "license": dataset.license,
         "version": dataset.version,
         "left_out": dict(table.removed),
         "sizes": sizes(dataset, table.length),
-    }  # fmt: skip
+    }
     if table.labels is not None:
         found = np.bincount(table.labels, minlength=len(table.classes)).tolist()
         out["labels"] = dict(zip(table.classes, found, strict=True))
@@ -49,9 +51,10 @@ def survey(dataset: Dataset, groups: tuple[int, ...] = PUBLISHED["report"].edges
         out["identities"] = len(photos)
         if len(photos):
             out["photos_of_each"] = {
-                "min": int(photos.min()), "median": float(np.median(photos)),
+                "min": int(photos.min()),
+                "median": float(np.median(photos)),
                 "max": int(photos.max()),
-            }  # fmt: skip
+            }
     return out
 
 
@@ -63,10 +66,11 @@ def ages(values: Any) -> dict[str, Any]:
         np.floor(values / DECADES).astype(int) * DECADES, return_counts=True
     )
     return {
-        "min": round(float(values.min()), 1), "mean": round(float(values.mean()), 1),
+        "min": round(float(values.min()), 1),
+        "mean": round(float(values.mean()), 1),
         "max": round(float(values.max()), 1),
         "decades": {f"{d}s": int(c) for d, c in zip(decades, counts, strict=True)},
-    }  # fmt: skip
+    }
 
 
 def sizes(dataset: Dataset, length: int) -> dict[str, Any]:
@@ -82,6 +86,9 @@ def sizes(dataset: Dataset, length: int) -> dict[str, Any]:
     if not edges:
         return {"looked_at": unreadable, "unreadable": unreadable}
     return {
-        "looked_at": len(edges) + unreadable, "unreadable": unreadable,
-        "min": min(edges), "median": float(np.median(edges)), "max": max(edges),
-    }  # fmt: skip
+        "looked_at": len(edges) + unreadable,
+        "unreadable": unreadable,
+        "min": min(edges),
+        "median": float(np.median(edges)),
+        "max": max(edges),
+    }

@@ -47,12 +47,20 @@ class Run:
 
 
 def train(
-    model: str | Model | type[Model], data: Any = None, *, preset: str = "",
-    config_file: str | Path | None = None, options: dict[str, Any] | None = None,
-    steps: int | None = None, seed: int | None = None, init: str | Path | None = None,
-    out: str | Path | None = None, device: str | None = None, precision: str | None = None,
+    model: str | Model | type[Model],
+    data: Any = None,
+    *,
+    preset: str = "",
+    config_file: str | Path | None = None,
+    options: dict[str, Any] | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    init: str | Path | None = None,
+    out: str | Path | None = None,
+    device: str | None = None,
+    precision: str | None = None,
     quiet: bool = False,
-) -> Run:  # fmt: skip
+) -> Run:
     """Train a model into a new run folder.
 
     Args:
@@ -69,8 +77,13 @@ def train(
         GanzooError: whatever the user can mend, in one line.
     """
     patches = [config.read_toml(Path(config_file))] if config_file else []
-    flags = {"steps": steps, "seed": seed, "device": device, "precision": precision,
-             "init": None if init is None else str(init)}  # fmt: skip
+    flags = {
+        "steps": steps,
+        "seed": seed,
+        "device": device,
+        "precision": precision,
+        "init": None if init is None else str(init),
+    }
     named = data if isinstance(data, str) else None
     patches += [
         data_patch(named),
@@ -139,10 +152,12 @@ def object_config(model: Model | type[Model], patches: list[dict[str, Any]]) -> 
     cls = model if isinstance(model, type) else type(model)
     data = tree.get("data", {})
     return RunConfig(
-        f"object:{cls.__name__}", "", own,
+        f"object:{cls.__name__}",
+        "",
+        own,
         parse(data_config_class(data.get("name", "")), data, "data"),
         parse(TrainConfig, tree.get("train", {}), "train"),
-    )  # fmt: skip
+    )
 
 
 def build_model(model: str | Model | type[Model], tree: RunConfig, images: Images) -> Model:
@@ -166,9 +181,16 @@ def build_model(model: str | Model | type[Model], tree: RunConfig, images: Image
 
 
 def carry_out(
-    model: Model, tree: RunConfig, images: Images, folder: RunFolder, begun: dict[str, str], *,
-    progress: Progress, world: World, resumed: bool = False,
-) -> Run:  # fmt: skip
+    model: Model,
+    tree: RunConfig,
+    images: Images,
+    folder: RunFolder,
+    begun: dict[str, str],
+    *,
+    progress: Progress,
+    world: World,
+    resumed: bool = False,
+) -> Run:
     """Train to the end of the plan, then write the bundle and the curves.
 
     Args:
@@ -181,9 +203,11 @@ def carry_out(
         before = folder.read_config().get("made", {}) if resumed else {}
         train = tree.train
         setup = resolve_setup(
-            train.device, train.precision, deterministic=train.deterministic,
+            train.device,
+            train.precision,
+            deterministic=train.deterministic,
             threads=before.get("threads"),
-        )  # fmt: skip
+        )
         resolved = train.model_copy(update={"device": setup.device, "precision": setup.precision})
         tree = replace(tree, train=resolved)
         progress.start(f"training {tree.model_name}", images_each=resolved.batch)
@@ -197,10 +221,15 @@ def carry_out(
                 "quite what one rank would do"
             )
         made = {
-            "ganzoo": __version__, "python": sys.version.split()[0], "ranks": world.size,
-            "data": images.info.fingerprint, "data_version": images.info.version,
-            **setup.to_json(), "judges": model.judges.origins, **({"init": begun} if begun else {}),
-        }  # fmt: skip
+            "ganzoo": __version__,
+            "python": sys.version.split()[0],
+            "ranks": world.size,
+            "data": images.info.fingerprint,
+            "data_version": images.info.version,
+            **setup.to_json(),
+            "judges": model.judges.origins,
+            **({"init": begun} if begun else {}),
+        }
         if resumed:
             take_up(trainer, folder, before, made, progress)
         if not isinstance(watcher, RunWatcher):
@@ -227,9 +256,12 @@ def sole_writer(folder: RunFolder, world: World) -> Iterator[None]:
 
 
 def take_up(
-    trainer: Trainer, folder: RunFolder, before: dict[str, Any], made: dict[str, Any],
+    trainer: Trainer,
+    folder: RunFolder,
+    before: dict[str, Any],
+    made: dict[str, Any],
     progress: Progress,
-) -> None:  # fmt: skip
+) -> None:
     """Restore the newest sound checkpoint; say what is not as it was."""
     ranks = before.get("ranks", 1)
     machine = [] if ranks == made["ranks"] else [f"ranks: {ranks} then, {made['ranks']} now"]
@@ -294,9 +326,13 @@ def about(tree: RunConfig, model: Model, begun: dict[str, str]) -> dict[str, Any
 
 
 def resume(
-    run: str | Path, steps: int | None = None, *, model: Model | type[Model] | None = None,
-    data: Any = None, quiet: bool = False,
-) -> Run:  # fmt: skip
+    run: str | Path,
+    steps: int | None = None,
+    *,
+    model: Model | type[Model] | None = None,
+    data: Any = None,
+    quiet: bool = False,
+) -> Run:
     """Continue a run from its newest sound checkpoint, to the same bits as if it never stopped.
 
     Args:

@@ -56,8 +56,10 @@ def choose(
     """
     config, table = dataset.config, dataset.table()
     if table.ages is None:
-        raise DataError(f"{config.name or 'these data'}: nobody's age is known, so ageing cannot "
-                        "be judged on them")  # fmt: skip
+        raise DataError(
+            f"{config.name or 'these data'}: nobody's age is known, so ageing cannot "
+            "be judged on them"
+        )
     known = table.identities is not None
     everyone = np.arange(table.length) if table.identities is None else table.identities
     rows = np.arange(table.length)
@@ -65,17 +67,21 @@ def choose(
         rows = np.flatnonzero(in_test(everyone.tolist(), TEST_SHARE))
     source, mates, reference, gallery = parted(rows, everyone, n, np.random.default_rng(seed))
     if min(map(len, (source, reference, gallery))) == 0:
-        raise DataError(f"{config.name}: {len(rows)} unseen faces are too few to age and to "
-                        "compare with")  # fmt: skip
+        raise DataError(
+            f"{config.name}: {len(rows)} unseen faces are too few to age and to compare with"
+        )
     taken: dict[str, Images] = {}
     sides = {"faces to age": source, "real faces": reference, "a gallery": gallery, "mates": mates}
     for what, side in sides.items():
         if len(side):
             taken[what] = decode(Part(dataset, side), groups, what, progress)
     faces = Faces(
-        taken["faces to age"], kept(taken["faces to age"], everyone[source]), taken["real faces"],
-        taken["a gallery"], known_people=known,
-    )  # fmt: skip
+        taken["faces to age"],
+        kept(taken["faces to age"], everyone[source]),
+        taken["real faces"],
+        taken["a gallery"],
+        known_people=known,
+    )
     if known:
         faces = replace(faces, calibration=calibration(config, faces, groups, seed, progress))
     if known and len(mates):
@@ -120,9 +126,13 @@ def decode(part: Dataset, groups: tuple[int, ...], what: str, progress: Progress
     progress.start(f"preparing {what}")
     try:
         return prepare(
-            part, size=config.size, channels=config.channels, groups=groups,
-            progress=progress.advance, cache=cache_folder(),
-        )  # fmt: skip
+            part,
+            size=config.size,
+            channels=config.channels,
+            groups=groups,
+            progress=progress.advance,
+            cache=cache_folder(),
+        )
     finally:
         progress.stop()
 

@@ -10,9 +10,20 @@ from pathlib import Path
 import ganzoo_core
 
 ROOMS = (
-    "config", "data", "engine", "errors", "files", "interfaces", "losses", "metrics", "report",
-    "runs", "testing", "weights", "zoo",
-)  # fmt: skip
+    "config",
+    "data",
+    "engine",
+    "errors",
+    "files",
+    "interfaces",
+    "losses",
+    "metrics",
+    "report",
+    "runs",
+    "testing",
+    "weights",
+    "zoo",
+)
 """Rooms whose own names (`__all__`) are public."""
 MODULES = {
     "data.ada",

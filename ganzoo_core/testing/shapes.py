@@ -69,9 +69,12 @@ class Shapes(Dataset):
     def table(self) -> Table:
         """Return all that is known: everything."""
         return Table(
-            length=self.config.count, labels=self.labels, classes=CLASSES, ages=self.ages,
+            length=self.config.count,
+            labels=self.labels,
+            classes=CLASSES,
+            ages=self.ages,
             identities=self.identities,
-        )  # fmt: skip
+        )
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """Draw one picture."""

@@ -33,9 +33,14 @@ class Subject:
     """
 
     def __init__(
-        self, kind: str, spec: Spec | None, plugin: Plugin, *, path: str = "",
+        self,
+        kind: str,
+        spec: Spec | None,
+        plugin: Plugin,
+        *,
+        path: str = "",
         claims: tuple[str, ...] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.kind, self.plugin, self.path = kind, plugin, path
         self.claims = claims or (plugin.origin,)
         self.spec: Any = spec

@@ -7,7 +7,19 @@ from ganzoo_core.weights.judges import FoundJudge, find_again, find_judge, judge
 from ganzoo_core.weights.rebuild import find_bundle, rebuild
 
 __all__ = [
-    "Bundle", "FoundJudge", "annotate", "assemble", "fill", "find_again", "find_bundle",
-    "find_judge", "folded", "judges_of", "origin", "parents_of", "read_bundle", "rebuild",
+    "Bundle",
+    "FoundJudge",
+    "annotate",
+    "assemble",
+    "fill",
+    "find_again",
+    "find_bundle",
+    "find_judge",
+    "folded",
+    "judges_of",
+    "origin",
+    "parents_of",
+    "read_bundle",
+    "rebuild",
     "write_bundle",
-]  # fmt: skip
+]

@@ -75,15 +75,22 @@ def origin(spec: ModelSpec) -> dict[str, Any]:
     """Return what an index says of the code behind a model of the zoo."""
     name, _, version = zoo().origin(spec).rpartition(" ")
     return {
-        "plugin": {"distribution": name, "version": version}, "api": spec.api,
-        "license": spec.license, "can": list(spec.can),
-    }  # fmt: skip
+        "plugin": {"distribution": name, "version": version},
+        "api": spec.api,
+        "license": spec.license,
+        "can": list(spec.can),
+    }
 
 
 def write_bundle(
-    folder: Path, model: Model, about: Mapping[str, Any], *, precision: Precision = "fp32",
-    grid: bytes = b"", nets: Mapping[str, Mapping[str, Tensor]] | None = None,
-) -> Bundle:  # fmt: skip
+    folder: Path,
+    model: Model,
+    about: Mapping[str, Any],
+    *,
+    precision: Precision = "fp32",
+    grid: bytes = b"",
+    nets: Mapping[str, Mapping[str, Tensor]] | None = None,
+) -> Bundle:
     """Write the served networks, the card, and last the index with every file's sha256.
 
     Equal models and words give equal bytes, in any process.
@@ -100,9 +107,13 @@ def write_bundle(
         WeightsError: a weight is not finite, or too large for the precision.
     """
     index = {
-        "format": FORMAT, "ganzoo": __version__, "serves": list(model.serves),
-        "data": model.info.to_json(), "preprocessing": preprocessing(model.info), **about,
-    }  # fmt: skip
+        "format": FORMAT,
+        "ganzoo": __version__,
+        "serves": list(model.serves),
+        "data": model.info.to_json(),
+        "preprocessing": preprocessing(model.info),
+        **about,
+    }
     if model.remark:
         index["remark"] = model.remark
     parts = {WEIGHTS: served(model)}
@@ -112,9 +123,12 @@ def write_bundle(
 
 
 def write_parts(
-    folder: Path, index: Mapping[str, Any], parts: Mapping[str, Mapping[str, Tensor]],
-    precision: Precision, grid: bytes = b"",
-) -> Bundle:  # fmt: skip
+    folder: Path,
+    index: Mapping[str, Any],
+    parts: Mapping[str, Mapping[str, Tensor]],
+    precision: Precision,
+    grid: bytes = b"",
+) -> Bundle:
     """Write files of tensors, a grid, the card and the index; raises as `write_bundle`."""
     narrow = {name: narrowed(tensors, precision) for name, tensors in parts.items()}
     make_folder(folder)
@@ -131,10 +145,13 @@ def write_parts(
 def preprocessing(info: DataInfo) -> dict[str, Any]:
     """Return what a photograph goes through on its way to the model, in words a program reads."""
     return {
-        "size": info.size, "channels": info.channels, "range": [-1, 1], "layout": "NCHW",
+        "size": info.size,
+        "channels": info.channels,
+        "range": [-1, 1],
+        "layout": "NCHW",
         "resize": "centre square, bicubic, antialiased",
         "crop": None if info.crop is None else dict(info.crop),
-    }  # fmt: skip
+    }
 
 
 def narrowed(tensors: Mapping[str, Tensor], precision: Precision) -> dict[str, Tensor]:

@@ -11,15 +11,28 @@ from typing import Any
 from ganzoo_core.interfaces import DataInfo
 
 LICENSES = {
-    "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-3.0",
-    "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "gpl-3.0", "lgpl-3.0", "unlicense",
-}  # fmt: skip
+    "apache-2.0",
+    "mit",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "cc0-1.0",
+    "cc-by-4.0",
+    "cc-by-sa-3.0",
+    "cc-by-sa-4.0",
+    "cc-by-nc-4.0",
+    "cc-by-nc-sa-4.0",
+    "gpl-3.0",
+    "lgpl-3.0",
+    "unlicense",
+}
 """The words for licences that hubs know; any other is `other`, with its name."""
 TASKS = {
-    "sample": "unconditional-image-generation", "translate": "image-to-image",
-    "edit_age": "image-to-image", "embed": "image-feature-extraction",
+    "sample": "unconditional-image-generation",
+    "translate": "image-to-image",
+    "edit_age": "image-to-image",
+    "embed": "image-feature-extraction",
     "estimate_age": "image-feature-extraction",
-}  # fmt: skip
+}
 """Capability -> pipeline tag; the first that a model has counts, the last in this table wins."""
 VERBS = {"sample": "ganzoo sample {folder} -n 16 --out samples.png"}
 ACTIVE = re.compile(
@@ -27,7 +40,7 @@ ACTIVE = re.compile(
     r"|<[^>]{0,300}\bon\w{1,30}\s{0,9}="
     r"|(\]\(|\]:|<([^>]{0,300}=)?)\s{0,9}[\"']?\s{0,9}(javascript|vbscript|data)\s{0,9}:",
     re.IGNORECASE,
-)  # fmt: skip
+)
 USES = {
     "sample": "The images are invented: nobody in them exists. The model repeats the biases of its "
     "data. Do not pass its images off as photographs.",
@@ -104,7 +117,7 @@ def results(index: Mapping[str, Any]) -> dict[str, Any]:
             {"type": tag(m["name"]), "name": words(m["name"]), "value": m["value"]}
             for m in index["metrics"]
         ],
-    }  # fmt: skip
+    }
 
 
 def title(index: Mapping[str, Any]) -> str:
@@ -155,19 +168,25 @@ def tables(index: Mapping[str, Any]) -> Iterable[str]:
         text = table(("label", "training images"), marked)
         yield text.replace("none: untrained", "none: **untrained**")
     if index.get("metrics"):
-        yield table(("metric", "value", "stamp"), [
-            (m["name"], f"{m['value']:.6g}", ", ".join(
-                f"{k}={v}" for k, v in sorted(m.get("stamp", {}).items())))
-            for m in index["metrics"]
-        ])  # fmt: skip
+        yield table(
+            ("metric", "value", "stamp"),
+            [
+                (
+                    m["name"],
+                    f"{m['value']:.6g}",
+                    ", ".join(f"{k}={v}" for k, v in sorted(m.get("stamp", {}).items())),
+                )
+                for m in index["metrics"]
+            ],
+        )
     if index.get("parents"):
         parents = [(p["role"], p["model"], p["sha256"][:16]) for p in index["parents"]]
         yield table(("trained against", "model", "sha256"), parents)
     if first := index.get("init"):
         facts = first["model"], first.get("data") or "own data", first.get("license") or "unknown"
-        yield table(("began with", "trained on", "licence", "sha256"), [
-            (*facts, first["sha256"][:16])
-        ])  # fmt: skip
+        yield table(
+            ("began with", "trained on", "licence", "sha256"), [(*facts, first["sha256"][:16])]
+        )
 
 
 def limits(index: Mapping[str, Any]) -> Iterable[str]:

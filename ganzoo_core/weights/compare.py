@@ -40,8 +40,9 @@ class Comparison:
         """Return plain JSON values."""
         return {
             "index": {key: list(pair) for key, pair in self.index.items()},
-            "tensors": [asdict(tensor) for tensor in self.tensors], "equal": self.equal,
-        }  # fmt: skip
+            "tensors": [asdict(tensor) for tensor in self.tensors],
+            "equal": self.equal,
+        }
 
 
 def compare(a: Bundle, b: Bundle) -> Comparison:
@@ -53,8 +54,9 @@ def compare(a: Bundle, b: Bundle) -> Comparison:
     words = [dict(flat({k: v for k, v in x.index.items() if k != "files"})) for x in (a, b)]
     index = {
         key: (words[0].get(key), words[1].get(key))
-        for key in sorted({*words[0], *words[1]}) if words[0].get(key) != words[1].get(key)
-    }  # fmt: skip
+        for key in sorted({*words[0], *words[1]})
+        if words[0].get(key) != words[1].get(key)
+    }
     found, equal = [], 0
     for file in sorted({*a.tensor_files, *b.tensor_files}):
         sides = [load_tensors(x.path / file)[0] if file in x.index["files"] else {} for x in (a, b)]

@@ -89,9 +89,13 @@ def opener() -> urllib.request.OpenerDirector:
     """Return an opener that knows http, https and proxies, and no other scheme."""
     director = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler, Redirects, urllib.request.HTTPErrorProcessor,
-    ):  # fmt: skip
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        Redirects,
+        urllib.request.HTTPErrorProcessor,
+    ):
         director.add_handler(handler())
     return director
 
@@ -104,9 +108,14 @@ def ask(url: str, headers: dict[str, str], **more: Any) -> Any:
 
 
 def download(
-    url: str, path: Path, *, sha256: str = "", size: int | None = None, limit: int = 2**40,
+    url: str,
+    path: Path,
+    *,
+    sha256: str = "",
+    size: int | None = None,
+    limit: int = 2**40,
     progress: Progress | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Fetch a file; it appears whole or not at all. With a hash, a part goes on where it ended.
 
     Args:

@@ -40,9 +40,13 @@ class FoundJudge:
     def origin(self) -> dict[str, str]:
         """Where it comes from, as the resolved options record it."""
         return {
-            "model": self.bundle.model, "sha256": self.sha256, "data": self.bundle.info.name,
-            "split": self.split, "name": self.name, "path": str(self.bundle.path.resolve()),
-        }  # fmt: skip
+            "model": self.bundle.model,
+            "sha256": self.sha256,
+            "data": self.bundle.info.name,
+            "split": self.split,
+            "name": self.name,
+            "path": str(self.bundle.path.resolve()),
+        }
 
     def build(self) -> Model:
         """Return the network on the CPU, frozen, and folded for speed (see `folding.py`).

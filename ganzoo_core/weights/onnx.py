@@ -92,10 +92,15 @@ def to_onnx(model: Model, path: Path) -> Exported:
     try:
         with quiet():
             program = torch.onnx.export(
-                module.eval(), tuple(inputs.values()), input_names=names, output_names=[output],
-                opset_version=OPSET, dynamo=True, verbose=False,
+                module.eval(),
+                tuple(inputs.values()),
+                input_names=names,
+                output_names=[output],
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
                 dynamic_shapes=shapes(module, len(names), batch),
-            )  # fmt: skip
+            )
     except Exception as error:  # torch.export and the translation raise anything
         line = next(iter(str(error).splitlines()), "")[:200]
         raise WeightsError(

@@ -164,9 +164,7 @@ def pull(text: str, *, digest: str = "", progress: Progress | None = None) -> Bu
         ) from error
 
 
-def take(
-    source: Source, text: str, home: Path, digest: str, progress: Progress | None
-) -> Bundle:  # fmt: skip
+def take(source: Source, text: str, home: Path, digest: str, progress: Progress | None) -> Bundle:
     """Fetch into a folder beside, verify, rename."""
     incoming = home / ".incoming.json"
     source.index(incoming)

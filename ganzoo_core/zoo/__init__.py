@@ -18,7 +18,25 @@ from ganzoo_core.zoo.specs import (
 )
 
 __all__ = [
-    "API", "FAMILIES", "KINDS", "CommandSpec", "DatasetSpec", "Entry", "JudgeSpec", "LossSpec",
-    "MetricSpec", "ModelSpec", "Plugin", "Published", "Row", "Spec", "Zoo", "catalogue", "hookimpl",
-    "package_folder", "published", "resolve", "zoo",
-]  # fmt: skip
+    "API",
+    "FAMILIES",
+    "KINDS",
+    "CommandSpec",
+    "DatasetSpec",
+    "Entry",
+    "JudgeSpec",
+    "LossSpec",
+    "MetricSpec",
+    "ModelSpec",
+    "Plugin",
+    "Published",
+    "Row",
+    "Spec",
+    "Zoo",
+    "catalogue",
+    "hookimpl",
+    "package_folder",
+    "published",
+    "resolve",
+    "zoo",
+]

@@ -133,8 +133,9 @@ def parse_registry(tree: Mapping[str, Any], where: str) -> Registry:
     """Check every row of a registry."""
     problems = [
         f"{where}: there is no table {key!r}.{suggest(key, ('entry', 'weights'))}"
-        for key in tree if key not in {"entry", "weights"}
-    ]  # fmt: skip
+        for key in tree
+        if key not in {"entry", "weights"}
+    ]
     entries = list(rows(Entry, tree, "entry", where, problems))
     weights = list(rows(Published, tree, "weights", where, problems))
     return Registry(where, tuple(entries), tuple(weights), tuple(problems))
@@ -145,7 +146,7 @@ Row = TypeVar("Row", Entry, Published)
 
 def rows(
     cls: type[Row], tree: Mapping[str, Any], key: str, where: str, problems: list[str]
-) -> Iterator[Row]:  # fmt: skip
+) -> Iterator[Row]:
     """Yield the sound rows of a table; append what is wrong with the others."""
     table = tree.get(key, [])
     if not isinstance(table, list):
@@ -246,11 +247,14 @@ def _registries(places: tuple[str, ...], _: Path) -> tuple[Registry, ...]:
         named = {w.name for r in found for w in r.weights}
         clashes = [e.name for e in new.entries if (e.kind, e.name) in taken]
         clashes += [w.name for w in new.weights if w.name in named]
-        found.append(Registry(
-            where, tuple(e for e in new.entries if (e.kind, e.name) not in taken),
-            tuple(w for w in new.weights if w.name not in named),
-            (*new.problems, *(f"{where}: the name {name!r} is taken" for name in clashes)),
-        ))  # fmt: skip
+        found.append(
+            Registry(
+                where,
+                tuple(e for e in new.entries if (e.kind, e.name) not in taken),
+                tuple(w for w in new.weights if w.name not in named),
+                (*new.problems, *(f"{where}: the name {name!r} is taken" for name in clashes)),
+            )
+        )
     return tuple(found)
 
 

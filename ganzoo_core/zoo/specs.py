@@ -100,9 +100,12 @@ class CommandSpec:
 
 
 KINDS: dict[str, type[Spec]] = {
-    "model": ModelSpec, "dataset": DatasetSpec, "judge": JudgeSpec, "loss": LossSpec,
+    "model": ModelSpec,
+    "dataset": DatasetSpec,
+    "judge": JudgeSpec,
+    "loss": LossSpec,
     "metric": MetricSpec,
-}  # fmt: skip
+}
 """The kinds of entry, by the word that `ganzoo list KIND` takes."""
 
 

@@ -51,5 +51,8 @@ class Handicapped(GAN):
         """D under both rules, then G."""
         (gan,) = super().stages()
         d, g = gan.steps
-        return (replace(gan, steps=(replace(d, when=self.may), replace(g, after=self.again)),
-                        rounds=15),)  # fmt: skip
+        return (
+            replace(
+                gan, steps=(replace(d, when=self.may), replace(g, after=self.again)), rounds=15
+            ),
+        )

@@ -19,9 +19,12 @@ class Judged(Model):
         self.classes = len(info.classes)
         inputs = info.channels + self.classes
         self.generator = nn.Sequential(
-            nn.Conv2d(inputs, 8, 3, 1, 1), nn.BatchNorm2d(8), nn.ReLU(),
-            nn.Conv2d(8, info.channels, 3, 1, 1), nn.Tanh(),
-        )  # fmt: skip
+            nn.Conv2d(inputs, 8, 3, 1, 1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, info.channels, 3, 1, 1),
+            nn.Tanh(),
+        )
         self.discriminator = SmallD(info)
 
     def translate(self, image, label):

@@ -23,18 +23,26 @@ def one_hot(label, classes):
 def down(channels, width, out):
     """[N, C, 16, 16] -> [N, out]."""
     return nn.Sequential(
-        nn.Conv2d(channels, width, 4, 2, 1), nn.BatchNorm2d(width), nn.LeakyReLU(0.2),
-        nn.Conv2d(width, width, 4, 2, 1), nn.LeakyReLU(0.2),
-        nn.Flatten(), nn.Dropout(0.2), nn.Linear(width * 16, out),
-    )  # fmt: skip
+        nn.Conv2d(channels, width, 4, 2, 1),
+        nn.BatchNorm2d(width),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(width, width, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
+        nn.Dropout(0.2),
+        nn.Linear(width * 16, out),
+    )
 
 
 def up(latent, width, channels):
     """[N, latent, 1, 1] -> [N, C, 16, 16]."""
     return nn.Sequential(
-        nn.ConvTranspose2d(latent, width, 4, 4), nn.BatchNorm2d(width), nn.ReLU(),
-        nn.ConvTranspose2d(width, channels, 4, 4), nn.Tanh(),
-    )  # fmt: skip
+        nn.ConvTranspose2d(latent, width, 4, 4),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.ConvTranspose2d(width, channels, 4, 4),
+        nn.Tanh(),
+    )
 
 
 class SmallG(Generator):

@@ -15,9 +15,11 @@ class PlainG(Generator):
         super().__init__()
         self.latent_dim, self.classes = 6, len(info.classes)
         self.layers = nn.Sequential(
-            nn.ConvTranspose2d(6 + self.classes, 8, 4, 4), nn.LeakyReLU(0.2),
-            nn.ConvTranspose2d(8, info.channels, 4, 4), nn.Tanh(),
-        )  # fmt: skip
+            nn.ConvTranspose2d(6 + self.classes, 8, 4, 4),
+            nn.LeakyReLU(0.2),
+            nn.ConvTranspose2d(8, info.channels, 4, 4),
+            nn.Tanh(),
+        )
 
     def forward(self, z, label=None):
         """Return images [N, C, 16, 16]."""
@@ -30,9 +32,11 @@ class PlainD(Discriminator):
     def __init__(self, info):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(info.channels, 8, 4, 4), nn.LeakyReLU(0.2), nn.Flatten(),
+            nn.Conv2d(info.channels, 8, 4, 4),
+            nn.LeakyReLU(0.2),
+            nn.Flatten(),
             nn.Linear(128, len(info.classes)),
-        )  # fmt: skip
+        )
 
     def forward(self, image, label=None):
         """Return logits [N]."""

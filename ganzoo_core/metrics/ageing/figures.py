@@ -48,9 +48,13 @@ class People:
             return np.asarray((self.drawn @ sums) / (self.drawn @ sizes))
 
     def figure(
-        self, values: NDArray[np.generic], face: NDArray[np.int64], better: Better = "",
-        part: Mapping[str, NDArray[np.bool_]] | None = None, of: NDArray[np.bool_] | None = None,
-    ) -> Figure:  # fmt: skip
+        self,
+        values: NDArray[np.generic],
+        face: NDArray[np.int64],
+        better: Better = "",
+        part: Mapping[str, NDArray[np.bool_]] | None = None,
+        of: NDArray[np.bool_] | None = None,
+    ) -> Figure:
         """Return the mean of values [M] with its interval.
 
         Args:
@@ -60,14 +64,15 @@ class People:
         means = self.means(values[rows], face[rows])
         parts = {n: mask for n, mask in (part or {}).items() if mask.any()}
         return Figure(
-            value=float(values[rows].mean()), error=float(np.nanstd(means)), better=better,
+            value=float(values[rows].mean()),
+            error=float(np.nanstd(means)),
+            better=better,
             interval=interval(means),
             parts={name: float(values[mask].mean()) for name, mask in parts.items()},
             part_intervals={
-                name: interval(self.means(values[mask], face[mask]))
-                for name, mask in parts.items()
+                name: interval(self.means(values[mask], face[mask])) for name, mask in parts.items()
             },
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)
@@ -145,10 +150,13 @@ def ages_of(
     if gaps:
         means = np.nanmean(draws, 0)
         found["age_gap"] = Figure(
-            value=float(np.mean(list(gaps.values()))), error=float(np.nanstd(means)),
-            better="lower", parts=gaps, interval=interval(means),
+            value=float(np.mean(list(gaps.values()))),
+            error=float(np.nanstd(means)),
+            better="lower",
+            parts=gaps,
+            interval=interval(means),
             part_intervals=dict(zip(gaps, map(interval, draws), strict=True)),
-        )  # fmt: skip
+        )
     return found
 
 
@@ -220,10 +228,16 @@ def kid(
     value = float(np.mean(list(parts.values())))
     error = float(np.sqrt(np.square(list(errors.values())).sum()) / len(errors))
     around = {name: (v - 1.96 * errors[name], v + 1.96 * errors[name]) for name, v in parts.items()}
-    return {"kid": Figure(
-        value=value, error=error, better="lower", parts=parts, part_intervals=around,
-        interval=(value - 1.96 * error, value + 1.96 * error),
-    )}  # fmt: skip
+    return {
+        "kid": Figure(
+            value=value,
+            error=error,
+            better="lower",
+            parts=parts,
+            part_intervals=around,
+            interval=(value - 1.96 * error, value + 1.96 * error),
+        )
+    }
 
 
 def real_faces(

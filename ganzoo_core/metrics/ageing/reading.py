@@ -117,9 +117,14 @@ class Cells:
 
 
 def read(
-    contender: Contender, faces: Faces, wanted: Tensor, reader: Reader,
-    advance: Callable[[int, int], None], *, keep: Collection[int] = (),
-) -> Cells | None:  # fmt: skip
+    contender: Contender,
+    faces: Faces,
+    wanted: Tensor,
+    reader: Reader,
+    advance: Callable[[int, int], None],
+    *,
+    keep: Collection[int] = (),
+) -> Cells | None:
     """Let a contender answer and read all of it, a few pictures at a time; None without any.
 
     Args:
@@ -144,9 +149,14 @@ def read(
         for k in range(2)
     )
     return Cells(
-        torch.cat(face).numpy(), torch.cat(target).numpy(), joined(sights), pixel, structure,
-        there_and_back(contender, faces, wanted, reader), kept,
-    )  # fmt: skip
+        torch.cat(face).numpy(),
+        torch.cat(target).numpy(),
+        joined(sights),
+        pixel,
+        structure,
+        there_and_back(contender, faces, wanted, reader),
+        kept,
+    )
 
 
 def to_truth(answer: Answer, faces: Faces) -> tuple[Floats, Floats]:

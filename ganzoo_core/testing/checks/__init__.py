@@ -26,7 +26,20 @@ from ganzoo_core.testing.checks.kit import (
 )
 
 __all__ = [
-    "CHECKS", "Check", "Failed", "Result", "Skipped", "datasets", "entries", "judges", "losses",
-    "metrics", "models", "options", "parametrize_with_checks", "run_checks", "sampling",
+    "CHECKS",
+    "Check",
+    "Failed",
+    "Result",
+    "Skipped",
+    "datasets",
+    "entries",
+    "judges",
+    "losses",
+    "metrics",
+    "models",
+    "options",
+    "parametrize_with_checks",
+    "run_checks",
+    "sampling",
     "training",
-]  # fmt: skip
+]

@@ -78,8 +78,10 @@ def base_class(subject: Subject) -> None:
 def documented(subject: Subject) -> None:
     """Says in docstrings what it is, and in a model's file which paper it follows"""
     target, name = subject.target, subject.spec.target
-    demand(target.__dict__.get("__doc__") if inspect.isclass(target) else target.__doc__,
-           f"{name} has no docstring: say what it is")  # fmt: skip
+    demand(
+        target.__dict__.get("__doc__") if inspect.isclass(target) else target.__doc__,
+        f"{name} has no docstring: say what it is",
+    )
     module = sys.modules[target.__module__]
     demand(module.__doc__, f"{module.__name__} has no docstring at its top: say where it is from")
 
@@ -103,9 +105,12 @@ def imported_to_list(plugin: str) -> str:
         "print([m for m in ('torch', 'pydantic') if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "GANZOO_PLUGINS": plugin},
-    )  # fmt: skip
+    )
     return done.stdout.strip()
 
 
@@ -149,8 +154,10 @@ def no_pickle(subject: Subject) -> None:
             )
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
-                safe = any(k.arg == "weights_only" and ast.unparse(k.value) == "True"
-                           for k in node.keywords)  # fmt: skip
+                safe = any(
+                    k.arg == "weights_only" and ast.unparse(k.value) == "True"
+                    for k in node.keywords
+                )
                 demand(safe, f"{path.name}:{node.lineno} calls torch.load: add weights_only=True")
 
 

@@ -19,8 +19,9 @@ def measured(subject: MetricSubject, case: Case) -> dict[str, Figure]:
         Skipped: it does not measure drawn pictures, and says why in one line.
     """
     if "editor" in subject.spec.needs:
-        raise Skipped("it measures faces that a model ages: ganzoo evaluate RUN --metrics "
-                      f"{subject.name}")  # fmt: skip
+        raise Skipped(
+            f"it measures faces that a model ages: ganzoo evaluate RUN --metrics {subject.name}"
+        )
     try:
         figures: dict[str, Figure] = subject.target(case)
     except Unfit as reason:
@@ -50,8 +51,10 @@ def few_images(subject: MetricSubject) -> None:
         except Skipped:
             continue
         bad = [name for name, figure in figures.items() if not math.isfinite(figure.value)]
-        demand(not bad, f"{bad[:1]} of {count} images is not finite: raise Unfit with the number "
-               "that would do")  # fmt: skip
+        demand(
+            not bad,
+            f"{bad[:1]} of {count} images is not finite: raise Unfit with the number that would do",
+        )
 
 
 @check("metric")

@@ -84,8 +84,11 @@ def other_data(subject: ModelSubject) -> None:
             demand(line and "\n" not in line, f"at {what} its refusal is no single line: {line!r}")
             continue
         except Exception as error:
-            demand(False, f"at {what} it raises {type(error).__name__}: raise a ValueError that "
-                   "says which sizes do, or read info.size and info.channels")  # fmt: skip
+            demand(
+                False,
+                f"at {what} it raises {type(error).__name__}: raise a ValueError that "
+                "says which sizes do, or read info.size and info.channels",
+            )
         examined(subject, model, other)
 
 
@@ -108,5 +111,8 @@ def judges_apart(subject: ModelSubject) -> None:
     own = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
     for role, judge in model.judges.items():
         inside = any(id(tensor) in own for tensor in judge.module.parameters())
-        demand(not inside, f"the judge of {role!r} became a part of the model: ask self.judges[...]"
-               " where it is needed, and keep no reference to it")  # fmt: skip
+        demand(
+            not inside,
+            f"the judge of {role!r} became a part of the model: ask self.judges[...]"
+            " where it is needed, and keep no reference to it",
+        )

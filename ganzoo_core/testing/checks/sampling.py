@@ -33,8 +33,11 @@ def capabilities(subject: ModelSubject) -> None:
 
 def methods(protocol: Any) -> list[str]:
     """Return the methods of a capability."""
-    return [name for name, value in vars(protocol).items()
-            if callable(value) and not name.startswith("_")]  # fmt: skip
+    return [
+        name
+        for name, value in vars(protocol).items()
+        if callable(value) and not name.startswith("_")
+    ]
 
 
 @check("model")

@@ -21,9 +21,21 @@ WAITS = {"item", "cpu", "numpy", "__bool__", "__int__", "__float__", "__index__"
 """Methods of a tensor that wait for the device, all but `tolist`: a model whose shapes depend on
 its labels reads them, in one call."""
 DRAWS = {
-    "rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "normal",
-    "normal_", "uniform_", "random_", "bernoulli", "bernoulli_", "multinomial",
-}  # fmt: skip
+    "rand",
+    "randn",
+    "randint",
+    "randperm",
+    "rand_like",
+    "randn_like",
+    "randint_like",
+    "normal",
+    "normal_",
+    "uniform_",
+    "random_",
+    "bernoulli",
+    "bernoulli_",
+    "multinomial",
+}
 """Functions that draw random numbers."""
 
 

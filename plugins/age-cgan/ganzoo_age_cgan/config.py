@@ -13,8 +13,10 @@ FAST = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}, "optim_e": {"lr": 5e-4
 FASTER = {"optim_d": {"lr": 1e-3}, "optim_g": {"lr": 1e-3}, "optim_e": {"lr": 1e-3}}
 SMOOTH = {"kind": "bce", "real_target": 0.9}
 SHARP = {
-    "loss": {**SMOOTH, "mismatch": 0.5}, "balanced": True, "discriminator": {"norm": "layer"},
-}  # fmt: skip
+    "loss": {**SMOOTH, "mismatch": 0.5},
+    "balanced": True,
+    "discriminator": {"norm": "layer"},
+}
 """Not of the paper: keeps neighbouring age groups apart."""
 PEOPLE = {"name": "people", "variety": 0.35}
 
@@ -46,28 +48,43 @@ class AgeCGANConfig(GANConfig):
     presets: ClassVar = {
         "tiny": {
             "model": {
-                "width": 8, "latent": 16, "ema": 1000.0, "pairs": 160, "rounds": 3,
+                "width": 8,
+                "latent": 16,
+                "ema": 1000.0,
+                "pairs": 160,
+                "rounds": 3,
             },
             "data": {"name": "shapes", "size": 32},
             "train": {
-                "batch": 16, "sample_every": 10, "log_every": 5, "gan": {"rounds": 10},
+                "batch": 16,
+                "sample_every": 10,
+                "log_every": 5,
+                "gan": {"rounds": 10},
             },
         },
         "quick": {
             "model": {
-                "width": 32, "loss": SMOOTH, "ema": 5000.0, "pairs": 20_000,
-                "objective": "both", **FAST,
+                "width": 32,
+                "loss": SMOOTH,
+                "ema": 5000.0,
+                "pairs": 20_000,
+                "objective": "both",
+                **FAST,
             },
             "data": {**PEOPLE, "size": 64, "count": 6000},
             "train": {"batch": 32, "gan": {"rounds": 2500}},
         },
         "good": {
             "model": {
-                "width": 32, "ema": 10000.0, "pairs": 30_000, "objective": "both",
-                **SHARP, **FASTER,
+                "width": 32,
+                "ema": 10000.0,
+                "pairs": 30_000,
+                "objective": "both",
+                **SHARP,
+                **FASTER,
             },
             "data": {**PEOPLE, "size": 64, "count": 12000, "photos": 2},
             "train": {"batch": 32, "sample_every": 500, "gan": {"rounds": 4500}},
         },
         "paper": {"data": {"name": "imdb-wiki", "size": 64}, "train": {"batch": 64}},
-    }  # fmt: skip
+    }

@@ -56,9 +56,14 @@ class Points:
 
 
 def minimise(
-    objective: Objective, start: Tensor, *, rounds: int = 50, memory: int = 10,
-    tolerance: float = 1e-5, advance: Callable[[int], None] | None = None,
-) -> Minimum:  # fmt: skip
+    objective: Objective,
+    start: Tensor,
+    *,
+    rounds: int = 50,
+    memory: int = 10,
+    tolerance: float = 1e-5,
+    advance: Callable[[int], None] | None = None,
+) -> Minimum:
     """Minimise every row of `start` [N, D] by itself; rows at rest leave the batch.
 
     Args:

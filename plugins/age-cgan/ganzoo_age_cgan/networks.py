@@ -66,9 +66,11 @@ class Encoder(nn.Module):
         convs = [m for a, b in pairwise(widths) for m in down(a, b, 5, 2)]  # [N, 8W, S/16, S/16]
         self.convs = nn.Sequential(*convs, nn.Flatten())
         self.linears = nn.Sequential(
-            nn.Linear(8 * w * edge * edge, 8 * w, bias=False), nn.BatchNorm1d(8 * w),
-            nn.LeakyReLU(0.2), nn.Linear(8 * w, config.latent),
-        )  # fmt: skip
+            nn.Linear(8 * w * edge * edge, 8 * w, bias=False),
+            nn.BatchNorm1d(8 * w),
+            nn.LeakyReLU(0.2),
+            nn.Linear(8 * w, config.latent),
+        )
 
     def forward(self, image):
         """Return latents [N, Z] of images [N, C, S, S]."""

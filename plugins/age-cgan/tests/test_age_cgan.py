@@ -16,9 +16,16 @@ from ganzoo_core.testing.standins import StandIn
 
 GROUPS = (18, 29, 39, 49, 59)
 TINY = AgeCGANConfig(
-    groups=GROUPS, width=8, latent=16, pairs=24, rounds=8,
-    optim_d=gz.Adam(lr=1e-3), optim_g=gz.Adam(lr=1e-3), optim_e=gz.Adam(lr=1e-3), ema=50.0,
-)  # fmt: skip
+    groups=GROUPS,
+    width=8,
+    latent=16,
+    pairs=24,
+    rounds=8,
+    optim_d=gz.Adam(lr=1e-3),
+    optim_g=gz.Adam(lr=1e-3),
+    optim_e=gz.Adam(lr=1e-3),
+    ema=50.0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +92,14 @@ def test_each_stage_resumes_bit_by_bit(images, tmp_path):
 def trained(out, **more):
     options = {
         "data": {"count": 48, "size": 32},
-        "train": {"gan": {"rounds": 4}, "encoder": {"rounds": 4}, "batch": 8, "device": "cpu",
-                  "precision": "fp32"},
-    }  # fmt: skip
+        "train": {
+            "gan": {"rounds": 4},
+            "encoder": {"rounds": 4},
+            "batch": 8,
+            "device": "cpu",
+            "precision": "fp32",
+        },
+    }
     steps = more.pop("steps", None)
     options = gz.config.merge(options, {"train": more})
     return gz.train("age-cgan", preset="tiny", options=options, out=out, steps=steps, quiet=True)
@@ -134,8 +146,9 @@ def test_the_encoder_learns_from_the_averaged_generator_alone(images, tmp_path):
     before = {k: v.clone() for k, v in longer.averaged().generator.state_dict().items()}
     longer.run(tmp_path)
     assert differences(before, longer.model.generator.state_dict()) == []
-    moved = differences(dict(run.model.encoder.named_parameters()),
-                        dict(longer.model.encoder.named_parameters()))  # fmt: skip
+    moved = differences(
+        dict(run.model.encoder.named_parameters()), dict(longer.model.encoder.named_parameters())
+    )
     assert len(moved) == len(list(longer.model.encoder.parameters()))
 
 

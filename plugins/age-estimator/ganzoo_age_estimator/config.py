@@ -11,8 +11,12 @@ PFA_GROUPS = (30, 40, 50)
 """PFA-GAN's four groups: 0-30, 31-40, 41-50, 51+."""
 JUDGE_DATA = {"name": "people", "size": 64, "count": 96000, "photos": 4}
 JUDGE_TRAIN = {
-    "batch": 128, "schedule": "cosine", "warmup": 120, "log_every": 50, "checkpoint_every": 1000,
-}  # fmt: skip
+    "batch": 128,
+    "schedule": "cosine",
+    "warmup": 120,
+    "log_every": 50,
+    "checkpoint_every": 1000,
+}
 
 
 class AgeConfig(ModelConfig):
@@ -55,15 +59,23 @@ class AgeConfig(ModelConfig):
         },
         "people-held-out": {
             "model": {
-                "network": "residual", "epochs": 6, "augment": "flip", "optim": {"lr": 2e-3},
+                "network": "residual",
+                "epochs": 6,
+                "augment": "flip",
+                "optim": {"lr": 2e-3},
             },
             "data": {**JUDGE_DATA, "split": "judge-b"},
             "train": {**JUDGE_TRAIN, "seed": 1},
         },
         "pfa-gan": {
             "model": {
-                "network": "pfa", "groups": PFA_GROUPS, "spread": 0, "augment": "flip",
-                "optim": {"lr": 1e-4}, "ema": None, "epochs": 50,
+                "network": "pfa",
+                "groups": PFA_GROUPS,
+                "spread": 0,
+                "augment": "flip",
+                "optim": {"lr": 1e-4},
+                "ema": None,
+                "epochs": 50,
             },
             "data": {"size": 256},
             "train": {"batch": 64},
@@ -73,4 +85,4 @@ class AgeConfig(ModelConfig):
             "data": {"size": 64},
             "train": {"batch": 64, "schedule": "cosine"},
         },
-    }  # fmt: skip
+    }

@@ -70,10 +70,15 @@ class SlimResNet(nn.Module):
         super().__init__()
         w = [width, width * 3 // 2, width * 3, width * 4]  # 32 48 96 128
         self.layers = nn.Sequential(
-            nn.Conv2d(3, w[0], 5, 2, 2, bias=False), nn.BatchNorm2d(w[0]), nn.ReLU(),
-            Residual(w[0], w[1], 2), Residual(w[1], w[2], 2),  # [N, 3W, S/8, S/8]
-            Residual(w[2], w[3], 2), nn.Flatten(), nn.Linear(w[3] * (size // 16) ** 2, AGES),
-        )  # fmt: skip
+            nn.Conv2d(3, w[0], 5, 2, 2, bias=False),
+            nn.BatchNorm2d(w[0]),
+            nn.ReLU(),
+            Residual(w[0], w[1], 2),
+            Residual(w[1], w[2], 2),  # [N, 3W, S/8, S/8]
+            Residual(w[2], w[3], 2),
+            nn.Flatten(),
+            nn.Linear(w[3] * (size // 16) ** 2, AGES),
+        )
 
     def forward(self, image):
         """Return logits [N, 101] of images [N, 3, S, S] in [-1, 1]."""

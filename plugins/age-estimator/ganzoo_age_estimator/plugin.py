@@ -26,7 +26,12 @@ def ganzoo_register(zoo):
 def judge(name, summary, held_out=False):
     """Return a shipped judge; its bundle lies in judges/NAME."""
     return JudgeSpec(
-        name=name, summary=summary, target=f"ganzoo_age_estimator:judges/{name}", role="age",
-        data="people", split="judge-b" if held_out else "judge-a", held_out=held_out,
+        name=name,
+        summary=summary,
+        target=f"ganzoo_age_estimator:judges/{name}",
+        role="age",
+        data="people",
+        split="judge-b" if held_out else "judge-a",
+        held_out=held_out,
         license="Apache-2.0",
-    )  # fmt: skip
+    )

@@ -26,9 +26,12 @@ def test_it_passes_the_conformance_checks():
 
 @pytest.mark.parametrize(
     ("size", "groups", "parameters"),
-    [(256, PFA_GROUPS, 11_978_045), (64, PFA_GROUPS, 3_586_365),
-     (64, (20, 30, 40, 50, 60), 3_586_569)],
-)  # fmt: skip
+    [
+        (256, PFA_GROUPS, 11_978_045),
+        (64, PFA_GROUPS, 3_586_365),
+        (64, (20, 30, 40, 50, 60), 3_586_569),
+    ],
+)
 def test_the_pfa_network_is_the_published_one(size, groups, parameters):
     model = make(size, network="pfa", groups=groups)
     assert count(model) == parameters

@@ -15,9 +15,14 @@ SMOOTH = {"kind": "bce", "real_target": 0.9}
 SHARP = {**SMOOTH, "mismatch": 0.5}
 """Not of the literature's cGANs: keeps neighbouring age groups apart."""
 PEOPLE = {
-    "reading": "reed", "up": "nearest", "classes": 1.0, "width": 32, "loss": SHARP,
-    "augment": "fine-grain", **FASTER,
-}  # fmt: skip
+    "reading": "reed",
+    "up": "nearest",
+    "classes": 1.0,
+    "width": 32,
+    "loss": SHARP,
+    "augment": "fine-grain",
+    **FASTER,
+}
 """Of drawn portraits: what each does stands in docs/results.md."""
 REPORT = {"data": {"size": 64}, "train": {"batch": 128, "checkpoint_every": 200}}
 SLOW = {"kind": "sgd", "lr": 0.1, "momentum": 0.5}

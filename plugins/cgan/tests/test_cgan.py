@@ -74,8 +74,10 @@ def test_the_generators_stages():
     shapes = outputs(net, nn.ConvTranspose2d, torch.zeros(2, 100), torch.tensor([0, 5]))
     assert shapes == [(512, 4, 4), (256, 8, 8), (128, 16, 16), (64, 32, 32), (3, 64, 64)]
     assert [type(m).__name__ for m in net.layers] == [
-        *["ConvTranspose2d", "BatchNorm2d", "ReLU"] * 4, "ConvTranspose2d", "Tanh"
-    ]  # fmt: skip
+        *["ConvTranspose2d", "BatchNorm2d", "ReLU"] * 4,
+        "ConvTranspose2d",
+        "Tanh",
+    ]
 
 
 def test_the_generator_that_doubles_by_nearest_neighbours():
@@ -166,11 +168,15 @@ def test_mirza_draws_any_size(size):
 # --- losses ---------------------------------------------------------------------------------------
 
 WAYS = [{"kind": kind} for kind in zoo().names("loss")] + [
-    {"kind": "wasserstein", "gradient_penalty": 10}, {"kind": "bce", "dragan": 10},
-    {"kind": "bce", "r1": 10}, {"kind": "bce", "r2": 10},
-    {"kind": "relativistic", "r1": 1, "r2": 1}, {"kind": "hinge", "feature_matching": 1},
-    {"kind": "bce", "real_target": 0.9}, {"kind": "relativistic", "mismatch": 0.5},
-]  # fmt: skip
+    {"kind": "wasserstein", "gradient_penalty": 10},
+    {"kind": "bce", "dragan": 10},
+    {"kind": "bce", "r1": 10},
+    {"kind": "bce", "r2": 10},
+    {"kind": "relativistic", "r1": 1, "r2": 1},
+    {"kind": "hinge", "feature_matching": 1},
+    {"kind": "bce", "real_target": 0.9},
+    {"kind": "relativistic", "mismatch": 0.5},
+]
 
 
 @pytest.mark.parametrize("loss", WAYS, ids=lambda v: "-".join(f"{x}" for x in v.values()))
@@ -331,7 +337,8 @@ def test_data_without_labels_are_refused_in_one_line(tmp_path):
 
 def test_the_data_sets_own_labels_will_do(tmp_path):
     options = {**TINY, "model": {"groups": ()}}
-    run = train("cgan", "shapes", preset="tiny", options=options, steps=2, out=tmp_path / "r",
-                quiet=True)  # fmt: skip
+    run = train(
+        "cgan", "shapes", preset="tiny", options=options, steps=2, out=tmp_path / "r", quiet=True
+    )
     assert run.model.info.classes == ("bare", "cap", "cone")
     assert run.model.sample(2, label="cone").shape == (2, 3, 32, 32)

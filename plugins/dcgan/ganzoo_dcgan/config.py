@@ -46,27 +46,40 @@ class DCGANConfig(GANConfig):
             "train": {"batch": 32, "steps": 2500},
         },
         "good": {
-            "model": {"width": 32, "loss": SMOOTH, "ema": 20000.0,
-                      "optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}},
+            "model": {
+                "width": 32,
+                "loss": SMOOTH,
+                "ema": 20000.0,
+                "optim_d": {"lr": 4e-4},
+                "optim_g": {"lr": 4e-4},
+            },
             "data": {"name": "fashion-mnist", "size": 32, "channels": 1},
             "train": {"batch": 128, "steps": 4000, "sample_every": 1000},
         },
         "paper": {"data": {"size": 64}, "train": {"batch": 128}},
         "report-slides": {
             "model": {
-                "widths": (6, 10, 15, 25), "init": None, "epochs": 100,
+                "widths": (6, 10, 15, 25),
+                "init": None,
+                "epochs": 100,
                 "optim_d": {"lr": 4e-3, "betas": (0.65, 0.999)},
                 "optim_g": {"lr": 4e-3, "betas": (0.65, 0.999)},
             },
-            "data": {"size": 64}, "train": {"batch": 128},
+            "data": {"size": 64},
+            "train": {"batch": 128},
         },
         "report-notebook": {
             "model": {
-                "width": 16, "latent": 128, "prior": "normal", "init": None, "epochs": 100,
+                "width": 16,
+                "latent": 128,
+                "prior": "normal",
+                "init": None,
+                "epochs": 100,
                 "discriminator": {"first": True},
                 "optim_d": {"lr": 4e-4, "betas": (0.6, 0.999)},
                 "optim_g": {"lr": 4e-4, "betas": (0.6, 0.999)},
             },
-            "data": {"size": 64}, "train": {"batch": 128},
+            "data": {"size": 64},
+            "train": {"batch": 128},
         },
-    }  # fmt: skip
+    }

@@ -22,8 +22,14 @@ from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-RELUS = {functional.relu, functional.relu_, torch.relu, torch.relu_, torch.Tensor.relu,
-         torch.Tensor.relu_}  # fmt: skip
+RELUS = {
+    functional.relu,
+    functional.relu_,
+    torch.relu,
+    torch.relu_,
+    torch.Tensor.relu,
+    torch.Tensor.relu_,
+}
 LEAKY = {functional.leaky_relu, functional.leaky_relu_}
 TOP = 9
 """Pictures shown of each map."""

@@ -43,18 +43,34 @@ def look(subject, layer, images, labels, *, shape, count, wanted=()):
     for k in chosen:
         seen, where = images[picture[k]], place[k]
         known = None if labels is None else labels[picture[k]]
-        back = project(subject.net, layer, lambda x, y=known: subject.call(x, y), seen,
-                       (torch.full_like(where, k), where))  # fmt: skip
+        back = project(
+            subject.net,
+            layer,
+            lambda x, y=known: subject.call(x, y),
+            seen,
+            (torch.full_like(where, k), where),
+        )
         found.append((k, seen, where, back))
     radius = max(reach(back, where, shape) for _, _, where, back in found)
-    sheet = sheet_of_maps([
-        (f"map {k}", contrasted(patches(back, where, shape, radius)),
-         patches(seen, where, shape, radius))
-        for k, seen, where, back in found
-    ])  # fmt: skip
+    sheet = sheet_of_maps(
+        [
+            (
+                f"map {k}",
+                contrasted(patches(back, where, shape, radius)),
+                patches(seen, where, shape, radius),
+            )
+            for k, seen, where, back in found
+        ]
+    )
     what = f"{len(chosen)} maps of {subject.name} {layer}, of {len(images):,} pictures"
-    return sheet, {"what": what, "net": subject.name, "layer": layer, "maps": chosen,
-                   "pictures": len(images), "patch": min(2 * radius, images.shape[2])}  # fmt: skip
+    return sheet, {
+        "what": what,
+        "net": subject.name,
+        "layer": layer,
+        "maps": chosen,
+        "pictures": len(images),
+        "patch": min(2 * radius, images.shape[2]),
+    }
 
 
 def cover(subject, layer, images, labels, *, patch):

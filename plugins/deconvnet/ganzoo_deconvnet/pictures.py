@@ -45,10 +45,12 @@ def patches(image, place, shape, radius):
         return image
     padded = torch.nn.functional.pad(image, (radius,) * 4, value=GREY)
     y, x = (c.floor().long() for c in centres(place, shape, size))
-    return torch.stack([
-        one[:, top : top + 2 * radius, left : left + 2 * radius]
-        for one, top, left in zip(padded, y.tolist(), x.tolist(), strict=True)
-    ])  # fmt: skip
+    return torch.stack(
+        [
+            one[:, top : top + 2 * radius, left : left + 2 * radius]
+            for one, top, left in zip(padded, y.tolist(), x.tolist(), strict=True)
+        ]
+    )
 
 
 def contrasted(back):

@@ -11,24 +11,58 @@ from ganzoo_core.errors import OutputError, UsageError, suggest
 @click.command()
 @click.argument("weights", metavar="RUN_OR_WEIGHTS")
 @click.option("--layer", metavar="L", help="A layer by name; left out: lists the layers.")
-@click.option("--net", default="", metavar="NET",
-              help="A network of the model; default: the discriminator, or the first.")  # fmt: skip
-@click.option("--data", default="", metavar="NAME[:PATH]",
-              help="Pictures; default: the data set the weights learned from.")  # fmt: skip
-@click.option("--set", "assignments", multiple=True, metavar="data.x=v",
-              help="An option of the data set; may be repeated.")  # fmt: skip
-@click.option("-n", "count", type=click.IntRange(1), metavar="N",
-              help="Pictures looked through; default 2000, or 8 with --occlude.")  # fmt: skip
-@click.option("--maps", type=click.IntRange(1), default=9, metavar="N",
-              help="Maps shown, the most selective ones; default 9.")  # fmt: skip
-@click.option("--map", "wanted", type=click.IntRange(0), multiple=True, metavar="K",
-              help="A map by number instead; may be repeated.")  # fmt: skip
-@click.option("--occlude", type=click.IntRange(1), metavar="PX",
-              help="Cover squares of this edge instead; show where the answer falls.")  # fmt: skip
+@click.option(
+    "--net",
+    default="",
+    metavar="NET",
+    help="A network of the model; default: the discriminator, or the first.",
+)
+@click.option(
+    "--data",
+    default="",
+    metavar="NAME[:PATH]",
+    help="Pictures; default: the data set the weights learned from.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="data.x=v",
+    help="An option of the data set; may be repeated.",
+)
+@click.option(
+    "-n",
+    "count",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Pictures looked through; default 2000, or 8 with --occlude.",
+)
+@click.option(
+    "--maps",
+    type=click.IntRange(1),
+    default=9,
+    metavar="N",
+    help="Maps shown, the most selective ones; default 9.",
+)
+@click.option(
+    "--map",
+    "wanted",
+    type=click.IntRange(0),
+    multiple=True,
+    metavar="K",
+    help="A map by number instead; may be repeated.",
+)
+@click.option(
+    "--occlude",
+    type=click.IntRange(1),
+    metavar="PX",
+    help="Cover squares of this edge instead; show where the answer falls.",
+)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.png", help="The picture.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-def visualise(*, weights, layer, net, data, assignments, count, maps, wanted, occlude, out,
-              as_json):  # fmt: skip
+def visualise(
+    *, weights, layer, net, data, assignments, count, maps, wanted, occlude, out, as_json
+):
     """Project the maps of a network back to pixels, or cover parts of pictures.
 
     For each map: the nine pictures that excite it most, what in them does (left), and the
@@ -48,15 +82,18 @@ def visualise(*, weights, layer, net, data, assignments, count, maps, wanted, oc
     if not layer and not occlude:
         return say(as_json, {"net": subject.name, "layers": known}, listing(subject, known))
     if layer and layer not in known:
-        raise UsageError(f"--layer {layer}: {subject.name} has no such layer."
-                         f"{suggest(layer, known)} (without --layer all are listed)")  # fmt: skip
+        raise UsageError(
+            f"--layer {layer}: {subject.name} has no such layer."
+            f"{suggest(layer, known)} (without --layer all are listed)"
+        )
     options = assign(assignments).get("data", {})
     images, labels = show(subject, data, count or (8 if occlude else 2000), options)
     if occlude:
         sheet, facts = cover(subject, layer, images, labels, patch=occlude)
     else:
-        sheet, facts = look(subject, layer, images, labels, shape=known[layer], count=maps,
-                            wanted=wanted)  # fmt: skip
+        sheet, facts = look(
+            subject, layer, images, labels, shape=known[layer], count=maps, wanted=wanted
+        )
     save_image(sheet, out)
     return say(as_json, facts, f"{out}: {facts['what']}")
 

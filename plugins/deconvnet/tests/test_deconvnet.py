@@ -25,9 +25,13 @@ def noise(*shape, seed=0):
 def stack(activation):
     torch.manual_seed(0)
     return nn.Sequential(
-        nn.Conv2d(3, 6, 5, 2, 2), activation(), nn.MaxPool2d(2, return_indices=True),
-        nn.Conv2d(6, 8, 3, 1, 1), activation(), nn.MaxPool2d(2, return_indices=True),
-    )  # fmt: skip
+        nn.Conv2d(3, 6, 5, 2, 2),
+        activation(),
+        nn.MaxPool2d(2, return_indices=True),
+        nn.Conv2d(6, 8, 3, 1, 1),
+        activation(),
+        nn.MaxPool2d(2, return_indices=True),
+    )
 
 
 class Pooled(nn.Module):

@@ -8,8 +8,12 @@ from ganzoo_core import Adam, ModelConfig
 
 JUDGE_DATA = {"name": "people", "size": 64, "count": 96000, "photos": 4}
 JUDGE_TRAIN = {
-    "batch": 160, "schedule": "cosine", "warmup": 120, "log_every": 50, "checkpoint_every": 1000,
-}  # fmt: skip
+    "batch": 160,
+    "schedule": "cosine",
+    "warmup": 120,
+    "log_every": 50,
+    "checkpoint_every": 1000,
+}
 
 
 class FaceNetConfig(ModelConfig):
@@ -60,18 +64,25 @@ class FaceNetConfig(ModelConfig):
         },
         "people-held-out": {
             "model": {
-                "network": "residual", "objective": "contrast", "epochs": 12, "optim": {"lr": 2e-3},
+                "network": "residual",
+                "objective": "contrast",
+                "epochs": 12,
+                "optim": {"lr": 2e-3},
             },
             "data": {**JUDGE_DATA, "split": "judge-b"},
             "train": {**JUDGE_TRAIN, "batch": 256, "seed": 1},
         },
         "paper": {
             "model": {
-                "network": "inception", "embedding": 512, "per_identity": 40, "augment": "flip",
+                "network": "inception",
+                "embedding": 512,
+                "per_identity": 40,
+                "augment": "flip",
                 "optim": {"lr": 0.05, "betas": (0.9, 0.999), "eps": 0.1},
-                "ema": None, "epochs": 90,
+                "ema": None,
+                "epochs": 90,
             },
             "data": {"size": 160},
             "train": {"batch": 1800},
         },
-    }  # fmt: skip
+    }

@@ -15,8 +15,18 @@ from ganzoo_facenet.recognise import cluster, crop_for, open_recogniser
 from ganzoo_facenet.sheets import draw_roc
 
 
-def evaluate_people(weights, data, assignments=(), *, threshold=None, pairs=False, roc=None,
-                    keep=False, clusters=False, align=None):  # fmt: skip
+def evaluate_people(
+    weights,
+    data,
+    assignments=(),
+    *,
+    threshold=None,
+    pairs=False,
+    roc=None,
+    keep=False,
+    clusters=False,
+    align=None,
+):
     """Return the figures of a verification as plain JSON values.
 
     Args:
@@ -96,13 +106,20 @@ def by_list(dataset, images, points):
         raise UsageError("--pairs: this data set lists no pairs")
     pairs, rows = dataset.pairs(), images.rows
     place = {int(at): i for i, at in enumerate(rows if rows is not None else range(len(images)))}
-    known = [i for i, ends in enumerate(zip(pairs.first, pairs.second, strict=True))
-             if place.keys() >= {int(end) for end in ends}]  # fmt: skip
+    known = [
+        i
+        for i, ends in enumerate(zip(pairs.first, pairs.second, strict=True))
+        if place.keys() >= {int(end) for end in ends}
+    ]
     ends = [[place[int(pairs.first[i])], place[int(pairs.second[i])]] for i in known]
     distance = distances(points.astype(np.float64), np.array(ends))
     mean, error = ten_fold(distance, pairs.same[known], pairs.fold[known])
-    return {"accuracy": mean, "standard_error": error, "pairs": len(known),
-            "missing": pairs.missing + len(pairs.first) - len(known)}  # fmt: skip
+    return {
+        "accuracy": mean,
+        "standard_error": error,
+        "pairs": len(known),
+        "missing": pairs.missing + len(pairs.first) - len(known),
+    }
 
 
 def record(found, pairs, result, fingerprint):
@@ -139,6 +156,8 @@ def told(facts):
     ]
     if "rand" in facts:
         known, found = facts["rand"]["people_given"], facts["rand"]["by_threshold"]
-        lines.append(f"clusters   adjusted Rand index {known:.2f} with the number of people given, "
-                     f"{found:.2f} by the threshold")  # fmt: skip
+        lines.append(
+            f"clusters   adjusted Rand index {known:.2f} with the number of people given, "
+            f"{found:.2f} by the threshold"
+        )
     return lines

@@ -68,8 +68,9 @@ class FaceNet(Model):
             config["classes"] = state["logits.weight"].shape[0]
         return Imported(
             state={f"net.{name}": tensor for name, tensor in state.items()},
-            config=config, info={"size": 160, "channels": 3},
-        )  # fmt: skip
+            config=config,
+            info={"size": 160, "channels": 3},
+        )
 
     # --- what it is for -----------------------------------------------------------------------
 

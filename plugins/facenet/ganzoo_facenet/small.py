@@ -43,15 +43,20 @@ class Plain(Small):
         w = [width, width * 3 // 2, width * 2, width * 3, width * 4]  # 32 48 64 96 128
         self.maps = nn.Sequential(
             unit(3, w[0], 5, stride=2),  # [N, W, S/2, S/2]
-            unit(w[0], w[1], stride=2), unit(w[1], w[2]),  # [N, 2W, S/4, S/4]
-            unit(w[2], w[3], stride=2), unit(w[3], w[3]),  # [N, 3W, S/8, S/8]
-        )  # fmt: skip
+            unit(w[0], w[1], stride=2),
+            unit(w[1], w[2]),  # [N, 2W, S/4, S/4]
+            unit(w[2], w[3], stride=2),
+            unit(w[3], w[3]),  # [N, 3W, S/8, S/8]
+        )
         flat = w[4] * (size // 16) ** 2
         self.rest = nn.Sequential(
-            unit(w[3], w[4], stride=2), nn.Flatten(),  # [N, 4W S/16 S/16]
-            nn.Linear(flat, 256, bias=False), nn.BatchNorm1d(256), nn.ReLU(),
+            unit(w[3], w[4], stride=2),
+            nn.Flatten(),  # [N, 4W S/16 S/16]
+            nn.Linear(flat, 256, bias=False),
+            nn.BatchNorm1d(256),
+            nn.ReLU(),
             nn.Linear(256, embedding),
-        )  # fmt: skip
+        )
 
 
 class Residual(nn.Module):
@@ -76,10 +81,13 @@ class SlimResNet(Small):
         w = [width, width * 3 // 2, width * 3, width * 4]  # 32 48 96 128
         self.maps = nn.Sequential(
             unit(3, w[0], 5, stride=2),  # [N, W, S/2, S/2]
-            Residual(w[0], w[1], 2), Residual(w[1], w[2], 2),  # [N, 3W, S/8, S/8]
-        )  # fmt: skip
+            Residual(w[0], w[1], 2),
+            Residual(w[1], w[2], 2),  # [N, 3W, S/8, S/8]
+        )
         flat = w[3] * (size // 16) ** 2
         self.rest = nn.Sequential(
-            Residual(w[2], w[3], 2), nn.Flatten(), nn.Linear(flat, embedding, bias=False),
+            Residual(w[2], w[3], 2),
+            nn.Flatten(),
+            nn.Linear(flat, embedding, bias=False),
             nn.BatchNorm1d(embedding),
-        )  # fmt: skip
+        )

@@ -17,8 +17,12 @@ def face():
 
 def weighing(command):
     """Add what all verbs take."""
-    weights = click.option("--weights", default="", metavar="DIR",
-                           help="A run, a bundle, or the name of a shipped judge.")  # fmt: skip
+    weights = click.option(
+        "--weights",
+        default="",
+        metavar="DIR",
+        help="A run, a bundle, or the name of a shipped judge.",
+    )
     text = "Find faces and level their eyes, or take pictures as they are; default: as was learned."
     align = click.option("--align/--no-align", default=None, help=text)
     as_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
@@ -107,10 +111,18 @@ def face_of(path, model, crop):
 @face.command()
 @click.argument("one", type=click.Path(path_type=Path))
 @click.argument("other", type=click.Path(path_type=Path))
-@click.option("--threshold", type=click.FloatRange(0, 2), metavar="T",
-              help="Largest distance of one person's faces; default: the weights'.")  # fmt: skip
-@click.option("--far", type=float, metavar="F",
-              help="Take the threshold of this false accept rate: 0.1, 0.01, 0.001.")  # fmt: skip
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 2),
+    metavar="T",
+    help="Largest distance of one person's faces; default: the weights'.",
+)
+@click.option(
+    "--far",
+    type=float,
+    metavar="F",
+    help="Take the threshold of this false accept rate: 0.1, 0.01, 0.001.",
+)
 @weighing
 def verify(*, one, other, threshold, far, weights, align, as_json):
     """Tell whether two photographs show the same person."""
@@ -125,8 +137,13 @@ def verify(*, one, other, threshold, far, weights, align, as_json):
 
 
 @face.command()
-@click.option("--gallery", type=click.Path(path_type=Path), required=True, metavar="DIR",
-              help="Photographs of known people: a folder each, or one each.")  # fmt: skip
+@click.option(
+    "--gallery",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Photographs of known people: a folder each, or one each.",
+)
 @click.argument("photo", type=click.Path(path_type=Path))
 @click.option("-n", "count", type=click.IntRange(1), default=5, help="People named; default 5.")
 @weighing
@@ -157,11 +174,20 @@ def identify(*, gallery, photo, count, weights, align, as_json):
 
 @face.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR",
-              help="A new folder: one folder a person, and sheet.png.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="A new folder: one folder a person, and sheet.png.",
+)
 @click.option("--people", type=click.IntRange(1), metavar="N", help="How many people there are.")
-@click.option("--threshold", type=click.FloatRange(0, 2), metavar="T",
-              help="Largest mean distance within a cluster.")  # fmt: skip
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 2),
+    metavar="T",
+    help="Largest mean distance within a cluster.",
+)
 @weighing
 def cluster(*, folder, out, people, threshold, weights, align, as_json):
     """Sort the photographs of FOLDER by who is in them, and draw a contact sheet."""
@@ -223,13 +249,23 @@ def age(*, photos, weights, align, as_json):
 
 
 @face.command()
-@click.option("--data", required=True, metavar="NAME[:PATH]",
-              help="Faces of known people, or of known ages.")  # fmt: skip
-@click.option("--set", "assignments", multiple=True, metavar="data.x=v",
-              help="An option of the data set; may be repeated.")  # fmt: skip
+@click.option(
+    "--data", required=True, metavar="NAME[:PATH]", help="Faces of known people, or of known ages."
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="data.x=v",
+    help="An option of the data set; may be repeated.",
+)
 @click.option("--ages", is_flag=True, help="Measure an age estimator, not who is told apart.")
-@click.option("--threshold", type=click.FloatRange(0, 2), metavar="T",
-              help="Of other people; default: the weights', else the set's own best.")  # fmt: skip
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 2),
+    metavar="T",
+    help="Of other people; default: the weights', else the set's own best.",
+)
 @click.option("--pairs", is_flag=True, help="Ten folds over the data set's own list (LFW).")
 @click.option("--roc", type=click.Path(path_type=Path), metavar="FILE.png", help="Draw the curve.")
 @click.option("--clusters", is_flag=True, help="Sort the faces too, and compare with who they are.")

@@ -49,13 +49,24 @@ def test_exposure_and_contrast_change_nothing_and_a_flat_picture_is_finite():
 
 @pytest.mark.parametrize(
     "options",
-    [{"objective": "triplet", "mining": "hard"}, {"objective": "triplet", "mining": "all"},
-     {"objective": "contrast", "network": "residual"}, {"objective": "instance"}],
-)  # fmt: skip
+    [
+        {"objective": "triplet", "mining": "hard"},
+        {"objective": "triplet", "mining": "all"},
+        {"objective": "contrast", "network": "residual"},
+        {"objective": "instance"},
+    ],
+)
 def test_every_objective_learns(tmp_path, options):
     options = {"data": {"count": 32, "people": 8}, "model": {"pretrain": 0, **options}}
-    run = gz.train("facenet", preset="tiny", options=options, steps=3, out=tmp_path / "run",
-                   quiet=True, device="cpu")  # fmt: skip
+    run = gz.train(
+        "facenet",
+        preset="tiny",
+        options=options,
+        steps=3,
+        out=tmp_path / "run",
+        quiet=True,
+        device="cpu",
+    )
     assert all(p.isfinite().all() for p in run.model.parameters())
     again = gz.load(run.path, device="cpu")
     image = torch.rand(2, 3, 32, 32) * 2 - 1
@@ -70,5 +81,10 @@ def test_data_without_people_or_with_one_are_refused(tmp_path):
     with pytest.raises(ValueError, match="the data name none"):
         FaceNet(FaceNetConfig(pretrain=1), gz.DataInfo(size=64))
     with pytest.raises(UsageError, match="multiples of 16 px, not 40"):
-        gz.train("facenet", preset="tiny", options={"data": {"size": 40, "count": 8}},
-                 out=tmp_path / "b", quiet=True)  # fmt: skip
+        gz.train(
+            "facenet",
+            preset="tiny",
+            options={"data": {"size": 40, "count": 8}},
+            out=tmp_path / "b",
+            quiet=True,
+        )

@@ -56,8 +56,9 @@ def reference(state, image):
         return x
 
     def join(x, name, branches, scale):
-        out = F.conv2d(torch.cat(branches, 1), state[f"{name}.conv2d.weight"],
-                       state[f"{name}.conv2d.bias"])  # fmt: skip
+        out = F.conv2d(
+            torch.cat(branches, 1), state[f"{name}.conv2d.weight"], state[f"{name}.conv2d.bias"]
+        )
         return out * scale + x
 
     p1, s2 = {"padding": 1}, {"stride": 2}
@@ -67,18 +68,34 @@ def reference(state, image):
     x = conv(conv(x, "conv2d_4a"), "conv2d_4b", 2)
     for i in range(5):
         n = f"repeat_1.{i}"
-        parts = [conv(x, f"{n}.branch0"), chain(x, f"{n}.branch1", {}, p1),
-                 chain(x, f"{n}.branch2", {}, p1, p1)]  # fmt: skip
+        parts = [
+            conv(x, f"{n}.branch0"),
+            chain(x, f"{n}.branch1", {}, p1),
+            chain(x, f"{n}.branch2", {}, p1, p1),
+        ]
         x = F.relu(join(x, n, parts, 0.17))
-    x = torch.cat([conv(x, "mixed_6a.branch0", 2), chain(x, "mixed_6a.branch1", {}, p1, s2),
-                   F.max_pool2d(x, 3, 2)], 1)  # fmt: skip
+    x = torch.cat(
+        [
+            conv(x, "mixed_6a.branch0", 2),
+            chain(x, "mixed_6a.branch1", {}, p1, s2),
+            F.max_pool2d(x, 3, 2),
+        ],
+        1,
+    )
     for i in range(10):
         n, wide, high = f"repeat_2.{i}", {"padding": (0, 3)}, {"padding": (3, 0)}
         parts = [conv(x, f"{n}.branch0"), chain(x, f"{n}.branch1", {}, wide, high)]
         x = F.relu(join(x, n, parts, 0.10))
     n = "mixed_7a"
-    x = torch.cat([chain(x, f"{n}.branch0", {}, s2), chain(x, f"{n}.branch1", {}, s2),
-                   chain(x, f"{n}.branch2", {}, p1, s2), F.max_pool2d(x, 3, 2)], 1)  # fmt: skip
+    x = torch.cat(
+        [
+            chain(x, f"{n}.branch0", {}, s2),
+            chain(x, f"{n}.branch1", {}, s2),
+            chain(x, f"{n}.branch2", {}, p1, s2),
+            F.max_pool2d(x, 3, 2),
+        ],
+        1,
+    )
     for n, scale in [*((f"repeat_3.{i}", 0.20) for i in range(5)), ("block8", 1.0)]:
         wide, high = {"padding": (0, 1)}, {"padding": (1, 0)}
         parts = [conv(x, f"{n}.branch0"), chain(x, f"{n}.branch1", {}, wide, high)]
@@ -108,8 +125,15 @@ def test_edges_are_those_of_the_paper(net):
 def test_a_published_checkpoint_is_imported(tmp_path, net, classes):
     state = {k: v for k, v in net.state_dict().items() if classes or not k.startswith("logits.")}
     torch.save(state, tmp_path / "published.pt")
-    ganzoo("weights", "import", tmp_path / "published.pt", "--as", "facenet",
-           "--out", tmp_path / "mine")  # fmt: skip
+    ganzoo(
+        "weights",
+        "import",
+        tmp_path / "published.pt",
+        "--as",
+        "facenet",
+        "--out",
+        tmp_path / "mine",
+    )
     model = load(tmp_path / "mine", device="cpu")
     image = torch.rand(1, 3, 160, 160) * 2 - 1
     with torch.no_grad():
@@ -122,8 +146,15 @@ def test_a_checkpoint_of_another_network_names_the_key(tmp_path, net):
     state.pop("repeat_2.3.branch0.bn.running_var")
     save_tensors(tmp_path / "other.safetensors", state)
     with pytest.raises(WeightsError, match=r"repeat_2\.3\.branch0\.bn\.running_var"):
-        ganzoo("weights", "import", tmp_path / "other.safetensors", "--as", "facenet",
-               "--out", tmp_path / "mine")  # fmt: skip
+        ganzoo(
+            "weights",
+            "import",
+            tmp_path / "other.safetensors",
+            "--as",
+            "facenet",
+            "--out",
+            tmp_path / "mine",
+        )
     assert not (tmp_path / "mine").exists()
 
 
@@ -140,8 +171,9 @@ class Trap:
 def test_a_pickle_that_runs_code_is_refused_and_nothing_runs(tmp_path):
     torch.save({"last_linear.weight": Trap(str(tmp_path / "ran"))}, tmp_path / "evil.pt")
     with pytest.raises(WeightsError, match="nothing was run"):
-        ganzoo("weights", "import", tmp_path / "evil.pt", "--as", "facenet",
-               "--out", tmp_path / "mine")  # fmt: skip
+        ganzoo(
+            "weights", "import", tmp_path / "evil.pt", "--as", "facenet", "--out", tmp_path / "mine"
+        )
     assert not (tmp_path / "ran").exists() and not (tmp_path / "mine").exists()
 
 

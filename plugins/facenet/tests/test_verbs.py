@@ -86,8 +86,17 @@ def test_lfw_s_ten_folds(album, tmp_path):
             home = tmp_path / "lfw" / f"P_{i}"
             home.mkdir(parents=True, exist_ok=True)
             Image.open(photo).save(home / f"P_{i}_{k:04d}.png")
-    lines = ["2\t2", "P_0\t1\t2", "P_1\t1\t2", "P_0\t1\tP_1\t1", "P_0\t2\tP_2\t1",
-             "P_2\t1\t2", "P_0\t3\t4", "P_1\t3\tP_2\t3", "P_0\t1\tNo_One\t1"]  # fmt: skip
+    lines = [
+        "2\t2",
+        "P_0\t1\t2",
+        "P_1\t1\t2",
+        "P_0\t1\tP_1\t1",
+        "P_0\t2\tP_2\t1",
+        "P_2\t1\t2",
+        "P_0\t3\t4",
+        "P_1\t3\tP_2\t3",
+        "P_0\t1\tNo_One\t1",
+    ]
     (tmp_path / "lfw" / "pairs.txt").write_text("\n".join(lines))
     words = ("evaluate", "--data", f"lfw:{tmp_path / 'lfw'}", "--pairs")
     facts = call(*words, "--no-align")
@@ -99,8 +108,15 @@ def test_lfw_s_ten_folds(album, tmp_path):
 
 def test_instances_are_no_people(tmp_path, album):
     """Card and verbs say so."""
-    gz.train("facenet", preset="tiny", steps=2, out=tmp_path / "run", quiet=True, device="cpu",
-             options={"model": {"objective": "instance", "pretrain": 0}})  # fmt: skip
+    gz.train(
+        "facenet",
+        preset="tiny",
+        steps=2,
+        out=tmp_path / "run",
+        quiet=True,
+        device="cpu",
+        options={"model": {"objective": "instance", "pretrain": 0}},
+    )
     card = (tmp_path / "run" / "weights" / "README.md").read_text()
     assert "is no recogniser" in card
     one = str(album / "person0" / "0.png")
@@ -118,8 +134,16 @@ def test_embed_leaves_out_what_has_no_face_and_says_so(album, tmp_path):
 
 
 def test_evaluate_ages(album):
-    words = ["evaluate", "--ages", "--data", "people", "--set", "data.count=40",
-             "--set", "data.split=test"]  # fmt: skip
+    words = [
+        "evaluate",
+        "--ages",
+        "--data",
+        "people",
+        "--set",
+        "data.count=40",
+        "--set",
+        "data.split=test",
+    ]
     facts = call(*words)
     low, high = facts["mae_interval"]
     assert facts["images"] == 40 and low < facts["mae"] < high < 12
@@ -133,8 +157,18 @@ def test_evaluate_ages(album):
 
 
 def test_evaluate_people(album, tmp_path):
-    facts = call("evaluate", "--data", "people", "--set", "data.count=40", "--set",
-                 "data.split=test", "--roc", tmp_path / "roc.png", "--clusters")  # fmt: skip
+    facts = call(
+        "evaluate",
+        "--data",
+        "people",
+        "--set",
+        "data.count=40",
+        "--set",
+        "data.split=test",
+        "--roc",
+        tmp_path / "roc.png",
+        "--clusters",
+    )
     assert facts["rand"]["people_given"] > 0.5 < facts["rand"]["by_threshold"] <= 1
     assert facts["people"] == 10 and facts["genuine"] == 60
     assert facts["threshold_from"] == "weights" and facts["accuracy"] > 0.8
@@ -192,9 +226,11 @@ def test_data_are_cut_as_the_weights_learned(album):
     found = find_judge("identity", "people-identity")
     drawn, photographs = ("people", ["data.count=4"]), (f"folder:{album}", [])
     for (name, options), align, cut in (
-        (drawn, None, False), (drawn, True, True), (photographs, None, True),
+        (drawn, None, False),
+        (drawn, True, True),
+        (photographs, None, True),
         (photographs, False, False),
-    ):  # fmt: skip
+    ):
         images = images_for(found, 64, name, options, align=align)[1]
         assert bool(images.info.crop) == cut
 
@@ -232,8 +268,9 @@ def test_shipped_judges_are_small_and_of_the_renderer_that_is_installed():
 def test_nearest_people_are_named_once():
     gallery = np.array([[1.0, 0], [0, 1], [0.9, 0.1]])
     assert nearest_people(np.array([1.0, 0]), gallery, ["a", "b", "a"]) == [
-        ("a", 0.0), ("b", pytest.approx(2**0.5)),
-    ]  # fmt: skip
+        ("a", 0.0),
+        ("b", pytest.approx(2**0.5)),
+    ]
 
 
 def test_broken_embeddings_are_said(album, monkeypatch):

@@ -130,9 +130,13 @@ class Pictures(Dataset):
         if "label" in self.gives:
             labels = indices([row.label for row in rows], self.classes)
         return Table(
-            length=len(rows), ages=ages, identities=people, labels=labels, classes=self.classes,
+            length=len(rows),
+            ages=ages,
+            identities=people,
+            labels=labels,
+            classes=self.classes,
             removed=tuple(self.removed.items()),
-        )  # fmt: skip
+        )
 
     def image(self, index: int) -> Image.Image:
         """Return one picture, grey or RGB, upright.

@@ -43,9 +43,10 @@ class ListedPictures(Pictures):
         if self.inside or self.config.table:
             return self.inside or str(self.config.table)
         found = [
-            name for name in self.files.names
+            name
+            for name in self.files.names
             if name.lower().endswith(SUFFIXES) and not PurePosixPath(name).name.startswith(".")
-        ]  # fmt: skip
+        ]
         if len(found) == 1:
             return found[0]
         count = f"{len(found)} tables ({', '.join(found[:3])})" if found else "no .csv or .jsonl"
@@ -102,9 +103,12 @@ class ListedPictures(Pictures):
             return None
         identity, label = values.get("identity"), values.get("label")
         return Row(
-            name=name, key=nfc(str(path)), age=age,
-            person=nfc(identity) if identity else None, label=nfc(label) if label else None,
-        )  # fmt: skip
+            name=name,
+            key=nfc(str(path)),
+            age=age,
+            person=nfc(identity) if identity else None,
+            label=nfc(label) if label else None,
+        )
 
     def inner(self, record: Record, text: str) -> PurePosixPath:
         """Return a path that stays below the table's folder."""

@@ -18,10 +18,13 @@ SHARED = Path(os.environ.get("GANZOO_TEST_DATA", Path(__file__).parents[4] / "sh
 GROUPS = (18, 29, 39, 49, 59)
 
 UTK = (
-    "100_1_0_20170110183726390.jpg.chip.jpg", "1_0_2_20161219140623097.jpg",
-    "39_1_20170116174525125.jpg.chip.jpg", "55_0_0_20170116232725357jpg.chip.jpg",
-    "24_0_1_20170116220224657 .jpg.chip.jpg", "part2/61_1_20170109142408075.JPG",
-)  # fmt: skip
+    "100_1_0_20170110183726390.jpg.chip.jpg",
+    "1_0_2_20161219140623097.jpg",
+    "39_1_20170116174525125.jpg.chip.jpg",
+    "55_0_0_20170116232725357jpg.chip.jpg",
+    "24_0_1_20170116220224657 .jpg.chip.jpg",
+    "part2/61_1_20170109142408075.JPG",
+)
 UTK_WRONG = (
     "1_0_20161219140623097.jpg",
     "_1_0_2017.jpg",
@@ -41,10 +44,13 @@ def test_utkface(tmp_path: Path, kit: Any, way: str) -> None:
     assert table.ages.dtype == np.float32 and table.identities is None and table.labels is None
     assert sorted(table.ages.tolist()) == [1, 24, 39, 55, 61, 100]
     assert dict(table.removed) == {
-        "files that are no pictures by their names": 1, "hidden files": 2,
-        "not named AGE_GENDER_RACE_DATE.jpg": 5, "another file of the same name": 1,
-        "age below 0": 0, "age above 120": 1,
-    }  # fmt: skip
+        "files that are no pictures by their names": 1,
+        "hidden files": 2,
+        "not named AGE_GENDER_RACE_DATE.jpg": 5,
+        "another file of the same name": 1,
+        "age below 0": 0,
+        "age above 120": 1,
+    }
     images = prepare(data, size=16, groups=GROUPS)
     assert images.info.counts == (1, 1, 1, 0, 1, 2) and images.unreadable == ()
     assert images.info.license == "non-commercial research only"
@@ -153,8 +159,10 @@ def test_lfw_and_its_pairs(tmp_path: Path, kit: Any) -> None:
     (root / "pairs.txt").write_text(PAIRS)
     data = kit.opened("lfw", root)
     assert data.people == ("Ana", "Bo", "Zoë") and data.table().identities.tolist() == [0] * 3 + [
-        1, 1, 2,
-    ]  # fmt: skip
+        1,
+        1,
+        2,
+    ]
     pairs = data.pairs()
     assert pairs.first.tolist() == [0, 0, 3, 2] and pairs.second.tolist() == [1, 3, 4, 5]
     assert pairs.same.tolist() == [True, False, True, False]
@@ -209,9 +217,10 @@ def test_a_link_that_leaves_is_counted(tmp_path: Path, kit: Any) -> None:
 
 
 REAL = [
-    ("utkface", "UTKFace.tar", 10307, 0), ("lfw", "lfw_part.tar", 4100, 565),
+    ("utkface", "UTKFace.tar", 10307, 0),
+    ("lfw", "lfw_part.tar", 4100, 565),
     ("orl", "orl_faces.tar", 400, 40),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,16 @@ def test_a_plain_folder(tmp_path: Path, kit: Any) -> None:
 
 def test_every_kind_of_picture(tmp_path: Path, kit: Any) -> None:
     kinds = {
-        "rgb.jpg": ("JPEG", "RGB"), "cmyk.jpg": ("JPEG", "CMYK"), "grey.jpg": ("JPEG", "L"),
-        "palette.png": ("PNG", "P"), "alpha.png": ("PNG", "RGBA"), "bits.png": ("PNG", "1"),
-        "web.webp": ("WEBP", "RGB"), "plain.ppm": ("PPM", "RGB"), "old.bmp": ("BMP", "RGB"),
-    }  # fmt: skip
+        "rgb.jpg": ("JPEG", "RGB"),
+        "cmyk.jpg": ("JPEG", "CMYK"),
+        "grey.jpg": ("JPEG", "L"),
+        "palette.png": ("PNG", "P"),
+        "alpha.png": ("PNG", "RGBA"),
+        "bits.png": ("PNG", "1"),
+        "web.webp": ("WEBP", "RGB"),
+        "plain.ppm": ("PPM", "RGB"),
+        "old.bmp": ("BMP", "RGB"),
+    }
     for name, (form, mode) in kinds.items():
         kit.fill(tmp_path, name, data=kit.picture(form, mode))
     deep = io.BytesIO()
@@ -62,9 +68,14 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, kit: Any) -> None:
     images = prepare(data, size=16)
     assert len(images) == 1
     wanted = (
-        "empty file", "not a JPEG", "cannot be decoded", "not a JPEG", "smaller than 8 px: 4x4",
-        "too large, maybe a decompression bomb", "no such file",
-    )  # fmt: skip
+        "empty file",
+        "not a JPEG",
+        "cannot be decoded",
+        "not a JPEG",
+        "smaller than 8 px: 4x4",
+        "too large, maybe a decompression bomb",
+        "no such file",
+    )
     for index, why in enumerate(wanted):
         assert why in kit.reason(data, index)
     assert len(images.unreadable) == len(wanted)
@@ -145,7 +156,10 @@ def test_the_plugin_is_cheap_to_import() -> None:
     path = os.pathsep.join(p for p in sys.path if p)
     done = subprocess.run(
         [sys.executable, "-c", code],
-        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     names = ["utkface", "fgnet", "cacd", "lfw", "orl", "folder", "class-folder", "table"]
     assert done.stdout.splitlines() == [str(names), "[]"]

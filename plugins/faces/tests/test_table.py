@@ -81,9 +81,13 @@ def test_what_is_missing_is_counted(tmp_path: Path, kit: Any) -> None:
     kit.fill(tmp_path, "p/1.png", "p/2.png")
     data = kit.opened("table", written(tmp_path, kit, text))
     assert dict(data.table().removed) == {
-        "file missing": 1, "no age in the table": 1, "no identity in the table": 1,
-        "no label in the table": 1, "age below 0": 0, "age above 120": 1,
-    }  # fmt: skip
+        "file missing": 1,
+        "no age in the table": 1,
+        "no identity in the table": 1,
+        "no label in the table": 1,
+        "age below 0": 0,
+        "age above 120": 1,
+    }
     assert data.table().length == 3
 
 

@@ -27,10 +27,13 @@ class FirstGenerator(Generator):
         self.latent_dim, self.prior = config.latent, config.prior
         self.shape = (channels, size, size)
         self.layers = nn.Sequential(
-            nn.Linear(config.latent, config.hidden), nn.ReLU(),
-            nn.Linear(config.hidden, config.hidden), nn.ReLU(),
-            nn.Linear(config.hidden, channels * size * size), nn.Sigmoid(),
-        )  # fmt: skip
+            nn.Linear(config.latent, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, channels * size * size),
+            nn.Sigmoid(),
+        )
 
     def latent(self, noise, n):
         """Draw z [N, Z] from the prior."""
@@ -48,10 +51,13 @@ class FirstDiscriminator(Discriminator):
     def __init__(self, config, size, channels):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Flatten(), nn.Dropout(config.dropout),
-            Maxout(channels * size * size, config.units, config.pieces), nn.Dropout(config.dropout),
-            Maxout(config.units, config.units, config.pieces), nn.Dropout(config.dropout),
-        )  # fmt: skip
+            nn.Flatten(),
+            nn.Dropout(config.dropout),
+            Maxout(channels * size * size, config.units, config.pieces),
+            nn.Dropout(config.dropout),
+            Maxout(config.units, config.units, config.pieces),
+            nn.Dropout(config.dropout),
+        )
         self.last = nn.Linear(config.units, 1)
 
     def features(self, image, label=None):

@@ -35,13 +35,15 @@ def test_the_paper(name):
 
 def test_the_layers():
     model = build()
-    widths = [(m.in_features, m.out_features) for m in model.generator.layers
-              if isinstance(m, nn.Linear)]  # fmt: skip
+    widths = [
+        (m.in_features, m.out_features) for m in model.generator.layers if isinstance(m, nn.Linear)
+    ]
     assert widths == [(100, 1200), (1200, 1200), (1200, 784)]
     maxouts = [m for m in model.discriminator.modules() if isinstance(m, Maxout)]
     assert [(m.linear.in_features, m.linear.out_features, m.pieces) for m in maxouts] == [
-        (784, 1200, 5), (240, 1200, 5)
-    ]  # fmt: skip
+        (784, 1200, 5),
+        (240, 1200, 5),
+    ]
     assert [m.p for m in model.discriminator.modules() if isinstance(m, nn.Dropout)] == [0.5] * 3
 
 

@@ -52,19 +52,27 @@ class IDCGANConfig(ModelConfig):
         },
         "quick": {
             "model": {
-                "width": 32, "real_target": 0.9, "ema": 5000.0, "epochs": 20,
-                "optim_d": {"lr": 4e-4}, "optim_g": {"lr": 1e-3},
+                "width": 32,
+                "real_target": 0.9,
+                "ema": 5000.0,
+                "epochs": 20,
+                "optim_d": {"lr": 4e-4},
+                "optim_g": {"lr": 1e-3},
             },
             "data": {"name": "people", "variety": 0.35, "size": 64, "count": 6000},
             "train": {"batch": 32},
         },
         "good": {
             "model": {
-                "width": 64, "real_target": 0.9, "ema": 10000.0, "epochs": 30,
-                "optim_d": {"lr": 4e-4}, "optim_g": {"lr": 5e-4},
+                "width": 64,
+                "real_target": 0.9,
+                "ema": 10000.0,
+                "epochs": 30,
+                "optim_d": {"lr": 4e-4},
+                "optim_g": {"lr": 5e-4},
             },
             "data": {"name": "people", "variety": 0.35, "size": 64, "count": 20000},
             "train": {"batch": 64, "sample_every": 500},
         },
         "utkface": {"data": {"name": "utkface", "size": 64}, "train": {"batch": 64}},
-    }  # fmt: skip
+    }

@@ -46,9 +46,12 @@ class AgedGenerator(nn.Module):
     def __init__(self, config, size, channels, entry):
         super().__init__()
         widths = list(reversed(stairs(config.width, size)))  # 512 256 128 64
-        self.first = nn.Sequential(nn.Linear(entry, widths[0] * 16, bias=False),
-                                   nn.Unflatten(1, (widths[0], 4, 4)),
-                                   nn.BatchNorm2d(widths[0]), nn.ReLU())  # fmt: skip
+        self.first = nn.Sequential(
+            nn.Linear(entry, widths[0] * 16, bias=False),
+            nn.Unflatten(1, (widths[0], 4, 4)),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(),
+        )
         layers = [m for wide, narrow in pairwise(widths) for m in up(wide, narrow)]
         out = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1)  # [N, 3, 64, 64]
         self.layers = nn.Sequential(*layers, out, nn.Tanh())
@@ -67,9 +70,13 @@ class AgeDiscriminator(Discriminator):
         widths = [channels, *stairs(config.width, size)]  # 3 64 128 256 512
         middle = len(widths) // 2 + 1
         pairs = list(pairwise(widths))
-        self.middle = nn.Sequential(*(m for i, (a, b) in enumerate(pairs[: middle - 1])
-                                      for m in down(a, b, norm=nn.BatchNorm2d if i else None)
-                                      ))  # fmt: skip
+        self.middle = nn.Sequential(
+            *(
+                m
+                for i, (a, b) in enumerate(pairs[: middle - 1])
+                for m in down(a, b, norm=nn.BatchNorm2d if i else None)
+            )
+        )
         join = [(widths[middle - 1] + classes, widths[middle]), *pairs[middle:]]
         rest = [m for a, b in join for m in down(a, b, norm=nn.BatchNorm2d)]
         self.rest = nn.Sequential(*rest, nn.Conv2d(widths[-1], 1, 4))

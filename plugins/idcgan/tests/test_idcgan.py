@@ -13,9 +13,14 @@ from ganzoo_core.interfaces import Batch, EditsAge, Judges, Translates
 from ganzoo_core.testing.standins import StandIn
 
 TINY = IDCGANConfig(
-    groups=GROUPS, width=8, latent=16, ema=50.0, epochs=1.0,
-    optim_d=gz.Adam(lr=1e-3), optim_g=gz.Adam(lr=1e-3),
-)  # fmt: skip
+    groups=GROUPS,
+    width=8,
+    latent=16,
+    ema=50.0,
+    epochs=1.0,
+    optim_d=gz.Adam(lr=1e-3),
+    optim_g=gz.Adam(lr=1e-3),
+)
 
 
 @pytest.fixture(scope="module")

@@ -99,9 +99,12 @@ class ImdbWiki(Dataset):
         except DataError as error:
             raise UnreadableImage(str(error)) from None
         return decode(
-            data, size=self.config.size, min_size=self.config.min_size,
-            box=self.boxes[index], margin=self.config.margin,
-        )  # fmt: skip
+            data,
+            size=self.config.size,
+            min_size=self.config.min_size,
+            box=self.boxes[index],
+            margin=self.config.margin,
+        )
 
     def describe(self, index: int) -> str:
         """Return the path of a picture inside the folder or archive."""
@@ -115,9 +118,10 @@ def opened(path: str) -> Files:
     if any(f"{part}.mat" in names for part in PARTS):
         return files
     tars = [
-        files.path / name for name, last in zip(files.names, names, strict=True)
+        files.path / name
+        for name, last in zip(files.names, names, strict=True)
         if last.startswith(PARTS) and last.endswith(TARS)
-    ]  # fmt: skip
+    ]
     return Together(files.path, [open_files(tar) for tar in tars]) if tars else files
 
 

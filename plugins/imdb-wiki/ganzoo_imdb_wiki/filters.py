@@ -19,9 +19,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "none": {},
     "report": {"min_age": 1},
     "clean": {
-        "min_score": 1.0, "single_face": True, "min_age": 0, "max_age": 100, "gender_known": True,
+        "min_score": 1.0,
+        "single_face": True,
+        "min_age": 0,
+        "max_age": 100,
+        "gender_known": True,
     },
-}  # fmt: skip
+}
 """report: srikaran-p/AI2100---Project. clean: leaves 38,138 of WIKI's 62,328."""
 
 IMDB_IDS = 1 << 40

@@ -282,8 +282,11 @@ def test_the_plugin_is_cheap_to_import() -> None:
     path = os.pathsep.join(p for p in sys.path if p)
     done = subprocess.run(
         [sys.executable, "-c", code],
-        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     first, second = done.stdout.splitlines()
     assert first == "imdb-wiki ('image', 'age', 'identity') academic research only"
     assert second == "[]"

@@ -122,9 +122,15 @@ def test_big_endian_and_text_of_two_bytes() -> None:
 
 
 FIELDS = (
-    "dob", "photo_taken", "full_path", "gender", "name", "face_location", "face_score",
+    "dob",
+    "photo_taken",
+    "full_path",
+    "gender",
+    "name",
+    "face_location",
+    "face_score",
     "second_face_score",
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -158,9 +164,12 @@ def test_numbers_of_other_types_mean_the_same(kit: Any) -> None:
     rows = [row for row in kit.wiki_rows if row.age > 0]
     good = kit.struct(rows, "wiki")
     other = {
-        "dob": np.float64, "photo_taken": np.float32, "gender": np.float32,
-        "face_score": np.float32, "second_face_score": np.float32,
-    }  # fmt: skip
+        "dob": np.float64,
+        "photo_taken": np.float32,
+        "gender": np.float32,
+        "face_score": np.float32,
+        "second_face_score": np.float32,
+    }
     changed = {name: good[name].astype(kind) for name, kind in other.items()}
     faces = read_faces(mat({"wiki": {**good, **changed}}), "wiki", "w")
     assert faces.ages().tolist() == [row.age for row in rows]

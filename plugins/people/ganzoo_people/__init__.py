@@ -10,11 +10,20 @@ from typing import Any
 _HOME = {
     "ganzoo_people.ageing": ["Appearance", "appearance"],
     "ganzoo_people.factors": [
-        "HAIR_STYLES", "MAX_AGE", "MIN_AGE", "RENDER_VERSION", "SPLITS", "Identity", "Nuisance",
-        "age", "identity", "nuisance", "stack",
+        "HAIR_STYLES",
+        "MAX_AGE",
+        "MIN_AGE",
+        "RENDER_VERSION",
+        "SPLITS",
+        "Identity",
+        "Nuisance",
+        "age",
+        "identity",
+        "nuisance",
+        "stack",
     ],
     "ganzoo_people.portrait": ["MAX_SIZE", "MIN_SIZE", "render"],
-}  # fmt: skip
+}
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = list(_WHERE)
 

@@ -328,13 +328,16 @@ def _skin(p: Identity, c: _Clock) -> dict[str, Any]:
         "freckles": np.maximum(np.asarray(p.freckles) * 1.7 - 0.7, 0) * _ramp(y, 1, 10),
         "stubble": np.maximum(np.asarray(p.stubble) * 2 - 1, 0) * beard,
         "stubble_grey": _ramp(y, 32 + 6 * np.asarray(p.greying), 85),
-        "mole_a_x": p.mole_a_x, "mole_a_y": p.mole_a_y,
+        "mole_a_x": p.mole_a_x,
+        "mole_a_y": p.mole_a_y,
         "mole_a_dark": (0.2 + 0.8 * p.mole_a_size) * seen,
-        "mole_b_x": p.mole_b_x, "mole_b_y": p.mole_b_y,
+        "mole_b_x": p.mole_b_x,
+        "mole_b_y": p.mole_b_y,
         "mole_b_dark": (0.2 + 0.8 * p.mole_b_size) * seen,
-        "mole_c_x": p.mole_c_x, "mole_c_y": p.mole_c_y,
+        "mole_c_x": p.mole_c_x,
+        "mole_c_y": p.mole_c_y,
         "mole_c_dark": (0.2 + 0.8 * p.mole_c_size) * seen,
-    }  # fmt: skip
+    }
 
 
 def _hair(p: Identity, c: _Clock) -> dict[str, Any]:

@@ -12,9 +12,14 @@ from ganzoo_people.head import View, mouth_curve
 # iris colours along eye_colour: dark brown, amber, green, blue, pale grey (linear light)
 _IRIS_STOPS = np.linspace(0.0, 1.0, 5)
 _IRIS = np.array(
-    [(0.045, 0.018, 0.008), (0.24, 0.11, 0.025), (0.12, 0.22, 0.06), (0.07, 0.22, 0.55),
-     (0.45, 0.58, 0.68)]
-)  # fmt: skip
+    [
+        (0.045, 0.018, 0.008),
+        (0.24, 0.11, 0.025),
+        (0.12, 0.22, 0.06),
+        (0.07, 0.22, 0.55),
+        (0.45, 0.58, 0.68),
+    ]
+)
 
 
 def iris_tone(eye_colour: np.ndarray) -> Planes:

@@ -54,15 +54,18 @@ def test_every_age_group_is_well_populated():
         assert ((ages >= low) & (ages < high)).mean() > 0.09
 
 
-@pytest.mark.parametrize("call", [
-    lambda: people.identity(0, -1),
-    lambda: people.nuisance(0, 0, -1),
-    lambda: people.age(0, -5, 0),
-    lambda: people.stack([]),
-    lambda: people.appearance(people.identity(0, 0), 90.5),
-    lambda: people.appearance(people.identity(0, 0), -1),
-    lambda: people.appearance(people.identity(0, 0), float("nan")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: people.identity(0, -1),
+        lambda: people.nuisance(0, 0, -1),
+        lambda: people.age(0, -5, 0),
+        lambda: people.stack([]),
+        lambda: people.appearance(people.identity(0, 0), 90.5),
+        lambda: people.appearance(people.identity(0, 0), -1),
+        lambda: people.appearance(people.identity(0, 0), float("nan")),
+    ],
+)
 def test_nonsense_is_refused_in_one_line(call):
     with pytest.raises(ValueError, match="people") as caught:
         call()

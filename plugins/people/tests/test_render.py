@@ -21,9 +21,18 @@ def calm() -> people.Nuisance:
     """A well-lit frontal photo without noise, to see small changes."""
     photo = people.nuisance(0, 0, 0)
     return dataclasses.replace(
-        photo, yaw=0.1, pitch=0.0, roll=0.0, glasses=0.0, noise=0.0, blur=0.0, exposure=0.2,
-        light_contrast=0.5, light_azimuth=0.4, light_elevation=0.4,
-    )  # fmt: skip
+        photo,
+        yaw=0.1,
+        pitch=0.0,
+        roll=0.0,
+        glasses=0.0,
+        noise=0.0,
+        blur=0.0,
+        exposure=0.2,
+        light_contrast=0.5,
+        light_azimuth=0.4,
+        light_elevation=0.4,
+    )
 
 
 def test_pixels_are_those_of_the_stamped_version():
@@ -73,10 +82,19 @@ def test_ageing_is_continuous_and_adds_up():
 def test_every_base_parameter_changes_the_picture():
     photo = calm()
     base = dataclasses.replace(
-        people.identity(0, 2), stubble=0.7, freckles=0.6, receding=0.7, hair_redness=0.2,
-        skin_tone=0.3, hair_style=1, mole_a_size=0.8, mole_b_size=0.8, mole_c_size=0.8,
-        hair_peak=0.2, hair_melanin=0.4,
-    )  # fmt: skip
+        people.identity(0, 2),
+        stubble=0.7,
+        freckles=0.6,
+        receding=0.7,
+        hair_redness=0.2,
+        skin_tone=0.3,
+        hair_style=1,
+        mole_a_size=0.8,
+        mole_b_size=0.8,
+        mole_c_size=0.8,
+        hair_peak=0.2,
+        hair_melanin=0.4,
+    )
     changed = []
     for field in dataclasses.fields(base):
         value = getattr(base, field.name)

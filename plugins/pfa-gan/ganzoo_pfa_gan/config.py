@@ -24,14 +24,17 @@ TAUGHT = {
 """Not of the paper: see the README."""
 
 BEHIND_GRAIN = {
-    **TAUGHT, "view": "flip,jitter,grey,grain", "weights": {**TAUGHT["weights"], "age": 2e-5},
-}  # fmt: skip
+    **TAUGHT,
+    "view": "flip,jitter,grey,grain",
+    "weights": {**TAUGHT["weights"], "age": 2e-5},
+}
 """Of photographs: neither colours nor fine patterns move an age judge that learned so too."""
 
 JOINED_LATE = {
-    **TAUGHT, "discriminator": {"norm": "batch"},
+    **TAUGHT,
+    "discriminator": {"norm": "batch"},
     "weights": {**TAUGHT["weights"], "embedding": 0.3},
-}  # fmt: skip
+}
 """Of drawn portraits at full width: a D that asks for more, and people who stay who they are."""
 
 FALLING = {"schedule": "cosine", "warmup": 200}

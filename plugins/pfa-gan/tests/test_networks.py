@@ -13,8 +13,13 @@ def test_the_sub_networks_stages():
             module.register_forward_hook(lambda m, i, out: shapes.append(tuple(out.shape[1:])))
     net(torch.randn(1, 3, 64, 64))
     assert shapes == [
-        (32, 64, 64), (64, 32, 32), *[(128, 16, 16)] * 9, (64, 32, 32), (32, 64, 64), (3, 64, 64)
-    ]  # fmt: skip
+        (32, 64, 64),
+        (64, 32, 32),
+        *[(128, 16, 16)] * 9,
+        (64, 32, 32),
+        (32, 64, 64),
+        (3, 64, 64),
+    ]
     kinds = [type(m) for m in net.modules()]
     assert kinds.count(InstanceNorm) == 13 and kinds.count(nn.LeakyReLU) == 9
     assert not any(m.affine for m in net.modules() if isinstance(m, nn.InstanceNorm2d))

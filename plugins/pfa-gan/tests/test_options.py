@@ -37,9 +37,12 @@ def test_the_papers_settings():
 
 
 INFO = DataInfo(
-    size=32, classes=("0-30", "31-40", "41-50", "51+"), groups=PAPER_GROUPS, counts=(1,) * 4,
+    size=32,
+    classes=("0-30", "31-40", "41-50", "51+"),
+    groups=PAPER_GROUPS,
+    counts=(1,) * 4,
     mean_ages=(20.0, 35.0, 45.0, 60.0),
-)  # fmt: skip
+)
 
 
 class Names(nn.Module):
@@ -82,9 +85,12 @@ def test_every_preset_validates_and_builds(preset):
     tree = config.build("pfa-gan", preset=preset)
     small, names = tree.model.model_copy(update={"width": 4}), group_names(tree.model.groups)
     info = DataInfo(
-        size=tree.data.size, classes=names, groups=tree.model.groups, counts=(1,) * len(names),
+        size=tree.data.size,
+        classes=names,
+        groups=tree.model.groups,
+        counts=(1,) * len(names),
         mean_ages=tuple(range(10, 70, 10))[: len(names)],
-    )  # fmt: skip
+    )
     model = PFAGAN(small, info)
     assert set(model.serves) == set(model.players()["g"].nets)
     (stage,) = model.stages()

@@ -27,9 +27,13 @@ SMALL = {"width": 4, "groups": REPORT_GROUPS}
 def info(groups=REPORT_GROUPS, size=32, channels=3):
     names = group_names(groups)
     return DataInfo(
-        size=size, channels=channels, classes=names, groups=groups, counts=(1,) * len(names),
+        size=size,
+        channels=channels,
+        classes=names,
+        groups=groups,
+        counts=(1,) * len(names),
         mean_ages=MEANS[: len(names)],
-    )  # fmt: skip
+    )
 
 
 def build(groups=REPORT_GROUPS, size=32, channels=3, **options):
@@ -270,8 +274,12 @@ def test_a_groups_probability_is_the_sum_over_its_ages():
 @pytest.mark.parametrize("embedding", [0.0, 1.5])
 def test_every_term_is_logged_and_the_weights_add_them_up(embedding):
     weights = {
-        "adversarial": 3.0, "age": 0.5, "identity": 0.7, "feature": 2.0, "embedding": embedding
-    }  # fmt: skip
+        "adversarial": 3.0,
+        "age": 0.5,
+        "identity": 0.7,
+        "feature": 2.0,
+        "embedding": embedding,
+    }
     worker = trainer(steps=2, alpha=0.25, weights=weights, head=0)
     while worker.round < 2:
         worker.play(worker.plan.at(worker.round))

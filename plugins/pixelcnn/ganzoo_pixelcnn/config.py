@@ -15,9 +15,13 @@ PAPER = {"width": 128, "head": 1024, "groups": ()}
 LONG = {"batch": 16, "checkpoint_every": 5000, "sample_every": 5000}
 SHORT = {
     "clip": 1.0,
-    "batch": 16, "schedule": "cosine", "warmup": 100, "log_every": 50, "sample_every": 2500,
+    "batch": 16,
+    "schedule": "cosine",
+    "warmup": 100,
+    "log_every": 50,
+    "sample_every": 2500,
     "checkpoint_every": 1000,
-}  # fmt: skip
+}
 FASHION = {"name": "fashion-mnist", "size": 28, "channels": 1}
 
 
@@ -69,13 +73,21 @@ class PixelCNNConfig(ModelConfig):
         },
         "quick": {
             "model": {
-                "levels": 16, "layers": 6, "head": 48, "spatial": 24, "ema": 6000.0,
+                "levels": 16,
+                "layers": 6,
+                "head": 48,
+                "spatial": 24,
+                "ema": 6000.0,
                 "optim": {"lr": 3e-3, "betas": (0.9, 0.999)},
             },
             "data": {"name": "people", "size": 32, "channels": 1, "count": 6000, "variety": 0.35},
             "train": {
-                "batch": 16, "steps": 2000, "sample_every": 500, "schedule": "cosine",
-                "warmup": 50, "clip": 1.0,
+                "batch": 16,
+                "steps": 2000,
+                "sample_every": 500,
+                "schedule": "cosine",
+                "warmup": 50,
+                "clip": 1.0,
             },
         },
         "good": {
@@ -89,18 +101,27 @@ class PixelCNNConfig(ModelConfig):
             "train": {"steps": 4000, **SHORT},
         },
         "paper": {
-            "model": {"network": "pixelcnn", "layers": 15, **PAPER}, "data": CIFAR, "train": LONG,
+            "model": {"network": "pixelcnn", "layers": 15, **PAPER},
+            "data": CIFAR,
+            "train": LONG,
         },
         "paper-row": {
-            "model": {"network": "row-lstm", "layers": 12, **PAPER}, "data": CIFAR, "train": LONG,
+            "model": {"network": "row-lstm", "layers": 12, **PAPER},
+            "data": CIFAR,
+            "train": LONG,
         },
         "paper-diagonal": {
             "model": {"network": "diagonal-bilstm", "layers": 12, **PAPER},
-            "data": CIFAR, "train": LONG,
+            "data": CIFAR,
+            "train": LONG,
         },
         "paper-mnist": {
             "model": {
-                "network": "diagonal-bilstm", "layers": 7, "width": 16, "head": 32, "levels": 2,
+                "network": "diagonal-bilstm",
+                "layers": 7,
+                "width": 16,
+                "head": 32,
+                "levels": 2,
                 "groups": (),
             },
             "data": {"name": "mnist", "size": 28, "channels": 1},
@@ -108,10 +129,14 @@ class PixelCNNConfig(ModelConfig):
         },
         "paper-gated": {
             "model": {
-                "layers": 20, "width": 384, "kernel": 5, "first_kernel": 7, "head": 1024,
+                "layers": 20,
+                "width": 384,
+                "kernel": 5,
+                "first_kernel": 7,
+                "head": 1024,
                 "groups": (),
             },
             "data": CIFAR,
             "train": {"batch": 128, "checkpoint_every": 5000, "sample_every": 5000},
         },
-    }  # fmt: skip
+    }

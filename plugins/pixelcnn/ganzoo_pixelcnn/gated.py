@@ -68,10 +68,12 @@ class GatedPixelCNN(nn.Module):
         if config.spatial:
             self.picture = nn.ConvTranspose2d(classes or 1, config.spatial, size, bias=False)
         common = {"channels": channels, "given": config.spatial or classes}
-        self.layers = nn.ModuleList([
-            GatedLayer(channels, p, config.first_kernel, first=True, **common),
-            *(GatedLayer(p, p, config.kernel, **common) for _ in range(config.layers)),
-        ])  # fmt: skip
+        self.layers = nn.ModuleList(
+            [
+                GatedLayer(channels, p, config.first_kernel, first=True, **common),
+                *(GatedLayer(p, p, config.kernel, **common) for _ in range(config.layers)),
+            ]
+        )
         self.head = Head(p, config.head, config.levels, channels)
 
     def forward(self, x, label=None, walk=None):

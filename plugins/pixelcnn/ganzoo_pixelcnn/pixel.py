@@ -172,9 +172,7 @@ class PixelNet(nn.Module):
         h, first = config.width, config.first_kernel
         self.first = CausalConv(channels, 2 * h, (first, first), kind="A", channels=channels)
         block = BLOCKS[config.network]
-        self.blocks = nn.ModuleList(
-            block(h, config.kernel, channels) for _ in range(config.layers)
-        )  # fmt: skip
+        self.blocks = nn.ModuleList(block(h, config.kernel, channels) for _ in range(config.layers))
         self.head = Head(2 * h, config.head, config.levels, channels)
 
     def forward(self, x, label=None, walk=None):

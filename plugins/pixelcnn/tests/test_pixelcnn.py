@@ -228,10 +228,12 @@ def test_the_gated_papers_layers():
 def test_images_that_do_not_fit_are_refused():
     model = build()
     for image, said in (
-        (pictures(3), "takes N x 1 x 6 x 6"), (pictures(size=7), "takes N x 1 x 6 x 6"),
-        (pictures() * 2, "not in [-1, 1]"), (pictures() * math.nan, "not in [-1, 1]"),
+        (pictures(3), "takes N x 1 x 6 x 6"),
+        (pictures(size=7), "takes N x 1 x 6 x 6"),
+        (pictures() * 2, "not in [-1, 1]"),
+        (pictures() * math.nan, "not in [-1, 1]"),
         ((pictures() * 100).byte(), "uint8"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(UsageError, match=said.replace("[", r"\[")):
             log_likelihood(model, image, ["a", "b"])
     with pytest.raises(UsageError, match="conditional: give the images' labels"):

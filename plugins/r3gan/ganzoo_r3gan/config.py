@@ -33,20 +33,40 @@ class R3GANConfig(GANConfig):
 
     presets: ClassVar = {
         "tiny": {
-            "model": {"width": 8, "blocks": 1, "latent": 8, "embedding": 8, "ema": 1000.0,
-                      **held(0.5)},
+            "model": {
+                "width": 8,
+                "blocks": 1,
+                "latent": 8,
+                "embedding": 8,
+                "ema": 1000.0,
+                **held(0.5),
+            },
             "data": {"name": "shapes", "size": 32},
             "train": {"batch": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {
-            "model": {"width": 24, "blocks": 1, "embedding": 32, "ema": 3000.0, **held(0.5),
-                      "optim_d": {"lr": 1e-3}, "optim_g": {"lr": 1e-3}},
+            "model": {
+                "width": 24,
+                "blocks": 1,
+                "embedding": 32,
+                "ema": 3000.0,
+                **held(0.5),
+                "optim_d": {"lr": 1e-3},
+                "optim_g": {"lr": 1e-3},
+            },
             "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
             "train": {"batch": 16, "steps": 1000},
         },
         "good": {
-            "model": {"width": 96, "blocks": 1, "embedding": 64, "ema": 20000.0, **held(1.0),
-                      "optim_d": {"lr": 5e-4}, "optim_g": {"lr": 5e-4}},
+            "model": {
+                "width": 96,
+                "blocks": 1,
+                "embedding": 64,
+                "ema": 20000.0,
+                **held(1.0),
+                "optim_d": {"lr": 5e-4},
+                "optim_g": {"lr": 5e-4},
+            },
             "data": {"name": "people", "size": 64, "count": 20000, "variety": 0.35},
             "train": {"batch": 64, "steps": 10000, "sample_every": 1000},
         },
@@ -55,4 +75,4 @@ class R3GANConfig(GANConfig):
             "data": {"name": "cifar10", "size": 32},
             "train": {"batch": 512},
         },
-    }  # fmt: skip
+    }

@@ -43,20 +43,42 @@ class ReACGANConfig(GANConfig):
 
     presets: ClassVar = {
         "tiny": {
-            "model": {"width": 8, "d_width": 8, "latent": 4, "embedding": 8, "point": 8,
-                      "d_steps": 2, "ema": 1000.0, **HINGE},
+            "model": {
+                "width": 8,
+                "d_width": 8,
+                "latent": 4,
+                "embedding": 8,
+                "point": 8,
+                "d_steps": 2,
+                "ema": 1000.0,
+                **HINGE,
+            },
             "data": {"name": "shapes", "size": 32},
             "train": {"batch": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {
-            "model": {"width": 48, "d_width": 48, "embedding": 32, "point": 64,
-                      "ema": 5000.0, **HINGE, **SHORT},
+            "model": {
+                "width": 48,
+                "d_width": 48,
+                "embedding": 32,
+                "point": 64,
+                "ema": 5000.0,
+                **HINGE,
+                **SHORT,
+            },
             "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
             "train": {"batch": 32, "steps": 1800},
         },
         "good": {
-            "model": {"width": 64, "d_width": 64, "embedding": 32, "point": 128,
-                      "ema": 10000.0, **HINGE, **SHORT},
+            "model": {
+                "width": 64,
+                "d_width": 64,
+                "embedding": 32,
+                "point": 128,
+                "ema": 10000.0,
+                **HINGE,
+                **SHORT,
+            },
             "data": {"name": "people", "size": 64, "count": 20000, "variety": 0.35},
             "train": {"batch": 64, "steps": 10000, "sample_every": 1000},
         },
@@ -65,4 +87,4 @@ class ReACGANConfig(GANConfig):
             "data": {"name": "cifar10", "size": 32},
             "train": {"batch": 128, "steps": 100_000, "sample_every": 1000},
         },
-    }  # fmt: skip
+    }

@@ -33,14 +33,26 @@ class SNGANConfig(GANConfig):
             "train": {"batch": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {
-            "model": {"width": 48, "d_width": 48, "d_steps": 1, "ema": 5000.0, **HINGE,
-                      "optim_d": {"lr": 4e-4}},
+            "model": {
+                "width": 48,
+                "d_width": 48,
+                "d_steps": 1,
+                "ema": 5000.0,
+                **HINGE,
+                "optim_d": {"lr": 4e-4},
+            },
             "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
             "train": {"batch": 32, "steps": 1800},
         },
         "good": {
-            "model": {"width": 64, "d_width": 64, "d_steps": 1, "ema": 10000.0, **HINGE,
-                      "optim_d": {"lr": 4e-4}},
+            "model": {
+                "width": 64,
+                "d_width": 64,
+                "d_steps": 1,
+                "ema": 10000.0,
+                **HINGE,
+                "optim_d": {"lr": 4e-4},
+            },
             "data": {"name": "people", "size": 64, "count": 20000, "variety": 0.35},
             "train": {"batch": 64, "steps": 10000, "sample_every": 1000},
         },
@@ -49,4 +61,4 @@ class SNGANConfig(GANConfig):
             "data": {"name": "cifar10", "size": 32},
             "train": {"batch": 64, "steps": 50000, "sample_every": 1000},
         },
-    }  # fmt: skip
+    }

@@ -40,10 +40,12 @@ class Board:
         self.last = round
         self.events.scalars(
             {
-                name: float(value) for name, value in record.items()
+                name: float(value)
+                for name, value in record.items()
                 if isinstance(value, int | float) and name not in COUNTERS
-            }, round
-        )  # fmt: skip
+            },
+            round,
+        )
         self.show(round - 1)
 
     def go_back(self, step: int) -> None:

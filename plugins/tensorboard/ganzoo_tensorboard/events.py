@@ -64,12 +64,8 @@ class EventFile:
         """Append a text."""
         plugin = SummaryMetadata.PluginData(plugin_name="text")
         shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
-        tensor = TensorProto(
-            dtype=DT_STRING, string_val=[markdown.encode()], tensor_shape=shape
-        )  # fmt: skip
-        value = Summary.Value(
-            tag=tag, metadata=SummaryMetadata(plugin_data=plugin), tensor=tensor
-        )  # fmt: skip
+        tensor = TensorProto(dtype=DT_STRING, string_val=[markdown.encode()], tensor_shape=shape)
+        value = Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin), tensor=tensor)
         self.write(Event(step=step, summary=Summary(value=[value])))
 
     def close(self) -> None:

@@ -13,8 +13,15 @@ from ganzoo_core import resume, train
 from ganzoo_core.errors import DivergedError
 
 DATA = {"name": "shapes", "count": 16, "size": 16}
-TRAIN = {"batch": 4, "steps": 8, "log_every": 2, "sample_every": 3, "checkpoint_every": 5,
-         "device": "cpu", "precision": "fp32"}  # fmt: skip
+TRAIN = {
+    "batch": 4,
+    "steps": 8,
+    "log_every": 2,
+    "sample_every": 3,
+    "checkpoint_every": 5,
+    "device": "cpu",
+    "precision": "fp32",
+}
 
 
 def trained(folder, **more):

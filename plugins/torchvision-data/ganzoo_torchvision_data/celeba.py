@@ -19,9 +19,10 @@ from ganzoo_torchvision_data.config import CelebAConfig
 PICTURES = "img_align_celeba"
 PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 LISTS = {
-    "attribute": "list_attr_celeba.txt", "identity": "identity_CelebA.txt",
+    "attribute": "list_attr_celeba.txt",
+    "identity": "identity_CelebA.txt",
     "split": "list_eval_partition.txt",
-}  # fmt: skip
+}
 SIDES = {"train": 0, "valid": 1, "test": 2}
 
 

@@ -25,8 +25,17 @@ class CIFAR10(Arrays):
     license = "not stated by its authors; cite the report"
     example = "data"
     classes = (
-        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-    )  # fmt: skip
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    )
     folders = ("cifar-10-batches-bin", "")
     page = f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}"
 

@@ -67,9 +67,17 @@ class FashionMNIST(MNIST):
 
     license = "MIT"
     classes = (
-        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
-        "Bag", "Ankle boot",
-    )  # fmt: skip
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    )
     folders = ("", "raw", "FashionMNIST/raw")
     page = "https://github.com/zalandoresearch/fashion-mnist"
     official = "FashionMNIST"

@@ -36,9 +36,13 @@ def write(root: Path, lists: str = "", pictures: str = "img_align_celeba") -> Pa
 
 @pytest.mark.parametrize(
     ("lists", "pictures"),
-    [("", "img_align_celeba"), ("Anno", "img_align_celeba"), ("celeba", "celeba/img_align_celeba"),
-     ("", "img_align_celeba/img_align_celeba")],
-)  # fmt: skip
+    [
+        ("", "img_align_celeba"),
+        ("Anno", "img_align_celeba"),
+        ("celeba", "celeba/img_align_celeba"),
+        ("", "img_align_celeba/img_align_celeba"),
+    ],
+)
 def test_where_the_files_may_lie(tmp_path: Path, kit: Any, lists: str, pictures: str) -> None:
     data = kit.opened("celeba", write(tmp_path, lists, pictures))
     table = data.table()
@@ -86,9 +90,11 @@ def test_what_lists_and_folder_disagree_on_is_counted(tmp_path: Path, kit: Any) 
     (root / "identity_CelebA.txt").write_text(IDENTITY.partition("\n")[2])
     table = kit.opened("celeba", root).table()
     assert table.length == 4 and dict(table.removed) == {
-        "files that are no pictures by their names": 1, "file missing": 2,
-        "not in identity_CelebA.txt": 2, "not in list_attr_celeba.txt": 0,
-    }  # fmt: skip
+        "files that are no pictures by their names": 1,
+        "file missing": 2,
+        "not in identity_CelebA.txt": 2,
+        "not in list_attr_celeba.txt": 0,
+    }
 
 
 def test_wrong_lines_are_named(tmp_path: Path, kit: Any) -> None:

@@ -29,9 +29,11 @@ def idx(array: Any) -> bytes:
 
 
 FILES = {
-    "train-images-idx3-ubyte": idx(PIXELS), "train-labels-idx1-ubyte": idx(LABELS),
-    "t10k-images-idx3-ubyte": idx(PIXELS[:3]), "t10k-labels-idx1-ubyte": idx(LABELS[:3]),
-}  # fmt: skip
+    "train-images-idx3-ubyte": idx(PIXELS),
+    "train-labels-idx1-ubyte": idx(LABELS),
+    "t10k-images-idx3-ubyte": idx(PIXELS[:3]),
+    "t10k-labels-idx1-ubyte": idx(LABELS[:3]),
+}
 
 
 def write(folder: Path, zipped: bool = True, **changed: bytes) -> Path:
@@ -156,7 +158,10 @@ def test_the_plugin_is_cheap_to_import() -> None:
     path = os.pathsep.join(p for p in sys.path if p)
     done = subprocess.run(
         [sys.executable, "-c", code],
-        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     names = ["mnist", "fashion-mnist", "cifar10", "celeba", "svhn"]
     assert done.stdout.splitlines() == [str(names), "[]"]

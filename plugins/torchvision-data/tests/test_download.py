@@ -34,10 +34,13 @@ def blocked(monkeypatch: Any) -> list[float | None]:
 
 @pytest.mark.parametrize(
     ("name", "file", "below"),
-    [("mnist", "train-images-idx3-ubyte.gz", "MNIST/raw"), ("svhn", "train_32x32.mat", ""),
-     ("fashion-mnist", "train-images-idx3-ubyte.gz", "FashionMNIST/raw"),
-     ("cifar10", "cifar-10-binary.tar.gz", "")],
-)  # fmt: skip
+    [
+        ("mnist", "train-images-idx3-ubyte.gz", "MNIST/raw"),
+        ("svhn", "train_32x32.mat", ""),
+        ("fashion-mnist", "train-images-idx3-ubyte.gz", "FashionMNIST/raw"),
+        ("cifar10", "cifar-10-binary.tar.gz", ""),
+    ],
+)
 def test_a_blocked_network_gives_the_steps(
     tmp_path: Path, kit: Any, blocked: list[float | None], *, name: str, file: str, below: str
 ) -> None:

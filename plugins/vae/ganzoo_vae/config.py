@@ -12,9 +12,15 @@ REPORT_GROUPS = (18, 29, 39, 49, 59)
 FASHION = {"name": "fashion-mnist", "size": 28, "channels": 1}
 BINARY = {"levels": 2, "likelihood": "bernoulli"}
 SHORT = {
-    "batch": 64, "precision": "fp32", "schedule": "cosine", "warmup": 100, "clip": 1.0,
-    "log_every": 50, "sample_every": 1000, "checkpoint_every": 1000,
-}  # fmt: skip
+    "batch": 64,
+    "precision": "fp32",
+    "schedule": "cosine",
+    "warmup": 100,
+    "clip": 1.0,
+    "log_every": 50,
+    "sample_every": 1000,
+    "checkpoint_every": 1000,
+}
 
 
 class VAEConfig(ModelConfig):

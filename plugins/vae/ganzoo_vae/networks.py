@@ -17,10 +17,14 @@ class Encoder(nn.Module):
         else:
             edge = quarter(size)
             layers = [
-                nn.Conv2d(channels, w, 4, 2, 1), nn.SiLU(),  # [N, W, S/2, S/2]
-                nn.Conv2d(w, 2 * w, 4, 2, 1), nn.SiLU(),  # [N, 2W, S/4, S/4]
-                nn.Flatten(), nn.Linear(2 * w * edge * edge, h), nn.SiLU(),
-            ]  # fmt: skip
+                nn.Conv2d(channels, w, 4, 2, 1),
+                nn.SiLU(),  # [N, W, S/2, S/2]
+                nn.Conv2d(w, 2 * w, 4, 2, 1),
+                nn.SiLU(),  # [N, 2W, S/4, S/4]
+                nn.Flatten(),
+                nn.Linear(2 * w * edge * edge, h),
+                nn.SiLU(),
+            ]
         self.layers = nn.Sequential(*layers, nn.Linear(h, 2 * config.latent))
 
     def forward(self, x):
@@ -40,13 +44,17 @@ class Decoder(nn.Module):
         else:
             edge = quarter(size)
             layers = [
-                nn.Linear(config.latent, h), nn.SiLU(),
-                nn.Linear(h, 2 * w * edge * edge), nn.SiLU(),
+                nn.Linear(config.latent, h),
+                nn.SiLU(),
+                nn.Linear(h, 2 * w * edge * edge),
+                nn.SiLU(),
                 nn.Unflatten(1, (2 * w, edge, edge)),
-                nn.ConvTranspose2d(2 * w, w, 4, 2, 1), nn.SiLU(),  # [N, W, S/2, S/2]
-                nn.ConvTranspose2d(w, w, 4, 2, 1), nn.SiLU(),  # [N, W, S, S]
+                nn.ConvTranspose2d(2 * w, w, 4, 2, 1),
+                nn.SiLU(),  # [N, W, S/2, S/2]
+                nn.ConvTranspose2d(w, w, 4, 2, 1),
+                nn.SiLU(),  # [N, W, S, S]
                 nn.Conv2d(w, channels * numbers, 3, 1, 1),
-            ]  # fmt: skip
+            ]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z):

@@ -16,10 +16,20 @@ def vae():
 
 def common(command):
     """Add what both pictures take."""
-    out = click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.png",
-                       help="The picture; an old one is replaced.")  # fmt: skip
-    seed = click.option("--seed", type=click.IntRange(0), default=0, metavar="S",
-                        help="The same seed takes the same images or latents.")  # fmt: skip
+    out = click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        required=True,
+        metavar="FILE.png",
+        help="The picture; an old one is replaced.",
+    )
+    seed = click.option(
+        "--seed",
+        type=click.IntRange(0),
+        default=0,
+        metavar="S",
+        help="The same seed takes the same images or latents.",
+    )
     folder = click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_BUNDLE")
     return folder(seed(out(command)))
 
@@ -46,8 +56,14 @@ def opened(folder, out):
 @vae.command()
 @common
 @click.option("--rows", type=click.IntRange(1, 40), default=6, show_default=True, metavar="N")
-@click.option("--steps", type=click.IntRange(2, 40), default=9, show_default=True, metavar="N",
-              help="Images of a walk.")  # fmt: skip
+@click.option(
+    "--steps",
+    type=click.IntRange(2, 40),
+    default=9,
+    show_default=True,
+    metavar="N",
+    help="Images of a walk.",
+)
 def walk(folder, out, seed, rows, steps):
     """Walk from one latent to another, a row a walk.
 
@@ -63,10 +79,20 @@ def walk(folder, out, seed, rows, steps):
 
 @vae.command()
 @common
-@click.option("--data", default="", metavar="NAME[:PATH]",
-              help="Images to rebuild; default: those of the run.")  # fmt: skip
-@click.option("--rows", type=click.IntRange(1, 40), default=4, show_default=True, metavar="N",
-              help="Pairs of rows: images, and below them what their codes give.")  # fmt: skip
+@click.option(
+    "--data",
+    default="",
+    metavar="NAME[:PATH]",
+    help="Images to rebuild; default: those of the run.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(1, 40),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="Pairs of rows: images, and below them what their codes give.",
+)
 def rebuild(folder, out, seed, data, rows):
     """Rebuild real images from their codes: a row of images, below it what came back."""
     model = opened(folder, out)
