@@ -30,7 +30,7 @@ format: install
 
 docs: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[docs]'
-	$(BIN)/python tests/reference.py
+	$(BIN)/python tests/generate_reference.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --site-dir build/site
 
 install: $(STAMP)

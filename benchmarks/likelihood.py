@@ -1,12 +1,11 @@
-"""How probable VAE and PixelCNN find the test images of Fashion-MNIST, at 256 levels and at two.
+"""The likelihood of the test images of Fashion-MNIST under VAE and PixelCNN.
 
     python benchmarks/likelihood.py --data fashion-mnist:PATH [--runs DIR] [-n 10000]
 
-Presets `good` (256 levels, bits per dimension) and `binary` (two levels, nats) of both models. A
-run that is in DIR already is measured, one that is not is trained first: `DIR/vae-good`,
-`DIR/pixelcnn-good`, `DIR/vae-binary`, `DIR/pixelcnn-binary`. The baseline is the histogram of each
-pixel by itself. Last comes a JSON object; a difference counts if it is more than two standard
-errors, and both models must be a stated margin below the baseline.
+Presets `fashion-28` (256 levels, bits per dimension) and `fashion-28-binary` (two levels, nats) of
+both models. The runs are DIR/MODEL-PRESET; missing ones are trained first. The baseline is a
+histogram of each pixel. The goals: PixelCNN is better by more than two standard errors, and both
+models are below the baseline by a margin. The last line is a JSON object.
 """
 
 from __future__ import annotations
@@ -17,69 +16,69 @@ from pathlib import Path
 from typing import Any
 
 import ganzoo_core as gz
-from ganzoo_core.cli.failures import reported
+from ganzoo_core.cli.error_handling import exit_on_error
 from ganzoo_core.runs.evaluation import Evaluation, evaluate
 
-CASES = {"good": ("bits_per_dim", 0.5), "binary": ("nats", 50.0)}
-"""Preset: (figure, how far below the baseline both models must be)."""
+GOALS_BY_PRESET = {"fashion-28": ("bits_per_dim", 0.5), "fashion-28-binary": ("nats", 50.0)}
+"""Preset -> (name of the value, margin below the baseline)."""
 MODELS = ("vae", "pixelcnn")
 
 
-def measured(model: str, preset: str, data: str, runs: Path, n: int) -> Evaluation:
-    """Return the evaluation of a run, trained now if it is not there."""
-    path = runs / f"{model}-{preset}"
+def train_and_evaluate(model: str, preset: str, data: str, runs_dir: Path, n: int) -> Evaluation:
+    """Return the evaluation of a run, which is trained if it is missing."""
+    path = runs_dir / f"{model}-{preset}"
     if not (path / "weights").exists():
         gz.train(model, data=data, preset=preset, out=path)
-    return evaluate(path, data=data, metrics=["likelihood"], n=n, quiet=True)
+    return evaluate(path, data=data, metrics=["likelihood"], num_samples=n, quiet=True)
 
 
-def compared(preset: str, data: str, runs: Path, n: int) -> dict[str, Any]:
-    """Print the table of a preset; return its figures and whether its goals are met."""
-    figure, margin = CASES[preset]
-    found = {model: measured(model, preset, data, runs, n) for model in MODELS}
-    figures = {model: e.results["likelihood"] for model, e in found.items()}
-    stamps = [e.stamps["likelihood"] for e in found.values()]
-    assert stamps[0] == stamps[1], "the runs were measured on unlike images"
-    base = figures["vae"][f"histogram_{figure}"]
-    levels, images = stamps[0]["levels"], stamps[0]["n_real"]
-    print(f"{preset}: {levels} levels, {images:,} test images, {figure}")
-    rows = {"histogram": base, **{model: figures[model][figure] for model in MODELS}}
+def compare_models(preset: str, data: str, runs_dir: Path, n: int) -> dict[str, Any]:
+    """Print the table of a preset; return its values and whether its goals are met."""
+    name_of_value, margin = GOALS_BY_PRESET[preset]
+    found = {model: train_and_evaluate(model, preset, data, runs_dir, n) for model in MODELS}
+    results = {model: e.results["likelihood"] for model, e in found.items()}
+    settings = [e.settings["likelihood"] for e in found.values()]
+    assert settings[0] == settings[1], "the runs were evaluated with different settings"
+    base = results["vae"][f"histogram_{name_of_value}"]
+    num_levels, num_images = settings[0]["num_levels"], settings[0]["num_real"]
+    print(f"{preset}: {num_levels} levels, {num_images:,} test images, {name_of_value}")
+    rows = {"histogram": base, **{model: results[model][name_of_value] for model in MODELS}}
     for name, value in rows.items():
-        print(f"  {name:<10}{value.value:>10.3f} +- {value.error or 0:.3f}")
+        print(f"  {name:<10}{value.value:>10.3f} +- {value.std_error or 0:.3f}")
     vae, pixelcnn = rows["vae"], rows["pixelcnn"]
-    lead = vae.value - pixelcnn.value
-    least = 2 * ((vae.error or 0) ** 2 + (pixelcnn.error or 0) ** 2) ** 0.5
+    difference = vae.value - pixelcnn.value
+    min_difference = 2 * ((vae.std_error or 0) ** 2 + (pixelcnn.std_error or 0) ** 2) ** 0.5
     below = {model: base.value - rows[model].value for model in MODELS}
     return {
-        "levels": levels,
-        "images": images,
-        "figure": figure,
+        "num_levels": num_levels,
+        "num_images": num_images,
+        "name": name_of_value,
         **{name: round(value.value, 4) for name, value in rows.items()},
-        "rounds": {m: trained(runs / f"{m}-{preset}") for m in MODELS},
-        "pixelcnn_leads_by": round(lead, 4),
-        "goals": {"pixelcnn_leads_by": round(least, 4), "below_histogram": margin},
-        "met": lead > least and min(below.values()) >= margin,
+        "steps": {m: trained_steps(runs_dir / f"{m}-{preset}") for m in MODELS},
+        "vae_minus_pixelcnn": round(difference, 4),
+        "goals": {"vae_minus_pixelcnn": round(min_difference, 4), "below_histogram": margin},
+        "met": difference > min_difference and min(below.values()) >= margin,
     }
 
 
-def trained(run: Path) -> int:
-    """Return the rounds that a run's weights were trained for."""
-    return int(json.loads((run / "weights" / "ganzoo.json").read_text())["rounds"])
+def trained_steps(run: Path) -> int:
+    """Return the number of training steps of a run's weights."""
+    return int(json.loads((run / "weights" / "ganzoo.json").read_text())["steps"])
 
 
 def main() -> None:
-    """Measure both presets."""
+    """Evaluate both presets."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, metavar="NAME:PATH")
     parser.add_argument("--runs", type=Path, default=Path("runs/likelihood"))
     parser.add_argument("-n", type=int, default=10_000)
-    parser.add_argument("--only", choices=tuple(CASES))
+    parser.add_argument("--only", choices=tuple(GOALS_BY_PRESET))
     args = parser.parse_args()
-    presets = [args.only] if args.only else list(CASES)
-    found = {preset: compared(preset, args.data, args.runs, args.n) for preset in presets}
-    print(json.dumps({**found, "met": all(case["met"] for case in found.values())}))
+    presets = [args.only] if args.only else list(GOALS_BY_PRESET)
+    found = {preset: compare_models(preset, args.data, args.runs, args.n) for preset in presets}
+    print(json.dumps({**found, "met": all(result["met"] for result in found.values())}))
 
 
 if __name__ == "__main__":
-    with reported():
+    with exit_on_error():
         main()

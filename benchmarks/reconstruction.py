@@ -1,16 +1,16 @@
-"""Is the reconstruction still the person? The table of the Age-cGAN paper, for one trained run.
+"""Identity preservation of Age-cGAN reconstructions: the table of the paper, for one run.
 
     python benchmarks/reconstruction.py RUN [--faces 500] [--picture FILE.png]
-    python benchmarks/reconstruction.py RUN --recogniser RUN2 --estimator RUN3 \
+    python benchmarks/reconstruction.py RUN --embedder RUN2 --age-estimator RUN3 \
         --calibration lfw:lfw_part.tar
 
-Faces of unseen people (split `test`) are searched in the latent space, and a recogniser that had no
-part in the search says whether (input, reconstruction) show one person, at a threshold that accepts
-1 % of the impostors of split `calibration`. Rows: the encoder's guess z0, and what each objective
-finds; beside them real pairs of the same people. Then every face is drawn at every age group, and a
-held-out estimator says how old it looks. Of data that name nobody (the second line) the threshold
-and the real pairs come from other people: a fifth of those of the calibration set, whom RUN2 must
-not know. A table; the last line is one JSON object.
+Inverts faces of unseen people (split `test`). A held-out embedder then verifies each pair (input,
+reconstruction), at a threshold that accepts 1 % of the impostor pairs of split `calibration`. The
+rows are the encoder's prediction z0, each objective of the search, and real pairs of the same
+people. Then each face is generated at every age group, and a held-out estimator predicts the ages.
+For data without identities (second command) the threshold and the real pairs are from a fifth of
+the people of the calibration data, on which RUN2 must not be trained. Prints a table; the last
+line is a JSON object.
 """
 
 from __future__ import annotations
@@ -27,182 +27,196 @@ import torch
 from torch import Tensor
 
 import ganzoo_core as gz
-from ganzoo_core.cli.failures import reported
-from ganzoo_core.data import group_of, to_float
-from ganzoo_core.interfaces import Judges
-from ganzoo_core.metrics.ages import age_report
-from ganzoo_core.metrics.bootstrap import interval, mean_interval, resampled
-from ganzoo_core.metrics.reading import read_images
-from ganzoo_core.metrics.verification import all_pairs
+from ganzoo_core.cli.error_handling import exit_on_error
+from ganzoo_core.data import assign_age_bins, to_float
+from ganzoo_core.interfaces import Auxiliaries
+from ganzoo_core.metrics.age_estimation import evaluate_age_estimates
+from ganzoo_core.metrics.batched import predict_in_batches
+from ganzoo_core.metrics.bootstrap import bootstrap_means, mean_ci95, percentile_interval
+from ganzoo_core.metrics.verification import make_pair_distances
 from ganzoo_core.report import Progress, save_image
-from ganzoo_core.report.strips import strips
-from ganzoo_core.runs.data import images_of, open_dataset
-from ganzoo_core.runs.folder import RunFolder
-from ganzoo_core.runs.strangers import strangers
-from ganzoo_core.runs.survey import data_config
-from ganzoo_core.weights import find_judge
+from ganzoo_core.report.face_strips import draw_face_strips
+from ganzoo_core.runs.calibration import open_calibration_data
+from ganzoo_core.runs.dataset_stats import parse_data_config
+from ganzoo_core.runs.open_data import decode_dataset, open_dataset
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.weights import find_auxiliary
 
 FAR = 0.01
-PHOTOS = 4
-"""Of each person of the test set: the first is searched, all make the real pairs."""
-PAPER = {"z0": 0.532, "pixels": 0.598, "identity": 0.829}
+PHOTOS_PER_PERSON = 4
+"""Of each test person: the first photo is inverted, all make the real pairs."""
+PAPER_RATES = {"z0": 0.532, "pixels": 0.598, "identity": 0.829}
 """Antipov et al. 2017, on IMDB-WIKI with OpenFace."""
-GOALS = {"gain": 0.20, "share_of_ceiling": 0.9, "share_of_real_group_accuracy": 0.9}
+GOALS = {"gain": 0.20, "ratio_to_real_pairs": 0.9, "ratio_to_real_group_accuracy": 0.9}
 
 
 @dataclass
-class Faces:
-    """What is searched, and who compares."""
+class SearchInputs:
+    """N faces to invert."""
 
     pixels: Tensor
     """[N, C, S, S] uint8."""
     label: Tensor
     """[N], age groups."""
-    recogniser: Any
-    points: Any
-    """[N, D], the faces as the recogniser sees them."""
+    embedder: Any
+    embeddings: Any
+    """[N, D] of the faces."""
 
 
 @dataclass
-class Row:
-    """Reconstructions of all faces."""
+class Reconstructions:
+    """Reconstructions of N faces."""
 
     pixels: Tensor
     """[N, C, S, S] uint8."""
     z: Tensor
     distance: Any
-    """[N], to the input, by the held-out recogniser."""
-    stranger: Any
-    """[N], to the input of somebody else."""
-    rounds: float
-    cpu: float
-    """Seconds."""
+    """[N], embedding distance to the input."""
+    impostor_distance: Any
+    """[N], embedding distance to the input of another person."""
+    mean_steps: float
+    cpu_seconds: float
 
 
-def portraits(data: dict[str, Any], groups: tuple[int, ...], **options: Any) -> Any:
-    """Draw the portraits of a split, with the variety and size of the run's own data."""
-    config = data_config(f"{data['name']}:{data.get('path', '')}", {**data, **options})
-    return images_of(open_dataset(config), groups, Progress())
+def render_portraits(data: dict[str, Any], age_bins: tuple[int, ...], **options: Any) -> Any:
+    """Render the portraits of a split with the options of the run."""
+    config = parse_data_config(f"{data['name']}:{data.get('path', '')}", {**data, **options})
+    return decode_dataset(open_dataset(config), age_bins, Progress())
 
 
-def threshold_of(points: Any, known: Any) -> float:
-    """Return the distance that 1 % of the impostors among known people are below."""
-    return all_pairs(points, known.identity.numpy()).threshold_at(FAR)
+def threshold_at_far(embeddings: Any, calibration_images: Any) -> float:
+    """Return the distance below which 1 % of the impostor pairs are."""
+    pairs = make_pair_distances(embeddings, calibration_images.identity.numpy())
+    return pairs.threshold_at_far(FAR)
 
 
-def draw(model: Any, z: Tensor, label: Tensor) -> Tensor:
-    """Return pictures [N, C, S, S] uint8, as they would be saved."""
+def generate_uint8(model: Any, z: Tensor, label: Tensor) -> Tensor:
+    """Return generated images [N, C, S, S] uint8."""
     with torch.no_grad():
-        parts = [model.generator(z[at], label[at]) for at in torch.arange(len(z)).split(128)]
+        parts = [model.generator(z[rows], label[rows]) for rows in torch.arange(len(z)).split(128)]
     return torch.cat(parts).add(1).mul(127.5).round().byte()
 
 
-def search(model: Any, faces: Faces, objective: str, rounds: int | None) -> Row:
-    """Find all faces by one objective; z0 is the encoder's guess alone."""
-    goal, steps = (None, 0) if objective == "z0" else (objective, rounds)
-    progress, begun = Progress(), time.process_time()
-    progress.start(f"searching latents: {objective}", of="steps")
-    found = model.invert(
+def search_latents(
+    model: Any, faces: SearchInputs, objective: str, num_steps: int | None
+) -> Reconstructions:
+    """Invert all faces with one objective; "z0" is the prediction of the encoder."""
+    objective_or_none, steps = (None, 0) if objective == "z0" else (objective, num_steps)
+    progress, start = Progress(), time.process_time()
+    progress.start(f"searching latents: {objective}", item_name="steps")
+    result = model.invert(
         to_float(faces.pixels),
         faces.label,
-        objective=goal,
-        rounds=steps,
-        advance=progress.advance,
+        objective=objective_or_none,
+        max_steps=steps,
+        progress=progress.advance,
     )
     progress.stop()
-    cpu, pixels = time.process_time() - begun, draw(model, found.z, faces.label)
-    mine, theirs = read_images(faces.recogniser.embed, pixels), faces.points
-    return Row(
+    cpu, pixels = time.process_time() - start, generate_uint8(model, result.z, faces.label)
+    embeddings = predict_in_batches(faces.embedder.embed, pixels)
+    return Reconstructions(
         pixels,
-        found.z,
-        np.linalg.norm(mine - theirs, axis=1),
-        np.linalg.norm(mine - np.roll(theirs, 1, 0), axis=1),
-        float(found.rounds.float().mean()),
+        result.z,
+        np.linalg.norm(embeddings - faces.embeddings, axis=1),
+        np.linalg.norm(embeddings - np.roll(faces.embeddings, 1, 0), axis=1),
+        float(result.num_steps.float().mean()),
         cpu,
     )
 
 
-def rates(rows: dict[str, Row], threshold: float) -> dict[str, dict[str, Any]]:
-    """Return the verification rate of every row with its interval; print them."""
+def verification_rates(
+    rows: dict[str, Reconstructions], threshold: float
+) -> dict[str, dict[str, Any]]:
+    """Return and print the accept rate of each row."""
     out: dict[str, dict[str, Any]] = {}
     for name, row in rows.items():
-        accepted = row.distance <= threshold
+        is_accepted = row.distance <= threshold
         out[name] = {
-            "rate": float(accepted.mean()),
-            "interval": mean_interval(accepted),
-            "stranger": float((row.stranger <= threshold).mean()),
+            "rate": float(is_accepted.mean()),
+            "ci95": mean_ci95(is_accepted),
+            "impostor_rate": float((row.impostor_distance <= threshold).mean()),
             "distance": float(row.distance.mean()),
-            "rounds": row.rounds,
-            "faces_per_minute": round(60 * len(row.distance) / max(row.cpu, 1e-9)),
-            "paper": PAPER.get(name),
+            "steps": row.mean_steps,
+            "faces_per_minute": round(60 * len(row.distance) / max(row.cpu_seconds, 1e-9)),
+            "paper": PAPER_RATES.get(name),
         }
-        x, (low, high) = out[name], out[name]["interval"]
+        x, (low, high) = out[name], out[name]["ci95"]
         print(
-            f"{name:<24}{x['rate']:>7.1%}  {low:>6.1%} to {high:<7.1%}{x['stranger']:>9.1%}"
-            f"{x['distance']:>9.2f}{x['rounds']:>8.1f}{x['faces_per_minute']:>10}"
-            f"{f'{PAPER[name]:.1%}' if name in PAPER else '':>8}"
+            f"{name:<24}{x['rate']:>7.1%}  {low:>6.1%} to {high:<7.1%}{x['impostor_rate']:>9.1%}"
+            f"{x['distance']:>9.2f}{x['steps']:>8.1f}{x['faces_per_minute']:>10}"
+            f"{f'{PAPER_RATES[name]:.1%}' if name in PAPER_RATES else '':>8}"
         )
     return out
 
 
-def real_pairs(points: Any, images: Any, threshold: float) -> dict[str, dict[str, Any]]:
-    """Return how often two photographs of one person are accepted: any, and of one age group."""
-    who, out = images.identity.numpy(), {}
-    keys = {"real pairs": who}
+def real_pair_rates(embeddings: Any, images: Any, threshold: float) -> dict[str, dict[str, Any]]:
+    """Return and print the accept rate of two photographs of one person: of any age group, and of
+    the same one."""
+    identity, out = images.identity.numpy(), {}
+    keys = {"real pairs": identity}
     if images.label is not None:
-        keys["real pairs, same group"] = who * 100 + images.label.numpy()
+        keys["real pairs, same group"] = identity * 100 + images.label.numpy()
     for name, key in keys.items():
-        pairs = all_pairs(points, key)
-        accepted = pairs.genuine <= threshold
-        low, high = mean_interval(accepted, pairs.who)
-        out[name] = {
-            "rate": float(accepted.mean()),
-            "interval": (low, high),
-            "pairs": len(accepted),
-        }
-        print(f"{name:<24}{accepted.mean():>7.1%}  {low:>6.1%} to {high:<7.1%}")
+        pairs = make_pair_distances(embeddings, key)
+        is_accepted = pairs.genuine_distances <= threshold
+        low, high = mean_ci95(is_accepted, pairs.genuine_person_ids)
+        rate = float(is_accepted.mean())
+        out[name] = {"rate": rate, "ci95": (low, high), "num_pairs": len(is_accepted)}
+        print(f"{name:<24}{rate:>7.1%}  {low:>6.1%} to {high:<7.1%}")
     return out
 
 
-def read_back(model: Any, z: Tensor, estimator: Any) -> tuple[Any, dict[str, float]]:
-    """Return how often each latent's pictures look of the group asked [N], and the mean ages."""
-    groups, names = model.info.groups, model.info.classes
-    seen = [
-        read_images(estimator.estimate_age, draw(model, z, torch.full((len(z),), g)))
+def predicted_group_accuracy(model: Any, z: Tensor, estimator: Any) -> tuple[Any, dict[str, float]]:
+    """Return the share of groups [N] at which the estimated age of a latent's image is in the
+    target group, and the mean estimated age by group."""
+    age_bins, names = model.info.age_bins, model.info.class_names
+    ages = [
+        predict_in_batches(
+            estimator.estimate_age, generate_uint8(model, z, torch.full((len(z),), g))
+        )
         for g in range(len(names))
     ]
-    hit = np.stack([group_of(x, groups) == g for g, x in enumerate(seen)], 1).mean(1)
-    return hit, {name: round(float(x.mean()), 1) for name, x in zip(names, seen, strict=True)}
+    is_correct = np.stack([assign_age_bins(x, age_bins) == g for g, x in enumerate(ages)], 1)
+    mean_ages = {name: round(float(x.mean()), 1) for name, x in zip(names, ages, strict=True)}
+    return is_correct.mean(1), mean_ages
 
 
-def ages(model: Any, row: Row, real: Any, estimator: Any) -> dict[str, Any]:
-    """Return how old faces drawn at every group look, beside those of random latents, in which no
-    search had a part; and how well real ones are read."""
-    who = None if real.identity is None else real.identity.numpy()
-    truth = age_report(
-        read_images(estimator.estimate_age, real), real.age.numpy(), model.info.groups, who
+def evaluate_ages(
+    model: Any, reconstructions: Reconstructions, real_images: Any, estimator: Any
+) -> dict[str, Any]:
+    """Return the group accuracy of inverted faces at all age groups, of random latents, and of
+    real faces."""
+    person_ids = None if real_images.identity is None else real_images.identity.numpy()
+    real = evaluate_age_estimates(
+        predict_in_batches(estimator.estimate_age, real_images),
+        real_images.age.numpy(),
+        model.info.age_bins,
+        person_ids,
     )
-    hit, means = read_back(model, row.z, estimator)
+    accuracy, mean_ages = predicted_group_accuracy(model, reconstructions.z, estimator)
     torch.manual_seed(0)
-    chance, _ = read_back(model, torch.randn_like(row.z), estimator)
-    low, high = mean_interval(hit)
+    random_latents = torch.randn_like(reconstructions.z)
+    random_accuracy, _ = predicted_group_accuracy(model, random_latents, estimator)
+    low, high = mean_ci95(accuracy)
     print(
-        f"\nasked group read back {hit.mean():.1%} ({low:.1%} to {high:.1%}); of random latents "
-        f"{chance.mean():.1%}; real faces {truth.group_accuracy:.1%}; "
-        f"mean age by group asked: {means}"
+        f"\ngroup accuracy {accuracy.mean():.1%} ({low:.1%} to {high:.1%}); random latents "
+        f"{random_accuracy.mean():.1%}; real faces {real.group_accuracy:.1%}; "
+        f"mean estimated age by target group: {mean_ages}"
     )
     return {
-        "group_accuracy": float(hit.mean()),
-        "interval": (low, high),
-        "random_latents": float(chance.mean()),
-        "real_group_accuracy": truth.group_accuracy,
-        "mean_age": means,
-        "rises": bool((np.diff(list(means.values())) > 0).all()),
+        "group_accuracy": float(accuracy.mean()),
+        "ci95": (low, high),
+        "random_latents": float(random_accuracy.mean()),
+        "real_group_accuracy": real.group_accuracy,
+        "mean_age": mean_ages,
+        "is_increasing": bool((np.diff(list(mean_ages.values())) > 0).all()),
     }
 
 
-def picture(path: Path, faces: Tensor, rows: dict[str, Row], count: int = 8) -> None:
-    """Draw some faces with their reconstructions."""
+def save_strips(
+    path: Path, faces: Tensor, rows: dict[str, Reconstructions], count: int = 8
+) -> None:
+    """Save a picture of some faces with their reconstructions."""
     inputs = to_float(faces[:count])
     lines = [
         [
@@ -214,104 +228,121 @@ def picture(path: Path, faces: Tensor, rows: dict[str, Row], count: int = 8) -> 
         ]
         for i in range(len(inputs))
     ]
-    save_image(strips(lines), path)
+    save_image(draw_face_strips(lines), path)
 
 
-def verdict(
-    rows: dict[str, Row], table: dict[str, Any], old: dict[str, Any], threshold: float
+def check_goals(
+    rows: dict[str, Reconstructions],
+    table: dict[str, Any],
+    age_results: dict[str, Any],
+    threshold: float,
 ) -> dict[str, Any]:
-    """Hold the figures against the goals; what could not be measured is not met."""
-    taken = {name: row.distance <= threshold for name, row in rows.items()}
-    gain = taken["identity"].astype(float) - taken["z0"]
-    figures = {"gain": float(gain.mean())}
+    """Compare the values with the goals; a goal without a value is not met."""
+    is_accepted = {name: row.distance <= threshold for name, row in rows.items()}
+    gain = is_accepted["identity"].astype(float) - is_accepted["z0"]
+    values = {"gain": float(gain.mean())}
     if "real pairs" in table:
-        figures["share_of_ceiling"] = table["identity"]["rate"] / table["real pairs"]["rate"]
-    if old:
-        share = old["group_accuracy"] / old["real_group_accuracy"]
-        figures["share_of_real_group_accuracy"] = share
-    met = all(figures.get(name, 0) >= goal for name, goal in GOALS.items())
+        values["ratio_to_real_pairs"] = table["identity"]["rate"] / table["real pairs"]["rate"]
+    if age_results:
+        ratio = age_results["group_accuracy"] / age_results["real_group_accuracy"]
+        values["ratio_to_real_group_accuracy"] = ratio
+    met = all(values.get(name, 0) >= goal for name, goal in GOALS.items())
     return {
         "rows": table,
-        "ages": old,
-        **figures,
-        "gain_interval": interval(resampled(gain)),
+        "ages": age_results,
+        **values,
+        "gain_ci95": percentile_interval(bootstrap_means(gain)),
         "goals": GOALS,
-        "met": bool(met and old.get("rises")),
+        "met": bool(met and age_results.get("is_increasing")),
     }
 
 
-def arguments() -> argparse.Namespace:
-    """Read the command line."""
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--faces", type=int, default=500)
-    parser.add_argument("--rounds", type=int, help="steps of a search; default: the run's")
-    parser.add_argument("--search", default="", help="a judge in place of the run's own")
-    parser.add_argument("--recogniser", default="", help="weights to measure with")
-    parser.add_argument("--estimator", default="", help="weights that tell ages")
+    parser.add_argument("--steps", type=int, help="steps of the search; default: those of the run")
+    parser.add_argument("--search-network", default="", help="identity network for the search")
+    parser.add_argument("--embedder", default="", help="held-out identity evaluator")
+    parser.add_argument("--age-estimator", default="", help="held-out age evaluator")
     parser.add_argument(
         "--calibration",
         default="",
         metavar="NAME:PATH",
-        help="people who give the threshold and the real pairs",
+        help="data for the threshold and the real pairs",
     )
     parser.add_argument("--picture", type=Path)
     return parser.parse_args()
 
 
 def main() -> None:
-    """Measure one run."""
-    args, begun = arguments(), time.process_time()
+    """Evaluate one run."""
+    args, start = parse_args(), time.process_time()
     model: Any = gz.load(args.run, device="cpu")
-    data, groups = RunFolder(args.run).read_config()["data"], model.info.groups
-    if args.search:
-        model.judges = Judges({"identity": find_judge("identity", args.search).build()})
-    recogniser, estimator = (
-        find_judge(role, weights, data=data["name"], held_out=True)
-        for role, weights in (("identity", args.recogniser), ("age", args.estimator))
+    data, age_bins = RunFolder(args.run).read_config()["data"], model.info.age_bins
+    if args.search_network:
+        network = find_auxiliary("identity", args.search_network).build()
+        model.auxiliaries = Auxiliaries({"identity": network})
+    embedder_weights, estimator_weights = (
+        find_auxiliary(role, weights, data=data["name"], is_held_out=True)
+        for role, weights in (("identity", args.embedder), ("age", args.age_estimator))
     )
-    who = recogniser.build()
+    embedder = embedder_weights.build()
     if args.calibration:
-        like = data_config(data["name"], {**data, "size": model.info.size})
-        known = images_of(strangers(args.calibration, like, recogniser), (), Progress())
-        real, photos = portraits(data, groups, split="test"), 1
+        options = {**data, "image_size": model.info.image_size}
+        config = parse_data_config(data["name"], options)
+        dataset = open_calibration_data(args.calibration, config, embedder_weights)
+        calibration_images = decode_dataset(dataset, (), Progress())
+        test_images, photos = render_portraits(data, age_bins, split="test"), 1
     else:
-        known = portraits(data, groups, split="calibration", count=2400, photos=8)
-        photos = PHOTOS
-        real = portraits(data, groups, split="test", count=args.faces * photos, photos=photos)
-    acquainted, points = read_images(who.embed, known), read_images(who.embed, real)
-    threshold = threshold_of(acquainted, known)
-    first = torch.arange(0, len(real), photos)[: args.faces]
-    faces = Faces(real.gather(first), real.label[first], who, points[first])
+        calibration_images = render_portraits(
+            data, age_bins, split="calibration", count=2400, photos_per_person=8
+        )
+        photos = PHOTOS_PER_PERSON
+        test_images = render_portraits(
+            data, age_bins, split="test", count=args.faces * photos, photos_per_person=photos
+        )
+    calibration_embeddings = predict_in_batches(embedder.embed, calibration_images)
+    embeddings = predict_in_batches(embedder.embed, test_images)
+    threshold = threshold_at_far(calibration_embeddings, calibration_images)
+    search_rows = torch.arange(0, len(test_images), photos)[: args.faces]
+    faces = SearchInputs(
+        test_images.gather(search_rows),
+        test_images.label[search_rows],
+        embedder,
+        embeddings[search_rows],
+    )
     rows = {
-        name: search(model, faces, name, args.rounds)
+        name: search_latents(model, faces, name, args.steps)
         for name in ("z0", "pixels", "identity", "both")
     }
     print(
-        f"{'':<24}{'rate':>7}  {'95 % interval':<17}{'stranger':>9}{'distance':>9}{'steps':>8}"
+        f"{'':<24}{'rate':>7}  {'95 % interval':<17}{'impostor':>9}{'distance':>9}{'steps':>8}"
         f"{'faces/min':>10}{'paper':>8}"
     )
-    table = rates(rows, threshold)
-    pairs = (acquainted, known) if args.calibration else (points, real)
-    table |= real_pairs(*pairs, threshold)
-    fits = bool(args.estimator) or estimator.bundle.info.name == data["name"]
-    old = ages(model, rows[model.config.objective], real, estimator.build()) if fits else {}
+    table = verification_rates(rows, threshold)
+    if args.calibration:
+        table |= real_pair_rates(calibration_embeddings, calibration_images, threshold)
+    else:
+        table |= real_pair_rates(embeddings, test_images, threshold)
+    age_results: dict[str, Any] = {}
+    if args.age_estimator or estimator_weights.pretrained.info.name == data["name"]:
+        reconstructions = rows[model.config.inversion_objective]
+        age_results = evaluate_ages(model, reconstructions, test_images, estimator_weights.build())
     if args.picture:
-        picture(args.picture, faces.pixels, rows)
-    print(
-        json.dumps(
-            {
-                "benchmark": "reconstruction",
-                "faces": len(first),
-                "threshold": threshold,
-                "far": FAR,
-                "cpu_s": round(time.process_time() - begun, 1),
-                **verdict(rows, table, old, threshold),
-            }
-        )
-    )
+        save_strips(args.picture, faces.pixels, rows)
+    result = {
+        "benchmark": "reconstruction",
+        "num_faces": len(search_rows),
+        "threshold": threshold,
+        "far": FAR,
+        "cpu_s": round(time.process_time() - start, 1),
+        **check_goals(rows, table, age_results, threshold),
+    }
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    with reported():
+    with exit_on_error():
         main()

@@ -1,6 +1,6 @@
-"""ganzoo: a zoo of GANs, models and data as plugins, one exact training engine.
+"""ganzoo: a zoo of GANs. Models and data sets are plugins, and one engine trains them.
 
-Importing this package is cheap: torch and pydantic come in with the first name that needs them.
+Importing this package is cheap: the first name that needs torch or pydantic imports it.
 
     import ganzoo_core as gz
     run = gz.train("cgan", data="shapes", steps=500)
@@ -15,11 +15,11 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOME = {
+_NAMES_BY_MODULE = {
     "ganzoo_core.zoo": [
         "CommandSpec",
         "DatasetSpec",
-        "JudgeSpec",
+        "EvaluatorSpec",
         "LossSpec",
         "MetricSpec",
         "ModelSpec",
@@ -30,44 +30,44 @@ _HOME = {
     "ganzoo_core.config": [
         "SGD",
         "Adam",
+        "AuxiliaryConfig",
         "Config",
         "DataConfig",
         "GANConfig",
-        "JudgeConfig",
         "LossOptions",
         "ModelConfig",
-        "NormedConfig",
+        "NormConfig",
     ],
     "ganzoo_core.interfaces": [
         "GAN",
         "Batch",
+        "BatchSpec",
+        "ConvertedCheckpoint",
         "DataInfo",
         "Dataset",
         "Discriminator",
-        "Draw",
         "Generator",
-        "Imported",
         "Loss",
+        "Metadata",
         "Model",
-        "Noise",
-        "Player",
+        "OptimizerSpec",
+        "Phase",
+        "Rng",
         "Stage",
-        "Step",
-        "Table",
-        "Turn",
+        "StepContext",
         "UnreadableImage",
     ],
-    "ganzoo_core.runs": ["load", "models", "datasets", "resume", "train"],
+    "ganzoo_core.runs": ["datasets", "load", "models", "resume", "train"],
 }
-_WHERE = {name: module for module, names in _HOME.items() for name in names}
-__all__ = ["__version__", *_WHERE]  # noqa: PLE0604
+_MODULE_BY_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
+__all__ = ["__version__", *_MODULE_BY_NAME]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its home at first use (PEP 562)."""
-    if name not in _WHERE:
+    """Import a public name at its first use (PEP 562)."""
+    if name not in _MODULE_BY_NAME:
         raise AttributeError(f"module 'ganzoo_core' has no attribute {name!r}")
-    return getattr(importlib.import_module(_WHERE[name]), name)
+    return getattr(importlib.import_module(_MODULE_BY_NAME[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""Shared fixtures: the command line in processes of its own, throw-away plugins, a trained run."""
+"""Shared fixtures: the command line in new processes, throw-away plugins, a trained run."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+TESTS_DIR = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class Done:
-    """A command that ended."""
+class CommandResult:
+    """Exit code and output of a command."""
 
     code: int
     out: str
     err: str
 
     codes: tuple[int, ...] = ()
-    """Of each rank."""
+    """Exit code of each rank."""
 
     @property
     def error(self) -> str:
-        """The last line on stderr: where an error is said in one line."""
+        """The last line on stderr, which holds the error message."""
         return self.err.strip().splitlines()[-1] if self.err.strip() else ""
 
 
-class Forker:
-    """Runs `ganzoo ARGS` in a fresh process each time, forked from one that has imported torch.
+class ForkServer:
+    """Runs each `ganzoo ARGS` in a new process, forked from one that has imported torch.
 
-    Importing torch takes seconds; forking takes milliseconds. Nothing of the zoo is loaded before
-    the fork, so every command discovers plugins and reads the environment for itself.
+    Importing torch takes seconds, forking milliseconds. Nothing of the zoo is loaded before the
+    fork, so every command discovers plugins and reads the environment itself.
     """
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.count = 0
+    def __init__(self, output_dir: Path) -> None:
+        self.output_dir = output_dir
+        self.num_requests = 0
         self.process: subprocess.Popen[str] | None = None
 
     def __call__(
@@ -51,24 +51,24 @@ class Forker:
         file_limit: int = 0,
         ranks: int = 1,
         call: str = "",
-    ) -> Done:
+    ) -> CommandResult:
         """Run one command.
 
         Args:
             file_limit: the largest file it may write, in bytes.
-            ranks: processes that run it together, as torchrun would start them.
-            call: ``module:function`` of the tests, called with `args` in place of a command.
+            ranks: number of processes that run it together, as torchrun starts them.
+            call: ``module:function`` of the tests to call with `args`, in place of a command.
         """
         if self.process is None:
             self.process = subprocess.Popen(
-                [sys.executable, str(HERE / "forker.py")],
+                [sys.executable, str(TESTS_DIR / "fork_server.py")],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                env=clean_env(),
+                env=clean_environ(),
             )
-        self.count += 1
-        out, err = (self.home / f"{self.count}.{name}" for name in ("out", "err"))
+        self.num_requests += 1
+        out, err = (self.output_dir / f"{self.num_requests}.{name}" for name in ("out", "err"))
         request = {
             "args": [arg if call else str(arg) for arg in args],
             "cwd": str(cwd),
@@ -83,8 +83,8 @@ class Forker:
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         codes = json.loads(self.process.stdout.readline())
-        bad = next((code for code in codes if code), 0)
-        return Done(bad, out.read_text(), err.read_text(), tuple(codes))
+        first_failure = next((code for code in codes if code), 0)
+        return CommandResult(first_failure, out.read_text(), err.read_text(), tuple(codes))
 
     def close(self) -> None:
         """End the server."""
@@ -94,42 +94,51 @@ class Forker:
             self.process.wait()
 
 
-def clean_env(**more: str) -> dict[str, str]:
-    """Return the environment without what steers ganzoo or colours."""
-    steering = ("GANZOO_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TTY_")
-    own = {"GANZOO_CACHE", "GANZOO_TEST_DATA"}
-    kept = {k: v for k, v in os.environ.items() if k in own or not k.startswith(steering)}
-    return {**kept, "OMP_NUM_THREADS": "1", **more}
+def clean_environ(**extra: str) -> dict[str, str]:
+    """Return the environment without variables that control ganzoo, colors or terminal width."""
+    cleared_prefixes = ("GANZOO_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TTY_")
+    kept_names = {"GANZOO_CACHE", "GANZOO_TEST_DATA"}
+    kept = {
+        k: v for k, v in os.environ.items() if k in kept_names or not k.startswith(cleared_prefixes)
+    }
+    return {**kept, "OMP_NUM_THREADS": "1", **extra}
 
 
 @pytest.fixture(scope="session")
-def ganzoo(tmp_path_factory: pytest.TempPathFactory):
-    """Run `ganzoo ARGS` with torch at hand: ganzoo(*args, cwd=..., env=..., file_limit=...)."""
-    forker = Forker(tmp_path_factory.mktemp("output"))
-    yield forker
-    forker.close()
+def run_ganzoo(tmp_path_factory: pytest.TempPathFactory):
+    """Run `ganzoo ARGS` with torch imported: run_ganzoo(*args, cwd=...)."""
+    server = ForkServer(tmp_path_factory.mktemp("output"))
+    yield server
+    server.close()
 
 
 @pytest.fixture
-def shell(tmp_path: Path):
-    """Run any command in `tmp_path`: shell(*words, **environment)."""
+def run_shell(tmp_path: Path):
+    """Run any command in `tmp_path`: run_shell(*words, **environment)."""
 
-    def call(*words: str, **env: str) -> Done:
+    def run(*words: str, **env: str) -> CommandResult:
         done = subprocess.run(
-            words, cwd=tmp_path, env=clean_env(**env), capture_output=True, text=True, check=False
+            words,
+            cwd=tmp_path,
+            env=clean_environ(**env),
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
-    return call
+    return run
 
 
 @pytest.fixture
-def command(shell):
-    """Run `ganzoo ARGS` as a shell would, from nothing: for verbs that need no torch."""
-    return lambda *args, **env: shell(sys.executable, "-m", "ganzoo_core.cli", *args, **env)
+def ganzoo_subprocess(run_shell):
+    """Run `ganzoo ARGS` in a new interpreter: for commands that need no torch."""
+    return lambda *args, **env: run_shell(sys.executable, "-m", "ganzoo_core.cli", *args, **env)
 
 
-def install(target: Path, source: Path, plugins: dict[str, tuple[str, dict[str, str]]]) -> None:
+def install_plugins(
+    target_dir: Path, source_dir: Path, plugins: dict[str, tuple[str, dict[str, str]]]
+) -> None:
     """Install throw-away plugins into a folder, offline.
 
     Args:
@@ -137,10 +146,12 @@ def install(target: Path, source: Path, plugins: dict[str, tuple[str, dict[str, 
     """
     for name, (version, files) in plugins.items():
         package = f"ganzoo_{name}"
-        (source / name / package).mkdir(parents=True)
+        (source_dir / name / package).mkdir(parents=True)
         for file, text in {"__init__.py": "", **files}.items():
-            (source / name / package / file).write_text(text)
-        (source / name / "pyproject.toml").write_text(PYPROJECT.format(name=name, version=version))
+            (source_dir / name / package / file).write_text(text)
+        (source_dir / name / "pyproject.toml").write_text(
+            PYPROJECT_TEMPLATE.format(name=name, version=version)
+        )
     subprocess.run(
         [
             sys.executable,
@@ -153,15 +164,15 @@ def install(target: Path, source: Path, plugins: dict[str, tuple[str, dict[str, 
             "--no-deps",
             "--no-build-isolation",
             "--target",
-            str(target),
-            *(str(source / name) for name in plugins),
+            str(target_dir),
+            *(str(source_dir / name) for name in plugins),
         ],
         check=True,
-        env=clean_env(),
+        env=clean_environ(),
     )
 
 
-PYPROJECT = """\
+PYPROJECT_TEMPLATE = """\
 [build-system]
 requires = ["hatchling"]
 build-backend = "hatchling.build"
@@ -176,7 +187,7 @@ packages = ["ganzoo_{name}"]
 
 IMPORTS = "from ganzoo_core import CommandSpec, DatasetSpec, ModelSpec, hookimpl\n"
 
-EXTRA = (
+EXTRA_PLUGIN_SOURCE = (
     IMPORTS
     + '''
 import os
@@ -184,57 +195,57 @@ import os
 @hookimpl
 def ganzoo_register(zoo):
     zoo.add(
-        DatasetSpec(name="album", summary="[beta] pictures [/foo] of \\x1b[31mnobody",
-                    target="ganzoo_extra.album:Album", gives=("image",)),
+        DatasetSpec(name="gray", summary="[beta] images [/foo] of \\x1b[31mnobody",
+                    target="ganzoo_extra.gray:Gray", fields=("image",)),
         ModelSpec(name="heavy", summary="Takes all memory", target="ganzoo_extra.models:Heavy",
                   config="ganzoo_extra.models:Plain"),
         ModelSpec(name="buggy", summary="Fails", target="ganzoo_extra.models:Buggy",
                   config="ganzoo_extra.models:Plain"),
-        ModelSpec(name="hollow", summary="Its code is not there", target="ganzoo_extra.no:Model"),
+        ModelSpec(name="missing", summary="Has no code", target="ganzoo_extra.no:Model"),
     )
 
 @hookimpl
 def ganzoo_commands():
-    return [CommandSpec(name="hello", help="Say [hello]", target="ganzoo_extra.verbs:hello"),
+    return [CommandSpec(name="hello", help="Say [hello]", target="ganzoo_extra.commands:hello"),
             CommandSpec(name="mute", help="Say nothing", target="ganzoo_extra.no:mute")]
 
 @hookimpl
-def ganzoo_round_logged(run, record):
-    """Send this process a signal in the middle of training, where a test asks for it."""
-    if record["round"] == 5 and "GANZOO_TEST_SIGNAL" in os.environ:
+def ganzoo_step_logged(run, record):
+    """Send this process a signal in the middle of training, if a test sets it."""
+    if record["step"] == 5 and "GANZOO_TEST_SIGNAL" in os.environ:
         os.kill(os.getpid(), int(os.environ["GANZOO_TEST_SIGNAL"]))
 '''
 )
 
-ALBUM = '''
+DATASET_SOURCE = '''
 from PIL import Image
-from ganzoo_core import Dataset, Table
+from ganzoo_core import Dataset, Metadata
 from ganzoo_core.data.archive import open_files
 
-class Album(Dataset):
-    """Every file of a folder or archive as a grey picture; knows no label and no age."""
+class Gray(Dataset):
+    """Each file of a folder or archive as a gray image, without labels and ages."""
 
     def __init__(self, config):
         super().__init__(config)
         self.files = open_files(config.path)
 
-    def table(self):
-        return Table(length=len(self.files.names))
+    def metadata(self):
+        return Metadata(length=len(self.files.names))
 
-    def image(self, index):
+    def load_image(self, index):
         return Image.new("L", (8, 8), index % 256)
 '''
 
-MODELS = """
+MODELS_SOURCE = """
 from ganzoo_core import Model, ModelConfig
 
 class Plain(ModelConfig):
-    presets = {"quick": {"data": {"name": "shapes", "count": 8, "size": 8}}}
+    presets = {"quick": {"data": {"name": "shapes", "count": 8, "image_size": 8}}}
 
 class Heavy(Model):
     def __init__(self, config, info):
         raise MemoryError
-    def players(self):
+    def configure_optimizers(self):
         return {}
     def stages(self):
         return ()
@@ -244,7 +255,7 @@ class Buggy(Heavy):
         raise KeyError("inside")
 """
 
-VERBS = """
+COMMANDS_SOURCE = """
 import click
 
 @click.command()
@@ -255,46 +266,53 @@ def hello(name):
 
 
 @pytest.fixture(scope="session")
-def extra(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """PYTHONPATH of a sound plugin: `album`, models that fail, two verbs, a tracker."""
+def extra_plugin_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """PYTHONPATH of a plugin: data set `gray`, models that fail, two commands, a tracker."""
     target = tmp_path_factory.mktemp("extra")
-    files = {"plugin.py": EXTRA, "album.py": ALBUM, "models.py": MODELS, "verbs.py": VERBS}
-    install(target, tmp_path_factory.mktemp("source"), {"extra": ("0.3", files)})
+    files = {
+        "plugin.py": EXTRA_PLUGIN_SOURCE,
+        "gray.py": DATASET_SOURCE,
+        "models.py": MODELS_SOURCE,
+        "commands.py": COMMANDS_SOURCE,
+    }
+    install_plugins(target, tmp_path_factory.mktemp("source"), {"extra": ("0.3", files)})
     return str(target)
 
 
 @pytest.fixture(scope="session")
-def bad(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """PYTHONPATH of plugins that are wrong, each in its own way."""
+def broken_plugins_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """PYTHONPATH of plugins with one error each."""
 
-    def registers(spec: str) -> str:
+    def plugin_registering(spec: str) -> str:
         return f"{IMPORTS}\n@hookimpl\ndef ganzoo_register(zoo):\n    zoo.add({spec})\n"
 
     cgan = 'ModelSpec(name="cgan", summary="Another", target="a.b:C")'
     codes = {
         "foo": "import nowhere_to_be_found\n",
-        "twin": registers(cgan),
+        "twin": plugin_registering(cgan),
         "typo": f"{IMPORTS}\n@hookimpl\ndef ganzoo_registre(zoo):\n    pass\n",
-        "future": registers('ModelSpec(name="late", summary="s", target="a.b:C", api=99)'),
-        "quits": "raise SystemExit('[/foo] no licence')\n",
+        "future": plugin_registering(
+            'ModelSpec(name="late", summary="s", target="a.b:C", api_version=99)'
+        ),
+        "quits": "raise SystemExit('[/foo] no license')\n",
         "greedy": f"{IMPORTS}\n@hookimpl\ndef ganzoo_commands():\n"
         '    return [CommandSpec(name="run", help="Mine", target="a.b:c")]\n',
     }
     target = tmp_path_factory.mktemp("bad")
     plugins = {name: ("0.2", {"plugin.py": code}) for name, code in codes.items()}
-    install(target, tmp_path_factory.mktemp("source"), plugins)
+    install_plugins(target, tmp_path_factory.mktemp("source"), plugins)
     return str(target)
 
 
 @pytest.fixture(scope="session")
-def trained(ganzoo: Forker, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of cgan's tiny preset with checkpoints at 10 and 20; copy it before changing it."""
+def trained_run(run_ganzoo: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of cgan, preset smoke, with checkpoints at steps 10 and 20. Copy it to change it."""
     home = tmp_path_factory.mktemp("trained")
-    done = ganzoo(
+    result = run_ganzoo(
         "run",
         "cgan",
         "--preset",
-        "tiny",
+        "smoke",
         "--set",
         "data.count=64",
         "--set",
@@ -303,6 +321,6 @@ def trained(ganzoo: Forker, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "runs/demo",
         cwd=home,
     )
-    assert done.code == 0, done.err
-    (home / "stdout.txt").write_text(done.out)
+    assert result.code == 0, result.err
+    (home / "stdout.txt").write_text(result.out)
     return home / "runs" / "demo"

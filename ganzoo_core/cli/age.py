@@ -1,4 +1,4 @@
-"""`ganzoo age`: a face at other ages, as a strip of pictures and figures."""
+"""`ganzoo age`: a face at other ages, as a strip of images."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import output
-from ganzoo_core.cli.sample import check_out
+from ganzoo_core.cli.sample import check_image_path
 from ganzoo_core.errors import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo_core.data.photos import Photo
     from ganzoo_core.interfaces import Model
-    from ganzoo_core.runs.ageing import Strip
-    from ganzoo_core.runs.album import Album
+    from ganzoo_core.runs.aging import AgingStrip
+    from ganzoo_core.runs.output_gallery import OutputGallery
 
-TOGETHER = 16
-"""Photographs that a model works on at once."""
+_BATCH_SIZE = 16
+"""Photographs per call of the model."""
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_BUNDLE")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
 @click.argument(
     "photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO..."
 )
 @click.option(
     "--from",
-    "source",
+    "source_age",
     type=click.FloatRange(0, 120),
     metavar="AGE",
-    help="Age in the photograph, in years; default: the age judge's guess.",
+    help="Age in the photograph, in years; default: the estimate of the age evaluator.",
 )
 @click.option(
     "--to",
+    "target_names",
     multiple=True,
     default=("all",),
     show_default=True,
@@ -46,15 +47,14 @@ TOGETHER = 16
 @click.option(
     "--align/--no-align",
     default=True,
-    help="Find the face and crop it as the training images were; --no-align takes the "
-    "centre square.",
+    help="Detect the face and crop it as the training images; --no-align crops the center square.",
 )
 @click.option(
-    "--judge",
-    "judges",
+    "--evaluator",
+    "evaluator_args",
     multiple=True,
     metavar="ROLE=DIR",
-    help="Judge of age or identity to measure by; default: one shipped for the data.",
+    help="Evaluator of age or identity; default: one shipped for the training data.",
 )
 @click.option("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
@@ -62,8 +62,8 @@ TOGETHER = 16
     type=click.Path(path_type=Path),
     required=True,
     metavar="FILE.png|DIR",
-    help="One picture with a strip a photograph; for a folder of photographs a folder "
-    "with a strip each, which the same command continues.",
+    help="An image with one strip per photograph. For a folder of photographs, a folder with one "
+    "image each; the same command resumes it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
@@ -71,198 +71,207 @@ def age(
     *,
     folder: Path,
     photos: tuple[Path, ...],
-    source: float | None,
-    to: tuple[str, ...],
+    source_age: float | None,
+    target_names: tuple[str, ...],
     align: bool,
-    judges: tuple[str, ...],
+    evaluator_args: tuple[str, ...],
     device: str,
     out: Path,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Draw the people of photographs at other ages."""
-    many = any(photo.is_dir() for photo in photos)
-    if not many:
-        check_out(out)
-    from ganzoo_core.cli.evaluate import roles
-    from ganzoo_core.data.photos import find_photos, no_face
-    from ganzoo_core.runs import ageing, load
-    from ganzoo_core.runs.album import Album
-    from ganzoo_core.weights import find_bundle
+    """Age the faces of photographs."""
+    is_folder = any(photo.is_dir() for photo in photos)
+    if not is_folder:
+        check_image_path(out)
+    from ganzoo_core.cli.evaluate import parse_evaluators
+    from ganzoo_core.data.photos import find_photos, no_face_error
+    from ganzoo_core.runs import aging, load
+    from ganzoo_core.runs.output_gallery import OutputGallery
+    from ganzoo_core.weights import find_pretrained
 
     paths = find_photos(photos)
     model = load(folder, device=device)
-    ageing.require_editor(model, str(folder))
-    targets = ageing.targets_of(model.info, to)
-    named = roles(judges)
-    request = {
-        "weights": find_bundle(folder).sha256,
-        "from": source,
+    aging.check_age_editing(model, str(folder))
+    targets = aging.parse_target_labels(model.info, target_names)
+    evaluator_paths = parse_evaluators(evaluator_args)
+    settings = {
+        "weights": find_pretrained(folder).sha256,
+        "from": source_age,
         "to": targets,
         "align": align,
-        "judges": named,
+        "evaluators": evaluator_paths,
     }
-    album = Album.open(out, request) if many else None
-    left = [path for path in paths if album is None or album.record(path) is None]
-    read, skipped = ageing.read_photos(left, model.info, align=align) if left else ([], {})
+    gallery = OutputGallery.open(out, settings) if is_folder else None
+    pending = [path for path in paths if gallery is None or gallery.find_record(path) is None]
+    loaded, skipped = aging.load_faces(pending, model.info, align=align) if pending else ([], {})
     if len(skipped) == len(paths):
-        raise no_face(skipped)
-    for path, why in skipped.items():
-        output.note(f"left out {path}: {why}")
-    if len(left) < len(paths):
-        output.note(f"{len(paths) - len(left)} of {len(paths)} strips are in {out} already")
-    if read:
-        warn(read, model)
-    made = aged(read, model, source, targets, named=named, quiet=quiet)
-    records = kept(made, album, paths) if album else drawn(made, out)
+        raise no_face_error(skipped)
+    for path, reason in skipped.items():
+        output.print_stderr(f"left out {path}: {reason}")
+    if len(pending) < len(paths):
+        output.print_stderr(f"{len(paths) - len(pending)} of {len(paths)} strips already in {out}")
+    if loaded:
+        _warn_about_photos(loaded, model)
+    strips = _age_photos(
+        loaded, model, source_age, targets, evaluator_paths=evaluator_paths, quiet=quiet
+    )
+    records = (
+        _save_to_gallery(strips, gallery, paths) if gallery else _save_combined_strips(strips, out)
+    )
     if as_json:
-        output.out_json(records)
+        output.print_json(records)
     else:
-        show(records)
-        output.note(f"written to {out}")
+        _print_records(records)
+        output.print_stderr(f"written to {out}")
 
 
-def drawn(made: Iterator[tuple[Photo, Strip]], out: Path) -> list[dict[str, Any]]:
-    """Draw all strips into one picture; return their figures."""
-    from ganzoo_core.report import save_image
-    from ganzoo_core.report.strips import strips
-
-    done = list(made)
-    save_image(strips([row(strip) for _, strip in done]), out)
-    return [record(photo, strip) for photo, strip in done]
-
-
-def kept(
-    made: Iterator[tuple[Photo, Strip]], album: Album, paths: Sequence[Path]
+def _save_combined_strips(
+    strips_iter: Iterator[tuple[Photo, AgingStrip]], out: Path
 ) -> list[dict[str, Any]]:
-    """Put each strip into the folder as it comes; return the figures of all that are there.
+    """Save all strips as one image; return their records."""
+    from ganzoo_core.report import save_image
+    from ganzoo_core.report.face_strips import draw_face_strips
+
+    finished = list(strips_iter)
+    save_image(draw_face_strips([_labeled_images(strip) for _, strip in finished]), out)
+    return [_photo_record(photo, strip) for photo, strip in finished]
+
+
+def _save_to_gallery(
+    strips_iter: Iterator[tuple[Photo, AgingStrip]], gallery: OutputGallery, paths: Sequence[Path]
+) -> list[dict[str, Any]]:
+    """Save each strip as it is generated; return the records of all strips in the folder.
 
     Raises:
-        Interrupted: Ctrl-C; says how to go on.
+        Interrupted: Ctrl-C.
     """
-    from ganzoo_core.report.strips import strips
+    from ganzoo_core.report.face_strips import draw_face_strips
 
     try:
-        for photo, strip in made:
-            album.add(photo.path, strips([row(strip)]), record(photo, strip))
+        for photo, strip in strips_iter:
+            gallery.add(
+                photo.path, draw_face_strips([_labeled_images(strip)]), _photo_record(photo, strip)
+            )
     except KeyboardInterrupt:
         raise Interrupted(
-            f"stopped by Ctrl-C with {len(album.done)} strips in {album.path}: the same command "
-            "goes on from there",
+            f"stopped by Ctrl-C with {len(gallery.completed)} strips in {gallery.path}: run the "
+            "same command to resume",
             130,
         ) from None
-    return [found for path in paths if (found := album.record(path))]
+    return [entry for path in paths if (entry := gallery.find_record(path))]
 
 
-def warn(photos: Sequence[Photo], model: Model) -> None:
-    """Say what the person should know of the photographs."""
+def _warn_about_photos(photos: Sequence[Photo], model: Model) -> None:
+    """Print the notes of the photographs, and a warning for those out of distribution."""
     import numpy as np
 
-    from ganzoo_core.runs.familiar import strangers
+    from ganzoo_core.runs.ood_check import detect_ood
 
-    strange = strangers(np.stack([photo.pixels for photo in photos]), model.info)
-    for photo, far in zip(photos, strange, strict=True):
+    out_of_domain = detect_ood(np.stack([photo.pixels for photo in photos]), model.info)
+    for photo, is_out_of_domain in zip(photos, out_of_domain, strict=True):
         if photo.note:
-            output.note(f"{photo.path}: {photo.note}")
-        if far:
-            output.note(
-                f"warning: {photo.path} is unlike what this model learned from, the drawn "
-                f"portraits of {model.info.name!r}: do not expect the person"
+            output.print_stderr(f"{photo.path}: {photo.note}")
+        if is_out_of_domain:
+            output.print_stderr(
+                f"warning: {photo.path} is unlike the training data of the model, the renderings "
+                f"of {model.info.name!r}: the identity may be lost"
             )
 
 
-def aged(
+def _age_photos(
     photos: Sequence[Photo],
     model: Model,
-    source: float | None,
+    source_age: float | None,
     targets: list[int],
     *,
-    named: dict[str, str],
+    evaluator_paths: dict[str, str],
     quiet: bool,
-) -> Iterator[tuple[Photo, Strip]]:
+) -> Iterator[tuple[Photo, AgingStrip]]:
     """Yield each photograph with its strip."""
     from ganzoo_core.report import Progress
-    from ganzoo_core.runs import ageing
+    from ganzoo_core.runs import aging
 
-    judges = {
-        role: ageing.measuring(model, role, named.get(role, "")) for role in ("age", "identity")
+    evaluators = {
+        role: aging.find_evaluator(model, role, evaluator_paths.get(role, ""))
+        for role in ("age", "identity")
     }
-    device, progress = ageing.device_of(model), Progress(quiet)
-    progress.start("ageing faces", of="steps")
+    device, progress = aging.model_device(model), Progress(quiet)
+    progress.start("aging faces", item_name="steps")
     try:
-        for start in range(0, len(photos), TOGETHER):
-            some = photos[start : start + TOGETHER]
+        for start in range(0, len(photos), _BATCH_SIZE):
+            batch = photos[start : start + _BATCH_SIZE]
 
-            def advance(done: int, of: int, start: int = start, faces: int = len(some)) -> None:
-                each = of // faces  # steps of one face
-                progress.advance(start * each + done, len(photos) * each)
+            def advance(done: int, total: int, start: int = start, faces: int = len(batch)) -> None:
+                steps_per_face = total // faces
+                progress.advance(start * steps_per_face + done, len(photos) * steps_per_face)
 
-            images = ageing.tensors(some, device)
-            with warnings.catch_warnings(record=True) as said:
+            images = aging.photos_to_tensor(batch, device)
+            with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                made = ageing.age_faces(model, images, source, targets, judges, advance=advance)
-            for warning in said:
-                progress.warn(f"warning: {output.clean(warning.message)}")
-            names = [model.info.classes[target] for target in targets]
-            for photo, strip in zip(some, made, strict=True):
-                left = [name for name in names if name not in {look.name for look in strip.looks}]
-                if left:
-                    progress.say(
-                        f"{photo.path}: the model does not go from here to {', '.join(left)}"
+                batch_strips = aging.age_faces(
+                    model, images, source_age, targets, evaluators, progress=advance
+                )
+            for warning in caught:
+                progress.warning(f"warning: {output.to_printable(warning.message)}")
+            names = [model.info.class_names[target] for target in targets]
+            for photo, strip in zip(batch, batch_strips, strict=True):
+                generated = {image.name for image in strip.images}
+                if missing := [name for name in names if name not in generated]:
+                    progress.info(
+                        f"{photo.path}: the model does not support {', '.join(missing)} from this "
+                        "age"
                     )
-            yield from zip(some, made, strict=True)
+            yield from zip(batch, batch_strips, strict=True)
     finally:
         progress.stop()
 
 
-def row(strip: Strip) -> list[tuple[Any, str, str]]:
-    """Return the pictures of a strip with what stands under each."""
-    figures = record_of(strip)
-    return [
-        (look.image, caption(figures, known), reading(known))
-        for look, known in zip(strip.looks, figures["looks"], strict=True)
-    ]
+def _labeled_images(strip: AgingStrip) -> list[tuple[Any, str, str]]:
+    """Return the images of a strip, each with its two lines of caption."""
+    record = _strip_record(strip)
+    labeled = []
+    for image, values in zip(strip.images, record["images"], strict=True):
+        captions = [] if values["age"] is None else [f"age {values['age']:.0f}"]
+        if values["distance"] is not None and values["name"] != "input":
+            captions.append(f"d {values['distance']:.2f}")
+        labeled.append((image.image, _image_caption(record, values), ", ".join(captions)))
+    return labeled
 
 
-def caption(figures: dict[str, Any], look: dict[str, Any]) -> str:
-    """Return what stands under a picture."""
-    if look["name"] != "input":
-        return str(look["name"])
-    return f"input, {'about ' if figures['guessed'] else ''}{figures['source_age']:.0f}"
+def _image_caption(record: dict[str, Any], values: dict[str, Any]) -> str:
+    """Return the name of an image, for the input with the source age."""
+    if values["name"] != "input":
+        return str(values["name"])
+    about = "about " if record["source_age_estimated"] else ""
+    return f"input, {about}{record['source_age']:.0f}"
 
 
-def reading(look: dict[str, Any]) -> str:
-    """Return the judges' figures of a picture in one short line."""
-    parts = [] if look["age"] is None else [f"looks {look['age']:.0f}"]
-    if look["distance"] is not None and look["name"] != "input":
-        parts.append(f"d {look['distance']:.2f}")
-    return ", ".join(parts)
+def _photo_record(photo: Photo, strip: AgingStrip) -> dict[str, Any]:
+    return {"photo": str(photo.path), **_strip_record(strip)}
 
 
-def record(photo: Photo, strip: Strip) -> dict[str, Any]:
-    """Return a photograph's figures as JSON values."""
-    return {"photo": str(photo.path), **record_of(strip)}
-
-
-def record_of(strip: Strip) -> dict[str, Any]:
-    """Return a strip's figures as JSON values."""
+def _strip_record(strip: AgingStrip) -> dict[str, Any]:
+    """Return the values of a strip as JSON values."""
     return {
         "source_age": round(strip.source_age, 2),
-        "guessed": strip.guessed,
-        "looks": [{"name": x.name, "age": x.age, "distance": x.distance} for x in strip.looks],
+        "source_age_estimated": strip.is_age_estimated,
+        "images": [
+            {"name": x.name, "age": x.estimated_age, "distance": x.identity_distance}
+            for x in strip.images
+        ],
     }
 
 
-def show(records: Sequence[dict[str, Any]]) -> None:
-    """Print the figures, a line a picture."""
+def _print_records(records: Sequence[dict[str, Any]]) -> None:
     rows = [
         (
-            Path(known["photo"]).name,
-            caption(known, look),
-            "" if look["age"] is None else f"{look['age']:.1f}",
-            "" if look["distance"] is None else f"{look['distance']:.2f}",
+            Path(record["photo"]).name,
+            _image_caption(record, values),
+            "" if values["age"] is None else f"{values['age']:.1f}",
+            "" if values["distance"] is None else f"{values['distance']:.2f}",
         )
-        for known in records
-        for look in known["looks"]
+        for record in records
+        for values in record["images"]
     ]
-    output.table(("photo", "picture", "estimated age", "distance"), rows)
+    output.print_table(("photo", "image", "estimated age", "distance"), rows)

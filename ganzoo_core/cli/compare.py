@@ -1,4 +1,4 @@
-"""`ganzoo compare`: evaluations side by side; unlike ones are shown and not ranked."""
+"""`ganzoo compare`: evaluations side by side; only values with equal settings are ranked."""
 
 from __future__ import annotations
 
@@ -11,57 +11,62 @@ from ganzoo_core.cli import output
 from ganzoo_core.errors import DataError
 
 if TYPE_CHECKING:
-    from ganzoo_core.runs.comparison import Comparison
+    from ganzoo_core.runs.comparison import EvaluationComparison
 
-SHA256 = 64
-"""Characters."""
+_SHA256_HEX_LENGTH = 64
 
 
 @click.command()
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="A B ...")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def compare(folders: tuple[Path, ...], as_json: bool) -> None:
-    """Put the evaluations of runs side by side; the best of each figure is marked with *.
+    """Compare the evaluations of runs; the best of each value is marked with *.
 
-    Figures whose stamps differ are shown and not ranked; the exit code is 3 then.
+    Metrics whose settings differ are not ranked, and the exit code is 3.
     """
-    from ganzoo_core.runs.comparison import compare as compared
+    from ganzoo_core.runs.comparison import compare_evaluations
 
-    found = compared(folders)
+    comparison = compare_evaluations(folders)
     if as_json:
-        output.out_json(found.to_json())
+        output.print_json(comparison.to_json())
     else:
-        show(found)
-    if found.differs:
-        fields = sorted({field for differing in found.differs.values() for field in differing})
+        _print_comparison(comparison)
+    if comparison.setting_differences:
+        names = sorted({name for one in comparison.setting_differences.values() for name in one})
         raise DataError(
-            f"not ranked: {', '.join(found.differs)} were measured in different ways "
-            f"({', '.join(fields)}); evaluate them alike"
+            f"not ranked: the settings of {', '.join(comparison.setting_differences)} differ "
+            f"({', '.join(names)}): evaluate with equal settings"
         )
 
 
-def show(found: Comparison) -> None:
-    """Print a row a figure, a column an evaluation."""
+def _print_comparison(comparison: EvaluationComparison) -> None:
+    """Print one row for each value and one column for each evaluation."""
     rows = []
-    for line in found.lines:
+    for row in comparison.rows:
         cells = []
-        for i, (value, error) in enumerate(zip(line.values, line.errors, strict=True)):
+        for i, (value, error) in enumerate(zip(row.values, row.std_errors, strict=True)):
             text = "-" if value is None else f"{value:.4g}"
             text += "" if error is None else f" +- {error:.1g}"
-            cells.append(f"{text} *" if line.best == i else text)
-        cells += ["-" if value is None else f"{value:.4g}" for value in line.beside]
-        rows.append((line.metric, line.figure.replace("_", " "), line.better, *cells))
-    output.table(("metric", "figure", "better"), rows, given=(*found.names, *found.baselines))
-    alike: dict[str, list[str]] = {}
-    for metric, fields in found.differs.items():
+            cells.append(f"{text} *" if row.best == i else text)
+        cells += ["-" if value is None else f"{value:.4g}" for value in row.baseline_values]
+        rows.append((row.metric, row.name.replace("_", " "), row.better, *cells))
+    output.print_table(
+        ("metric", "name", "better"),
+        rows,
+        extra_columns=(*comparison.names, *comparison.baselines),
+    )
+    metrics_by_difference: dict[str, list[str]] = {}
+    for metric, fields in comparison.setting_differences.items():
         for field, values in fields.items():
-            said = ", ".join(map(short, values))
-            alike.setdefault(f"{field} differs: {said}", []).append(metric)
-    for text, metrics in alike.items():
-        output.note(f"{', '.join(metrics)}: {text}")
+            differing_values = ", ".join(map(_abbreviate, values))
+            metrics_by_difference.setdefault(f"{field} differs: {differing_values}", []).append(
+                metric
+            )
+    for text, metrics in metrics_by_difference.items():
+        output.print_stderr(f"{', '.join(metrics)}: {text}")
 
 
-def short(value: object) -> str:
-    """Return a value of a stamp in one line; of a sha256 its beginning."""
+def _abbreviate(value: object) -> str:
+    """Return a setting in short; of a sha256 the first 12 digits."""
     text = str(value)
-    return f"{text[:12]}..." if len(text) == SHA256 else text[:40]
+    return f"{text[:12]}..." if len(text) == _SHA256_HEX_LENGTH else text[:40]

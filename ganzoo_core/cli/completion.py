@@ -1,16 +1,16 @@
-"""`ganzoo completion`: the script that completes words in a shell."""
+"""`ganzoo completion`: print a shell completion script."""
 
 from __future__ import annotations
 
 import click
 
-from ganzoo_core.cli.output import out
+from ganzoo_core.cli.output import print_line
 
-SHELLS = ["bash", "zsh", "fish"]
+_SHELLS = ["bash", "zsh", "fish"]
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=click.Choice(_SHELLS))
 def completion(shell: str) -> None:
     """Print the completion script of SHELL.
 
@@ -25,6 +25,6 @@ def completion(shell: str) -> None:
 
     cls = get_completion_class(shell)
     assert cls is not None, shell
-    maker = cls(cli, {}, "ganzoo", "_GANZOO_COMPLETE")
-    # Not .source(): for bash that starts a bash to ask its version.
-    out(maker.source_template % maker.source_vars())
+    completer = cls(cli, {}, "ganzoo", "_GANZOO_COMPLETE")
+    # Not .source(), which starts a bash to check its version.
+    print_line(completer.source_template % completer.source_vars())

@@ -1,4 +1,4 @@
-"""`ganzoo data`: look at data, prepare them, or write drawn ones to disk."""
+"""`ganzoo data`: inspect, prepare or export a data set."""
 
 from __future__ import annotations
 
@@ -8,146 +8,161 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo_core.cli import complete, output
-from ganzoo_core.cli.sample import check_out
+from ganzoo_core.cli import completers, output
+from ganzoo_core.cli.sample import check_image_path
 from ganzoo_core.errors import OutputError, UsageError, suggest
 
 if TYPE_CHECKING:
-    from ganzoo_core.data import AgeGroups, Images
+    from ganzoo_core.data import AgeBins, PackedImages
     from ganzoo_core.interfaces import Dataset
 
 COLUMNS = 8
-ROWS = 12
+_MAX_ROWS = 12
 
 
-def source(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what all verbs take: the data set, and options of its `[data]` branch."""
-    name = click.argument("data", metavar="NAME[:PATH]", shell_complete=complete.datasets)
+def _dataset_arguments(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the arguments of all data commands: the data set and its options."""
+    name = click.argument(
+        "data", metavar="NAME[:PATH]", shell_complete=completers.complete_datasets
+    )
     options = click.option(
         "--set",
         "assignments",
         multiple=True,
         metavar="data.x=v",
-        help="An option of the data set; may be repeated.",
+        help="Override one option of the data set; may be repeated.",
     )
     return name(options(command))
 
 
-def opened(
-    data: str, assignments: tuple[str, ...], groups: AgeGroups | None = None, **fixed: Any
+def _open_dataset_with_options(
+    data: str, assignments: tuple[str, ...], age_bins: AgeBins | None = None, **overrides: Any
 ) -> Dataset:
-    """Open a data set; `fixed` options that are None are left to it.
+    """Open a data set.
 
     Args:
-        groups: where they have a youngest age, the data set leaves out who is younger.
+        data: ``NAME[:PATH]``.
+        assignments: values of ``--set``.
+        age_bins: if they have a minimum age, younger people are left out.
+        overrides: options by name; None keeps the default.
     """
-    from ganzoo_core.config import assign
+    from ganzoo_core.config import parse_assignments
     from ganzoo_core.config.tree import data_config_class
-    from ganzoo_core.runs.data import open_dataset
-    from ganzoo_core.runs.survey import data_config
+    from ganzoo_core.runs.dataset_stats import parse_data_config
+    from ganzoo_core.runs.open_data import open_dataset
 
-    tree = assign(assignments)
-    strange = sorted(set(tree) - {"data"})
-    if strange:
-        raise UsageError(f"--set {strange[0]}...: here only options of data, such as data.size=64")
-    given = {key: value for key, value in fixed.items() if value is not None}
-    options = {**tree.get("data", {}), **given}
-    known = data_config_class(data.partition(":")[0]).model_fields
-    if groups and groups.youngest and "min_age" in known:
-        options.setdefault("min_age", groups.youngest)
-    return open_dataset(data_config(data, options))
-
-
-def age_groups(text: str) -> AgeGroups:
-    """Read ``18,29,39`` as age edges, or the name of published ones."""
-    from ganzoo_core.data import PUBLISHED, AgeGroups
-
-    if text in PUBLISHED:
-        return PUBLISHED[text]
-    try:
-        found = [int(word) for word in text.split(",") if word.strip()]
-    except ValueError:
-        names = ", ".join(PUBLISHED)
+    tree = parse_assignments(assignments)
+    unknown_branches = sorted(set(tree) - {"data"})
+    if unknown_branches:
         raise UsageError(
-            f"--groups {text!r}: give whole years, such as 18,29,39,49,59, or one of {names}"
+            f"--set {unknown_branches[0]}...: only options of data, such as data.image_size=64"
+        )
+    given = {key: value for key, value in overrides.items() if value is not None}
+    options = {**tree.get("data", {}), **given}
+    field_names = data_config_class(data.partition(":")[0]).model_fields
+    if age_bins and age_bins.min_age and "min_age" in field_names:
+        options.setdefault("min_age", age_bins.min_age)
+    return open_dataset(parse_data_config(data, options))
+
+
+def parse_age_bins(text: str) -> AgeBins:
+    """Return age bins from upper edges such as ``18,29,39``, or from the name of published bins."""
+    from ganzoo_core.data import PUBLISHED_AGE_BINS, AgeBins
+
+    if text in PUBLISHED_AGE_BINS:
+        return PUBLISHED_AGE_BINS[text]
+    try:
+        edges = [int(word) for word in text.split(",") if word.strip()]
+    except ValueError:
+        names = ", ".join(PUBLISHED_AGE_BINS)
+        raise UsageError(
+            f"--age-bins {text!r}: give years, such as 18,29,39,49,59, or one of {names}"
         ) from None
-    if found != sorted(set(found)) or any(edge < 0 for edge in found):
-        raise UsageError(f"--groups {text!r}: give rising years, such as 18,29,39,49,59")
-    return AgeGroups(tuple(found))
+    if edges != sorted(set(edges)) or any(edge < 0 for edge in edges):
+        raise UsageError(f"--age-bins {text!r}: give increasing years, such as 18,29,39,49,59")
+    return AgeBins(tuple(edges))
 
 
-def groups_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --groups."""
+def _age_bins_option(command: Callable[..., None]) -> Callable[..., None]:
     option = click.option(
-        "--groups",
+        "--age-bins",
         default="report",
         metavar="NAME|A,B,...",
-        help="Age groups: report, pfa-4, pfa-5, pfa-7, or upper edges in years.",
+        help="Age bins: report, pfa-4, pfa-5, pfa-7, or upper edges in years.",
     )
     return option(command)
 
 
 @click.group()
 def data() -> None:
-    """Look at data, prepare them, or write drawn ones to disk."""
+    """Inspect, prepare or export a data set."""
 
 
 @data.command()
-@source
-@groups_option
+@_dataset_arguments
+@_age_bins_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(data: str, assignments: tuple[str, ...], groups: str, as_json: bool) -> None:
-    """Count images, age groups and people, and what the filters left out."""
-    from ganzoo_core.runs.survey import survey
+def info(data: str, assignments: tuple[str, ...], age_bins: str, as_json: bool) -> None:
+    """Count images, labels, age bins, people, and images that filters excluded."""
+    from ganzoo_core.runs.dataset_stats import dataset_stats
 
-    cut = age_groups(groups)
-    found = survey(opened(data, assignments, cut), cut.edges)
+    bins = parse_age_bins(age_bins)
+    stats = dataset_stats(_open_dataset_with_options(data, assignments, bins), bins.upper_edges)
     if as_json:
-        output.out_json(found)
+        output.print_json(stats)
         return
     rows: list[tuple[str, str]] = []
-    for key, value in found.items():
+    for key, value in stats.items():
         label = key.replace("_", " ")
-        if isinstance(value, dict) and key in {"groups", "labels", "left_out"}:
+        if isinstance(value, dict) and key in {"age_bins", "labels", "excluded"}:
             rows += [(f"{label}: {name}", f"{count:,}") for name, count in value.items()]
         elif isinstance(value, dict):
-            rows += [(f"{label}: {name}", f"{spread(part)}") for name, part in value.items()]
+            rows += [(f"{label}: {name}", f"{_format_value(part)}") for name, part in value.items()]
         elif value not in {"", None}:
             rows.append((label, f"{value:,}" if isinstance(value, int) else str(value)))
-    output.table(("what", "value"), rows)
+    output.print_table(("name", "value"), rows)
 
 
-def spread(value: Any) -> str:
-    """Write a number, or a table of counts on one line."""
+def _format_value(value: Any) -> str:
     if isinstance(value, dict):
         return "  ".join(f"{name} {count:,}" for name, count in value.items())
     return f"{value:,g}"
 
 
 @data.command()
-@source
-@groups_option
-@click.option("--size", type=int, metavar="S", help="Edge of the images, in pixels.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Another seed shows others.")
+@_dataset_arguments
+@_age_bins_option
+@click.option("--size", type=int, metavar="S", help="Edge of the images in pixels.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, help="Seed of the random choice of images."
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.png")
 def show(
-    *, data: str, assignments: tuple[str, ...], groups: str, size: int | None, seed: int, out: Path
+    *,
+    data: str,
+    assignments: tuple[str, ...],
+    age_bins: str,
+    size: int | None,
+    seed: int,
+    out: Path,
 ) -> None:
-    """Draw a contact sheet, a row a group, and the histogram of ages."""
-    check_out(out)
+    """Draw a contact sheet, one row for each label, and a histogram of ages."""
+    check_image_path(out)
     from ganzoo_core.report import save_image
-    from ganzoo_core.report.sheets import contact_sheet
+    from ganzoo_core.report.contact_sheet import draw_contact_sheet
 
-    cut = age_groups(groups)
-    images = prepared(opened(data, assignments, cut, size=size), cut.edges)
-    rows, chosen = choose(images, seed)
+    bins = parse_age_bins(age_bins)
+    images = decode(
+        _open_dataset_with_options(data, assignments, bins, image_size=size), bins.upper_edges
+    )
+    rows, images_in_rows = _select_sheet_images(images, seed)
     title = f"{images.info.name}: {len(images):,} images"
-    save_image(contact_sheet(chosen, COLUMNS, rows, images.age, title), out)
-    output.out(str(out))
+    save_image(draw_contact_sheet(images_in_rows, COLUMNS, rows, images.age, title), out)
+    output.print_line(str(out))
 
 
-def choose(images: Images, seed: int) -> tuple[tuple[str, ...], Any]:
-    """Return row names and the images [rows x COLUMNS, C, S, S] in [-1, 1] of a contact sheet."""
+def _select_sheet_images(images: PackedImages, seed: int) -> tuple[tuple[str, ...], Any]:
+    """Return the row names and the images [rows x COLUMNS, C, S, S] in [-1, 1]."""
     import torch
 
     from ganzoo_core.data import to_float
@@ -157,74 +172,81 @@ def choose(images: Images, seed: int) -> tuple[tuple[str, ...], Any]:
     if images.label is None:
         return (), to_float(images.gather(order[: 6 * COLUMNS]))
     names, parts = [], []
-    for index in images.info.present[:ROWS]:
-        mine = order[images.label[order] == index][:COLUMNS]
-        names.append(images.info.classes[index])
-        part = to_float(images.gather(mine))
-        blank = part.new_ones(COLUMNS - len(mine), *part.shape[1:])
-        parts.append(torch.cat([part, blank]))
+    for index in images.info.nonempty_classes[:_MAX_ROWS]:
+        class_indices = order[images.label[order] == index][:COLUMNS]
+        names.append(images.info.class_names[index])
+        part = to_float(images.gather(class_indices))
+        padding = part.new_ones(COLUMNS - len(class_indices), *part.shape[1:])
+        parts.append(torch.cat([part, padding]))
     return tuple(names), torch.cat(parts)
 
 
-def prepared(dataset: Dataset, groups: tuple[int, ...] = ()) -> Images:
-    """Decode a data set into its store, with progress."""
+def decode(dataset: Dataset, age_bins: tuple[int, ...] = ()) -> PackedImages:
+    """Decode a data set into the cache, with a progress bar."""
     from ganzoo_core.report import Progress
-    from ganzoo_core.runs.data import images_of
+    from ganzoo_core.runs.open_data import decode_dataset
 
-    return images_of(dataset, groups, Progress())
+    return decode_dataset(dataset, age_bins, Progress())
 
 
 @data.command()
-@source
-@click.option("--size", type=int, metavar="S", help="Edge of the images, in pixels; default 64.")
+@_dataset_arguments
+@click.option("--size", type=int, metavar="S", help="Edge of the images in pixels; default 64.")
 def prepare(data: str, assignments: tuple[str, ...], size: int | None) -> None:
-    """Decode, crop and resize once, so that every later run starts at once."""
-    from ganzoo_core.data.store import cache_folder, store_key
+    """Decode, crop and resize the images into the cache, so that later runs start faster."""
+    from ganzoo_core.data.store import default_cache_dir, store_key
 
-    dataset = opened(data, assignments, size=size)
-    images = prepared(dataset)
+    dataset = _open_dataset_with_options(data, assignments, image_size=size)
+    images = decode(dataset)
     config = dataset.config
-    folder = cache_folder() / store_key(dataset, config.size, config.channels)
+    folder = default_cache_dir() / store_key(dataset, config.image_size, config.num_channels)
     for line in images.unreadable:
-        output.note(f"left out {line}")
-    output.note(f"{len(images):,} images of {config.size} x {config.size} px are ready")
-    output.out(str(folder))
+        output.print_stderr(f"skipped {line}")
+    output.print_stderr(
+        f"{len(images):,} images of {config.image_size} x {config.image_size} px are ready"
+    )
+    output.print_line(str(folder))
 
 
 @data.command()
-@source
-@click.option("--count", type=click.IntRange(1), metavar="N", help="Images.")
-@click.option("--size", type=int, metavar="S", help="Edge of the images, in pixels.")
-@click.option("--layout", default="folder", metavar="L", help="folder, or one the data set adds.")
+@_dataset_arguments
+@click.option("--count", type=click.IntRange(1), metavar="N", help="Number of images.")
+@click.option("--size", type=int, metavar="S", help="Edge of the images in pixels.")
+@click.option(
+    "--exporter", default="folder", metavar="NAME", help="folder, or an exporter of the data set."
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
-def make(
+def export(
     *,
     data: str,
     assignments: tuple[str, ...],
     count: int | None,
     size: int | None,
-    layout: str,
+    exporter: str,
     out: Path,
     quiet: bool,
 ) -> None:
-    """Write a data set to disk as JPEGs, with what is known of each."""
-    from ganzoo_core.files.atomic import reason
+    """Write a data set to disk as JPEG files with their metadata."""
+    from ganzoo_core.files.atomic_write import os_error_message
     from ganzoo_core.report import Progress
-    from ganzoo_core.runs.folder import claim
-    from ganzoo_core.zoo import resolve
+    from ganzoo_core.runs.run_folder import create_output_folder
+    from ganzoo_core.zoo import import_target
 
-    dataset = opened(data, assignments, size=size, count=count)
-    if layout not in dataset.layouts:
+    dataset = _open_dataset_with_options(data, assignments, image_size=size, count=count)
+    if exporter not in dataset.exporters:
         raise UsageError(
-            f"{dataset.config.name} has no layout {layout!r}.{suggest(layout, dataset.layouts)}"
+            f"{dataset.config.name} has no exporter {exporter!r}."
+            f"{suggest(exporter, dataset.exporters)}"
         )
     progress = Progress(quiet)
     progress.start(f"writing {dataset.config.name}")
     try:
-        resolve(dataset.layouts[layout])(dataset, claim(out, ""), progress.advance)
+        import_target(dataset.exporters[exporter])(
+            dataset, create_output_folder(out, ""), progress.advance
+        )
     except OSError as error:
-        raise OutputError(f"cannot write {out}: {reason(error)}") from error
+        raise OutputError(f"cannot write {out}: {os_error_message(error)}") from error
     finally:
         progress.stop()
-    output.out(str(out))
+    output.print_line(str(out))

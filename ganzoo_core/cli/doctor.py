@@ -1,4 +1,4 @@
-"""`ganzoo doctor`: what is wrong with this installation, and the remedy."""
+"""`ganzoo doctor`: problems of this installation, each with a remedy."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from importlib.metadata import PackageNotFoundError, requires, version
 import click
 
 from ganzoo_core import __version__
-from ganzoo_core.cli import verbs
-from ganzoo_core.cli.output import out_json, table
+from ganzoo_core.cli import commands
+from ganzoo_core.cli.output import print_json, print_table
 from ganzoo_core.errors import PluginError
-from ganzoo_core.zoo import JudgeSpec, package_folder, resolve, zoo
+from ganzoo_core.zoo import EvaluatorSpec, import_target, package_folder, zoo
 
-TOGETHER = "install both in one call, from one index: pip install --upgrade torch torchvision"
+_REINSTALL_REMEDY = (
+    "install both in one call, from one index: pip install --upgrade torch torchvision"
+)
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One line of the doctor's report."""
+class _Finding:
+    """One line of the report."""
 
     name: str
     state: str
@@ -35,128 +37,132 @@ class Finding:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def doctor(as_json: bool) -> None:
-    """Look for what is wrong with this installation; exit with code 4 if something is."""
-    findings = [finding for examine in EXAMINATIONS for finding in examine()]
+    """Find problems of this installation; exit code 4 if there are any."""
+    findings = [finding for diagnose in _DIAGNOSTICS for finding in diagnose()]
     if as_json:
-        out_json([asdict(finding) for finding in findings])
+        print_json([asdict(finding) for finding in findings])
     else:
-        table(("name", "finding"), [(f.name, says(f)) for f in findings])
+        rows = [
+            (f.name, f"{f.state} - {f.message}{f'; {f.remedy}' if f.remedy else ''}")
+            for f in findings
+        ]
+        print_table(("name", "finding"), rows)
     problems = [f.name for f in findings if f.state == "problem"]
     if problems:
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         raise PluginError(f"{count}: {', '.join(problems)}")
 
 
-def says(finding: Finding) -> str:
-    """Return a finding as one phrase."""
-    remedy = f"; {finding.remedy}" if finding.remedy else ""
-    return f"{finding.state} - {finding.message}{remedy}"
+def _check_core() -> Iterator[_Finding]:
+    yield _Finding("ganzoo", "ok", f"ganzoo-core {__version__}, Python {sys.version.split()[0]}")
 
 
-def core() -> Iterator[Finding]:
-    """Say which ganzoo and Python this is."""
-    yield Finding("ganzoo", "ok", f"ganzoo-core {__version__}, Python {sys.version.split()[0]}")
-
-
-def torch() -> Iterator[Finding]:
-    """Import torch, and look for a GPU it cannot use."""
+def _check_torch() -> Iterator[_Finding]:
+    """Check that torch imports, and that it uses the GPU."""
     try:
         import torch
     except Exception as error:
-        yield Finding("torch", "problem", cause(error), "install it: pip install torch torchvision")
+        yield _Finding(
+            "torch",
+            "problem",
+            f"{type(error).__name__}: {error}".splitlines()[0],
+            "install it: pip install torch torchvision",
+        )
         return
     cpu = torch.backends.cpu.get_cpu_capability()
-    yield Finding("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads, {cpu}")
+    yield _Finding("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads, {cpu}")
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-        yield Finding("gpu", "ok", ", ".join(names))
+        yield _Finding("gpu", "ok", ", ".join(names))
     elif shutil.which("nvidia-smi"):
-        message = f"there is an NVIDIA driver, and torch {torch.__version__} does not use it"
-        yield Finding("gpu", "warning", message, "install a CUDA build: https://pytorch.org")
+        message = f"an NVIDIA driver is installed, but torch {torch.__version__} does not use it"
+        yield _Finding("gpu", "warning", message, "install a CUDA build: https://pytorch.org")
     else:
-        yield Finding("gpu", "ok", "none; training runs on the CPU")
+        yield _Finding("gpu", "ok", "none; training uses the CPU")
 
 
-def torchvision() -> Iterator[Finding]:
-    """Compare torchvision with torch, then load its compiled part, in a process of its own."""
+def _check_torchvision() -> Iterator[_Finding]:
+    """Check that torchvision is built for this torch, and that its operators load."""
     try:
-        theirs, ours = version("torchvision"), version("torch").split("+")[0]
+        torchvision_version, torch_version = version("torchvision"), version("torch").split("+")[0]
         pins = [r.split(";")[0] for r in requires("torchvision") or []]
     except PackageNotFoundError as error:
-        yield Finding("torchvision", "problem", f"{error.name} is not installed", TOGETHER)
+        yield _Finding(
+            "torchvision", "problem", f"{error.name} is not installed", _REINSTALL_REMEDY
+        )
         return
     pins = [p.translate(str.maketrans("", "", " ()")) for p in pins]  # "torch (==2.8.0)"
-    pin = next((p.removeprefix("torch==") for p in pins if p.startswith("torch==")), ours)
-    if pin.split("+")[0] != ours:
-        message = f"torchvision {theirs} is built for torch {pin}, and torch is {ours}"
-        yield Finding("torchvision", "problem", message, TOGETHER)
+    pin = next((p.removeprefix("torch==") for p in pins if p.startswith("torch==")), torch_version)
+    if pin.split("+")[0] != torch_version:
+        message = (
+            f"torchvision {torchvision_version} is built for torch {pin}, "
+            f"but torch is {torch_version}"
+        )
+        yield _Finding("torchvision", "problem", message, _REINSTALL_REMEDY)
         return
-    # A mismatch shows when the compiled operators load; it may even end the process.
+    # A mismatch appears when the compiled operators load, and may kill the process.
     code = "import torchvision, torch; torch.ops.torchvision.nms"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        message = f"torchvision {theirs} does not fit torch {ours}: {last}"
-        yield Finding("torchvision", "problem", message, TOGETHER)
+        message = (
+            f"torchvision {torchvision_version} does not work with torch {torch_version}: {last}"
+        )
+        yield _Finding("torchvision", "problem", message, _REINSTALL_REMEDY)
         return
-    yield Finding("torchvision", "ok", f"{theirs}, fits torch {ours}")
+    yield _Finding("torchvision", "ok", f"{torchvision_version}, works with torch {torch_version}")
 
 
-def plugins() -> Iterator[Finding]:
-    """Name plugins that do not load, names that clash, and code behind them that is not there."""
+def _check_plugins() -> Iterator[_Finding]:
+    """Check that plugins load, that no two names conflict, and that all targets import."""
     broken = 0
-    for row in zoo().rows:
-        reason = row.error or behind(row.spec)
+    for row in zoo().entries:
+        reason = row.error or _import_problem(row.spec)
         if reason:
             broken += 1
-            # A clash says by itself which of two to uninstall.
-            clash = bool(row.error) and row.kind != "plugin"
+            # The message of a name conflict already has a remedy.
+            is_conflict = bool(row.error) and row.kind != "plugin"
             distribution = row.origin.split(" ")[0]
-            remedy = "" if clash else f"upgrade it, or: pip uninstall {distribution}"
-            yield Finding(row.name, "problem", f"{reason} ({row.origin})", remedy)
-    for name, reason in verbs.refused().items():
+            remedy = "" if is_conflict else f"upgrade it, or: pip uninstall {distribution}"
+            yield _Finding(row.name, "problem", f"{reason} ({row.origin})", remedy)
+    for name, reason in commands.rejected_commands().items():
         broken += 1
-        yield Finding(name, "problem", reason)
+        yield _Finding(name, "problem", reason)
     if not broken:
-        loaded = sum(not plugin.off for plugin in zoo().plugins)
-        yield Finding("plugins", "ok", f"{loaded} plugins, {len(zoo().rows)} names, all import")
+        loaded = sum(not plugin.is_disabled for plugin in zoo().plugins)
+        yield _Finding("plugins", "ok", f"{loaded} plugins, {len(zoo().entries)} names, all import")
 
 
-def behind(spec: object) -> str:
-    """Import what a spec points to; return what is wrong with it, or nothing."""
+def _import_problem(spec: object) -> str:
+    """Import the targets of a spec; return the error message, or an empty string."""
     for target in (getattr(spec, "config", ""), getattr(spec, "target", "")):
         try:
             if target:
-                (package_folder if isinstance(spec, JudgeSpec) else resolve)(target)
+                (package_folder if isinstance(spec, EvaluatorSpec) else import_target)(target)
         except PluginError as error:
             return str(error)
     return ""
 
 
-def disk() -> Iterator[Finding]:
-    """Look whether a run could be written here."""
+def _check_disk() -> Iterator[_Finding]:
+    """Check that a run can be written to the current folder."""
     free = shutil.disk_usage(".").free
     if not os.access(".", os.W_OK):
-        yield Finding(
-            "folder", "warning", "this folder cannot be written", "give ganzoo run --out DIR"
+        yield _Finding(
+            "folder", "warning", "the current folder is not writable", "use ganzoo run --out DIR"
         )
     elif free < 2**30:
-        yield Finding(
-            "folder", "warning", f"only {free / 2**20:,.0f} MiB are free here", "free some"
+        yield _Finding(
+            "folder", "warning", f"only {free / 2**20:,.0f} MiB free here", "free disk space"
         )
     else:
-        yield Finding("folder", "ok", f"{free / 2**30:,.0f} GiB free")
+        yield _Finding("folder", "ok", f"{free / 2**30:,.0f} GiB free")
 
 
-def cause(error: Exception) -> str:
-    """Return an exception as one phrase."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-EXAMINATIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    core,
-    torch,
-    torchvision,
-    plugins,
-    disk,
+_DIAGNOSTICS: tuple[Callable[[], Iterator[_Finding]], ...] = (
+    _check_core,
+    _check_torch,
+    _check_torchvision,
+    _check_plugins,
+    _check_disk,
 )

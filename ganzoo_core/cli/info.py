@@ -1,4 +1,4 @@
-"""`ganzoo info`: what an entry of the zoo is, and what the presets of a model set."""
+"""`ganzoo info`: facts of an entry, its options, and the presets of a model."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo_core.cli import complete
-from ganzoo_core.cli.about import about, common, of_plugin
-from ganzoo_core.cli.lookup import find
-from ganzoo_core.cli.output import clean, note, out, out_json
+from ganzoo_core.cli import completers
+from ganzoo_core.cli.entry_info import common_facts, entry_facts, plugin_facts
+from ganzoo_core.cli.lookup import find_spec
+from ganzoo_core.cli.output import (
+    print_json,
+    print_line,
+    print_stderr,
+    print_table,
+    to_printable,
+)
 from ganzoo_core.errors import GanzooError
-from ganzoo_core.zoo import ModelSpec, resolve, zoo
+from ganzoo_core.zoo import ModelSpec, import_target, zoo
 
 if TYPE_CHECKING:
     from ganzoo_core.config import RunConfig
@@ -21,154 +27,164 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name", shell_complete=complete.anything)
+@click.argument("name", shell_complete=completers.complete_entries)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def info(name: str, as_json: bool) -> None:
-    """Tell what NAME is: a model, data set, judge, loss, metric or plugin.
+    """Describe NAME: a model, data set, evaluator, loss, metric or plugin.
 
-    Summary, paper, what it needs and takes; of a model also presets and the size of each network.
+    Prints summary, paper, requirements and options. For a model also its presets and the number
+    of parameters of each network.
     """
-    facts = facts_of(name)
+    facts = _entry_facts_by_name(name)
     if as_json:
-        out_json(facts)
+        print_json(facts)
         return
     for key, value in facts.items():
         if key == "presets":
             for preset, settings in value.items():
-                show_preset(preset, settings)
-        elif key == "says":
-            show_words(value)
-        elif key == "options" and "presets" in facts:
-            out("\noptions of [model], and their defaults")
-            for option in value:
-                out(f"  {clean(option)}")
+                _print_preset(preset, settings)
+        elif key == "docstring":
+            _print_docstring(value)
+        elif key == "options":
+            _print_options(value)
         elif value:
             text = ", ".join(map(str, value)) if isinstance(value, list) else value
-            out(f"{clean(key):<10}{clean(text)}")
+            print_line(f"{to_printable(key):<13}{to_printable(text)}")
 
 
-def facts_of(name: str) -> dict[str, Any]:
-    """Return what there is to know of a name; a plugin's where no entry has it.
+def _entry_facts_by_name(name: str) -> dict[str, Any]:
+    """Return the facts of an entry, or of a plugin if no entry has this name.
 
     Raises:
-        PluginError: its plugin is broken or not installed. UsageError: nobody knows the name.
+        PluginError: its plugin is broken or not installed.
+        UsageError: unknown name.
     """
-    plugins = {p.name: p for p in zoo().plugins if not (p.error or p.off)}
+    plugins = {p.name: p for p in zoo().plugins if not (p.error or p.is_disabled)}
     try:
-        spec = find(name, also=plugins)
+        spec = find_spec(name, extra_candidates=plugins)
     except GanzooError:
         if name not in plugins:
             raise
-        return of_plugin(plugins[name])
-    return model_facts(spec) if isinstance(spec, ModelSpec) else about(spec)
+        return plugin_facts(plugins[name])
+    return _model_facts(spec) if isinstance(spec, ModelSpec) else entry_facts(spec)
 
 
-def model_facts(spec: ModelSpec) -> dict[str, Any]:
-    """Return what there is to know of a model; its networks are built for each preset."""
-    from ganzoo_core.config.tree import flat, model_config_class
+def _model_facts(spec: ModelSpec) -> dict[str, Any]:
+    """Return the facts of a model; builds its networks for each preset."""
+    from ganzoo_core.cli.option_docs import option_records
+    from ganzoo_core.config.tree import model_config_class
 
     config = model_config_class(spec)
     patches = config.presets or {"quick": {}}
-    presets = {name: preset_facts(spec, name, patch) for name, patch in patches.items()}
-    needs = sorted({need for facts in presets.values() for need in facts.pop("needs")})
-    values = flat(config.model_construct().model_dump(mode="json"), "model")
+    presets = {name: _preset_facts(spec, name, patch) for name, patch in patches.items()}
+    required_fields = sorted({word for facts in presets.values() for word in facts.pop("requires")})
     return {
-        **common(spec),
+        **common_facts(spec),
         "family": spec.family,
-        "can": list(spec.can),
-        "needs": needs,
-        "uses": list(spec.uses),
-        "options": [f"{at}={'(none)' if v is None else json.dumps(v)}" for at, v in values],
+        "capabilities": list(spec.capabilities),
+        "requires": required_fields,
+        "auxiliaries": list(spec.auxiliaries),
+        "options": option_records(config, "model"),
         "presets": presets,
     }
 
 
-def preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a preset's settings, and the networks it builds."""
-    from ganzoo_core.config import build
-    from ganzoo_core.config.tree import flat
+def _preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a preset, and the networks that it builds."""
+    from ganzoo_core.config import build_config
+    from ganzoo_core.config.tree import flatten
 
-    facts: dict[str, Any] = {"settings": dict(flat(patch)), "parameters": {}, "built_for": ""}
-    needs: set[str] = set()
+    facts: dict[str, Any] = {"settings": dict(flatten(patch)), "parameters": {}, "built_for": ""}
+    required_fields: set[str] = set()
     try:
-        tree = build(spec.name, preset=name)
-        data = assumed_data(tree)
-        model = skeleton(spec, tree, data)
-        facts["built_for"] = f"{data.channels} x {data.size} x {data.size} px"
-        facts["built_for"] += f", {len(data.classes)} labels" if data.classes else ""
+        config = build_config(spec.name, preset=name)
+        data_info = _placeholder_data_info(config)
+        model = _build_on_meta_device(spec, config, data_info)
+        size = data_info.image_size
+        facts["built_for"] = f"{data_info.num_channels} x {size} x {size} px"
+        if data_info.class_names:
+            facts["built_for"] += f", {len(data_info.class_names)} labels"
         facts["parameters"] = {
             part: count
             for part, net in model.named_children()
             if (count := sum(p.numel() for p in net.parameters()))
         }
-        draws = [stage.draw for stage in model.stages() if stage.draw.how != "none"]
-        needs = {field for draw in draws for field in draw.fields}
+        batch_specs = [stage.batch for stage in model.stages() if stage.batch.sampler != "none"]
+        required_fields = {field for batch_spec in batch_specs for field in batch_spec.fields}
     except Exception as error:  # one preset that does not build must not hide the others
-        note(
+        print_stderr(
             f"warning: {spec.name}: preset {name!r} does not build: {type(error).__name__}: {error}"
         )
-    return {**facts, "needs": needs}
+    return {**facts, "requires": required_fields}
 
 
-def assumed_data(tree: RunConfig) -> DataInfo:
-    """Return the facts of the data that a preset speaks of, without decoding any."""
-    from ganzoo_core.data import group_names
+def _placeholder_data_info(config: RunConfig) -> DataInfo:
+    """Return the data facts of a preset without decoding images; counts and ages are made up."""
+    from ganzoo_core.data import age_bin_names
     from ganzoo_core.interfaces import DataInfo
-    from ganzoo_core.runs.data import open_dataset
+    from ganzoo_core.runs.open_data import open_dataset
 
-    groups = tuple(getattr(tree.model, "groups", ()))
-    classes: tuple[str, ...] = group_names(groups) if groups else ()
-    identities = 0
+    age_bins = tuple(getattr(config.model, "age_bins", ()))
+    class_names: tuple[str, ...] = age_bin_names(age_bins) if age_bins else ()
+    num_identities = 0
     try:
-        table = open_dataset(tree.data).table() if tree.data.name else None
+        metadata = open_dataset(config.data).metadata() if config.data.name else None
     except GanzooError:
-        table = None  # its files are elsewhere: the labels are then assumed
-    if table is not None:
-        classes = classes if groups and table.ages is not None else table.classes
-        identities = 0 if table.identities is None else len(set(table.identities.tolist()))
-    elif not classes:
-        classes = tuple(map(str, range(10)))
+        metadata = None  # the files are not on this machine: assume ten classes
+    if metadata is not None:
+        if not (age_bins and metadata.ages is not None):
+            class_names = metadata.class_names
+        if metadata.identities is not None:
+            num_identities = len(set(metadata.identities.tolist()))
+    elif not class_names:
+        class_names = tuple(map(str, range(10)))
     return DataInfo(
-        size=tree.data.size,
-        channels=tree.data.channels,
-        classes=classes,
-        groups=groups,
-        counts=(1,) * len(classes),
-        mean_ages=(40.0,) * len(classes),
-        identities=identities,
-        images=1,
-        name=tree.data.name,
+        image_size=config.data.image_size,
+        num_channels=config.data.num_channels,
+        class_names=class_names,
+        age_bins=age_bins,
+        class_counts=(1,) * len(class_names),
+        class_mean_ages=(40.0,) * len(class_names),
+        num_identities=num_identities,
+        num_images=1,
+        name=config.data.name,
     )
 
 
-def skeleton(spec: ModelSpec, tree: RunConfig, data: DataInfo) -> Model:
-    """Build a model's networks without memory for their weights, where it lets us."""
+def _build_on_meta_device(spec: ModelSpec, config: RunConfig, data_info: DataInfo) -> Model:
+    """Build a model's networks, without memory for the weights where the constructor allows it."""
     import torch
 
-    cls: type[Model] = resolve(spec.target)
+    cls: type[Model] = import_target(spec.target)
     try:
         with torch.device("meta"):
-            return cls(tree.model, data)
-    except (RuntimeError, NotImplementedError):  # its constructor computes with its weights
-        return cls(tree.model, data)
+            return cls(config.model, data_info)
+    except (RuntimeError, NotImplementedError):  # its constructor computes with the weights
+        return cls(config.model, data_info)
 
 
-def show_words(text: str) -> None:
-    """Print the documentation of the code behind an entry, its lines kept."""
-    out()
+def _print_options(options: list[dict[str, str]]) -> None:
+    if options:
+        print_line("\nOptions")
+        columns = ("name", "type", "default", "description")
+        print_table(columns, [[option[column] for column in columns] for option in options])
+
+
+def _print_docstring(text: str) -> None:
+    print_line()
     for line in text.splitlines():
         indent = len(line) - len(line.lstrip())
-        out(" " * indent + clean(line))
+        print_line(" " * indent + to_printable(line))
 
 
-def show_preset(name: str, facts: Mapping[str, Any]) -> None:
-    """Print a preset: a setting a line, then the networks."""
-    out(f"\npreset {clean(name)}")
+def _print_preset(name: str, facts: Mapping[str, Any]) -> None:
+    print_line(f"\npreset {to_printable(name)}")
     for path, value in facts["settings"].items():
-        out(f"  {clean(path)} = {clean(json.dumps(value, ensure_ascii=False))}")
+        text = json.dumps(value, ensure_ascii=False)
+        print_line(f"  {to_printable(path)} = {to_printable(text)}")
     if not facts["settings"]:
-        out("  (all defaults: see `ganzoo schema`)")
+        print_line("  (all defaults, see Options)")
     if facts["parameters"]:
-        out(f"  parameters, at {facts['built_for']}:")
+        print_line(f"  parameters at {facts['built_for']}:")
     for part, count in facts["parameters"].items():
-        out(f"    {clean(part):<16}{count:>12,}")
+        print_line(f"    {to_printable(part):<16}{count:>12,}")

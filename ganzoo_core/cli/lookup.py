@@ -1,37 +1,42 @@
-"""A name that may stand for entries of several kinds."""
+"""Look up a name among entries of several kinds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from ganzoo_core.errors import PluginError, UsageError, suggest
-from ganzoo_core.zoo import KINDS, Spec, catalogue, zoo
+from ganzoo_core.zoo import KINDS, Spec, registry_entries, zoo
 
-WORDS = {"dataset": "data set"}
-"""How a kind is said, where not by its own word."""
+_KIND_LABELS = {"dataset": "data set"}
+"""Kinds that messages write differently."""
 
 
-def find(name: str, kinds: Iterable[str] = tuple(KINDS), also: Iterable[str] = ()) -> Spec:
-    """Return the spec of a name; the first of the kinds wins where several have it.
+def find_spec(
+    name: str, kinds: Iterable[str] = tuple(KINDS), extra_candidates: Iterable[str] = ()
+) -> Spec:
+    """Return the spec of a name; if several kinds have it, that of the first kind.
 
     Args:
-        also: names of other things, worth suggesting.
+        name: the name of an entry.
+        kinds: keys of `KINDS`, in order.
+        extra_candidates: further names to suggest.
 
     Raises:
-        PluginError: its plugin is broken or not installed. UsageError: nobody knows the name.
+        PluginError: its plugin is broken or not installed.
+        UsageError: unknown name.
     """
     broken: PluginError | None = None
     for kind in kinds:
         try:
-            return zoo().find(kind, name)
+            return zoo().find_spec(kind, name)
         except UsageError:
             pass
         except PluginError as error:
             broken = broken or error
     if broken:
         raise broken
-    known = {*also, *(known for kind in kinds for known in zoo().names(kind))}
-    known |= {entry.name for entry in catalogue() if entry.kind in set(kinds)}
-    *most, last = (WORDS.get(kind, kind) for kind in kinds)
-    what = f"{', '.join(most)} or {last}" if most else last
-    raise UsageError(f"there is no {what} {name!r}.{suggest(name, known)}")
+    candidates = {*extra_candidates, *(n for kind in kinds for n in zoo().names(kind))}
+    candidates |= {entry.name for entry in registry_entries() if entry.kind in set(kinds)}
+    *most, last = (_KIND_LABELS.get(kind, kind) for kind in kinds)
+    kinds_text = f"{', '.join(most)} or {last}" if most else last
+    raise UsageError(f"there is no {kinds_text} {name!r}.{suggest(name, candidates)}")

@@ -1,4 +1,4 @@
-"""`ganzoo new`: the beginning of a plugin of one's own."""
+"""`ganzoo new`: create a plugin distribution from a template."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from ganzoo_core import scaffold
-from ganzoo_core.cli.output import note, out
+from ganzoo_core.cli.output import print_line, print_stderr
 
-TRY = {
+_NEXT_COMMAND = {
     "dataset": "ganzoo data show {name} --out sheet.png",
     "loss": "ganzoo run MODEL --set model.loss.kind={name}",
     "metric": "ganzoo evaluate RUN --metrics {name}",
 }
-"""What to do with a kind; models run."""
+"""The command to print for a kind; the default is to run the model."""
 
 
 @click.command()
@@ -24,23 +24,18 @@ TRY = {
     type=click.Choice(scaffold.KINDS),
     default="gan",
     show_default=True,
-    help="What the plugin adds to the zoo.",
+    help="What the plugin registers.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="A folder that does not exist yet; default: ./NAME.",
+    help="A new folder; default: ./NAME.",
 )
 def new(name: str, kind: str, out: Path | None) -> None:
-    """Begin a plugin called NAME: a distribution that installs, works and passes its checks."""
-    folder = scaffold.create(name, kind, out or Path(name))
-    tell(name, kind, folder)
-
-
-def tell(name: str, kind: str, folder: Path) -> None:
-    """Print where it is, and what comes next."""
-    out(str(folder))
-    note(f"install it:  pip install -e {folder}")
-    note("try it:      " + TRY.get(kind, "ganzoo run {name}").format(name=name))
-    note(f"check it:    ganzoo check {name}")
+    """Create a plugin called NAME: an installable distribution that passes its checks."""
+    folder = scaffold.create_plugin(name, kind, out or Path(name))
+    print_line(str(folder))
+    print_stderr(f"install it:  pip install -e {folder}")
+    print_stderr("try it:      " + _NEXT_COMMAND.get(kind, "ganzoo run {name}").format(name=name))
+    print_stderr(f"check it:    ganzoo check {name}")

@@ -1,4 +1,4 @@
-"""What the verbs print: data on stdout, the rest on stderr; rich only on a terminal."""
+"""Output of commands: data on stdout, messages on stderr; rich tables only on a terminal."""
 
 from __future__ import annotations
 
@@ -9,62 +9,63 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 
-def clean(text: object) -> str:
-    """Return text of a plugin's or user's making as one printable line."""
+def to_printable(text: object) -> str:
+    """Return text of a plugin or user as one line without control characters."""
     return "".join(c if c.isprintable() else " " for c in str(text)).strip()
 
 
-def fancy(stream: TextIO | None = None) -> bool:
-    """Tell whether to draw for a person: on a terminal, or where FORCE_COLOR asks for it."""
+def _use_rich(stream: TextIO | None = None) -> bool:
+    """Return whether to print rich tables: on a terminal, or if FORCE_COLOR is set."""
     stream = stream or sys.stdout
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
-def out(text: str = "") -> None:
-    """Print a line of data."""
+def print_line(text: str = "") -> None:
+    """Print a line on stdout."""
     sys.stdout.write(text + "\n")
 
 
-def out_json(value: Any) -> None:
-    """Print JSON with the keys in the order given."""
-    out(json.dumps(value, indent=2, ensure_ascii=False))
+def print_json(value: Any) -> None:
+    """Print a value as JSON on stdout, keys in their order."""
+    print_line(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def note(text: object) -> None:
-    """Print a line for the person at the keyboard, on stderr."""
-    print(clean(text), file=sys.stderr, flush=True)
+def print_stderr(text: object) -> None:
+    """Print a message on stderr."""
+    print(to_printable(text), file=sys.stderr, flush=True)
 
 
-def table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], given: Sequence[str] = ()
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], extra_columns: Sequence[str] = ()
 ) -> None:
-    """Print aligned columns: a rich table on a terminal, plain lines elsewhere.
+    """Print aligned columns: a rich table on a terminal, else plain lines.
 
-    Nothing in a cell is read as markup, and a plain line is never wrapped.
+    Cells are not parsed as markup, and plain lines are never wrapped.
 
     Args:
-        given: further columns, whose names are the user's and stay as they are.
+        columns: names of the columns; printed in upper case.
+        rows: cells of each row, those of the extra columns last.
+        extra_columns: names of further columns, printed as they are.
     """
-    cells = [[clean(cell) for cell in row] for row in rows]
-    head = [*map(str.upper, columns), *map(clean, given)]
-    if fancy():
-        rich_table(head, cells)
+    cells = [[to_printable(cell) for cell in row] for row in rows]
+    header = [*map(str.upper, columns), *map(to_printable, extra_columns)]
+    if _use_rich():
+        _print_rich_table(header, cells)
         return
-    lines = [head, *cells]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    lines = [header, *cells]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     for line in lines:
-        out("  ".join(map(str.ljust, line, widths)).rstrip())
+        print_line("  ".join(map(str.ljust, line, widths)).rstrip())
 
 
-def rich_table(head: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
-    """Print a table that folds long cells to the width of the terminal."""
+def _print_rich_table(header: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    for name in head:
-        # Words people copy stay whole; sentences fold.
+    for name in header:
+        # Names stay whole, so that they can be copied; other cells wrap.
         grid.add_column(Text(name), no_wrap=name in {"KIND", "NAME"}, overflow="fold")
     for row in cells:
         style = "red" if any(cell.startswith(("broken", "FAIL", "problem")) for cell in row) else ""

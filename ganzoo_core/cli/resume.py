@@ -10,24 +10,24 @@ import click
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
 @click.option(
-    "--steps", type=int, metavar="N", help="Rounds of the run in all; may exceed the old number."
+    "--steps", type=int, metavar="N", help="Total steps of the run; may exceed the previous total."
 )
 @click.option(
     "--nproc",
     type=click.IntRange(1),
     default=1,
     metavar="N",
-    help="Processes on this machine; may differ from before.",
+    help="Processes on this machine; may differ from the first run.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but the run folder.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the run folder.")
 def resume(folder: Path, steps: int | None, nproc: int, quiet: bool) -> None:
-    """Continue RUN from its newest sound checkpoint, to the same bits as if it never stopped."""
+    """Continue RUN from its latest valid checkpoint, bit-exact: as if it had not stopped."""
     from ganzoo_core import runs
-    from ganzoo_core.cli.run import spread, tell
-    from ganzoo_core.runs.folder import RunFolder
+    from ganzoo_core.cli.run import launch_ranks, print_run_paths
+    from ganzoo_core.runs.run_folder import RunFolder
 
     if nproc > 1:
         train = RunFolder(folder).read_config().get("train", {})
-        if spread(nproc, train.get("batch", nproc), train.get("accumulate", 1)):
+        if launch_ranks(nproc, train.get("batch_size", nproc), train.get("grad_accum_steps", 1)):
             return
-    tell(runs.resume(folder, steps, quiet=quiet), quiet)
+    print_run_paths(runs.resume(folder, steps, quiet=quiet), quiet)

@@ -1,4 +1,4 @@
-"""`ganzoo run`: train a model into a new run folder."""
+"""`ganzoo run`: train a model and write a run folder."""
 
 from __future__ import annotations
 
@@ -8,50 +8,52 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo_core.cli import complete, output
+from ganzoo_core.cli import completers, output
 
 if TYPE_CHECKING:
     from ganzoo_core.runs import Run
 
-PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
+_PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
 
 
 @click.command()
-@click.argument("model", shell_complete=complete.models)
+@click.argument("model", shell_complete=completers.complete_models)
 @click.option(
     "--data",
     metavar="NAME[:PATH]",
-    shell_complete=complete.datasets,
-    help="Data set, and where it lies; default: the preset's.",
+    shell_complete=completers.complete_datasets,
+    help="Data set and its files; default: that of the preset.",
 )
 @click.option(
     "--preset",
     default="",
     metavar="P",
-    shell_complete=complete.presets,
-    help="tiny (seconds), quick (the default), or see `ganzoo info MODEL`.",
+    shell_complete=completers.complete_presets,
+    help="smoke (seconds), quick (the default), or one of `ganzoo info MODEL`.",
 )
 @click.option(
     "--config",
     "config_file",
     type=click.Path(),
     metavar="FILE",
-    help="A TOML file laid over the preset.",
+    help="A TOML file that overrides the preset.",
 )
 @click.option(
     "--set",
     "assignments",
     multiple=True,
     metavar="a.b=v",
-    help="An option laid over all, such as train.batch=32; may be repeated.",
+    help="Override one option, such as train.batch_size=32; may be repeated.",
 )
-@click.option("--steps", type=int, metavar="N", help="Rounds in all, in place of the preset's.")
-@click.option("--seed", type=int, metavar="S", help="Of weights, noise and order; default 0.")
+@click.option("--steps", type=int, metavar="N", help="Total steps; default: those of the preset.")
 @click.option(
-    "--init",
+    "--seed", type=int, metavar="S", help="Seed of weights, noise and batches; default 0."
+)
+@click.option(
+    "--init-from",
     type=click.Path(),
     metavar="DIR",
-    help="A run or weights of this model to begin with, not new ones.",
+    help="Initialize the weights from a run or pretrained folder of this model.",
 )
 @click.option(
     "--out",
@@ -60,21 +62,23 @@ PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
     help="The run folder; default: the next free runs/MODEL-N.",
 )
 @click.option("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--precision", type=click.Choice(PRECISIONS), help="Of forward and backward passes.")
+@click.option(
+    "--precision", type=click.Choice(_PRECISIONS), help="Precision of forward and backward passes."
+)
 @click.option(
     "--compile",
     "compiled",
     is_flag=True,
-    help="Compile plain passes with torch.compile; pays in long runs.",
+    help="Use torch.compile; only worth it for long runs.",
 )
 @click.option(
     "--nproc",
     type=click.IntRange(1),
     default=1,
     metavar="N",
-    help="Processes on this machine, one a GPU; see docs/scaling.md.",
+    help="Processes on this machine, one for each GPU; see docs/scaling.md.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but the run folder.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the run folder.")
 def run(
     *,
     model: str,
@@ -84,7 +88,7 @@ def run(
     assignments: tuple[str, ...],
     steps: int | None,
     seed: int | None,
-    init: str | None,
+    init_from: str | None,
     out: str | None,
     device: str | None,
     precision: str | None,
@@ -92,71 +96,71 @@ def run(
     nproc: int,
     quiet: bool,
 ) -> None:
-    """Train MODEL, and say where its pictures, curves and weights lie."""
-    from ganzoo_core.config import assign, build, merge, read_toml
+    """Train MODEL; print the paths of its images, curves and weights."""
+    from ganzoo_core.config import build_config, merge, parse_assignments, read_toml
 
     flags = {
         "steps": steps,
         "seed": seed,
-        "init": init,
+        "init_from": init_from,
         "device": device,
         "precision": precision,
         "compile": compiled or None,
     }
-    given = {"train": {name: value for name, value in flags.items() if value is not None}}
-    options = merge(merge(named(data), assign(assignments)), given)
-    # Spelling mistakes are answered before torch is imported, which takes seconds.
+    flag_options = {"train": {name: value for name, value in flags.items() if value is not None}}
+    options = merge(merge(data_options(data), parse_assignments(assignments)), flag_options)
+    # Validate the options before importing torch, which takes seconds.
     patches = [read_toml(Path(config_file))] if config_file else []
-    tree = build(model, preset=preset, patches=[*patches, options])
-    if nproc > 1 and spread(nproc, tree.train.batch, tree.train.accumulate):
+    config = build_config(model, preset=preset, patches=[*patches, options])
+    if nproc > 1 and launch_ranks(nproc, config.train.batch_size, config.train.grad_accum_steps):
         return
     from ganzoo_core.runs import train
 
-    done = train(
+    finished_run = train(
         model, preset=preset, config_file=config_file, options=options, out=out, quiet=quiet
     )
-    tell(done, quiet)
+    print_run_paths(finished_run, quiet)
 
 
-def named(data: str | None) -> dict[str, Any]:
-    """Turn ``NAME[:PATH]`` into a patch of the tree."""
+def data_options(data: str | None) -> dict[str, Any]:
+    """Return ``NAME[:PATH]`` as a patch of the configuration."""
     if data is None:
         return {}
     name, _, path = data.partition(":")
     return {"data": {"name": name, "path": path}}
 
 
-def spread(nproc: int, batch: int, accumulate: int) -> bool:
-    """Run this very command as so many ranks; False in a rank, which is to do the work itself.
+def launch_ranks(nproc: int, batch_size: int, grad_accum_steps: int) -> bool:
+    """Run this command in `nproc` processes. Returns False in such a process, which then trains.
 
     Raises:
-        UsageError: the batch does not divide among them.
+        UsageError: the batch size is not divisible by the number of processes.
     """
     if "RANK" in os.environ:
         return False
     from ganzoo_core.engine.world import World
-    from ganzoo_core.runs.launch import launch
+    from ganzoo_core.runs.distributed_launch import launch_distributed
 
-    World(size=nproc).parts(batch, accumulate)
-    launch(nproc, click.get_current_context().obj)
+    World(size=nproc).num_shards(batch_size, grad_accum_steps)
+    launch_distributed(nproc, click.get_current_context().obj)
     return True
 
 
-def tell(done: Run, quiet: bool) -> None:
-    """Print where the parts of a run lie; of many ranks the first does."""
+def print_run_paths(finished_run: Run, quiet: bool) -> None:
+    """Print the paths of a run; only on rank 0."""
     if os.environ.get("RANK", "0") != "0":
         return
-    folder = done.folder
+    folder = finished_run.folder
     if quiet:
-        output.out(str(folder.path))
+        output.print_line(str(folder.path))
         return
-    pictures = sorted(folder.samples.glob("*.png"))
+    images = sorted(folder.samples.glob("*.png"))
     parts = {
         "run": folder.path,
-        "pictures": pictures[-1] if pictures else folder.samples,
+        "images": images[-1] if images else folder.samples,
         "curves": folder.report / "curves.png",
         "weights": folder.weights,
     }
     for name, path in parts.items():
         if path.exists():
-            output.out(f"{name:<10}{path}")
+            output.print_line(f"{name:<10}{path}")

@@ -1,4 +1,4 @@
-"""`ganzoo sample`: a picture of what a model draws."""
+"""`ganzoo sample`: draw an image grid from a model."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from ganzoo_core.interfaces import DataInfo, Model
 
 COLUMNS = 8
-ROWS = 16
-"""Labels drawn when none is asked for; a model may know thousands."""
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+MAX_ROWS = 16
+"""Number of labels drawn without --label; a model may have thousands."""
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_BUNDLE")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
 @click.option(
     "-n",
     "count",
     type=click.IntRange(1, 10_000),
     metavar="N",
-    help="Images in all; default 8 of each label.",
+    help="Total number of images; default: 8 for each label.",
 )
 @click.option(
     "--label",
@@ -41,84 +41,99 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
     type=click.IntRange(0),
     default=0,
     metavar="S",
-    help="The same seed draws the same images.",
+    help="The same seed gives the same images.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     required=True,
     metavar="FILE.png",
-    help="The picture: .png, .jpg or .webp; an old one is replaced.",
+    help="The image file, .png, .jpg or .webp; overwritten if it exists.",
 )
 def sample(folder: Path, count: int | None, labels: tuple[str, ...], seed: int, out: Path) -> None:
-    """Draw images from a run or a bundle into one picture: a row a label, a column a latent."""
-    check_out(out)
+    """Draw a grid of images: one row for each label, one column for each latent z."""
+    check_image_path(out)
     from ganzoo_core.report import save_image
     from ganzoo_core.runs import load
 
     model = load(folder)
-    save_image(sheet(model, count, labels, seed), out)
-    output.out(str(out))
+    save_image(sample_grid(model, count, labels, seed), out)
+    output.print_line(str(out))
 
 
-def check_out(out: Path) -> None:
-    """Refuse a picture that could not be written, before anything is computed.
+def check_image_path(path: Path) -> None:
+    """Check an output path before anything is computed.
 
     Raises:
-        UsageError: another suffix. OutputError: no such folder.
+        UsageError: an unsupported suffix.
+        OutputError: the folder does not exist, or the path is a folder.
     """
-    if out.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"--out {out}: the name must end in {', '.join(SUFFIXES)}")
-    if not out.parent.is_dir():
-        raise OutputError(f"--out {out}: there is no folder {out.parent}; make it first")
-    if out.is_dir():
-        raise OutputError(f"--out {out} is a folder: give the name of a picture")
+    if path.suffix.lower() not in _IMAGE_SUFFIXES:
+        raise UsageError(f"--out {path}: the name must end in {', '.join(_IMAGE_SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise OutputError(f"--out {path}: there is no folder {path.parent}; create it first")
+    if path.is_dir():
+        raise OutputError(f"--out {path} is a folder: give the path of an image file")
 
 
-def sheet(model: Model, count: int | None, labels: tuple[str, ...], seed: int) -> Any:
-    """Return the grid: every row draws from the same latents, so that columns compare labels."""
+def sample_grid(model: Model, count: int | None, labels: tuple[str, ...], seed: int) -> Any:
+    """Return the grid. All rows use the same latents, so that a column shows one z per label."""
     import torch
 
-    from ganzoo_core.report import grid
+    from ganzoo_core.report import make_grid
 
     info = model.info
-    if not getattr(model, "conditional", True):  # labels of the data change nothing
-        info = replace(info, classes=(), counts=())
-    rows: list[int | None] = [*chosen(info, labels, count)] or [None]
+    if not getattr(model, "conditional", True):  # unconditional: labels have no effect
+        info = replace(info, class_names=(), class_counts=())
+    rows: list[int | None] = [*_select_labels(info, labels, count)] or [None]
     total = count or COLUMNS * len(rows)
-    shares = [total // len(rows) + (i < total % len(rows)) for i in range(len(rows))]
-    drawn = [model.sample(n, label, seed) for n, label in zip(shares, rows, strict=True)]
-    columns = max(shares) if len(rows) > 1 else min(total, COLUMNS)
-    if len(rows) == 1:  # one label: as many lines as it takes
+    images_per_row = [total // len(rows) + (i < total % len(rows)) for i in range(len(rows))]
+    row_images = [
+        model.sample(n, label, seed) for n, label in zip(images_per_row, rows, strict=True)
+    ]
+    columns = max(images_per_row) if len(rows) > 1 else min(total, COLUMNS)
+    if len(rows) == 1:  # one label: wrap its images into several rows
         rows = rows * -(-total // columns)
-    else:  # shorter rows end in blank paper
-        drawn = [torch.cat([x, x.new_ones(columns - len(x), *x.shape[1:])]) for x in drawn]
-    names = tuple(info.classes[i] for i in rows if i is not None)
-    faint = tuple(r for r, i in enumerate(rows) if i is not None and i not in info.present)
-    for name in sorted({names[r] for r in faint}):
-        output.note(f"warning: label {name!r} had no training images: its pictures mean nothing")
-    return grid(torch.cat(drawn), columns, names, faint)
+    else:  # pad shorter rows with white images
+        row_images = [
+            torch.cat([x, x.new_ones(columns - len(x), *x.shape[1:])]) for x in row_images
+        ]
+    names = tuple(info.class_names[i] for i in rows if i is not None)
+    untrained_rows = tuple(
+        r for r, i in enumerate(rows) if i is not None and i not in info.nonempty_classes
+    )
+    for name in sorted({names[r] for r in untrained_rows}):
+        output.print_stderr(
+            f"warning: label {name!r} had no training images: its samples are untrained"
+        )
+    return make_grid(torch.cat(row_images), columns, names, untrained_rows)
 
 
-def chosen(info: DataInfo, labels: tuple[str, ...], count: int | None) -> list[int]:
-    """Return the label of each row; none for a model without labels.
+def _select_labels(info: DataInfo, labels: tuple[str, ...], count: int | None) -> list[int]:
+    """Return the class index of each row; empty for a model without labels.
 
     Raises:
-        UsageError: there is no such label.
+        UsageError: an unknown label, or more labels than images.
     """
     from ganzoo_core.interfaces.sampling import label_index
 
     if labels:
-        found = [label_index(info, label) for label in labels]
-        if count is not None and count < len(found):
+        indices = [label_index(info, label) for label in labels]
+        if count is not None and count < len(indices):
             raise UsageError(
-                f"-n {count} is fewer images than labels: give -n {len(found)} or more"
+                f"-n {count} is fewer images than labels: give -n {len(indices)} or more"
             )
-        return found
-    known = range(len(info.classes))
-    if len(known) > ROWS:
-        output.note(f"the first {ROWS} of {len(known)} labels are drawn; --label picks others")
-    most = ROWS if count is None else min(count, ROWS)
-    # With fewer images than labels, those that were trained come first.
-    order = sorted(known, key=lambda i: i not in info.present) if most < len(known) else known
-    return sorted(list(order)[:most])
+        return indices
+    label_indices = range(len(info.class_names))
+    if len(label_indices) > MAX_ROWS:
+        output.print_stderr(
+            f"drawing the first {MAX_ROWS} of {len(label_indices)} labels; --label selects others"
+        )
+    num_rows = MAX_ROWS if count is None else min(count, MAX_ROWS)
+    # With fewer images than labels, labels with training images come first.
+    order = (
+        sorted(label_indices, key=lambda i: i not in info.nonempty_classes)
+        if num_rows < len(label_indices)
+        else label_indices
+    )
+    return sorted(list(order)[:num_rows])

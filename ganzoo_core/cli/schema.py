@@ -1,4 +1,4 @@
-"""`ganzoo schema`: the JSON schema of a configuration."""
+"""`ganzoo schema`: print the JSON schema of a configuration."""
 
 from __future__ import annotations
 
@@ -6,30 +6,32 @@ from typing import Any
 
 import click
 
-from ganzoo_core.cli import complete
-from ganzoo_core.cli.lookup import find
-from ganzoo_core.cli.output import out_json
+from ganzoo_core.cli import completers
+from ganzoo_core.cli.lookup import find_spec
+from ganzoo_core.cli.output import print_json
 
 
 @click.command()
-@click.argument("name", shell_complete=complete.entries)
+@click.argument("name", shell_complete=completers.complete_configurable)
 def schema(name: str) -> None:
-    """Print the JSON schema of the options of NAME.
+    """Print the JSON schema of the options of NAME, with their descriptions.
 
-    For a model that is the whole tree of a --config file; for a data set, its [data] branch.
+    For a model: the whole --config file. For a data set: its [data]. For a loss: its [model.loss].
     """
-    out_json(in_toml(schema_of(name)))
+    print_json(_replace_null(_options_schema(name)))
 
 
-def schema_of(name: str) -> dict[str, Any]:
-    """Return the JSON schema of a model's tree, or of a data set's branch."""
+def _options_schema(name: str) -> dict[str, Any]:
     from pydantic import create_model
 
-    from ganzoo_core.config import Config, DataConfig, TrainConfig
+    from ganzoo_core.config import Config, DataConfig, LossOptions, TrainConfig
     from ganzoo_core.config.tree import data_config_class, model_config_class
-    from ganzoo_core.zoo import ModelSpec
+    from ganzoo_core.zoo import LossSpec, ModelSpec, import_target
 
-    spec = find(name, ("model", "dataset"))
+    spec = find_spec(name, ("model", "dataset", "loss"))
+    if isinstance(spec, LossSpec):
+        config: type[LossOptions] = import_target(spec.config) if spec.config else LossOptions
+        return config.model_json_schema()
     if not isinstance(spec, ModelSpec):
         return data_config_class(name).model_json_schema()
     branches: dict[str, Any] = {
@@ -37,21 +39,21 @@ def schema_of(name: str) -> dict[str, Any]:
         "data": (DataConfig, {}),
         "train": (TrainConfig, {}),
     }
-    # validate_default would turn the empty tables into objects, which JSON cannot show.
+    # validate_default would turn the empty tables into objects, which are not JSON.
     tree = create_model(
         name, __config__={**Config.model_config, "validate_default": False}, **branches
     )
     return tree.model_json_schema()
 
 
-def in_toml(part: Any) -> Any:
-    """Return a schema in which no value is the word that stands for it: TOML has no null."""
+def _replace_null(schema_node: Any) -> Any:
+    """Return a schema with "none" in place of null, which TOML does not have."""
     from ganzoo_core.config.base import NONE
 
-    if isinstance(part, list):
-        return [in_toml(one) for one in part]
-    if not isinstance(part, dict):
-        return part
-    if part.get("type") == "null":
+    if isinstance(schema_node, list):
+        return [_replace_null(item) for item in schema_node]
+    if not isinstance(schema_node, dict):
+        return schema_node
+    if schema_node.get("type") == "null":
         return {"const": NONE}
-    return {key: in_toml(value) for key, value in part.items()}
+    return {key: _replace_null(value) for key, value in schema_node.items()}

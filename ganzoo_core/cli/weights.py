@@ -1,4 +1,4 @@
-"""`ganzoo weights`: share a model as one folder that anyone can load and nobody can abuse."""
+"""`ganzoo weights`: share a model as a pretrained folder, which holds no code."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo_core.cli import complete, output
+from ganzoo_core.cli import completers, output
 from ganzoo_core.errors import OutputError, PluginError, UsageError
 
 if TYPE_CHECKING:
-    from ganzoo_core.weights import Bundle
+    from ganzoo_core.weights import PretrainedFolder
 
-FOLDER = click.Path(path_type=Path)
-MEGA = 2**20
+_FOLDER_PATH = click.Path(path_type=Path)
+_MEBIBYTE = 2**20
 
 
 @click.group()
@@ -23,56 +23,56 @@ def weights() -> None:
 
 
 @weights.command()
-@click.argument("run", type=FOLDER, metavar="RUN")
-@click.argument("out", type=FOLDER, metavar="DIR")
+@click.argument("run", type=_FOLDER_PATH, metavar="RUN")
+@click.argument("out", type=_FOLDER_PATH, metavar="DIR")
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "fp16", "bf16"]),
-    help="Of the floats on disk; loading widens them. Default: as they are.",
+    help="Of the floats on disk; loading casts them to fp32. Default: unchanged.",
 )
 @click.option(
-    "--with",
-    "nets",
+    "--include-module",
+    "module_names",
     multiple=True,
-    metavar="NET",
-    help="A network that only trains, say discriminator; may be repeated.",
+    metavar="NAME",
+    help="A network that is used only in training, such as discriminator; may be repeated.",
 )
-def export(run: Path, out: Path, precision: Any, nets: tuple[str, ...]) -> None:
-    """Write the weights of RUN (or a bundle), and what was measured, into a new folder."""
+def export(run: Path, out: Path, precision: Any, module_names: tuple[str, ...]) -> None:
+    """Write the weights and metrics of RUN, a run or pretrained folder, into a new folder."""
     from ganzoo_core.runs.exporting import export as write
 
-    bundle = write(run, out, precision=precision, nets=nets)
-    output.note(f"sha256 {bundle.sha256}")
-    output.out(str(out))
+    pretrained = write(run, out, precision=precision, extra_modules=module_names)
+    output.print_stderr(f"sha256 {pretrained.sha256}")
+    output.print_line(str(out))
 
 
 @weights.command()
-@click.argument("folder", type=FOLDER, metavar="DIR")
+@click.argument("folder", type=_FOLDER_PATH, metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def verify(folder: Path, as_json: bool) -> None:
-    """Check every file of a bundle, and that the installed plugin can load it."""
+    """Check every file and value of a folder, and that the installed plugin can load it."""
     from ganzoo_core.runs import load
-    from ganzoo_core.weights import find_bundle
-    from ganzoo_core.weights.filling import count_values
+    from ganzoo_core.weights import find_pretrained
+    from ganzoo_core.weights.load import count_parameters
 
-    bundle = find_bundle(folder)
-    index = bundle.index
-    values = count_values(bundle)
-    state = "fits"
+    pretrained = find_pretrained(folder)
+    index = pretrained.index
+    num_values = count_parameters(pretrained)
+    load_status = "ok"
     try:
-        if not bundle.model.startswith("object:"):
+        if not pretrained.model_name.startswith("object:"):
             load(folder, device="cpu")
         else:
-            state = "an object of its author's: load(path, model=...)"
+            load_status = "a class outside the zoo: load(path, model=...)"
     except PluginError as error:
-        state = str(error)
-    about = {
-        "model": bundle.model,
+        load_status = str(error)
+    facts = {
+        "model": pretrained.model_name,
         "plugin": " ".join((index.get("plugin") or {}).values()),
-        "state": state,
-        "sha256": bundle.sha256,
+        "load_status": load_status,
+        "sha256": pretrained.sha256,
         "precision": index.get("precision", "fp32"),
-        "values": values,
+        "num_values": num_values,
         "data": index["data"].get("name", ""),
         "license": index.get("license", ""),
         "data_license": index["data"].get("license", ""),
@@ -80,207 +80,220 @@ def verify(folder: Path, as_json: bool) -> None:
         "files": {name: file["size"] for name, file in index["files"].items()},
     }
     if as_json:
-        output.out_json(about)
+        output.print_json(facts)
         return
-    shown = [(key.replace("_", " "), value) for key, value in about.items() if key != "files"]
-    shown += [(name, f"{size:,} bytes, sha256 is right") for name, size in about["files"].items()]
-    output.table(("what", "value"), [(key, value) for key, value in shown if value])
+    rows = [(key.replace("_", " "), value) for key, value in facts.items() if key != "files"]
+    rows += [(name, f"{size:,} bytes, sha256 ok") for name, size in facts["files"].items()]
+    output.print_table(("key", "value"), [(key, value) for key, value in rows if value])
 
 
 @weights.command("import")
-@click.argument("file", type=FOLDER, metavar="FILE")
+@click.argument("file", type=_FOLDER_PATH, metavar="FILE")
 @click.option(
-    "--as",
-    "model",
+    "--model",
+    "model_name",
     required=True,
     metavar="MODEL",
-    shell_complete=complete.models,
-    help="The model of the zoo that it is a checkpoint of.",
+    shell_complete=completers.complete_models,
+    help="The model of the zoo that the checkpoint belongs to.",
 )
-@click.option("--out", type=FOLDER, required=True, metavar="DIR", help="The bundle to make.")
-@click.option("--preset", default="", metavar="P", help="Its networks are those of this preset.")
+@click.option("--out", type=_FOLDER_PATH, required=True, metavar="DIR", help="The new folder.")
+@click.option(
+    "--preset", default="", metavar="P", help="The preset that the networks were built with."
+)
 @click.option(
     "--set",
     "assignments",
     multiple=True,
     metavar="a.b=v",
-    help="An option its networks were built with; may be repeated.",
+    help="An option that the networks were built with; may be repeated.",
 )
-@click.option("--license", default="", metavar="TERMS", help="The terms of the weights.")
+@click.option(
+    "--license", "weights_license", default="", metavar="TERMS", help="The terms of the weights."
+)
 def import_(
-    *, file: Path, model: str, out: Path, preset: str, assignments: tuple[str, ...], license: str
+    *,
+    file: Path,
+    model_name: str,
+    out: Path,
+    preset: str,
+    assignments: tuple[str, ...],
+    weights_license: str,
 ) -> None:
-    """Turn a .pt, .pth or .safetensors FILE from elsewhere into a bundle. Runs no code in it."""
-    from ganzoo_core.runs.importing import import_weights
+    """Convert a .pt, .pth or .safetensors FILE into a pretrained folder. Runs no code in it."""
+    from ganzoo_core.runs.convert_weights import import_weights
 
-    bundle = import_weights(
-        file, model, out, preset=preset, assignments=assignments, license=license
+    pretrained = import_weights(
+        file,
+        model_name,
+        out,
+        preset=preset,
+        assignments=assignments,
+        weights_license=weights_license,
     )
-    if not bundle.index["source"]["verified"]:
-        output.note("unverified: no registry knows the sha256 of this file")
-    output.out(str(out))
+    if not pretrained.index["source"]["is_verified"]:
+        output.print_stderr("unverified: no registry lists the sha256 of this file")
+    output.print_line(str(out))
 
 
 @weights.command()
-@click.argument("folder", type=FOLDER, metavar="DIR")
+@click.argument("folder", type=_FOLDER_PATH, metavar="DIR")
 def card(folder: Path) -> None:
-    """Write the card (README.md) of a bundle anew from its index, and seal it again."""
-    from ganzoo_core.weights.bundle import recard
+    """Write the model card (README.md) and the index of a folder again."""
+    from ganzoo_core.weights.pretrained import rewrite_card
 
-    recard(folder)
-    output.out(str(folder / "README.md"))
+    rewrite_card(folder)
+    output.print_line(str(folder / "README.md"))
 
 
 @weights.command()
-@click.argument("a", type=FOLDER, metavar="A")
-@click.argument("b", type=FOLDER, metavar="B")
+@click.argument("first", type=_FOLDER_PATH, metavar="A")
+@click.argument("second", type=_FOLDER_PATH, metavar="B")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-def diff(a: Path, b: Path, as_json: bool) -> None:
-    """Tell what differs between two runs or bundles: options, data, every tensor."""
-    from ganzoo_core.weights import find_bundle
-    from ganzoo_core.weights.compare import compare
+def diff(first: Path, second: Path, as_json: bool) -> None:
+    """Print the differences of two runs or pretrained folders: options, data, every tensor."""
+    from ganzoo_core.weights import find_pretrained
+    from ganzoo_core.weights.diff import diff_pretrained
 
-    found = compare(find_bundle(a), find_bundle(b))
+    difference = diff_pretrained(find_pretrained(first), find_pretrained(second))
     if as_json:
-        output.out_json(found.to_json())
+        output.print_json(difference.to_json())
         return
     rows: list[tuple[str, str, object, object]] = [
-        ("index", key, *pair) for key, pair in found.index.items()
+        ("index", key, *pair) for key, pair in difference.index.items()
     ]
-    for tensor in found.tensors:
-        largest = "" if tensor.largest is None else f"largest difference {tensor.largest:.3g}"
-        ratio = "" if tensor.relative is None else f"relative {tensor.relative:.3g}"
-        rows.append((tensor.file, tensor.name, tensor.what, f"{largest} {ratio}".strip()))
+    for tensor in difference.tensors:
+        max_abs = "" if tensor.max_abs is None else f"max abs {tensor.max_abs:.3g}"
+        relative = "" if tensor.relative_norm is None else f"relative {tensor.relative_norm:.3g}"
+        rows.append((tensor.file, tensor.name, tensor.kind, f"{max_abs} {relative}".strip()))
     if rows:
-        output.table(("where", "name", "a", "b"), rows)
-    output.note(f"{found.equal} tensors are the same, {len(found.tensors)} differ")
+        output.print_table(("where", "name", "a", "b"), rows)
+    output.print_stderr(
+        f"{difference.num_equal} tensors are equal, {len(difference.tensors)} differ"
+    )
 
 
 @weights.command()
-@click.argument("folder", type=FOLDER, metavar="DIR")
+@click.argument("folder", type=_FOLDER_PATH, metavar="DIR")
 @click.argument("target", metavar="TARGET")
 @click.option("--private", is_flag=True, help="Make a new repository of the hub private.")
 def push(folder: Path, target: str, private: bool) -> None:
-    """Send a bundle to a new folder, https://... (PUT) or hf://owner/name; verified before."""
-    from ganzoo_core.runs.folder import claim
-    from ganzoo_core.weights import find_bundle, sources
+    """Send verified weights to a new folder, https://... (PUT) or hf://owner/name."""
+    from ganzoo_core.weights import find_pretrained, transfer
 
-    bundle = find_bundle(folder)
+    pretrained = find_pretrained(folder)
     if "://" in target:
-        target = sources.push(bundle, target, private=private)
+        target = transfer.push(pretrained, target, private=private)
     else:
-        sources.write_copy(bundle, claimed(target, claim))
-    output.note(f"sha256 {bundle.sha256}")
-    output.out(target)
+        _copy_to_new_folder(pretrained, Path(target))
+    output.print_stderr(f"sha256 {pretrained.sha256}")
+    output.print_line(target)
 
 
 @weights.command()
-@click.argument("source", metavar="SOURCE", shell_complete=complete.weights)
-@click.option("--out", type=FOLDER, metavar="DIR", help="A new folder; default: the cache.")
-@click.option("--sha256", "digest", default="", metavar="H", help="The hash it must have.")
-def pull(source: str, out: Path | None, digest: str) -> None:
+@click.argument("source", metavar="SOURCE", shell_complete=completers.complete_weights)
+@click.option("--out", type=_FOLDER_PATH, metavar="DIR", help="A new folder; default: the cache.")
+@click.option("--sha256", "expected_sha256", default="", metavar="H", help="Expected sha256.")
+def pull(source: str, out: Path | None, expected_sha256: str) -> None:
     """Fetch weights from a folder, https://..., hf://owner/name[@rev], or by NAME of a registry."""
     from ganzoo_core.report import Progress
-    from ganzoo_core.runs.folder import claim, refuse_taken
-    from ganzoo_core.runs.importing import import_published
-    from ganzoo_core.weights import sources
+    from ganzoo_core.runs.convert_weights import convert_published
+    from ganzoo_core.runs.run_folder import check_is_empty
+    from ganzoo_core.weights import transfer
 
     if out is not None:
-        refuse_taken(out, "")
-    named = sources.find_published(source)
-    bar = Progress()
-    bar.start(f"fetching {source}", of="MB")
+        check_is_empty(out, "")
+    published_entry = transfer.find_registry_entry(source)
+    progress = Progress()
+    progress.start(f"fetching {source}", item_name="MB")
 
     def advance(done: int, total: int) -> None:
-        bar.advance(-(-done // MEGA), -(-total // MEGA))
+        progress.advance(-(-done // _MEBIBYTE), -(-total // _MEBIBYTE))
 
     try:
-        if named and named.form == "checkpoint":
-            where = import_published(named, out, advance).path
+        if published_entry and published_entry.weights_format == "checkpoint":
+            path = convert_published(published_entry, out, advance).path
         else:
-            bundle = sources.pull(source, digest=digest, progress=advance)
-            copy = sources.write_copy(bundle, claimed(out, claim)) if out else bundle
-            where = copy.path
-            note_trust(bundle, vouched=bool(named or digest))
+            pretrained = transfer.pull(source, expected_sha256=expected_sha256, progress=advance)
+            path = (_copy_to_new_folder(pretrained, out) if out else pretrained).path
+            is_expected = published_entry or expected_sha256
+            prefix = "" if is_expected else "unverified, no expected hash was given: "
+            output.print_stderr(f"{prefix}sha256 {pretrained.sha256}")
     finally:
-        bar.stop()
-    output.out(str(where))
+        progress.stop()
+    output.print_line(str(path))
 
 
-def claimed(path: str | Path, claim: Any) -> Path:
-    """Take a new folder, or say why not."""
+def _copy_to_new_folder(pretrained: PretrainedFolder, path: Path) -> PretrainedFolder:
+    from ganzoo_core.runs.run_folder import create_output_folder
+    from ganzoo_core.weights.transfer import copy_pretrained
+
     try:
-        taken: Path = claim(Path(path), "")
+        folder = create_output_folder(path, "")
     except OSError as error:
         raise OutputError(f"cannot make {path}: {error.strerror}") from error
-    return taken
-
-
-def note_trust(bundle: Bundle, *, vouched: bool) -> None:
-    """Say by which hash the weights are known, and whether anybody said it before."""
-    word = "sha256" if vouched else "nobody vouched for it: sha256"
-    output.note(f"{word} {bundle.sha256}")
+    return copy_pretrained(pretrained, folder)
 
 
 @weights.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_(as_json: bool) -> None:
-    """List the weights that the registries name, and what is in the cache."""
-    from ganzoo_core.weights.sources import cached
-    from ganzoo_core.zoo import published
+    """List the weights that the registries name, and those in the cache."""
+    from ganzoo_core.weights.transfer import list_cached
+    from ganzoo_core.zoo import published_weights
 
-    here = {bundle.sha256: bundle for bundle in cached()}
+    cached_by_sha256 = {pretrained.sha256: pretrained for pretrained in list_cached()}
     rows = []
-    for entry in published():
-        state = "published" if entry.published else "unpublished"
-        found = here.pop(entry.sha256, None)
+    for entry in published_weights():
+        state = "published" if entry.is_published else "unpublished"
+        cached = cached_by_sha256.pop(entry.sha256, None)
         rows.append(
             {
                 "name": entry.name,
-                "state": "cached" if found else state,
+                "state": "cached" if cached else state,
                 "license": entry.license,
                 "summary": entry.summary,
                 "sha256": entry.sha256,
-                "make": entry.make,
-                "path": str(found.path) if found else "",
+                "train_command": entry.train_command,
+                "path": str(cached.path) if cached else "",
             }
         )
     rows += [
         {
-            "name": bundle.model,
+            "name": pretrained.model_name,
             "state": "cached",
-            "license": bundle.index.get("license", ""),
-            "summary": str(bundle.path),
-            "sha256": digest,
-            "make": "",
-            "path": str(bundle.path),
+            "license": pretrained.index.get("license", ""),
+            "summary": str(pretrained.path),
+            "sha256": sha256,
+            "train_command": "",
+            "path": str(pretrained.path),
         }
-        for digest, bundle in here.items()
+        for sha256, pretrained in cached_by_sha256.items()
     ]
     if as_json:
-        output.out_json(rows)
+        output.print_json(rows)
         return
     columns = ("name", "state", "license", "summary")
-    output.table(columns, [[row[column] for column in columns] for row in rows])
+    output.print_table(columns, [[row[column] for column in columns] for row in rows])
 
 
 @weights.command("to-onnx")
-@click.argument("folder", type=FOLDER, metavar="RUN_OR_BUNDLE")
-@click.argument("out", type=FOLDER, metavar="FILE.onnx")
+@click.argument("folder", type=_FOLDER_PATH, metavar="RUN_OR_WEIGHTS")
+@click.argument("out", type=_FOLDER_PATH, metavar="FILE.onnx")
 def to_onnx(folder: Path, out: Path) -> None:
-    """Write a model's network as ONNX, for programs without ganzoo; checked by onnxruntime."""
+    """Write the network of a model as ONNX, checked with onnxruntime if it is installed."""
     if out.suffix != ".onnx" or not out.parent.is_dir():
         raise UsageError(f"{out}: the name must end in .onnx, in a folder that exists")
     from ganzoo_core.runs import load
-    from ganzoo_core.weights.onnx import to_onnx as write
+    from ganzoo_core.weights.onnx import export_onnx
 
-    done = write(load(folder, device="cpu"), out)
-    for name, shape in done.inputs.items():
-        output.note(f"input {name} [{', '.join(map(str, shape))}]")
-    apart = (
-        "onnxruntime is not installed: not compared"
-        if done.difference is None
-        else (f"differs from the model by {done.difference:.2g} at most under onnxruntime")
+    exported = export_onnx(load(folder, device="cpu"), out)
+    for name, shape in exported.inputs.items():
+        output.print_stderr(f"input {name} [{', '.join(map(str, shape))}]")
+    comparison = (
+        "not compared: onnxruntime is not installed"
+        if exported.max_abs_error is None
+        else f"max abs error {exported.max_abs_error:.2g} under onnxruntime"
     )
-    output.note(f"output {done.output}; {apart}")
-    output.out(str(out))
+    output.print_stderr(f"output {exported.output_name}; {comparison}")
+    output.print_line(str(out))

@@ -1,31 +1,31 @@
 """Options: one pydantic tree of `[model]`, `[data]` and `[train]`."""
 
 from ganzoo_core.config.base import Config, ModelConfig, parse
-from ganzoo_core.config.gan import Cures, GANConfig, NormedConfig
+from ganzoo_core.config.gan import DiscriminatorControlConfig, GANConfig, NormConfig
 from ganzoo_core.config.losses import LossOptions
-from ganzoo_core.config.optim import SGD, Adam, AnyOptim
-from ganzoo_core.config.sections import DataConfig, JudgeConfig, Split, StageConfig, TrainConfig
-from ganzoo_core.config.tree import RunConfig, assign, build, merge, read_toml
+from ganzoo_core.config.optim import SGD, Adam, OptimizerChoice
+from ganzoo_core.config.sections import AuxiliaryConfig, DataConfig, Split, StageConfig, TrainConfig
+from ganzoo_core.config.tree import RunConfig, build_config, merge, parse_assignments, read_toml
 
 __all__ = [
     "SGD",
     "Adam",
-    "AnyOptim",
+    "AuxiliaryConfig",
     "Config",
-    "Cures",
     "DataConfig",
+    "DiscriminatorControlConfig",
     "GANConfig",
-    "JudgeConfig",
     "LossOptions",
     "ModelConfig",
-    "NormedConfig",
+    "NormConfig",
+    "OptimizerChoice",
     "RunConfig",
     "Split",
     "StageConfig",
     "TrainConfig",
-    "assign",
-    "build",
+    "build_config",
     "merge",
     "parse",
+    "parse_assignments",
     "read_toml",
 ]

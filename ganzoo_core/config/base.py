@@ -9,35 +9,39 @@ from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, model_validator
 from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
+from ganzoo_core.config.former_names import FORMER_OPTIONS, present_name
 from ganzoo_core.errors import UsageError, suggest
 
 NONE = "none"
-"""No value, in TOML, which has no word for it: `--set model.ema=none`."""
+"""The text for no value, since TOML has no null: `--set model.ema_halflife_images=none`."""
 
 
 class Config(BaseModel):
-    """A frozen tree of options: unknown keys are refused, defaults are checked too."""
+    """A frozen group of options: unknown keys are refused, defaults are validated too. The
+    docstring of a field is its description in `ganzoo info` and `ganzoo schema`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod
     def read_none(cls, values: Any) -> Any:
-        """Read "none" as no value where an option may have none."""
+        """Read "none" as None where an option is optional."""
         if not isinstance(values, Mapping):
             return values
-        return {k: None if cls.may_lack(k) and v == NONE else v for k, v in values.items()}
+        return {k: None if cls.is_optional(k) and v == NONE else v for k, v in values.items()}
 
     @model_serializer(mode="wrap", when_used="json")
     def write_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write "none" where a default would come back instead."""
+        """Write "none" where a default would replace None on reading."""
         fields = type(self).model_fields.items()
-        lacking = (k for k, f in fields if f.default is not None and getattr(self, k) is None)
-        return {**handler(self), **dict.fromkeys(lacking, NONE)}
+        missing = (k for k, f in fields if f.default is not None and getattr(self, k) is None)
+        return {**handler(self), **dict.fromkeys(missing, NONE)}
 
     @classmethod
-    def may_lack(cls, name: str) -> bool:
-        """Return whether an option may have no value."""
+    def is_optional(cls, name: str) -> bool:
+        """Return whether an option may be None."""
         field = cls.model_fields.get(name)
         return field is not None and NoneType in get_args(field.annotation)
 
@@ -45,8 +49,8 @@ class Config(BaseModel):
 class ModelConfig(Config):
     """The base of a model's options, `[model]` in the configuration file.
 
-    `presets` maps a name to a patch of the whole tree (``{"model": {...}, "data": {...},
-    "train": {...}}``). Every model has `tiny` (tests, seconds) and `quick` (the default).
+    `presets` maps a name to a patch of the whole configuration (``{"model": {...}, "data": {...},
+    "train": {...}}``). Every model has `smoke` (tests, seconds) and `quick` (the default).
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -59,7 +63,9 @@ def parse(cls: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
     """Validate values against a configuration class.
 
     Args:
-        where: the branch of the tree, such as "model", for the message.
+        cls: the class.
+        values: plain values, as from TOML.
+        where: the branch, such as "model", for the message.
 
     Raises:
         UsageError: one line that names the key, and the closest known key if it is unknown.
@@ -67,46 +73,48 @@ def parse(cls: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        raise UsageError(explain(cls, error, where)) from None
+        raise UsageError(first_problem(cls, error, where)) from None
 
 
-def explain(cls: type[BaseModel], error: ValidationError, where: str) -> str:
-    """Say the first problem of a ValidationError in one line."""
+def first_problem(cls: type[BaseModel], error: ValidationError, where: str) -> str:
+    """Return the first problem of a ValidationError as one line."""
     problem = error.errors()[0]
-    path = untagged(cls, [str(part) for part in problem["loc"]])
+    path = _drop_union_tags(cls, [str(part) for part in problem["loc"]])
     key = ".".join([where, *path])
     if problem["type"] == "extra_forbidden":
-        return f"there is no option {key!r}.{suggest(path[-1], options_at(cls, path[:-1]))}"
-    if problem["type"] == "value_error":  # in our own words, which name what is wrong
-        said = problem["msg"].removeprefix("Value error, ")
-        return f"{key}: {said}" if path else said
-    given = "" if problem["type"] == "missing" else f" (got {problem['input']!r})"
-    return f"{key}: {problem['msg']}{given}"
+        known = _option_names_at(cls, path[:-1])
+        name = present_name(FORMER_OPTIONS, path[-1], known)
+        return f"there is no option {key!r}.{suggest(name, known)}"
+    if problem["type"] == "value_error":  # a message of ours, which names the option
+        message = problem["msg"].removeprefix("Value error, ")
+        return f"{key}: {message}" if path else message
+    value = "" if problem["type"] == "missing" else f" (got {problem['input']!r})"
+    return f"{key}: {problem['msg']}{value}"
 
 
-def options_at(cls: type[BaseModel], path: list[str]) -> list[str]:
-    """Return the option names of the branch a path leads to."""
+def _option_names_at(cls: type[BaseModel], path: list[str]) -> list[str]:
     branches = [cls]
     for part in path:
-        branches = [branch for c in branches for branch in models_in(c, part)]
+        branches = [branch for c in branches for branch in config_classes_of(c, part)]
     return sorted({name for branch in branches for name in branch.model_fields})
 
 
-def untagged(cls: type[BaseModel], path: list[str]) -> list[str]:
-    """Return a path without the tags that pydantic puts where a field holds one of several."""
+def _drop_union_tags(cls: type[BaseModel], path: list[str]) -> list[str]:
+    """Return a path without the tags that pydantic inserts where a field is a tagged union."""
     branches, out, parts = [cls], [], iter(path)
     for part in parts:
         out.append(part)
-        branches = [branch for c in branches for branch in models_in(c, part)]
+        branches = [branch for c in branches for branch in config_classes_of(c, part)]
         if len(branches) > 1:
             next(parts, None)
     return out
 
 
-def models_in(cls: type[BaseModel], name: str) -> list[type[BaseModel]]:
-    """Return the configuration classes that a field may hold; free keys hold `train`'s stages."""
+def config_classes_of(cls: type[BaseModel], name: str) -> list[type[BaseModel]]:
+    """Return the configuration classes that a field may hold; free keys hold the stages of
+    `[train]`."""
     field = cls.model_fields.get(name)
     annotation: Any = field.annotation if field else get_type_hints(cls).get("__pydantic_extra__")
     options = [annotation, *getattr(annotation, "__args__", ())]
-    plain = [getattr(o, "__origin__", o) for o in options]
-    return [o for o in plain if isinstance(o, type) and issubclass(o, BaseModel)]
+    classes = [getattr(option, "__origin__", option) for option in options]
+    return [c for c in classes if isinstance(c, type) and issubclass(c, BaseModel)]

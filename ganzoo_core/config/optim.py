@@ -1,4 +1,4 @@
-"""Optimisers as options: `--set model.optim_g.lr=1e-4`."""
+"""Optimizers as options: `--set model.optim_g.lr=1e-4`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
@@ -22,13 +21,18 @@ class Adam(Config):
     """Adam (Kingma and Ba 2015, arXiv 1412.6980) with the usual GAN settings as defaults."""
 
     kind: Literal["adam"] = "adam"
+    """`adam` or `sgd`."""
     lr: Rate = 2e-4
+    """Learning rate."""
     betas: tuple[Decay, Decay] = (0.5, 0.999)
+    """Decay rates of the first and the second moment."""
     eps: float = Field(1e-8, gt=0)
+    """Added to the denominator."""
     weight_decay: float = Field(0.0, ge=0)
+    """Weight of the L2 penalty."""
 
     def __call__(self, params: Iterable[Tensor]) -> Optimizer:
-        """Build the optimiser over a player's parameters; one fused kernel a step."""
+        """Build the optimizer over parameters, with the fused kernel."""
         import torch
 
         return torch.optim.Adam(
@@ -45,12 +49,16 @@ class SGD(Config):
     """Stochastic gradient descent with momentum."""
 
     kind: Literal["sgd"] = "sgd"
+    """`adam` or `sgd`."""
     lr: Rate = 0.1
+    """Learning rate."""
     momentum: Decay = 0.0
+    """Momentum factor."""
     weight_decay: float = Field(0.0, ge=0)
+    """Weight of the L2 penalty."""
 
     def __call__(self, params: Iterable[Tensor]) -> Optimizer:
-        """Build the optimiser over a player's parameters."""
+        """Build the optimizer over parameters."""
         import torch
 
         return torch.optim.SGD(
@@ -58,12 +66,11 @@ class SGD(Config):
         )
 
 
-def kind_of(value: Any) -> Any:
-    """Return which optimiser a table or object speaks of."""
+def _optimizer_kind(value: Any) -> Any:
     return value.get("kind", "adam") if isinstance(value, dict) else getattr(value, "kind", None)
 
 
-AnyOptim = Annotated[
-    Annotated[Adam, Tag("adam")] | Annotated[SGD, Tag("sgd")], Discriminator(kind_of)
+OptimizerChoice = Annotated[
+    Annotated[Adam, Tag("adam")] | Annotated[SGD, Tag("sgd")], Discriminator(_optimizer_kind)
 ]
-"""The type of an option that holds an optimiser: `--set model.optim_d.kind=sgd`."""
+"""The type of an option that holds an optimizer: `--set model.optim_d.kind=sgd`."""

@@ -1,4 +1,4 @@
-"""The two branches of the tree that the core owns: `[data]` and `[train]`."""
+"""The two branches of the configuration that the core owns: `[data]` and `[train]`."""
 
 from __future__ import annotations
 
@@ -7,102 +7,108 @@ from typing import Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from ganzoo_core.config.base import Config
+from ganzoo_core.config.former_names import FORMER_OPTIONS, present_name
+from ganzoo_core.errors import suggest
 
 Split = Literal["all", "train", "test", "train-a", "train-b"]
-"""`train-a` and `train-b` are the halves of `train`: for judges of one model that must not have
-learned from the same people."""
+"""`train-a` and `train-b` are the halves of `train`: for two networks of one model that must not be
+trained on the same people."""
 
 
 class DataConfig(Config):
-    """`[data]`: which images, and at what size. A data set adds its own options by subclassing."""
+    """`[data]`: the data set and the size of its images. A data set adds its own options by
+    subclassing."""
 
     name: str = ""
-    """A data set of the zoo."""
+    """A data set of the zoo: `ganzoo list dataset`."""
     path: str = ""
     """Folder or archive, where the data set needs one: `--data NAME:PATH`."""
-    size: int = Field(64, ge=8, le=2048)
+    image_size: int = Field(64, ge=8, le=2048)
     """Edge of the square images, in pixels."""
-    channels: Literal[1, 3] = 3
-    """1 for grey, 3 for colour."""
+    num_channels: Literal[1, 3] = 3
+    """1 for grayscale, 3 for RGB."""
     align: bool = False
-    """Find the face in each photograph, level its eyes and crop to a fixed geometry."""
+    """Detect the face in each photograph, level its eyes and crop to a fixed geometry."""
 
 
-class JudgeConfig(Config):
-    """`[model.ROLE]` of a model that trains against a frozen judge of that role."""
+class AuxiliaryConfig(Config):
+    """`[model.auxiliaries.ROLE]` of a model whose loss uses a frozen network of that role."""
 
     weights: str = ""
-    """A folder of weights, or the name of a judge that a plugin ships (`ganzoo list judge`); empty
-    for the shipped one that was trained on the run's data; or `train`, to train one first, on those
-    data, into the run folder."""
+    """A pretrained folder or a run; or the name of an evaluator that a plugin ships (`ganzoo list
+    evaluator`); empty for the shipped one that was trained on the data of the run; or `train` to
+    train one first, on those data, inside the run folder."""
 
 
 class StageConfig(Config):
-    """`[train.STAGE]`: how long one stage lasts, in place of what the model says; 0 skips it."""
+    """`[train.STAGE]`: the length of one stage, in place of the model's; 0 skips the stage."""
 
-    rounds: int | None = Field(None, ge=0)
+    steps: int | None = Field(None, ge=0)
+    """Length in steps."""
     epochs: float | None = Field(None, ge=0)
+    """Length in passes over the data."""
 
     @model_validator(mode="after")
-    def one_measure(self) -> Self:
+    def check_single_length(self) -> Self:
         """Refuse two lengths for one stage."""
-        if self.rounds is not None and self.epochs is not None:
-            raise ValueError("give rounds or epochs, not both")
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("give steps or epochs, not both")
         return self
 
 
 class TrainConfig(Config):
-    """`[train]`: the engine's options. `train.<stage>.rounds` sets the length of a stage."""
+    """`[train]`: the options of the engine. `train.STAGE.steps` sets the length of a stage."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, StageConfig]
 
-    batch: int = Field(64, ge=1)
-    """Images in a batch."""
+    batch_size: int = Field(64, ge=1)
+    """Images in a batch, over all ranks."""
     steps: int | None = Field(None, ge=0)
-    """Rounds of the run in all; the last stage that is not skipped is stretched or cut to fit.
-    `--steps`."""
+    """Total steps of the run: `--steps`. The last stage that is not skipped is lengthened or cut
+    to fit. A step is one pass through the phases of a stage."""
     seed: int = Field(0, ge=0, lt=2**63)
-    init: str = ""
-    """A run or a folder of weights of this model to begin with, in place of new ones: `--init`."""
+    """Seed of weights, random numbers and data order."""
+    init_from: str = ""
+    """A run or a pretrained folder of this model whose weights replace the initial ones:
+    `--init-from`."""
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     """auto, cpu, cuda, cuda:N or mps; resolved once and stored."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Of forward and backward passes; weights and optimisers stay fp32."""
+    """Precision of forward and backward passes; weights and optimizers stay fp32."""
     compile: bool = False
-    """Compile plain passes with torch.compile; double backward stays eager."""
-    accumulate: int = Field(1, ge=1)
-    """Micro-batches a step: the batch is worked off in so many parts, to save memory."""
-    clip: float | None = Field(None, gt=0)
-    """Largest norm of a player's gradient."""
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """How learning rates fall to zero over the run."""
-    warmup: int = Field(0, ge=0)
-    """Rounds in which learning rates rise from zero."""
+    """Use torch.compile, except for double backward."""
+    grad_accum_steps: int = Field(1, ge=1)
+    """Micro-batches in a batch: more of them need less memory."""
+    grad_clip_norm: float | None = Field(None, gt=0)
+    """Maximum norm of the gradient of each optimizer; none for no clipping."""
+    lr_scheduler: Literal["constant", "linear", "cosine"] = "constant"
+    """Decay of the learning rates to zero over the run."""
+    warmup_steps: int = Field(0, ge=0)
+    """Steps during which the learning rates rise linearly from zero."""
     deterministic: bool = False
-    """Ask CUDA for the same bits on every run, at some cost in speed."""
+    """Use deterministic CUDA kernels only, at some cost in speed."""
     log_every: int = Field(20, ge=1)
-    """Rounds between lines of metrics.jsonl."""
+    """Steps between lines of metrics.jsonl."""
     sample_every: int = Field(200, ge=1)
-    """Rounds between sample grids."""
+    """Steps between sample grids."""
     checkpoint_every: int = Field(500, ge=1)
-    """Rounds between checkpoints; one is always written at the end."""
-    keep: int = Field(2, ge=1)
+    """Steps between checkpoints; one is always written at the end."""
+    save_total_limit: int = Field(2, ge=1)
     """Checkpoints kept on disk."""
-    best: str = ""
-    """A logged value; the checkpoint at which it was lowest is kept as well."""
+    monitor: str = ""
+    """A key of metrics.jsonl, such as loss/g; the checkpoint with its lowest value is kept too."""
 
     @model_validator(mode="before")
     @classmethod
-    def known_keys(cls, values: Any) -> Any:
-        """Refuse a misspelt option; only a table of a length can be a stage."""
-        from ganzoo_core.errors import suggest
-
+    def check_keys(cls, values: Any) -> Any:
+        """Refuse a misspelled option; only a table that holds a length can be a stage."""
         for key, value in dict(values).items():
             if key not in cls.model_fields and not isinstance(value, dict | StageConfig):
-                raise ValueError(
-                    f"there is no option 'train.{key}'.{suggest(key, cls.model_fields)}"
+                hint = suggest(
+                    present_name(FORMER_OPTIONS, str(key), cls.model_fields), cls.model_fields
                 )
+                raise ValueError(f"there is no option 'train.{key}'.{hint}")
         return values
 
     @property

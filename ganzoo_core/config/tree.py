@@ -1,4 +1,4 @@
-"""One tree of options: defaults < preset < --config file < --set."""
+"""The configuration of a run: defaults < preset < --config file < --set."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from ganzoo_core.config.base import Config, ModelConfig, parse
+from ganzoo_core.config.former_names import FORMER_PRESETS, present_name
 from ganzoo_core.config.sections import DataConfig, TrainConfig
 from ganzoo_core.errors import UsageError, suggest
-from ganzoo_core.zoo import ModelSpec, resolve, zoo
+from ganzoo_core.zoo import ModelSpec, import_target, zoo
 
 Tree = dict[str, Any]
 BRANCHES = ("model", "data", "train")
@@ -21,17 +22,17 @@ BRANCHES = ("model", "data", "train")
 
 @dataclass(frozen=True)
 class RunConfig:
-    """The validated tree of a run."""
+    """The validated configuration of a run."""
 
     model_name: str
     preset: str
     model: Any
-    """The model's own configuration, or None for a model handed over as an object."""
+    """The model's own configuration, or None for a model that was given as an object."""
     data: DataConfig
     train: TrainConfig
 
     def tree(self) -> Tree:
-        """Return the tree as plain values, ready for TOML; options without a value are left out."""
+        """Return plain values, ready for TOML; options that are None are left out."""
         branches = {name: getattr(self, name) for name in BRANCHES}
         dumped = {
             name: c.model_dump(mode="json", exclude_none=True) if isinstance(c, BaseModel) else {}
@@ -42,20 +43,20 @@ class RunConfig:
 
 def model_config_class(spec: ModelSpec) -> type[ModelConfig]:
     """Import the configuration class of a model."""
-    cls: type[ModelConfig] = resolve(spec.config) if spec.config else ModelConfig
+    cls: type[ModelConfig] = import_target(spec.config) if spec.config else ModelConfig
     return cls
 
 
 def data_config_class(name: str) -> type[DataConfig]:
-    """Import the configuration class of a data set; the plain one where it has no options."""
+    """Import the configuration class of a data set; `DataConfig` where it has no options."""
     config = zoo().dataset(name).config if name else ""
-    cls: type[DataConfig] = resolve(config) if config else DataConfig
+    cls: type[DataConfig] = import_target(config) if config else DataConfig
     return cls
 
 
 def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
-    """Return base with patch laid over it; tables merge, values replace. A table whose `kind`
-    changes begins anew: the options of one loss are not those of another."""
+    """Return `base` updated by `patch`; tables merge, values replace. A table whose `kind` changes
+    is replaced as a whole, since the options of one loss are not those of another."""
     out = dict(base)
     for key, value in patch.items():
         old = out.get(key)
@@ -67,18 +68,18 @@ def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
     return out
 
 
-def flat(tree: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield a tree's values by their full path, as --set takes them."""
+def flatten(tree: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (path, value) pairs, with the path as --set takes it."""
     for key, value in tree.items():
         path = f"{at}.{key}" if at else str(key)
         if isinstance(value, Mapping) and value:
-            yield from flat(value, path)
+            yield from flatten(value, path)
         else:
             yield path, value
 
 
-def assign(assignments: Iterable[str]) -> Tree:
-    """Turn ``["model.width=32"]`` into a tree. Values are TOML where they parse, else text.
+def parse_assignments(assignments: Iterable[str]) -> Tree:
+    """Parse ``["model.latent_dim=32"]`` into a tree. Values are TOML where they parse, else text.
 
     Raises:
         UsageError: a word without ``=``, or a path that does not start at a branch.
@@ -88,20 +89,22 @@ def assign(assignments: Iterable[str]) -> Tree:
         path, equals, text = word.partition("=")
         keys = path.strip().split(".")
         if not equals or len(keys) < 2 or not all(keys):
-            raise UsageError(f"--set {word!r}: write BRANCH.OPTION=VALUE, such as train.batch=32")
+            raise UsageError(
+                f"--set {word!r}: write BRANCH.OPTION=VALUE, such as train.batch_size=32"
+            )
         if keys[0] not in BRANCHES:
             raise UsageError(
                 f"--set {word!r}: there is no branch {keys[0]!r}.{suggest(keys[0], BRANCHES)}"
             )
-        patch: Any = scalar(text)
+        patch: Any = _parse_value(text)
         for key in reversed(keys):
             patch = {key: patch}
         tree = merge(tree, patch)
     return tree
 
 
-def scalar(text: str) -> Any:
-    """Read one value as TOML would; what is not TOML is taken as text."""
+def _parse_value(text: str) -> Any:
+    """Parse one TOML value; text that is not TOML is returned as it is."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -124,67 +127,67 @@ def read_toml(path: Path) -> Tree:
 
 
 def preset_patch(config: type[ModelConfig], name: str) -> Mapping[str, Any]:
-    """Return a preset's patch.
+    """Return the patch of a preset.
 
     Raises:
         UsageError: the model has no such preset.
     """
     if name in config.presets or (name == "quick" and not config.presets):
         return config.presets.get(name, {})
-    raise UsageError(f"there is no preset {name!r}.{suggest(name, config.presets)}")
+    hint = suggest(present_name(FORMER_PRESETS, name, config.presets), config.presets)
+    raise UsageError(f"there is no preset {name!r}.{hint}")
 
 
-def check_tables(patch: Mapping[str, Any]) -> None:
-    """Refuse branches that do not exist, or hold no options.
+def _check_branches(patch: Mapping[str, Any]) -> None:
+    """Refuse unknown branches, and branches that are not tables.
 
     Raises:
         UsageError: names the branch.
     """
     for key, value in patch.items():
-        if key not in {*BRANCHES, "run", "made"}:
+        if key not in {*BRANCHES, "run", "provenance"}:
             raise UsageError(f"there is no branch {key!r}.{suggest(key, BRANCHES)}")
         if not isinstance(value, Mapping):
             raise UsageError(f"{key} = {value!r}: a branch is a table of options, [{key}]")
 
 
-def fitting(data: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
-    """Keep the options of a data set only while it stays that data set.
-
-    When a patch names another one, size and channels remain: they are any data's.
-    """
+def _keep_data_options(data: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
+    """Return the data options that still apply: all of them for the same data set, else only the
+    image size and the channels."""
     name = patch.get("data", {}).get("name", data.get("name"))
     if name == data.get("name"):
         return dict(data)
-    return {key: data[key] for key in ("size", "channels") if key in data}
+    return {key: data[key] for key in ("image_size", "num_channels") if key in data}
 
 
-def build(
+def build_config(
     model: str,
     *,
     preset: str = "",
     patches: Iterable[Mapping[str, Any]] = (),
-    resolved: bool = False,
+    is_resolved: bool = False,
 ) -> RunConfig:
-    """Build the tree of a run of a zoo model.
+    """Build the configuration of a run of a zoo model.
 
     Args:
-        preset: a name, or empty for the one a patch's `[run]` names, else `quick`.
+        model: its name.
+        preset: a name, or empty for the one in a patch's `[run]`, else `quick`.
         patches: the configuration file, then the options of the command line.
-        resolved: the patches hold a whole tree already, so the preset is no more than its name.
+        is_resolved: the patches hold a whole configuration, so the preset only gives its name.
 
     Raises:
-        UsageError: an unknown model, preset, data set or option; a value that does not fit.
+        UsageError: an unknown model, preset, data set or option; an invalid value.
         PluginError: the model's or data set's plugin is missing or broken.
     """
     patches = list(patches)
     config = model_config_class(zoo().model(model))
     for patch in patches:
-        check_tables(patch)
+        _check_branches(patch)
         preset = preset or str(patch.get("run", {}).get("preset", ""))
     preset = preset or "quick"
-    tree = {} if resolved else dict(preset_patch(config, preset))
+    tree = {} if is_resolved else dict(preset_patch(config, preset))
     for patch in patches:
-        tree = merge({**tree, "data": fitting(tree.get("data", {}), patch)}, patch)
+        tree = merge({**tree, "data": _keep_data_options(tree.get("data", {}), patch)}, patch)
     data = tree.get("data", {})
     return RunConfig(
         model,
@@ -195,4 +198,4 @@ def build(
     )
 
 
-__all__ = ["Config", "RunConfig", "Tree", "assign", "build", "merge", "read_toml"]
+__all__ = ["Config", "RunConfig", "Tree", "build_config", "merge", "parse_assignments", "read_toml"]

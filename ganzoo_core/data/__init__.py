@@ -1,29 +1,29 @@
-"""Images at rest and on their way into a step."""
+"""Data sets decoded to uint8, and the batches of a training step."""
 
-from ganzoo_core.data.decode import decoded, fit
-from ganzoo_core.data.draws import Batches, to_float, to_pixels
+from ganzoo_core.data.age_bins import PUBLISHED_AGE_BINS, AgeBins, age_bin_names, assign_age_bins
 from ganzoo_core.data.export import write_jpeg
-from ganzoo_core.data.groups import PUBLISHED, AgeGroups, group_names, group_of
-from ganzoo_core.data.images import Images, prepare, renamed, require
-from ganzoo_core.data.objects import ObjectDataset, wrap
-from ganzoo_core.data.store import cache_folder
+from ganzoo_core.data.packed_images import PackedImages, pack_images, require_fields, with_name
+from ganzoo_core.data.parallel_decode import center_crop_resize, iter_decoded
+from ganzoo_core.data.samplers import BatchLoader, to_float, to_uint8
+from ganzoo_core.data.store import default_cache_dir
+from ganzoo_core.data.torch_adapter import TorchDatasetAdapter, as_dataset
 
 __all__ = [
-    "PUBLISHED",
-    "AgeGroups",
-    "Batches",
-    "Images",
-    "ObjectDataset",
-    "cache_folder",
-    "decoded",
-    "fit",
-    "group_names",
-    "group_of",
-    "prepare",
-    "renamed",
-    "require",
+    "PUBLISHED_AGE_BINS",
+    "AgeBins",
+    "BatchLoader",
+    "PackedImages",
+    "TorchDatasetAdapter",
+    "age_bin_names",
+    "as_dataset",
+    "assign_age_bins",
+    "center_crop_resize",
+    "default_cache_dir",
+    "iter_decoded",
+    "pack_images",
+    "require_fields",
     "to_float",
-    "to_pixels",
-    "wrap",
+    "to_uint8",
+    "with_name",
     "write_jpeg",
 ]

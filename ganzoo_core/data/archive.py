@@ -1,4 +1,4 @@
-"""A folder, or the tar it came as: names and bytes, nothing unpacked, safe on hostile input."""
+"""Read files of a folder or a tar by name, without unpacking; safe on malicious archives."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from typing import IO, Self
 
 from ganzoo_core.errors import DataError
 
-BLOCK = 512
+_TAR_BLOCK_BYTES = 512
 """Bytes of a tar header; two blocks of zeros end an archive."""
-LARGEST_GROWTH = 20
-"""A gzip that grows by more than this factor (and past `ALWAYS_FINE`) is taken for a bomb."""
-ALWAYS_FINE = 2**30
-FOREIGN = {
+_MAX_GZIP_RATIO = 20
+"""A gzip that expands by more than this factor, and beyond `MIN_GZIP_LIMIT`, is rejected."""
+MIN_GZIP_LIMIT = 2**30
+"""Bytes that every gzip may expand to."""
+_UNSUPPORTED_MAGIC = {
     b"PK\x03\x04": "zip",
     b"BZh": "bzip2",
     b"\xfd7zXZ": "xz",
     b"7z\xbc\xaf": "7z",
     b"Rar!": "rar",
 }
-"""First bytes of archives that are not read here."""
-DAMAGE = (
+"""First bytes of archives that are not supported."""
+_TAR_ERRORS = (
     tarfile.TarError,
     OSError,
     ValueError,
@@ -39,34 +40,34 @@ DAMAGE = (
     RecursionError,
     MemoryError,
 )
-"""What tarfile raises on headers that make no sense."""
+"""Errors of tarfile for invalid headers."""
 
 
-class Files(ABC):
+class FileSource(ABC):
     """The regular files of a folder or archive; `read` may be called from several threads."""
 
     path: Path
-    """What was opened."""
+    """The folder or archive."""
     names: tuple[str, ...]
-    """Relative POSIX paths: sorted for a folder, in the order of the archive for a tar."""
-    refused: Mapping[str, str]
-    """Names of what is never read, and why: links, devices, paths that lead outside, earlier
-    files of a name that comes again."""
+    """Relative POSIX paths: sorted for a folder, in archive order for a tar."""
+    rejected: Mapping[str, str]
+    """Entries that are never read, with the reason: links, devices, paths that lead outside, and
+    files that a later one of the same name replaces."""
 
     @abstractmethod
     def __contains__(self, name: object) -> bool:
-        """Tell whether there is a regular file of this name."""
+        """Return whether a regular file has this name."""
 
     @abstractmethod
     def read(self, name: str) -> bytes:
         """Return the bytes of a file.
 
         Raises:
-            DataError: there is no such file, or it can no longer be read.
+            DataError: the file does not exist, or cannot be read any more.
         """
 
     def close(self) -> None:  # noqa: B027 - a folder has nothing to close
-        """Let go of the archive; reading from it afterwards is a DataError."""
+        """Close the archive; `read` then raises a DataError."""
 
     def __enter__(self) -> Self:
         return self
@@ -78,15 +79,15 @@ class Files(ABC):
         return len(self.names)
 
     def __repr__(self) -> str:
-        refused = f", {len(self.refused)} refused" if self.refused else ""
-        return f"<{type(self).__name__} {str(self.path)!r}: {len(self)} files{refused}>"
+        rejected = f", {len(self.rejected)} rejected" if self.rejected else ""
+        return f"<{type(self).__name__} {str(self.path)!r}: {len(self)} files{rejected}>"
 
 
-def open_files(path: str | Path) -> Files:
-    """Open a folder, a .tar, or a gzipped tar (told by content, not by name) and list its files.
+def open_files(path: str | Path) -> FileSource:
+    """Open a folder, a tar or a gzipped tar, and list its files. The content decides which it is.
 
-    Listing a tar reads its headers only. A gzipped one is first unzipped into a temporary file
-    without a name, since a gzip stream cannot be read out of order.
+    Listing a tar reads its headers only. A gzipped tar is first decompressed into an unnamed
+    temporary file, since a gzip stream has no random access.
 
     Raises:
         DataError: the path is missing, empty, unreadable, not an archive, or cut short.
@@ -95,35 +96,37 @@ def open_files(path: str | Path) -> Files:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            files: Files = Folder(path)
+            files: FileSource = FolderSource(path)
         elif stat.S_ISREG(mode):
-            files = Tar(path)
+            files = TarSource(path)
         else:
             raise DataError(f"{path} is neither a folder nor a file; give a folder or a .tar")
     except (OSError, ValueError) as error:
-        where = getattr(error, "filename", None) or path
-        why = plain(error)
-        raise DataError(f"{where}: {why}; give a folder or a .tar that you may read") from None
+        failed_path = getattr(error, "filename", None) or path
+        why = short_error_message(error)
+        raise DataError(
+            f"{failed_path}: {why}; give a folder or a .tar that you may read"
+        ) from None
     if not files.names:
         files.close()
-        refused = refusals(files.refused)
-        raise DataError(f"{path} holds no files{refused}; give the unpacked folder or the .tar")
+        rejected = summarize_rejected(files.rejected)
+        raise DataError(f"{path} contains no files{rejected}; give the unpacked folder or the .tar")
     return files
 
 
-class Folder(Files):
-    """A folder and all below it. Links are followed only to files inside it."""
+class FolderSource(FileSource):
+    """A folder with its subfolders. Links are followed only to files inside it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.root = path.resolve()
-        refused: dict[str, str] = {}
-        self.refused = refused
-        self.names = tuple(sorted(self.walk(refused)))
-        self.known = frozenset(self.names)
+        rejected: dict[str, str] = {}
+        self.rejected = rejected
+        self.names = tuple(sorted(self._iter_files(rejected)))
+        self.name_set = frozenset(self.names)
 
-    def walk(self, refused: dict[str, str]) -> Iterator[str]:
-        """Yield the relative paths of readable files; note the others in `refused`."""
+    def _iter_files(self, rejected: dict[str, str]) -> Iterator[str]:
+        """Yield the relative paths of readable files; add the others to `rejected`."""
         pending = [self.root]
         while pending:
             with os.scandir(pending.pop()) as entries:
@@ -131,16 +134,16 @@ class Folder(Files):
                     name = Path(entry.path).relative_to(self.root).as_posix()
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(Path(entry.path))
-                    elif why := self.objection(entry):
-                        refused[name] = why
+                    elif why := self._rejection_reason(entry):
+                        rejected[name] = why
                     else:
                         yield name
 
-    def objection(self, entry: os.DirEntry[str]) -> str:
-        """Return why an entry must not be read; empty if it may."""
+    def _rejection_reason(self, entry: os.DirEntry[str]) -> str:
+        """Return why an entry must not be read, or an empty string."""
         try:
             if not entry.is_symlink():
-                # Reading a pipe would wait forever, a device might never end.
+                # Reading from a pipe blocks, and a device may have no end.
                 return "" if entry.is_file() else "not a regular file"
             target = Path(entry.path).resolve(strict=True)
         except (OSError, RuntimeError):
@@ -150,58 +153,58 @@ class Folder(Files):
         return "" if target.is_file() else "a link to something that is not a file"
 
     def __contains__(self, name: object) -> bool:
-        return name in self.known
+        return name in self.name_set
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file."""
-        if name not in self.known:
+        if name not in self.name_set:
             raise DataError(f"{self.path}: there is no file {name!r}")
         try:
             return (self.root / name).read_bytes()
         except OSError as error:
-            raise DataError(f"{self.path}: {name!r}: {plain(error)}") from None
+            raise DataError(f"{self.path}: {name!r}: {short_error_message(error)}") from None
 
 
-class Tar(Files):
-    """A tar archive: where each member lies, and a file to read it from by position."""
+class TarSource(FileSource):
+    """A tar archive, read by the offset of each member."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = threading.Lock()
-        self.file = opened(path)
+        self.file = _open_tar(path)
         weakref.finalize(self, self.file.close)
-        refused: dict[str, str] = {}
-        self.refused = refused
-        self.places: dict[str, tuple[int, int]] = {}
-        for member in members(self.file, path):
-            # PurePosixPath drops "./" and doubled slashes; of two equal names the last counts.
+        rejected: dict[str, str] = {}
+        self.rejected = rejected
+        self.member_spans: dict[str, tuple[int, int]] = {}
+        for member in _iter_tar_members(self.file, path):
+            # PurePosixPath removes "./" and double slashes; the last of two equal names is used.
             name = str(PurePosixPath(member.name))
-            if why := objection(member):
-                refused[name] = why
+            if why := _member_rejection_reason(member):
+                rejected[name] = why
             elif not member.isdir():
-                if name in self.places:
-                    refused[name] = "an earlier file of the same name"
-                self.places[name] = (member.offset_data, member.size)
-        self.names = tuple(self.places)
+                if name in self.member_spans:
+                    rejected[name] = "an earlier file of the same name"
+                self.member_spans[name] = (member.offset_data, member.size)
+        self.names = tuple(self.member_spans)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.places
+        return name in self.member_spans
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a member."""
-        if name not in self.places:
+        if name not in self.member_spans:
             raise DataError(f"{self.path}: there is no file {name!r}")
-        offset, size = self.places[name]
+        offset, size = self.member_spans[name]
         try:
-            data = self.read_at(offset, size)
+            data = self._read_at(offset, size)
         except (OSError, ValueError, OverflowError) as error:
-            raise DataError(f"{self.path}: {name!r}: {plain(error)}") from None
+            raise DataError(f"{self.path}: {name!r}: {short_error_message(error)}") from None
         if len(data) != size:
-            raise DataError(f"{self.path}: {name!r} is cut short; was the archive changed?")
+            raise DataError(f"{self.path}: {name!r} is truncated; was the archive changed?")
         return data
 
-    def read_at(self, offset: int, size: int) -> bytes:
-        """Return bytes at a position, without a shared file pointer where the system can."""
+    def _read_at(self, offset: int, size: int) -> bytes:
+        """Return bytes at an offset, by pread where available, which needs no file pointer."""
         if hasattr(os, "pread"):
             return os.pread(self.file.fileno(), size, offset)
         with self.lock:
@@ -213,13 +216,13 @@ class Tar(Files):
         self.file.close()
 
 
-class Together(Files):
-    """Archives of one folder that were split for downloading, as if they were one."""
+class ConcatSource(FileSource):
+    """Several archives of one folder, read as one."""
 
-    def __init__(self, path: Path, parts: Sequence[Files]) -> None:
+    def __init__(self, path: Path, parts: Sequence[FileSource]) -> None:
         self.path, self.parts = path, tuple(parts)
         self.names = tuple(name for part in parts for name in part.names)
-        self.refused = {name: why for part in parts for name, why in part.refused.items()}
+        self.rejected = {name: why for part in parts for name, why in part.rejected.items()}
 
     def __contains__(self, name: object) -> bool:
         return any(name in part for part in self.parts)
@@ -232,43 +235,43 @@ class Together(Files):
         raise DataError(f"{self.path}: there is no file {name!r}")
 
     def close(self) -> None:
-        """Close all of them."""
+        """Close all archives."""
         for part in self.parts:
             part.close()
 
 
-def members(file: IO[bytes], path: Path) -> Iterator[tarfile.TarInfo]:
-    """Yield the members of an uncompressed tar, keeping none of them in memory.
+def _iter_tar_members(file: IO[bytes], path: Path) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of an uncompressed tar, without keeping them in memory.
 
     Raises:
-        DataError: not a tar, or one that is damaged or ends early; tells how many came before.
+        DataError: not a tar, or damaged or truncated; with the number of members before that.
     """
     count, last = 0, -1
     try:
         with tarfile.open(fileobj=file, mode="r:", encoding="utf-8") as tar:
             while (member := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]  # else it remembers every one
+                tar.members.clear()  # type: ignore[attr-defined]  # else tarfile keeps every member
                 count += 1
                 yield member
                 if tar.offset <= last:
                     raise tarfile.ReadError("a header points backwards")
                 last = tar.offset
             file.seek(tar.offset)
-            # tarfile takes a missing or broken header for the end; the real end is a zero block.
-            if file.read(BLOCK) != bytes(BLOCK):
+            # tarfile takes an invalid header for the end, but the real end is a block of zeros
+            if file.read(_TAR_BLOCK_BYTES) != bytes(_TAR_BLOCK_BYTES):
                 raise tarfile.ReadError("no end mark")
-    except DAMAGE as error:
-        why = plain(error)
+    except _TAR_ERRORS as error:
+        why = short_error_message(error)
         if not count:
             raise DataError(f"{path} is not a tar ({why}); give a folder or a .tar") from None
         raise DataError(
-            f"{path} is cut short or damaged: {count} entries could be listed ({why}); "
-            "download it again, or unpack what there is and give that folder"
+            f"{path} is truncated or damaged after {count} entries ({why}); "
+            "download it again, or unpack what is readable and give that folder"
         ) from None
 
 
-def objection(member: tarfile.TarInfo) -> str:
-    """Return why a member must not be read; empty if it may."""
+def _member_rejection_reason(member: tarfile.TarInfo) -> str:
+    """Return why a member must not be read, or an empty string."""
     if member.name.startswith("/"):
         return "an absolute path"
     if ".." in PurePosixPath(member.name).parts:
@@ -280,24 +283,24 @@ def objection(member: tarfile.TarInfo) -> str:
     return "a sparse file" if member.issparse() else "not a regular file"
 
 
-def opened(path: Path) -> IO[bytes]:
-    """Open a tar, unzipped if need be."""
+def _open_tar(path: Path) -> IO[bytes]:
+    """Return a tar as an uncompressed file."""
     file = path.open("rb")
     head = file.read(8)
     file.seek(0)
-    for magic, kind in FOREIGN.items():
+    for magic, kind in _UNSUPPORTED_MAGIC.items():
         if head.startswith(magic):
             file.close()
             raise DataError(f"{path} is a {kind} archive; unpack it and give the folder")
     if not head.startswith(b"\x1f\x8b"):
         return file
     with file:
-        return unzipped(file, path)
+        return _gunzip_to_temp_file(file, path)
 
 
-def unzipped(file: IO[bytes], path: Path) -> IO[bytes]:
-    """Return a temporary file without a name that holds the unzipped archive."""
-    limit = max(ALWAYS_FINE, LARGEST_GROWTH * path.stat().st_size)
+def _gunzip_to_temp_file(file: IO[bytes], path: Path) -> IO[bytes]:
+    """Return an unnamed temporary file with the decompressed archive."""
+    limit = max(MIN_GZIP_LIMIT, _MAX_GZIP_RATIO * path.stat().st_size)
     out = tempfile.TemporaryFile()  # noqa: SIM115
     try:
         with gzip.open(file) as stream:
@@ -305,14 +308,15 @@ def unzipped(file: IO[bytes], path: Path) -> IO[bytes]:
                 out.write(block)
                 if out.tell() > limit:
                     raise DataError(
-                        f"{path} unzips to more than {limit >> 20} MiB; if right, unzip it first"
+                        f"{path} decompresses to more than {limit >> 20} MiB; "
+                        "if this is right, run gunzip first"
                     )
         out.seek(0)  # flushes too, which os.pread relies on
     except (OSError, EOFError, zlib.error) as error:
         out.close()
         raise DataError(
-            f"{path} cannot be unzipped into {tempfile.gettempdir()} ({plain(error)}); "
-            "unzip it yourself, or download it again if it is cut short"
+            f"{path} cannot be decompressed into {tempfile.gettempdir()} "
+            f"({short_error_message(error)}); run gunzip first, or download it again if truncated"
         ) from None
     except BaseException:
         out.close()
@@ -320,15 +324,15 @@ def unzipped(file: IO[bytes], path: Path) -> IO[bytes]:
     return out
 
 
-def plain(error: BaseException) -> str:
-    """Return what an error says, in one line without errno and file name."""
+def short_error_message(error: BaseException) -> str:
+    """Return the message of an error in one line, without errno and file name."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split()).lower()
 
 
-def refusals(refused: Mapping[str, str]) -> str:
-    """Return `` (3 refused, the first: NAME, a link)``, or nothing."""
-    if not refused:
+def summarize_rejected(rejected: Mapping[str, str]) -> str:
+    """Return `` (3 rejected, the first: NAME, a link)``, or an empty string."""
+    if not rejected:
         return ""
-    name, why = next(iter(refused.items()))
-    return f" ({len(refused)} refused, the first: {name!r}, {why})"
+    name, why = next(iter(rejected.items()))
+    return f" ({len(rejected)} rejected, the first: {name!r}, {why})"

@@ -1,8 +1,8 @@
-"""Augmentation on the device: batched, seeded by the contract's `Noise`, differentiable.
+"""Augmentation on the device: batched, seeded by `Rng`, differentiable.
 
-Every augmentation is a function of (images [N, C, H, W] in [-1, 1], noise) and returns images of
-that shape and dtype. Real and fake images go through the same one with noise of their own:
-``d(augment(real, t.noise))`` and ``d(augment(fake, t.noise))``.
+An augmentation is a function of (images [N, C, H, W] in [-1, 1], rng) and returns images of the
+same shape and dtype. Real and fake images go through the same augmentation with their own random
+numbers: ``d(augment(real_images, ctx))`` and ``d(augment(fake_images, ctx))``.
 
 DiffAugment: Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", 2020,
 arXiv 2006.10738. For ADA see `ada.py`.
@@ -10,6 +10,7 @@ arXiv 2006.10738. For ADA see `ada.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -17,218 +18,222 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.errors import UsageError, suggest
-from ganzoo_core.interfaces import Noise
+from ganzoo_core.interfaces import Rng
 
-Augmentation = Callable[[Tensor, Noise], Tensor]
+_Augmentation = Callable[[Tensor, Rng], Tensor]
 
-JITTER_SHIFT = 1 / 16
-"""Most that `jitter` shifts, each way, as a fraction of the edge."""
-JITTER_ZOOM = 1.1
-"""Most that `jitter` zooms in; it never zooms out, so little of the border is seen."""
-TRANSLATION = 1 / 8
-"""DiffAugment's ratio: whole pixels, up to this fraction of the edge, each way."""
-CUTOUT = 1 / 2
-"""DiffAugment's ratio: edge of the grey square to that of the image."""
-
-GRAIN = 1 / 2
-"""Most deviation of `grain`, where images lie in [-1, 1]."""
-FINE_GRAIN = 0.15
-"""Most of `fine-grain`, which leaves fine lines to be seen."""
+_CROP_MAX_SHIFT = 1 / 16
+"""Maximum shift of `crop` in each direction, as a fraction of the edge."""
+_CROP_MAX_ZOOM = 1.1
+"""Maximum zoom of `crop`. It never zooms out, so that little of the border enters the image."""
+_TRANSLATION_RATIO = 1 / 8
+"""DiffAugment: maximum shift in each direction, as a fraction of the edge."""
+_CUTOUT_RATIO = 1 / 2
+"""DiffAugment: edge of the cut-out square, as a fraction of the image's edge."""
+_NOISE_MAX_STD = 1 / 2
+"""Standard deviation of `noise` without a number, for images in [-1, 1]."""
 
 
 class Augment:
-    """Augmentations by name, in the order given: ``Augment("flip,colour,translation,cutout")``.
+    """Augmentations by name, in the order given: ``Augment("flip,color,translation,cutout")``.
+
+    ``noise(0.15)`` sets the maximum standard deviation of the noise; no other one takes a number.
 
     Raises:
-        UsageError: a name is unknown; says which one was meant.
+        UsageError: a name is unknown, or a name that takes no number has one.
     """
 
     def __init__(self, names: str = "") -> None:
         self.names = tuple(name.strip() for name in names.split(",") if name.strip())
-        for name in self.names:
-            if name not in AUGMENTATIONS:
-                raise UsageError(f"no augmentation {name!r}.{suggest(name, AUGMENTATIONS)}")
+        self._augmentations = [_parse_augmentation(name) for name in self.names]
 
-    def __call__(self, images: Tensor, noise: Noise) -> Tensor:
+    def __call__(self, images: Tensor, rng: Rng) -> Tensor:
         """Return images [N, C, H, W] augmented."""
-        for name in self.names:
-            images = AUGMENTATIONS[name](images, noise)
+        for augmentation in self._augmentations:
+            images = augmentation(images, rng)
         return images
 
     def __repr__(self) -> str:
         return f'Augment("{",".join(self.names)}")'
 
 
-def each(noise: Noise, images: Tensor) -> Tensor:
+def _parse_augmentation(text: str) -> _Augmentation:
+    match = re.fullmatch(r"(\w+)\(([0-9]*\.?[0-9]+)\)", text)
+    name = match[1] if match else text
+    if name not in AUGMENTATIONS:
+        raise UsageError(f"no augmentation {name!r}.{suggest(name, AUGMENTATIONS)}")
+    if match and name != "noise":
+        raise UsageError(f"augmentation {text!r}: only noise takes a number, such as noise(0.5)")
+    return partial(_gaussian_noise, max_std=float(match[2])) if match else AUGMENTATIONS[name]
+
+
+def _per_image_uniform(rng: Rng, images: Tensor) -> Tensor:
     """Return U[0, 1) for each image, [N, 1, 1, 1], in fp32."""
-    return noise(images.shape[0], 1, 1, 1, kind="unit")
+    return rng.rand(images.shape[0], 1, 1, 1)
 
 
-def flip(images: Tensor, noise: Noise) -> Tensor:
-    """Mirror left and right, each image with probability 1/2."""
-    return torch.where(each(noise, images) < 0.5, images.flip(3), images)
+def random_flip(images: Tensor, rng: Rng) -> Tensor:
+    """Flip each image horizontally with probability 1/2."""
+    return torch.where(_per_image_uniform(rng, images) < 0.5, images.flip(3), images)
 
 
-def jitter(images: Tensor, noise: Noise) -> Tensor:
-    """Crop a little elsewhere: zoom U[1, 1.1], then shift by U[-1/16, 1/16] of the edge.
+def random_crop(images: Tensor, rng: Rng) -> Tensor:
+    """Zoom by U[1, 1.1], then shift by U[-1/16, 1/16] of the edge.
 
-    Bilinear between pixels; beyond the border lies the mirror image.
+    Interpolation is bilinear, padding is reflection.
     """
-    unit = noise(images.shape[0], 3, kind="unit")
-    zoom = 1 / (1 + (JITTER_ZOOM - 1) * unit[:, 0])
+    unit = rng.rand(images.shape[0], 3)
+    zoom = 1 / (1 + (_CROP_MAX_ZOOM - 1) * unit[:, 0])
     height, width = images.shape[2:]
-    reach = JITTER_SHIFT * (2 * unit[:, 1:] - 1)
-    shift = torch.stack([reach[:, 0] * width, reach[:, 1] * height], 1)
+    offset = _CROP_MAX_SHIFT * (2 * unit[:, 1:] - 1)
+    shift = torch.stack([offset[:, 0] * width, offset[:, 1] * height], 1)
     scale = torch.diag_embed(zoom[:, None].expand(-1, 2))
-    return resample(images, torch.cat([scale, shift[..., None]], 2))
+    return affine_resample(images, torch.cat([scale, shift[..., None]], 2))
 
 
-def resample(images: Tensor, theta: Tensor) -> Tensor:
-    """Return images sampled bilinearly, with the mirror image beyond the border.
+def affine_resample(images: Tensor, matrix: Tensor) -> Tensor:
+    """Return images resampled bilinearly, with reflection padding.
 
-    Four gathers and no `grid_sample`, which has no second derivative (R1 on augmented images needs
-    one) and no deterministic backward on CUDA. The identity is exact.
+    It uses four gathers instead of `grid_sample`, which has no second derivative (needed for R1 on
+    augmented images) and no deterministic backward on CUDA. The identity is exact.
 
     Args:
-        theta: [N, 2, 3], fp32, from (x, y, 1) of the output to (x, y) of the input, in pixels from
-            the centre of the image.
+        images: [N, C, H, W].
+        matrix: [N, 2, 3], fp32, from (x, y, 1) of the output to (x, y) of the input, in pixels
+            from the center of the image.
     """
     height, width = images.shape[2:]
-    middles = (width - 1) / 2, (height - 1) / 2
-    across = torch.arange(width, device=images.device) - middles[0]
-    along = torch.arange(height, device=images.device) - middles[1]
-    y, x = torch.meshgrid(along, across, indexing="ij")
+    center = (width - 1) / 2, (height - 1) / 2
+    xs = torch.arange(width, device=images.device) - center[0]
+    ys = torch.arange(height, device=images.device) - center[1]
+    y, x = torch.meshgrid(ys, xs, indexing="ij")
     with torch.autocast(images.device.type, enabled=False):
         out = torch.zeros_like(images, dtype=torch.float32)
         fx, fy = (
             row[:, 0, None, None] * x + row[:, 1, None, None] * y + row[:, 2, None, None] + middle
-            for row, middle in zip(theta.unbind(1), middles, strict=True)
+            for row, middle in zip(matrix.unbind(1), center, strict=True)
         )
         left, top = fx.floor(), fy.floor()
-        for dy, high in ((0, 1 - (fy - top)), (1, fy - top)):
-            for dx, wide in ((0, 1 - (fx - left)), (1, fx - left)):
-                taken = take(images, mirrored(top + dy, height), mirrored(left + dx, width))
-                out = out + (high * wide)[:, None] * taken
+        for dy, weight_y in ((0, 1 - (fy - top)), (1, fy - top)):
+            for dx, weight_x in ((0, 1 - (fx - left)), (1, fx - left)):
+                corner = _gather_pixels(
+                    images, _reflect_index(top + dy, height), _reflect_index(left + dx, width)
+                )
+                out = out + (weight_y * weight_x)[:, None] * corner
     return out.to(images.dtype)
 
 
-def mirrored(place: Tensor, edge: int) -> Tensor:
-    """Return whole places folded into [0, edge): the border pixel stands twice, then backwards."""
-    folded = place.long().remainder(2 * edge)
-    return torch.minimum(folded, 2 * edge - 1 - folded)
+def _reflect_index(index: Tensor, size: int) -> Tensor:
+    """Return integer positions reflected into [0, size); the border pixel is repeated."""
+    wrapped = index.long().remainder(2 * size)
+    return torch.minimum(wrapped, 2 * size - 1 - wrapped)
 
 
-def take(images: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Return pixels [N, C, H, W] from rows and columns [N, H, W] of the same images."""
+def _gather_pixels(images: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Return pixels [N, C, H, W] at rows and columns [N, H, W] of the same images."""
     index = (row * images.shape[3] + column).flatten(1)[:, None].expand(-1, images.shape[1], -1)
     return images.flatten(2).gather(2, index).view(images.shape)
 
 
-def brightness(images: Tensor, noise: Noise) -> Tensor:
+def _brightness(images: Tensor, rng: Rng) -> Tensor:
     """DiffAugment: x + U[-1/2, 1/2)."""
-    return images + (each(noise, images) - 0.5).to(images.dtype)
+    return images + (_per_image_uniform(rng, images) - 0.5).to(images.dtype)
 
 
-def saturation(images: Tensor, noise: Noise) -> Tensor:
-    """DiffAugment: distance from the mean over the channels times U[0, 2)."""
-    return around(images, images.mean(1, keepdim=True), 2 * each(noise, images))
+def _saturation(images: Tensor, rng: Rng) -> Tensor:
+    """DiffAugment: multiply the difference from the channel mean by U[0, 2)."""
+    return _scale_around(images, images.mean(1, keepdim=True), 2 * _per_image_uniform(rng, images))
 
 
-def contrast(images: Tensor, noise: Noise) -> Tensor:
-    """DiffAugment: distance from the mean of the image times U[1/2, 3/2)."""
-    return around(images, images.mean((1, 2, 3), keepdim=True), each(noise, images) + 0.5)
+def _contrast(images: Tensor, rng: Rng) -> Tensor:
+    """DiffAugment: multiply the difference from the image mean by U[1/2, 3/2)."""
+    return _scale_around(
+        images, images.mean((1, 2, 3), keepdim=True), _per_image_uniform(rng, images) + 0.5
+    )
 
 
-def around(images: Tensor, middle: Tensor, factor: Tensor) -> Tensor:
-    """Return middle + factor (images - middle) in the images' dtype."""
-    return (images - middle) * factor.to(images.dtype) + middle
+def _scale_around(images: Tensor, center: Tensor, factor: Tensor) -> Tensor:
+    """Return center + factor (images - center) in the dtype of the images."""
+    return (images - center) * factor.to(images.dtype) + center
 
 
-def colour(images: Tensor, noise: Noise) -> Tensor:
-    """DiffAugment's colour: brightness, saturation, contrast, in that order; not clamped."""
-    return contrast(saturation(brightness(images, noise), noise), noise)
+def color(images: Tensor, rng: Rng) -> Tensor:
+    """DiffAugment: brightness, saturation, contrast, in that order; not clamped."""
+    return _contrast(_saturation(_brightness(images, rng), rng), rng)
 
 
-def whole(noise: Noise, images: Tensor, low: int, high: int) -> Tensor:
-    """Return a whole number in [low, high] for each image, [N], int64, all equally likely."""
-    unit = noise(images.shape[0], kind="unit")
+def _random_integers(rng: Rng, images: Tensor, low: int, high: int) -> Tensor:
+    """Return uniform integers in [low, high], one for each image, [N] int64."""
+    unit = rng.rand(images.shape[0])
     return (low + (unit * (high - low + 1)).floor().long()).clamp(max=high)
 
 
-def translation(images: Tensor, noise: Noise) -> Tensor:
-    """DiffAugment: shift by whole pixels in [-S/8, S/8] along each axis; 0 (grey) comes in."""
-    return shifted(images, *(spread(noise, images, axis) for axis in (2, 3)))
-
-
-def spread(noise: Noise, images: Tensor, axis: int) -> Tensor:
-    """Return translation's shift along an axis [N]; the reach is rounded half up, as published."""
-    reach = int(images.shape[axis] * TRANSLATION + 0.5)
-    return whole(noise, images, -reach, reach)
-
-
-def shifted(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    """Return images with content moved by whole pixels [N]; what comes in is 0."""
+def _translation(images: Tensor, rng: Rng) -> Tensor:
+    """DiffAugment: shift by whole pixels in [-S/8, S/8] along each axis, padded with 0 (gray)."""
+    # the maximum is rounded half up, as published
+    max_down, max_right = (int(size * _TRANSLATION_RATIO + 0.5) for size in images.shape[2:])
+    down = _random_integers(rng, images, -max_down, max_down)
+    right = _random_integers(rng, images, -max_right, max_right)
     height, width = images.shape[2:]
     row = (torch.arange(height, device=images.device) - down[:, None])[:, :, None]
     column = (torch.arange(width, device=images.device) - right[:, None])[:, None, :]
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    moved = take(images, row.clamp(0, height - 1), column.clamp(0, width - 1))
+    moved = _gather_pixels(images, row.clamp(0, height - 1), column.clamp(0, width - 1))
     return moved * inside[:, None].to(images.dtype)
 
 
-def cutout(images: Tensor, noise: Noise) -> Tensor:
-    """DiffAugment: a square of half the edge becomes 0 (grey); its centre lies anywhere, so part
-    of it may lie outside."""
-    keep = [covered(noise, images, axis) for axis in (2, 3)]
-    square = keep[0][:, None, :, None] & keep[1][:, None, None, :]
+def _cutout(images: Tensor, rng: Rng) -> Tensor:
+    """DiffAugment: set a square of half the edge to 0 (gray).
+
+    Its center is anywhere in the image, so a part of the square may be outside.
+    """
+    covered = [_cutout_interval(rng, images, axis) for axis in (2, 3)]
+    square = covered[0][:, None, :, None] & covered[1][:, None, None, :]
     return images * (~square).to(images.dtype)
 
 
-def covered(noise: Noise, images: Tensor, axis: int) -> Tensor:
+def _cutout_interval(rng: Rng, images: Tensor, axis: int) -> Tensor:
     """Return which rows (columns) cutout covers, [N, S] bool.
 
-    As published: c of them from o - c // 2 on, o a whole number in [0, S + 1 - c % 2).
+    As published: c of them from o - c // 2 on, o an integer in [0, S + 1 - c % 2).
     """
-    edge = images.shape[axis]
-    cut = int(edge * CUTOUT + 0.5)
-    start = whole(noise, images, 0, edge - cut % 2) - cut // 2
-    place = torch.arange(edge, device=images.device) - start[:, None]
-    return (place >= 0) & (place < cut)
+    size = images.shape[axis]
+    length = int(size * _CUTOUT_RATIO + 0.5)
+    start = _random_integers(rng, images, 0, size - length % 2) - length // 2
+    offset = torch.arange(size, device=images.device) - start[:, None]
+    return (offset >= 0) & (offset < length)
 
 
-def grey(images: Tensor, noise: Noise) -> Tensor:
-    """Give every channel the mean of all: what comes after sees no colour.
+def _grayscale(images: Tensor, rng: Rng) -> Tensor:
+    """Replace every channel by the mean of all channels.
 
-    All weigh the same, unlike in luminance, so that what a judge behind it asks of a picture has no
-    colour either.
+    The channels have equal weights, unlike in luminance, so that the gradient of the auxiliary
+    network behind it is gray too.
     """
     return images.mean(1, keepdim=True).expand_as(images)
 
 
-def grain(images: Tensor, noise: Noise, most: float = GRAIN) -> Tensor:
-    """Add Gaussian noise to every pixel, its deviation U[0, most) for each image; not clamped.
+def _gaussian_noise(images: Tensor, rng: Rng, max_std: float = _NOISE_MAX_STD) -> Tensor:
+    """Add Gaussian noise with a standard deviation U[0, max_std) for each image; not clamped.
 
-    A judge that learned behind it must look for more than a pattern of pixels, and what it asks of
-    a picture shows in the picture: Kaur et al. 2019, "Are Perceptually-Aligned Gradients a General
-    Property of Robust Classifiers?", arXiv 1910.08640.
+    The input gradients of a network that is trained behind it are perceptually aligned: Kaur et al.
+    2019, "Are Perceptually-Aligned Gradients a General Property of Robust Classifiers?",
+    arXiv 1910.08640.
     """
-    deviation = most * each(noise, images)
-    return images + (deviation * noise(*images.shape)).to(images.dtype)
+    std = max_std * _per_image_uniform(rng, images)
+    return images + (std * rng.randn(*images.shape)).to(images.dtype)
 
 
-AUGMENTATIONS: dict[str, Augmentation] = {
-    "flip": flip,
-    "jitter": jitter,
-    "brightness": brightness,
-    "saturation": saturation,
-    "contrast": contrast,
-    "colour": colour,
-    "color": colour,
-    "translation": translation,
-    "cutout": cutout,
-    "grey": grey,
-    "gray": grey,
-    "grain": grain,
-    "fine-grain": partial(grain, most=FINE_GRAIN),
+AUGMENTATIONS: dict[str, _Augmentation] = {
+    "flip": random_flip,
+    "crop": random_crop,
+    "brightness": _brightness,
+    "saturation": _saturation,
+    "contrast": _contrast,
+    "color": color,
+    "translation": _translation,
+    "cutout": _cutout,
+    "grayscale": _grayscale,
+    "noise": _gaussian_noise,
 }
-"""By the names that `Augment` knows."""
+"""Augmentations by the name that `Augment` accepts."""

@@ -1,7 +1,7 @@
-"""MATLAB 5 to 7 files, as far as data sets use them: structs, cells, text and numbers.
+"""Read MATLAB 5 to 7 files: structs, cells, text and numbers.
 
-Not scipy.io.loadmat, because it trusts the file: type codes index a table in C, and of 3,000
-files with one changed byte 73 ended the process with a segmentation fault (scipy 1.17).
+scipy.io.loadmat is not used because it trusts the file. Its type codes index a table in C: of
+3,000 files with one changed byte, 73 caused a segmentation fault (scipy 1.17).
 Source: MathWorks, "MAT-File Format", chapter "Level 5 MAT-File Format".
 """
 
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-HEADER = 128
-MOST_BYTES = 2**31
-"""Of an unzipped variable; the largest of a published set is SVHN's extra part, 1.6 GB."""
+HEADER_BYTES = 128
+_MAX_VARIABLE_BYTES = 2**31
+"""Of a decompressed variable; the largest published one is the extra part of SVHN, 1.6 GB."""
 MATRIX, COMPRESSED = 14, 15
-NUMBERS = {
+_STORAGE_DTYPES = {
     1: "i1",
     2: "u1",
     3: "i2",
@@ -31,8 +31,8 @@ NUMBERS = {
     12: "i8",
     13: "u8",
 }
-"""How numbers are stored, by the code of the element ..."""
-CLASSES = {
+"""Storage type of numbers, by the type code of the element."""
+_MATLAB_CLASS_DTYPES = {
     6: "f8",
     7: "f4",
     8: "i1",
@@ -44,11 +44,11 @@ CLASSES = {
     14: "i8",
     15: "u8",
 }
-"""... and what they are in MATLAB, by the class of the matrix: it stores 3.0 as one byte."""
-CODECS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
-"""How text is stored, by the code of the element."""
+"""Type of numbers in MATLAB, by the class of the matrix. MATLAB stores 3.0 as one byte."""
+_TEXT_ENCODINGS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
+"""Encoding of text, by the type code of the element."""
 CELL, STRUCT, CHAR = 1, 2, 4
-DAMAGE = (
+MAT_ERRORS = (
     ValueError,
     struct.error,
     zlib.error,
@@ -57,135 +57,143 @@ DAMAGE = (
     RecursionError,
     MemoryError,
 )
-"""What reading raises on bytes that make no sense."""
+"""Errors of `read_variable` for invalid bytes."""
 
 
-def variable(data: bytes, name: str) -> Any:
+def read_variable(data: bytes, name: str) -> Any:
     """Return a variable: dict for a (1, 1) struct, str, array, object array of cells, or None.
 
     Raises:
-        One of `DAMAGE`, if the bytes are not a MATLAB 5 to 7 file or are damaged.
+        One of `MAT_ERRORS`, if the bytes are not a MATLAB 5 to 7 file or are damaged.
     """
-    order = {b"IM": "<", b"MI": ">"}.get(data[HEADER - 2 : HEADER])
-    if order is None:
+    byte_order = {b"IM": "<", b"MI": ">"}.get(data[HEADER_BYTES - 2 : HEADER_BYTES])
+    if byte_order is None:
         raise ValueError("no MATLAB 5 header")
-    reader, at = Reader(data, order), HEADER
-    while at < len(data):
-        kind, start, size, after = reader.element(at, len(data))
-        if kind == COMPRESSED:
-            plain = inflated(data[start : start + size])
-            found, value, _ = Reader(plain, order).matrix(0, len(plain))
+    reader, offset = _ElementReader(data, byte_order), HEADER_BYTES
+    while offset < len(data):
+        type_code, start, size, next_offset = reader.read_tag(offset, len(data))
+        if type_code == COMPRESSED:
+            decompressed = _decompress(data[start : start + size])
+            variable_name, value, _ = _ElementReader(decompressed, byte_order).read_matrix(
+                0, len(decompressed)
+            )
         else:
-            found, value, _ = reader.matrix(at, after)
-        if found == name:
+            variable_name, value, _ = reader.read_matrix(offset, next_offset)
+        if variable_name == name:
             return value
-        at = after
+        offset = next_offset
     return None
 
 
-def inflated(data: bytes) -> bytes:
-    """Return a zlib stream unpacked."""
+def _decompress(data: bytes) -> bytes:
     stream = zlib.decompressobj()
-    out = stream.decompress(data, MOST_BYTES)
+    out = stream.decompress(data, _MAX_VARIABLE_BYTES)
     if not stream.eof:
-        raise ValueError("a variable is cut short, or too large")
+        raise ValueError("a variable is truncated or too large")
     return out
 
 
-class Reader:
-    """Elements of one file or unzipped variable. Each starts with a tag: its code and size.
+class _ElementReader:
+    """Reads the elements of a file or a decompressed variable. Each starts with a type and a size.
 
-    Every element lies inside the one it belongs to, which is checked: else a few kilobytes of
-    cells that share their content would be read for years.
+    It checks that every element is inside its parent. Otherwise a few kilobytes of cells with
+    shared content could take years to read.
     """
 
-    def __init__(self, data: bytes, order: str) -> None:
-        self.data, self.order = data, order
-        self.pair = struct.Struct(f"{order}II")
+    def __init__(self, data: bytes, byte_order: str) -> None:
+        self.data, self.byte_order = data, byte_order
+        self.tag_format = struct.Struct(f"{byte_order}II")
 
-    def element(self, at: int, end: int) -> tuple[int, int, int, int]:
-        """Return code, start of the content, its size in bytes, and where the next one starts.
+    def read_tag(self, offset: int, end: int) -> tuple[int, int, int, int]:
+        """Return type code, start of the content, its size in bytes, and the next offset.
 
         Raises:
-            ValueError: the content goes on after `end`.
+            ValueError: the content extends beyond `end`.
         """
-        kind, size = self.pair.unpack_from(self.data, at)
-        start, after = at + 8, at + 8 + size
-        if kind >> 16:  # a small one: both in the first word, the content in the second
-            kind, size, start, after = kind & 0xFFFF, kind >> 16, at + 4, at + 8
-        elif kind != COMPRESSED:
-            after += -size % 8
+        type_code, size = self.tag_format.unpack_from(self.data, offset)
+        start, next_offset = offset + 8, offset + 8 + size
+        if type_code >> 16:  # small element: type and size in the first word, content in the second
+            type_code, size, start, next_offset = (
+                type_code & 0xFFFF,
+                type_code >> 16,
+                offset + 4,
+                offset + 8,
+            )
+        elif type_code != COMPRESSED:
+            next_offset += -size % 8
         if start + size > min(end, len(self.data)):
-            raise ValueError("cut short")
-        return kind, start, size, after
+            raise ValueError("truncated")
+        return type_code, start, size, next_offset
 
-    def matrix(self, at: int, end: int) -> tuple[str, Any, int]:
-        """Return the name and value of a matrix, and where the next one starts."""
-        kind, start, size, after = self.element(at, end)
-        if kind != MATRIX:
-            raise ValueError(f"element of type {kind} where a matrix belongs")
+    def read_matrix(self, offset: int, end: int) -> tuple[str, Any, int]:
+        """Return the name and value of a matrix, and the next offset."""
+        type_code, start, size, next_offset = self.read_tag(offset, end)
+        if type_code != MATRIX:
+            raise ValueError(f"element of type {type_code} instead of a matrix")
         if not size:
-            return "", np.empty((0, 0)), after
+            return "", np.empty((0, 0)), next_offset
         end = start + size
-        _, where, _, at = self.element(start, end)
-        flags, _ = self.pair.unpack_from(self.data, where)
-        _, where, length, at = self.element(at, end)
-        shape = struct.unpack_from(f"{self.order}{length // 4}i", self.data, where)
-        _, where, length, at = self.element(at, end)
-        name = self.data[where : where + length].decode("latin-1")
+        _, content_offset, _, offset = self.read_tag(start, end)
+        flags, _ = self.tag_format.unpack_from(self.data, content_offset)
+        _, content_offset, length, offset = self.read_tag(offset, end)
+        shape = struct.unpack_from(f"{self.byte_order}{length // 4}i", self.data, content_offset)
+        _, content_offset, length, offset = self.read_tag(offset, end)
+        name = self.data[content_offset : content_offset + length].decode("latin-1")
         if min(shape) < 0:
             raise ValueError(f"shape {shape}")
-        return name, self.value(flags & 0xFF, shape, at, end), after
+        return name, self._read_value(flags & 0xFF, shape, offset, end), next_offset
 
-    def value(self, kind: int, shape: tuple[int, ...], at: int, end: int) -> Any:
-        """Return the content of a matrix of a class; None for a class that is not needed."""
-        if kind == CELL:
-            return self.cells(shape, at, end)
-        if kind == STRUCT and math.prod(shape) == 1:
-            return self.struct(at, end)
-        if kind == CHAR:
-            return self.text(at, end) if math.prod(shape) else ""
-        if kind in CLASSES:
-            return self.numbers(CLASSES[kind], shape, at, end)
+    def _read_value(self, class_code: int, shape: tuple[int, ...], offset: int, end: int) -> Any:
+        """Return the content of a matrix; None for a class that is not supported."""
+        if class_code == CELL:
+            return self._read_cells(shape, offset, end)
+        if class_code == STRUCT and math.prod(shape) == 1:
+            return self._read_struct(offset, end)
+        if class_code == CHAR:
+            return self.read_text(offset, end) if math.prod(shape) else ""
+        if class_code in _MATLAB_CLASS_DTYPES:
+            return self._read_numbers(_MATLAB_CLASS_DTYPES[class_code], shape, offset, end)
         return None
 
-    def numbers(self, dtype: str, shape: tuple[int, ...], at: int, end: int) -> NDArray[Any]:
-        """Return numbers in their MATLAB type; an imaginary part is left out."""
+    def _read_numbers(
+        self, dtype: str, shape: tuple[int, ...], offset: int, end: int
+    ) -> NDArray[Any]:
+        """Return numbers in their MATLAB type, without an imaginary part."""
         if not math.prod(shape):
             return np.empty(shape, dtype)
-        kind, start, size, _ = self.element(at, end)
-        stored = np.frombuffer(self.data[start : start + size], self.order + NUMBERS[kind])
+        kind, start, size, _ = self.read_tag(offset, end)
+        stored = np.frombuffer(
+            self.data[start : start + size], self.byte_order + _STORAGE_DTYPES[kind]
+        )
         return stored.astype(dtype).reshape(shape, order="F")
 
-    def text(self, at: int, end: int) -> str:
-        """Return text; rows of a text matrix run together."""
-        kind, start, size, _ = self.element(at, end)
-        codec = CODECS[kind]
+    def read_text(self, offset: int, end: int) -> str:
+        """Return text; the rows of a text matrix are concatenated."""
+        kind, start, size, _ = self.read_tag(offset, end)
+        codec = _TEXT_ENCODINGS[kind]
         if codec in {"utf-16", "utf-32"}:
-            codec += "-le" if self.order == "<" else "-be"
+            codec += "-le" if self.byte_order == "<" else "-be"
         return self.data[start : start + size].decode(codec, errors="replace")
 
-    def cells(self, shape: tuple[int, ...], at: int, end: int) -> NDArray[Any]:
+    def _read_cells(self, shape: tuple[int, ...], offset: int, end: int) -> NDArray[Any]:
         """Return cells as an array of objects."""
         values = []
-        for _ in range(math.prod(shape)):  # a false count meets the end of the data
-            _, value, at = self.matrix(at, end)
+        for _ in range(math.prod(shape)):  # a wrong count fails at the end of the data
+            _, value, offset = self.read_matrix(offset, end)
             values.append(value)
         out = np.empty(len(values), object)
-        for i, value in enumerate(values):  # out[:] would unpack equal arrays
+        for i, value in enumerate(values):  # out[:] would unpack arrays of equal shape
             out[i] = value
         return out.reshape(shape, order="F")
 
-    def struct(self, at: int, end: int) -> dict[str, Any]:
-        """Return the fields of a (1, 1) struct."""
-        _, start, _, at = self.element(at, end)
-        (width,) = struct.unpack_from(f"{self.order}i", self.data, start)
-        _, start, size, at = self.element(at, end)
+    def _read_struct(self, offset: int, end: int) -> dict[str, Any]:
+        """Return the fields of a (1, 1) struct by name."""
+        _, start, _, offset = self.read_tag(offset, end)
+        (width,) = struct.unpack_from(f"{self.byte_order}i", self.data, start)
+        _, start, size, offset = self.read_tag(offset, end)
         fields = {}
-        for place in range(start, start + size, width):
-            _, fields[self.label(place, width)], at = self.matrix(at, end)
+        for name_offset in range(start, start + size, width):
+            padded_name = self.data[name_offset : name_offset + width]
+            name = padded_name.partition(b"\0")[0].decode("latin-1")
+            _, fields[name], offset = self.read_matrix(offset, end)
         return fields
-
-    def label(self, at: int, width: int) -> str:
-        """Return a name that is padded with zeros."""
-        return self.data[at : at + width].partition(b"\0")[0].decode("latin-1")

@@ -1,4 +1,4 @@
-"""Photographs that a person names: found, read, and cut to what a model takes."""
+"""Photographs given on the command line: find, read and crop them for a model."""
 
 from __future__ import annotations
 
@@ -6,107 +6,121 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganzoo_core.data.decode import fit
-from ganzoo_core.data.faces import CropGeometry, NoFace, align
-from ganzoo_core.data.picture import decode
-from ganzoo_core.data.vision import Pixels
+from ganzoo_core.data.face_alignment import CropGeometry, FaceNotFound, align_face
+from ganzoo_core.data.face_detection import UInt8Array
+from ganzoo_core.data.image_decoding import decode_image
+from ganzoo_core.data.parallel_decode import center_crop_resize
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import UnreadableImage
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm"}
-LARGE = 1024
-"""Photographs are decoded no smaller than this, so that faces in them stay large enough."""
+_PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm"}
+_MIN_DECODE_SIZE = 1024
+"""Photographs are decoded at least this large, so that faces can be detected."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One photograph, cut to a square."""
+    """One photograph, cropped to a square."""
 
     path: Path
-    pixels: Pixels
+    pixels: UInt8Array
     """[S, S, C] uint8."""
     note: str = ""
-    """What the person should know, such as that it shows several faces."""
+    """A message for the user, such as the number of faces."""
 
 
 def find_photos(paths: Iterable[str | Path]) -> list[Path]:
-    """Return the pictures named, and those in the folders named, in order of their names.
+    """Return the given images and the images in the given folders, sorted by name within each.
 
     Raises:
-        DataError: a path that is not there, or a folder without pictures.
+        DataError: a path does not exist, or a folder has no images.
     """
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_file():
             found.append(path)
         elif path.is_dir():
-            every = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            inside = sorted(p for p in every if p.is_file())
+            candidates = (p for p in path.rglob("*") if p.suffix.lower() in _PHOTO_SUFFIXES)
+            inside = sorted(p for p in candidates if p.is_file())
             if not inside:
-                raise DataError(f"{path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+                raise DataError(f"{path} contains no images ({', '.join(sorted(_PHOTO_SUFFIXES))})")
             found += inside
         else:
-            raise DataError(f"{path}: there is no such photograph or folder")
+            raise DataError(f"{path}: no such photograph or folder")
     return found
 
 
-def cut_photo(
-    path: Path, size: int, channels: int, geometry: CropGeometry | None, *, largest: bool = False
+def load_photo(
+    path: Path,
+    image_size: int,
+    num_channels: int,
+    geometry: CropGeometry | None,
+    *,
+    pick_largest: bool = False,
 ) -> Photo:
-    """Read a photograph and cut it as a model's training images were.
+    """Read a photograph and crop it as the training images of a model were.
 
     Args:
-        geometry: where the eyes come to lie, after the face was found; None takes the centre
-            square as it is, for drawn portraits and faces that are cut out already.
-        largest: of several faces of like size take the largest, instead of refusing.
+        path: the photograph.
+        image_size: edge of the result, in pixels.
+        num_channels: 1 for grayscale, 3 for RGB.
+        geometry: position of the eyes in the crop, after face detection; None for the center
+            square, for rendered portraits and faces that are cropped already.
+        pick_largest: take the largest of several faces of similar size, instead of an error.
 
     Raises:
-        DataError: it cannot be read, or shows no single clear face; one line with the remedy.
+        DataError: the photograph cannot be read, or does not show exactly one clear face.
     """
     try:
-        picture = decode(path.read_bytes(), size=size if geometry is None else LARGE)
+        image = decode_image(
+            path.read_bytes(), target_size=image_size if geometry is None else _MIN_DECODE_SIZE
+        )
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except UnreadableImage as error:
         raise DataError(f"{path}: {error}") from None
     if geometry is None:
-        return Photo(path, fit(picture, size, channels))
-    face = align(picture, geometry, size, largest=largest)
-    if isinstance(face, NoFace):
-        raise DataError(f"{path}: {face.reason}; --no-align takes the picture as it is")
-    note = f"{face.others + 1} faces, the largest is taken" if face.others else ""
-    return Photo(path, fit(face.pixels, size, channels), note)
+        return Photo(path, center_crop_resize(image, image_size, num_channels))
+    face = align_face(image, geometry, image_size, pick_largest=pick_largest)
+    if isinstance(face, FaceNotFound):
+        raise DataError(f"{path}: {face.reason}; --no-align uses the whole image")
+    note = f"{face.num_other_faces + 1} faces, the largest is used" if face.num_other_faces else ""
+    return Photo(path, center_crop_resize(face.pixels, image_size, num_channels), note)
 
 
-def cut_photos(
+def load_photos(
     paths: Sequence[Path],
-    size: int,
-    channels: int,
+    image_size: int,
+    num_channels: int,
     geometry: CropGeometry | None,
     *,
-    largest: bool = False,
-    advance: Callable[[int, int], None] | None = None,
+    pick_largest: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Photo], dict[Path, str]]:
-    """Return the faces of photographs, and why some have none, by path.
+    """Return the faces of photographs, and the reason for each photograph without one, by path.
 
     Args:
-        advance: told after each photograph how many are done, of how many.
+        paths: the photographs.
+        image_size, num_channels, geometry, pick_largest: see `load_photo`.
+        progress: called after each photograph with (done, total).
     """
-    cut: list[Photo] = []
+    photos: list[Photo] = []
     skipped: dict[Path, str] = {}
     for done, path in enumerate(paths, 1):
         try:
-            cut.append(cut_photo(path, size, channels, geometry, largest=largest))
+            photos.append(
+                load_photo(path, image_size, num_channels, geometry, pick_largest=pick_largest)
+            )
         except DataError as error:
             skipped[path] = str(error).removeprefix(f"{path}: ")
-        if advance:
-            advance(done, len(paths))
-    return cut, skipped
+        if progress:
+            progress(done, len(paths))
+    return photos, skipped
 
 
-def no_face(skipped: Mapping[Path, str]) -> DataError:
-    """Return what to raise where not one photograph has a face: in one line, why the first."""
+def no_face_error(skipped: Mapping[Path, str]) -> DataError:
+    """Return the error for photographs without any face; it gives the reason of the first."""
     path, why = next(iter(skipped.items()))
     if len(skipped) == 1:
         return DataError(f"{path}: {why}")
-    return DataError(f"none of {len(skipped)} photographs shows a face, the first: {path}: {why}")
+    return DataError(f"no face in any of {len(skipped)} photographs, the first: {path}: {why}")

@@ -1,4 +1,4 @@
-"""Train and test sides that share nobody, the same on every machine and for good."""
+"""Train and test splits by person: a function of the person's name alone, on every machine."""
 
 from __future__ import annotations
 
@@ -9,52 +9,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def on_side(people: Sequence[object], split: str, share: float) -> NDArray[np.bool_]:
-    """Tell, [N], whose pictures are in a split.
+def split_mask(person_ids: Sequence[object], split: str, test_share: float) -> NDArray[np.bool_]:
+    """Return [N] bool: which images belong to a split.
 
-    Each person's side is a hash of their name or number alone: all pictures of one person fall
-    on one side, more data move nobody, and a larger share only adds people to `test`.
+    The split of a person is a hash of their name or number. So all images of a person are in one
+    split, more data does not move anyone, and a larger `test_share` only adds people to `test`.
 
     Args:
-        people: [N] names or numbers, equal for the pictures of one person.
+        person_ids: [N] names or numbers, equal for the images of one person.
         split: all, train, test, or train-a and train-b, the halves of train.
-        share: of the people, 0 to 1, in `test`.
+        test_share: fraction of the people in `test`, 0 to 1.
     """
-    low, high = spans(share)[split]
-    sides = {
-        person: low * 2.0**64 <= digest(str(person)) < high * 2.0**64 for person in set(people)
+    low, high = _split_intervals(test_share)[split]
+    is_in_split = {
+        person: low * 2.0**64 <= stable_hash64(str(person)) < high * 2.0**64
+        for person in set(person_ids)
     }
-    return np.array([sides[person] for person in people], bool)
+    return np.array([is_in_split[person] for person in person_ids], bool)
 
 
-def spans(share: float) -> dict[str, tuple[float, float]]:
-    """Return the part of all hashes, 0 to 1, that each split takes; `share` is that of `test`."""
-    middle = (1 + share) / 2
+def _split_intervals(test_share: float) -> dict[str, tuple[float, float]]:
+    """Return the interval of hashes, within 0 to 1, of each split."""
+    middle = (1 + test_share) / 2
     return {
         "all": (0.0, 1.0),
-        "test": (0.0, share),
-        "train": (share, 1.0),
-        "train-a": (share, middle),
+        "test": (0.0, test_share),
+        "train": (test_share, 1.0),
+        "train-a": (test_share, middle),
         "train-b": (middle, 1.0),
     }
 
 
-def overlap(one: str, other: str) -> bool:
-    """Tell whether two splits of one data set share people; a split of a name that is not known
-    here, such as the judges' of `people`, does with itself alone."""
-    parts = spans(0.5)
+def splits_overlap(one: str, other: str) -> bool:
+    """Return whether two splits of one data set share people.
+
+    A split with another name, such as `evaluator` of `people`, overlaps only with itself.
+    """
+    parts = _split_intervals(0.5)
     if one not in parts or other not in parts:
         return one == other
     (low, high), (bottom, top) = parts[one], parts[other]
     return max(low, bottom) < min(high, top)
 
 
-def in_test(people: Sequence[object], share: float) -> NDArray[np.bool_]:
-    """Tell, [N], whose pictures are in the test split; see `on_side`."""
-    return on_side(people, "test", share)
-
-
-def digest(text: str) -> int:
-    """Return 64 bits that depend on the text alone."""
+def stable_hash64(text: str) -> int:
+    """Return a 64-bit hash that depends on the text alone."""
     data = text.encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")

@@ -1,8 +1,9 @@
 """The packed store: a data set decoded once into a memory-mapped file of uint8 pixels.
 
-A store is a folder of the cache, named by what went into it: `pixels.u8` ([N, S, S, C]),
-`rows.u8` (one byte an image: to do, done, unreadable), and `store.json`, written last. A build
-that was interrupted goes on where it stopped; two processes take turns.
+A store is a folder of the cache, named by a hash of the data and the options. It contains
+`pixels.u8` ([N, S, S, C]), `status.u8` (one byte for each image: pending, decoded, unreadable) and
+`store.json`, written last. An interrupted build continues where it stopped. A lock keeps two
+processes from building the same store.
 """
 
 from __future__ import annotations
@@ -20,192 +21,208 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from ganzoo_core.data.decode import decoded
+from ganzoo_core.data.parallel_decode import iter_decoded
 from ganzoo_core.errors import DataError, OutputError
 from ganzoo_core.files import write_json
-from ganzoo_core.files.atomic import reason
+from ganzoo_core.files.atomic_write import os_error_message
 from ganzoo_core.interfaces import Dataset
 
-FORMAT = 1
-TODO, DONE, BAD = 0, 1, 2
-FLUSH = 512
-"""Images between two notes of progress."""
+_STORE_VERSION = 2
+PENDING, DECODED, UNREADABLE = 0, 1, 2
+FLUSH_INTERVAL = 512
+"""Images between two writes of the progress."""
 
 
 @dataclass(frozen=True)
-class Pixels:
+class DecodedPixels:
     """Decoded images, in memory or mapped from a store."""
 
     array: NDArray[np.uint8]
-    """[N, S, S, C], the unreadable ones included."""
-    bad: dict[int, str]
-    """Rows that could not be read, and why."""
+    """[N, S, S, C], including unreadable images (zeros)."""
+    unreadable: dict[int, str]
+    """Rows that could not be read, with the reason."""
     sha256: str
-    """Over the readable rows."""
+    """Of the readable rows."""
 
 
-def cache_folder() -> Path:
-    """Return the folder of stores: ``GANZOO_CACHE``, else the platform's cache folder."""
+def default_cache_dir() -> Path:
+    """Return the folder of all stores, in ``GANZOO_CACHE`` or the platform's cache folder."""
     from platformdirs import user_cache_path
 
     return Path(os.environ.get("GANZOO_CACHE") or user_cache_path("ganzoo")) / "data"
 
 
-def store_key(dataset: Dataset, size: int, channels: int) -> str:
-    """Name a store by what goes into it: options, source files, renderer, size."""
+def store_key(dataset: Dataset, image_size: int, num_channels: int) -> str:
+    """Return the folder name of a store: a hash of options, source files, version and size."""
     parts = [
-        FORMAT,
-        size,
-        channels,
+        _STORE_VERSION,
+        image_size,
+        num_channels,
         type(dataset).__qualname__,
         dataset.version,
-        dataset.source(),
+        dataset.fingerprint(),
         dataset.config.model_dump(mode="json", exclude={"path"}),
     ]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return f"{dataset.config.name or 'data'}-{size}-{digest[:20]}"
+    return f"{dataset.config.name or 'data'}-{image_size}-{digest[:20]}"
 
 
-def packed(
+def open_or_build_store(
     dataset: Dataset,
     length: int,
-    size: int,
-    channels: int,
+    image_size: int,
+    num_channels: int,
     *,
     progress: Callable[[int, int], None] | None = None,
-    cache: Path | None = None,
-) -> Pixels:
-    """Return a data set's pixels: from its store, built if need be; in memory without a cache.
+    cache_dir: Path | None = None,
+) -> DecodedPixels:
+    """Return the pixels of a data set, from its store, which is built first if it is missing.
+
+    Without `cache_dir` the data set is decoded into memory.
 
     Raises:
-        OutputError: the cache cannot be written; the message says how to move it.
+        OutputError: the cache cannot be written; the message names GANZOO_CACHE.
     """
-    if cache is None:
-        return in_memory(dataset, length, size, channels, progress)
-    folder = cache / store_key(dataset, size, channels)
+    if cache_dir is None:
+        return _decode_in_memory(dataset, length, image_size, num_channels, progress)
+    folder = cache_dir / store_key(dataset, image_size, num_channels)
     try:
-        if (found := opened(folder, length, size, channels)) is not None:
-            return found
+        if (pixels := _open_store(folder, length, image_size, num_channels)) is not None:
+            return pixels
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "lock"):
-            if opened(folder, length, size, channels) is None:  # another process may have built it
-                build(folder, dataset, (length, size, size, channels), progress)
+            # another process may have built it
+            if _open_store(folder, length, image_size, num_channels) is None:
+                _build_store(
+                    folder, dataset, (length, image_size, image_size, num_channels), progress
+                )
     except OSError as error:
         raise OutputError(
-            f"cannot write the data cache {folder}: {reason(error)}; GANZOO_CACHE=DIR moves it"
+            f"cannot write the data cache {folder}: {os_error_message(error)}; "
+            "set GANZOO_CACHE=DIR to move it"
         ) from error
-    found = opened(folder, length, size, channels)
-    if found is None:
-        raise DataError(f"the store {folder} is damaged: remove that folder and try again")
-    return found
+    pixels = _open_store(folder, length, image_size, num_channels)
+    if pixels is None:
+        raise DataError(f"the store {folder} is damaged: remove this folder and try again")
+    return pixels
 
 
-def in_memory(
+def _decode_in_memory(
     dataset: Dataset,
     length: int,
-    size: int,
-    channels: int,
+    image_size: int,
+    num_channels: int,
     progress: Callable[[int, int], None] | None,
-) -> Pixels:
-    """Decode into memory, for data without a name on disk."""
-    array = np.zeros((length, size, size, channels), np.uint8)
-    bad: dict[int, str] = {}
-    for done, (index, image) in enumerate(decoded(dataset, range(length), size, channels), 1):
+) -> DecodedPixels:
+    array = np.zeros((length, image_size, image_size, num_channels), np.uint8)
+    unreadable: dict[int, str] = {}
+    for done, (index, image) in enumerate(
+        iter_decoded(dataset, range(length), image_size, num_channels), 1
+    ):
         if isinstance(image, str):
-            bad[index] = image
+            unreadable[index] = image
         else:
             array[index] = image
         if progress:
             progress(done, length)
-    return Pixels(array, bad, digest_of(array, bad))
+    return DecodedPixels(array, unreadable, _pixels_sha256(array, unreadable))
 
 
-def digest_of(array: NDArray[np.uint8], bad: dict[int, str]) -> str:
-    """Return the sha256 over shape and readable rows."""
-    digest = hashlib.sha256(repr((len(array) - len(bad), *array.shape[1:])).encode())
+def _pixels_sha256(array: NDArray[np.uint8], unreadable: dict[int, str]) -> str:
+    """Return the sha256 of the shape and the readable rows."""
+    digest = hashlib.sha256(repr((len(array) - len(unreadable), *array.shape[1:])).encode())
     for index, row in enumerate(array):
-        if index not in bad:
+        if index not in unreadable:
             digest.update(row.data)
     return digest.hexdigest()
 
 
-def opened(folder: Path, *shape: int) -> Pixels | None:
-    """Open a finished store, or return None for one that is missing, half built or damaged."""
+def _open_store(folder: Path, *shape: int) -> DecodedPixels | None:
+    """Return a finished store; None if it is missing, incomplete or damaged."""
     length, size, channels = shape
-    whole = (length, size, size, channels)
+    full_shape = (length, size, size, channels)
     try:
-        about = json.loads((folder / "store.json").read_text(encoding="utf-8"))
-        bad = {int(index): str(why) for index, why in about["bad"].items()}
-        if about["shape"] != list(whole):
+        store_info = json.loads((folder / "store.json").read_text(encoding="utf-8"))
+        unreadable = {int(index): str(why) for index, why in store_info["unreadable"].items()}
+        if store_info["shape"] != list(full_shape):
             return None
         with (folder / "pixels.u8").open("rb") as file:
-            if os.fstat(file.fileno()).st_size != max(int(np.prod(whole)), 1):
+            if os.fstat(file.fileno()).st_size != max(int(np.prod(full_shape)), 1):
                 return None
             view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        array = np.frombuffer(view, np.uint8, int(np.prod(whole))).reshape(whole)
-        return Pixels(array, bad, about["sha256"])
+        array = np.frombuffer(view, np.uint8, int(np.prod(full_shape))).reshape(full_shape)
+        return DecodedPixels(array, unreadable, store_info["sha256"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def build(
+def _build_store(
     folder: Path,
     dataset: Dataset,
     shape: tuple[int, ...],
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Decode what is still to do into a store and commit it.
+    """Decode the pending images into a store, then write store.json.
 
-    Pixels are written with pwrite, not through the map: a full disk is then an error and no crash.
+    Pixels are written with pwrite, not through the memory map: so a full disk is an error and not
+    a SIGBUS.
     """
-    each, length = int(np.prod(shape[1:])), shape[0]
-    rows, bad = resumed(folder, length, each)
-    todo = np.flatnonzero(rows == TODO).tolist()
-    fresh: list[int] = []
+    bytes_per_image, length = int(np.prod(shape[1:])), shape[0]
+    status, unreadable = _load_progress(folder, length, bytes_per_image)
+    pending = np.flatnonzero(status == PENDING).tolist()
+    unflushed: list[int] = []
     with (folder / "pixels.u8").open("r+b") as file:
-        for done, (index, image) in enumerate(decoded(dataset, todo, *shape[2:]), 1):
+        for done, (index, image) in enumerate(iter_decoded(dataset, pending, *shape[2:]), 1):
             if isinstance(image, str):
-                bad[index] = image
+                unreadable[index] = image
             else:
-                os.pwrite(file.fileno(), image.data, index * each)
-            fresh.append(index)
-            if len(fresh) == FLUSH or done == len(todo):
-                os.fsync(file.fileno())  # the rows are on disk before they are noted as done
-                rows[fresh] = [BAD if i in bad else DONE for i in fresh]
-                note(folder, rows, bad)
-                fresh = []
+                os.pwrite(file.fileno(), image.data, index * bytes_per_image)
+            unflushed.append(index)
+            if len(unflushed) == FLUSH_INTERVAL or done == len(pending):
+                os.fsync(file.fileno())  # rows reach the disk before their status
+                status[unflushed] = [UNREADABLE if i in unreadable else DECODED for i in unflushed]
+                _save_progress(folder, status, unreadable)
+                unflushed = []
             if progress:
-                progress(length - len(todo) + done, length)
+                progress(length - len(pending) + done, length)
     with (folder / "pixels.u8").open("rb") as file:
         array = np.memmap(file, np.uint8, "r", shape=shape)
-        about: dict[str, Any] = {"shape": list(shape), "sha256": digest_of(array, bad)}
-    write_json(folder / "store.json", {**about, "bad": {str(k): v for k, v in sorted(bad.items())}})
-    (folder / "rows.u8").unlink(missing_ok=True)
-    (folder / "bad.json").unlink(missing_ok=True)
+        store_info: dict[str, Any] = {
+            "shape": list(shape),
+            "sha256": _pixels_sha256(array, unreadable),
+        }
+    write_json(
+        folder / "store.json",
+        {**store_info, "unreadable": {str(k): v for k, v in sorted(unreadable.items())}},
+    )
+    (folder / "status.u8").unlink(missing_ok=True)
+    (folder / "unreadable.json").unlink(missing_ok=True)
 
 
-def note(folder: Path, rows: NDArray[np.uint8], bad: dict[int, str]) -> None:
-    """Write down how far a build has come."""
-    write_json(folder / "bad.json", {str(k): v for k, v in bad.items()})
-    part = folder / "rows.part"
-    part.write_bytes(rows.tobytes())
-    part.replace(folder / "rows.u8")
+def _save_progress(folder: Path, status: NDArray[np.uint8], unreadable: dict[int, str]) -> None:
+    write_json(folder / "unreadable.json", {str(k): v for k, v in unreadable.items()})
+    part = folder / "status.part"
+    part.write_bytes(status.tobytes())
+    part.replace(folder / "status.u8")
 
 
-def resumed(folder: Path, length: int, each: int) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Return how far an interrupted build came; from the start if its notes make no sense."""
+def _load_progress(
+    folder: Path, length: int, bytes_per_image: int
+) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Return the progress of an interrupted build; none if its files do not fit together."""
     pixels = folder / "pixels.u8"
     try:
-        rows = np.frombuffer((folder / "rows.u8").read_bytes(), np.uint8).copy()
-        bad = json.loads((folder / "bad.json").read_text(encoding="utf-8"))
-        if len(rows) == length and pixels.stat().st_size == max(length * each, 1):
-            return rows, {int(k): v for k, v in bad.items()}
+        status = np.frombuffer((folder / "status.u8").read_bytes(), np.uint8).copy()
+        unreadable = json.loads((folder / "unreadable.json").read_text(encoding="utf-8"))
+        if len(status) == length and pixels.stat().st_size == max(length * bytes_per_image, 1):
+            return status, {int(k): v for k, v in unreadable.items()}
     except (OSError, ValueError):
         pass
     (folder / "store.json").unlink(missing_ok=True)
     with pixels.open("wb") as file:
         if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, max(length * each, 1))  # no space: say so now
+            # a full disk is an error now, not after hours
+            os.posix_fallocate(file.fileno(), 0, max(length * bytes_per_image, 1))
         else:
-            file.truncate(max(length * each, 1))
+            file.truncate(max(length * bytes_per_image, 1))
     return np.zeros(length, np.uint8), {}

@@ -1,7 +1,7 @@
-"""Checkpoints: tensors, then a small JSON that commits them with their hash.
+"""Checkpoints: a file of tensors, then a small JSON record that commits it with its hash.
 
-A crash between the two leaves the former checkpoint the last; a file that fails its hash is
-skipped for the one before.
+After a crash between the two, the previous checkpoint is the newest. A file whose hash differs is
+skipped in favor of the previous one.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 from torch import Tensor
 
 from ganzoo_core.errors import WeightsError
-from ganzoo_core.files import load_tensors, save_tensors, sha256, write_json, write_text
+from ganzoo_core.files import file_sha256, load_tensors, save_tensors, write_json, write_text
 
 BEST = "best"
-"""A file that names the checkpoint at which `train.best` was lowest."""
+"""Name of the file that holds the name of the checkpoint with the lowest `train.monitor`."""
 
 
 @dataclass(frozen=True)
@@ -26,86 +26,100 @@ class Checkpoint:
 
     path: Path
     """The .safetensors file."""
-    about: dict[str, Any]
-    """round, seconds, model, seed."""
+    info: dict[str, Any]
+    """step, seconds, retries, model, seed, best_value."""
     state: dict[str, Tensor]
+    """The tensors by name."""
 
 
 def save_checkpoint(
-    folder: Path, state: dict[str, Tensor], about: dict[str, Any], keep: int, *, best: bool = False
+    folder: Path,
+    state: dict[str, Tensor],
+    info: dict[str, Any],
+    total_limit: int,
+    *,
+    is_best: bool = False,
 ) -> Path:
-    """Write a checkpoint, then remove all but the newest `keep` and the best.
+    """Write a checkpoint, then remove all but the newest ones and the best one.
 
     Args:
-        best: it is the best so far; `best` in the folder says which.
+        folder: the folder of the checkpoints; it is created.
+        state: the tensors by name.
+        info: plain JSON values with the key `step`.
+        total_limit: the number of checkpoints to keep.
+        is_best: whether its monitored value is the lowest of the run.
+
+    Returns:
+        The path of the .safetensors file.
 
     Raises:
-        OutputError: the disk is full; the former checkpoint is untouched.
+        OutputError: the disk is full; the previous checkpoint is untouched.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{about['round']:08d}.safetensors"
-    save_tensors(path, state, about)
-    if best:  # before the record: after a crash in between, resume comes to the best once more
+    path = folder / f"{info['step']:08d}.safetensors"
+    save_tensors(path, state, info)
+    if is_best:  # before the record: after a crash in between, the run reaches this step again
         write_text(folder / BEST, path.stem)
-    write_json(path.with_suffix(".json"), {**about, "sha256": sha256(path)})
-    prune(folder, path, keep)
+    write_json(path.with_suffix(".json"), {**info, "sha256": file_sha256(path)})
+    _prune(folder, path, total_limit)
     return path
 
 
-def prune(folder: Path, newest: Path, keep: int) -> None:
-    """Keep the newest checkpoint and those before it, `keep` in all.
+def _prune(folder: Path, newest: Path, total_limit: int) -> None:
+    """Keep the newest checkpoint, those before it, and the best one.
 
-    Later ones go: resume skipped them as damaged. So do files without a record, and the
-    temporary files of a process that was killed.
+    Remove checkpoints of later steps, which resume skipped as damaged, files without a record, and
+    temporary files of a killed process.
     """
-    stems = [record.stem for record in records(folder) if record.stem <= newest.stem][:keep]
+    stems = [record.stem for record in checkpoint_records(folder) if record.stem <= newest.stem]
+    kept = stems[:total_limit]
     if (folder / BEST).exists():
-        stems.append((folder / BEST).read_text(encoding="utf-8"))
+        kept.append((folder / BEST).read_text(encoding="utf-8"))
     for path in folder.glob("[0-9]*.json"):  # the record goes first: it commits the tensors
-        if path.stem not in stems:
+        if path.stem not in kept:
             path.unlink(missing_ok=True)
     for path in (*folder.glob("[0-9]*.safetensors"), *folder.glob(".[0-9]*.part")):
-        if path.stem not in stems:
+        if path.stem not in kept:
             path.unlink(missing_ok=True)
 
 
-def records(folder: Path) -> list[Path]:
-    """Return the records of a folder's checkpoints, newest first."""
+def checkpoint_records(folder: Path) -> list[Path]:
+    """Return the paths of the records in a folder, newest first."""
     return sorted(folder.glob("[0-9]*.json"), reverse=True)
 
 
 def read_checkpoint(record: Path) -> Checkpoint:
-    """Read one checkpoint.
+    """Read one checkpoint by the path of its record.
 
     Raises:
-        WeightsError: the record or the tensors are missing, damaged or do not belong together.
+        WeightsError: the record or the tensors are missing or damaged, or do not belong together.
     """
     path = record.with_suffix(".safetensors")
     try:
-        digest = json.loads(record.read_text(encoding="utf-8"))["sha256"]
+        expected = json.loads(record.read_text(encoding="utf-8"))["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         raise WeightsError(f"checkpoint record {record} is damaged") from None
     if not path.exists():
         raise WeightsError(f"checkpoint {path} is missing")
-    if sha256(path) != digest:
+    if file_sha256(path) != expected:
         raise WeightsError(f"checkpoint {path} is truncated or damaged (its hash differs)")
-    state, about = load_tensors(path)
-    if not isinstance(about, dict) or not isinstance(about.get("round"), int):
-        raise WeightsError(f"{path} is no checkpoint: its header names no round")
-    return Checkpoint(path, about, state)
+    state, info = load_tensors(path)
+    if not isinstance(info, dict) or not isinstance(info.get("step"), int):
+        raise WeightsError(f"{path} is not a checkpoint: its header names no step")
+    return Checkpoint(path, info, state)
 
 
-def latest(folder: Path) -> tuple[Checkpoint, list[str]]:
-    """Return the newest sound checkpoint, and what was skipped to reach it.
+def load_latest(folder: Path) -> tuple[Checkpoint, list[str]]:
+    """Return the newest valid checkpoint, and one line for each damaged one that was skipped.
 
     Raises:
-        WeightsError: there is none.
+        WeightsError: there is no valid checkpoint.
     """
     skipped: list[str] = []
-    for record in records(folder):
+    for record in checkpoint_records(folder):
         try:
             return read_checkpoint(record), skipped
         except WeightsError as error:
             skipped.append(str(error))
     why = f": {skipped[0]}" if skipped else "; start a new run"
-    raise WeightsError(f"no sound checkpoint in {folder}{why}")
+    raise WeightsError(f"no valid checkpoint in {folder}{why}")

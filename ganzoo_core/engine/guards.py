@@ -1,4 +1,4 @@
-"""Guards: a value that is not finite is noticed soon, without a synchronisation a round."""
+"""Checks for values that are not finite, without a device sync in every step."""
 
 from __future__ import annotations
 
@@ -9,43 +9,42 @@ from torch import nn
 
 from ganzoo_core.errors import DivergedError
 
-NOTICE = 50
-"""Rounds within which a value that is not finite is noticed."""
-RETRIES = 3
-"""Times a run that diverged goes back to its last checkpoint."""
+FINITE_CHECK_EVERY = 50
+"""Steps between checks."""
+MAX_RETRIES = 3
+"""Times that a run that diverged restarts from its last checkpoint."""
 
 
-def require_finite(values: dict[str, float], round: int) -> dict[str, float]:
+def require_finite(values: dict[str, float], step: int) -> dict[str, float]:
     """Return the values of a line of metrics.
 
     Raises:
-        DivergedError: one is not finite.
+        DivergedError: one of them is not finite.
     """
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise diverged(name, round)
+    for name in sorted(values, key=lambda name: not name.startswith("loss/")):  # losses first
+        if not math.isfinite(values[name]):
+            raise _divergence_error(name, step)
     return values
 
 
-def require_sound(model: nn.Module, round: int) -> None:
-    """Look at every weight, with one synchronisation.
+def require_finite_weights(model: nn.Module, step: int) -> None:
+    """Check every weight, with one device sync.
 
     Raises:
-        DivergedError: one is not finite.
+        DivergedError: one of them is not finite.
     """
     params = [p.detach() for p in model.parameters()]
     if not params or torch.stack(torch._foreach_norm(params)).sum().isfinite():
         return
     for name, param in model.named_parameters():
         if not param.isfinite().all():
-            raise diverged(name, round)
+            raise _divergence_error(name, step)
 
 
-def diverged(what: str, round: int) -> DivergedError:
-    """Say what is not finite."""
+def _divergence_error(name: str, step: int) -> DivergedError:
     error = DivergedError(
-        f"{what} is not finite at round {round}: the last checkpoint is sound; "
-        "lower the learning rate or use --precision fp32, then resume or start anew"
+        f"{name} is not finite at step {step}: the last checkpoint is valid; lower the learning "
+        "rate or use --precision fp32, then resume or start a new run"
     )
-    error.what = what
+    error.nonfinite_name = name
     return error

@@ -1,4 +1,4 @@
-"""Stage lengths turned into rounds, before the first."""
+"""The length of every stage in steps, computed before the first step."""
 
 from __future__ import annotations
 
@@ -11,59 +11,62 @@ from ganzoo_core.interfaces import Stage
 
 
 @dataclass(frozen=True)
-class Leg:
-    """A stage with its place in the run: rounds `start` to `end`, `end` excluded."""
+class ScheduledStage:
+    """A stage with its place in the run: steps `start` to `end`, `end` excluded."""
 
     stage: Stage
     start: int
     end: int
 
     @property
-    def draws(self) -> int:
-        """Fresh draws a round: one, and one more for each repetition of a step."""
-        return draws_per_round(self.stage)
+    def batches_per_step(self) -> int:
+        """New batches in a step: one, and one for each repetition of a phase."""
+        return _batches_per_step(self.stage)
 
     @property
-    def players(self) -> set[str]:
-        """Who learns in this stage."""
-        return {step.player for step in self.stage.steps}
+    def optimizer_names(self) -> set[str]:
+        """The optimizers that the phases of the stage use."""
+        return {phase.optimizer for phase in self.stage.phases}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All legs of a run."""
+    """All stages of a run, in order."""
 
-    legs: tuple[Leg, ...]
+    stages: tuple[ScheduledStage, ...]
 
     @property
-    def total(self) -> int:
-        """Rounds of the run in all."""
-        return self.legs[-1].end
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.stages[-1].end
 
-    def at(self, round: int) -> Leg:
-        """Return the leg that a round belongs to."""
-        return next((leg for leg in self.legs if round < leg.end), self.legs[-1])
-
-
-def rate_factor(round: int, total: int, kind: str, warmup: int) -> float:
-    """Return the share of the learning rate in a round: warm-up, then the schedule's fall."""
-    rise = min(1.0, (round + 1) / warmup) if warmup else 1.0
-    done = min(round / max(total, 1), 1.0)
-    fall = {"constant": 1.0, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}
-    return rise * fall[kind]
+    def stage_at(self, step: int) -> ScheduledStage:
+        """Return the stage of a step of the run."""
+        return next((stage for stage in self.stages if step < stage.end), self.stages[-1])
 
 
-def draws_per_round(stage: Stage) -> int:
-    """Count the fresh draws of one round."""
-    return 1 + sum(step.repeat - 1 for step in stage.steps)
+def lr_factor(step: int, total_steps: int, scheduler: str, warmup_steps: int) -> float:
+    """Return the factor of the learning rate at a step: linear warm-up times the decay."""
+    warmup = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
+    progress = min(step / max(total_steps, 1), 1.0)
+    decay = {
+        "constant": 1.0,
+        "linear": 1 - progress,
+        "cosine": 0.5 * (1 + math.cos(math.pi * progress)),
+    }
+    return warmup * decay[scheduler]
 
 
-def make_plan(stages: tuple[Stage, ...], config: TrainConfig, images: int) -> Plan:
-    """Lay the stages end to end; `train.steps` stretches or cuts the last to fit, of those that
-    are not skipped.
+def _batches_per_step(stage: Stage) -> int:
+    return 1 + sum(phase.repeats - 1 for phase in stage.phases)
+
+
+def make_plan(stages: tuple[Stage, ...], config: TrainConfig, num_images: int) -> Plan:
+    """Schedule the stages one after another; `train.steps` lengthens or cuts the last one that is
+    not skipped.
 
     Raises:
-        UsageError: a `train.<stage>` that the model lacks, or a stage without a length.
+        UsageError: a `train.STAGE` that the model lacks, or a stage without a length.
     """
     names = [stage.name for stage in stages]
     if not names:
@@ -71,57 +74,53 @@ def make_plan(stages: tuple[Stage, ...], config: TrainConfig, images: int) -> Pl
     for name in config.stages:
         if name not in names:
             raise UsageError(f"there is no stage 'train.{name}'.{suggest(name, names)}")
-    played = [name for name in names if not skipped(config.stages.get(name))]
-    ends, legs = 0, []
+    active = [name for name in names if not _is_skipped(config.stages.get(name))]
+    last_active = (active or names)[-1]
+    start, scheduled = 0, []
     for stage in stages:
-        open_end = stage.name == (played or names)[-1] and config.steps is not None
-        given = config.stages.get(stage.name, StageConfig())
-        start, ends = ends, ends + rounds_of(stage, given, config.batch, images, open_end)
-        if open_end and config.steps is not None:
-            ends = max(config.steps, start)
-        legs.append(Leg(stage, start, ends))
+        override = config.stages.get(stage.name, StageConfig())
+        if stage.name == last_active and config.steps is not None:
+            end = max(config.steps, start)
+        else:
+            end = start + _stage_length(stage, override, config.batch_size, num_images)
+        scheduled.append(ScheduledStage(stage, start, end))
+        start = end
     if config.steps is not None:
-        legs = [
-            Leg(x.stage, x.start, min(x.end, config.steps)) for x in legs if x.start <= config.steps
+        scheduled = [
+            ScheduledStage(s.stage, s.start, min(s.end, config.steps))
+            for s in scheduled
+            if s.start <= config.steps
         ]
-    return Plan(tuple(legs))
+    return Plan(tuple(scheduled))
 
 
-def skipped(given: StageConfig | None) -> bool:
-    """Tell whether a stage is left out: its weights are given (`train.init`), or not wanted."""
-    return given is not None and 0 in {given.rounds, given.epochs}
+def _is_skipped(override: StageConfig | None) -> bool:
+    """Return whether a stage is left out, as when `train.init_from` gives its weights."""
+    return override is not None and 0 in {override.steps, override.epochs}
 
 
-def rounds_of(
-    stage: Stage, given: StageConfig, batch: int, images: int, open_end: bool = False
-) -> int:
-    """Return a stage's length in rounds: from the configuration, else from the model.
-
-    Args:
-        open_end: `train.steps` says where it ends, so it needs no length of its own.
-    """
-    if skipped(given):
+def _stage_length(stage: Stage, override: StageConfig, batch_size: int, num_images: int) -> int:
+    """Return the length of a stage in steps: from `[train.STAGE]`, else from the model."""
+    if _is_skipped(override):
         return 0
-    source = given if given.rounds is not None or given.epochs is not None else stage
-    if source.rounds is not None:
-        return source.rounds
+    source = override if override.steps is not None or override.epochs is not None else stage
+    if source.steps is not None:
+        return source.steps
     if isinstance(source, Stage) and source.images is not None:
-        return max(1, math.ceil(source.images / (batch * draws_per_round(stage))))
-    if source.epochs is None or stage.draw.how == "none":
-        if open_end:
-            return 0
+        return max(1, math.ceil(source.images / (batch_size * _batches_per_step(stage))))
+    if source.epochs is None or stage.batch.sampler == "none":
         raise UsageError(
-            f"stage {stage.name!r} needs a length in rounds: --set train.{stage.name}.rounds=N"
+            f"stage {stage.name!r} needs a length in steps: --set train.{stage.name}.steps=N"
         )
-    return rounds_in(source.epochs, stage, batch, images)
+    return steps_for_epochs(source.epochs, stage, batch_size, num_images)
 
 
-def rounds_in(epochs: float, stage: Stage, batch: int, images: int) -> int:
-    """Return how many rounds of a stage so many passes over the data take, one at least.
+def steps_for_epochs(epochs: float, stage: Stage, batch_size: int, num_images: int) -> int:
+    """Return the number of steps, at least 1, that so many epochs take in a stage.
 
     Raises:
-        UsageError: the stage has no data.
+        UsageError: the stage uses no data.
     """
-    if stage.draw.how == "none":
-        raise UsageError(f"stage {stage.name!r} has no data to pass over: count in rounds")
-    return max(1, math.ceil(epochs * images / (batch * draws_per_round(stage))))
+    if stage.batch.sampler == "none":
+        raise UsageError(f"stage {stage.name!r} uses no data, so it has no epochs: count in steps")
+    return max(1, math.ceil(epochs * num_images / (batch_size * _batches_per_step(stage))))

@@ -1,4 +1,4 @@
-"""Where and how precisely to compute: resolved once, stored with the run."""
+"""Device and precision, resolved once and stored with the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Setup:
-    """The machine as a run saw it; bits repeat only where all of it is equal."""
+    """The device, precision and libraries of a run; runs are bit-identical only if all are
+    equal."""
 
     device: str
     precision: str
@@ -38,15 +39,17 @@ class Setup:
         return asdict(self)
 
     def differences(self, other: dict[str, Any]) -> list[str]:
-        """Say what differs from a stored setup, one phrase each."""
-        mine = self.to_json()
+        """Return one phrase for each value that differs from a stored setup."""
+        current = self.to_json().items()
         return [
-            f"{k}: {other[k]} then, {mine[k]} now" for k in mine if other.get(k, mine[k]) != mine[k]
+            f"{key}: {other[key]} then, {value} now"
+            for key, value in current
+            if other.get(key, value) != value
         ]
 
 
-def cpu_has_bf16() -> bool:
-    """Tell whether the CPU multiplies bf16 in hardware (avx512_bf16 or AMX)."""
+def _has_cpu_bf16() -> bool:
+    """Return whether the CPU multiplies bf16 in hardware (avx512_bf16 or AMX)."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -55,10 +58,10 @@ def cpu_has_bf16() -> bool:
 
 
 def resolve_device(device: str) -> torch.device:
-    """Turn auto, cpu, mps, cuda or cuda:N into a device that is there.
+    """Return the device of auto, cpu, mps, cuda or cuda:N.
 
     Raises:
-        UsageError: the device is not on this machine.
+        UsageError: this machine does not have it.
     """
     if device == "auto":
         has_mps = torch.backends.mps.is_available()
@@ -82,7 +85,7 @@ def resolve_device(device: str) -> torch.device:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """Turn auto into bf16 where the hardware has it, else fp32.
+    """Return the precision; auto is bf16 where the hardware supports it, else fp32.
 
     Raises:
         UsageError: fp16 on a CPU, where it is neither fast nor stable.
@@ -91,26 +94,26 @@ def resolve_precision(precision: str, device: torch.device) -> str:
         raise UsageError("precision 'fp16' needs a GPU; use bf16 or fp32 on a CPU")
     if precision != "auto":
         return precision
-    fast = {"cpu": cpu_has_bf16, "cuda": torch.cuda.is_bf16_supported}.get(device.type)
+    fast = {"cpu": _has_cpu_bf16, "cuda": torch.cuda.is_bf16_supported}.get(device.type)
     return "bf16" if fast and fast() else "fp32"
 
 
 def require_compiler() -> None:
-    """Refuse to compile where torch.compile would find no compiler after minutes.
+    """Check for the compiler that torch.compile needs, which would fail only after minutes.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no compiler.
     """
     name = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
     if shutil.which(name) is None:
         raise UsageError(
-            f"train.compile needs a C++ compiler and {name!r} is not there: install one, set CXX, "
+            f"train.compile needs a C++ compiler, and {name!r} is missing: install one, set CXX, "
             "or leave --compile out"
         )
 
 
 def seed_torch(device: torch.device, seed: int) -> None:
-    """Seed torch's own generators, which dropout and the like draw from."""
+    """Seed torch's own generators, which dropout and similar layers use."""
     torch.default_generator.manual_seed(seed)  # torch.manual_seed takes 100 times as long
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)
@@ -121,23 +124,29 @@ def seed_torch(device: torch.device, seed: int) -> None:
 def resolve_setup(
     device: str, precision: str, *, deterministic: bool = False, threads: int | None = None
 ) -> Setup:
-    """Resolve both and set the process up: denormals flushed, kernels chosen.
+    """Resolve device and precision, and configure torch for them.
 
     Args:
-        threads: of the run that is resumed, since another number gives other bits; taken up where
-            the machine has as many cores.
+        device: auto, cpu, mps, cuda or cuda:N.
+        precision: auto, fp32, bf16 or fp16.
+        deterministic: use deterministic kernels only.
+        threads: of the run that is resumed, since another number gives other bits; ignored where
+            the machine has fewer cores.
+
+    Raises:
+        UsageError: the machine does not have the device or the precision.
     """
-    place = resolve_device(device)
+    torch_device = resolve_device(device)
     if threads and threads <= (os.cpu_count() or 1):
         torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # without it, one run of tiny activations costs a factor of 3
-    if place.type == "cuda":
+    torch.set_flush_denormal(True)  # denormals are up to 3 times slower
+    if torch_device.type == "cuda":
         torch.backends.cudnn.benchmark = not deterministic
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.use_deterministic_algorithms(deterministic)
     return Setup(
-        str(place),
-        resolve_precision(precision, place),
+        str(torch_device),
+        resolve_precision(precision, torch_device),
         torch.get_num_threads(),
         torch.backends.cpu.get_cpu_capability(),
         torch.__version__,

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: finish the round, save, leave; a second one leaves at once."""
+"""Ctrl-C and SIGTERM: finish the step, save and stop; a second one stops at once."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from types import FrameType
 from typing import Any
 
 
-class Stop:
-    """A context that notes the first signal and restores the old handlers."""
+class StopOnSignal:
+    """A context that records the first signal and restores the previous handlers at its end."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self.old: dict[int, Any] = {}
+        self.previous_handlers: dict[int, Any] = {}
 
-    def __enter__(self) -> Stop:
+    def __enter__(self) -> StopOnSignal:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self.old[number] = signal.signal(number, self.note)
+                self.previous_handlers[number] = signal.signal(number, self.on_signal)
         return self
 
-    def note(self, number: int, frame: FrameType | None) -> None:
-        """Take a signal; give the same one its old meaning, should it come again.
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Record a signal, and restore its previous handler for the second time it comes.
 
-        Only the same: Ctrl-C reaches all ranks of a run, and the launcher's SIGTERM follows it.
+        Other signals keep this handler: Ctrl-C reaches all ranks of a run, and the SIGTERM of the
+        launcher follows it.
         """
         self.signal = self.signal or number
-        signal.signal(number, self.old.pop(number))
+        signal.signal(number, self.previous_handlers.pop(number))
 
     def restore(self) -> None:
-        """Put the old handlers back."""
-        for number, handler in self.old.items():
+        """Restore the previous handlers."""
+        for number, handler in self.previous_handlers.items():
             signal.signal(number, handler)
-        self.old = {}
+        self.previous_handlers = {}
 
     def __exit__(self, *error: object) -> None:
         self.restore()

@@ -1,4 +1,5 @@
-"""The Trainer: rounds of steps. It freezes, runs backward and steps; it knows no model."""
+"""The training loop, independent of the model: each phase freezes the other parameters, runs
+backward and updates."""
 
 from __future__ import annotations
 
@@ -11,381 +12,426 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.config import TrainConfig
-from ganzoo_core.data import Batches, Images
-from ganzoo_core.engine.average import with_averages
-from ganzoo_core.engine.checkpoints import latest, save_checkpoint
-from ganzoo_core.engine.guards import NOTICE, RETRIES, require_finite, require_sound
-from ganzoo_core.engine.place import fits_on, prepared
-from ganzoo_core.engine.plan import Leg, make_plan, rate_factor, rounds_in
-from ganzoo_core.engine.players import ActivePlayer, Freezer, part
+from ganzoo_core.data import BatchLoader, PackedImages
+from ganzoo_core.engine.callback import Callback
+from ganzoo_core.engine.checkpoints import load_latest, save_checkpoint
+from ganzoo_core.engine.context import EngineStepContext, MetricLog, StageContext
+from ganzoo_core.engine.device import data_fits_on, prepare_model
+from ganzoo_core.engine.ema import with_ema_weights
+from ganzoo_core.engine.guards import (
+    FINITE_CHECK_EVERY,
+    MAX_RETRIES,
+    require_finite,
+    require_finite_weights,
+)
+from ganzoo_core.engine.optimizers import GradToggler, OptimizerState, strip_prefix
+from ganzoo_core.engine.plan import ScheduledStage, lr_factor, make_plan, steps_for_epochs
 from ganzoo_core.engine.setup import Setup, require_compiler
-from ganzoo_core.engine.signals import Stop
-from ganzoo_core.engine.turn import EngineTurn, Log, Scene
-from ganzoo_core.engine.watcher import Watcher
+from ganzoo_core.engine.signals import StopOnSignal
 from ganzoo_core.engine.world import World
 from ganzoo_core.errors import DivergedError, Interrupted, WeightsError
-from ganzoo_core.files import copy_strictly
-from ganzoo_core.interfaces import Model, Stage, Step, seed_at
+from ganzoo_core.files import copy_state_dict
+from ganzoo_core.interfaces import Model, Phase, Stage, derive_seed
 
 
 class Trainer:
-    """Trains a model through its stages. Everything but parameters, buffers and optimisers is a
-    function of (seed, stage, round), so a run continues from any round bit by bit."""
+    """Trains a model through its stages.
+
+    All randomness is a function of (seed, stage, step), so a resumed run is bit-identical to an
+    uninterrupted one.
+
+    Args:
+        model: the model; it is moved to the device.
+        images: the packed data, or None for models that need none.
+        config: `[train]`.
+        setup: the resolved device and precision.
+        callback: receives progress, metrics, samples and checkpoints.
+        world: the ranks of the run; default this process alone.
+    """
 
     def __init__(
         self,
         model: Model,
-        images: Images | None,
+        images: PackedImages | None,
         config: TrainConfig,
         setup: Setup,
-        watcher: Watcher,
+        callback: Callback,
         *,
         world: World | None = None,
     ) -> None:
-        self.config, self.setup, self.watcher = config, setup, watcher
+        self.config, self.setup, self.callback = config, setup, callback
         self.world = world or World()
-        self.parts = self.world.parts(config.batch, config.accumulate)
+        self.num_shards = self.world.num_shards(config.batch_size, config.grad_accum_steps)
         self.device = torch.device(setup.device)
-        self.model = prepared(model, self.device, self.world)
+        self.model = prepare_model(model, self.device, self.world)
         self.images = images
+        self.num_images = len(images) if images else 0
         self.stages = model.stages()
-        self.plan = make_plan(self.stages, config, len(images) if images else 0)
-        fp16 = setup.precision == "fp16"
-        self.players = {
-            name: ActivePlayer(model, name, player, self.device, fp16)
-            for name, player in model.players().items()
+        self.plan = make_plan(self.stages, config, self.num_images)
+        use_scaler = setup.precision == "fp16"
+        self.optimizers = {
+            name: OptimizerState(model, name, spec, self.device, use_scaler)
+            for name, spec in model.configure_optimizers().items()
         }
-        if config.compile:  # after the averages, which stay plain copies
+        if config.compile:  # after the moving averages are copied, so that they stay uncompiled
             require_compiler()
-            for net in {id(n): n for p in self.players.values() for n in p.nets}.values():
-                net.compile(dynamic=False)
-        self.freezer = Freezer(self.players.values())
-        self.log = Log()
-        self.leg: Leg | None = None
-        self.round = 0
+            modules = {id(m): m for state in self.optimizers.values() for m in state.modules}
+            for module in modules.values():
+                module.compile(dynamic=False)
+        self.grad_toggler = GradToggler(self.optimizers.values())
+        self.log = MetricLog()
+        self.current_stage: ScheduledStage | None = None
+        self.step = 0
         self.retries = 0
-        self.lowest = math.inf
-        self.means: dict[str, float] = {}
-        """Of the last line of metrics."""
+        self.best_value = math.inf
+        self.last_metrics: dict[str, float] = {}
         self.seconds = 0.0
-        self.seen = torch.zeros(
-            (), dtype=torch.float32 if setup.device == "mps" else torch.float64, device=self.device
-        )
-        self.order()
+        float_type = torch.float32 if setup.device == "mps" else torch.float64
+        self.images_seen = torch.zeros((), dtype=float_type, device=self.device)
+        self.seed_streams()
 
-    def order(self) -> None:
-        """Lay out noise and data for this seed; after a divergence they take another course."""
+    def seed_streams(self) -> None:
+        """Set the seed and rebuild the batch loaders. Each retry after a divergence gets another
+        seed."""
         seed = self.config.seed
-        self.seed = seed_at(seed, "retry", self.retries) if self.retries else seed
-        resident = fits_on(self.device, self.images)
+        self.seed = derive_seed(seed, "retry", self.retries) if self.retries else seed
+        keep_on_device = data_fits_on(self.device, self.images)
         self.batches = {
-            s.name: Batches(
+            stage.name: BatchLoader(
                 self.images,
-                s.draw,
-                self.config.batch,
+                stage.batch,
+                self.config.batch_size,
                 self.device,
                 self.seed,
-                s.name,
+                stage.name,
                 rank=self.world.rank,
-                ranks=self.world.size,
-                resident=resident,
+                world_size=self.world.size,
+                keep_on_device=keep_on_device,
             )
-            for s in self.stages
+            for stage in self.stages
         }
 
-    # --- one round ---------------------------------------------------------------------------
+    # --- one step ----------------------------------------------------------------------------
 
-    def enter(self, leg: Leg) -> None:
-        """Begin a stage, or take it up again. Networks whose player rests are in eval mode, and a
-        player that never learns again takes its average for its weights: what later stages see
-        is what the bundle will carry."""
-        self.leg = leg
-        self.model.train()
-        learning = {net for name in leg.players for net in self.players[name].nets}
-        for player in self.players.values():
-            for net in player.nets:
-                net.train(net in learning)
-        rest = self.stages[self.stages.index(leg.stage) :]
-        busy = {step.player for stage in rest for step in stage.steps}
-        for name, player in self.players.items():
-            if self.round == leg.start and name not in busy and player.average:
-                player.average.settle()
-
-    def turns(self, leg: Leg, round: int, draw: int) -> list[EngineTurn]:
-        """Draw a fresh batch, number `draw` of this round of the stage, in its micro-batches."""
-        scene = self.scene(leg.stage)
-        batch = self.batches[leg.stage.name](round * leg.draws + draw)
-        micros, first = self.config.accumulate, self.world.rank * self.config.accumulate
-        bounds = [len(batch) * i // micros for i in range(micros + 1)]
-        shares = [batch[bounds[i] : bounds[i + 1]] for i in range(micros)]
-        return [EngineTurn(scene, x, round, draw, first + i) for i, x in enumerate(shares)]
-
-    def scene(self, stage: Stage) -> Scene:
-        """Return what all turns of a stage share."""
-        size, images = self.config.batch, len(self.images) if self.images else 0
-        return Scene(
-            seed=self.seed,
-            stage=stage.name,
-            seen=self.seen,
-            log=self.log,
-            world=self.world,
-            parts=self.parts,
-            thaw=self.freezer.thaw,
-            rounds=lambda epochs: rounds_in(epochs, stage, size, images),
-            restart=lambda player: self.players[player].restart(),
+    def train_step(self, scheduled: ScheduledStage) -> None:
+        """Pass once through the phases of a stage."""
+        if scheduled is not self.current_stage:
+            self.start_stage(scheduled)
+        config, stage_step = self.config, self.step - scheduled.start
+        factor = lr_factor(
+            self.step, self.plan.total_steps, config.lr_scheduler, config.warmup_steps
         )
-
-    def play(self, leg: Leg) -> None:
-        """Pass once through a stage's steps."""
-        if leg is not self.leg:
-            self.enter(leg)
-        round = self.round - leg.start
-        factor = rate_factor(self.round, self.plan.total, self.config.schedule, self.config.warmup)
-        for name in leg.players:
-            self.players[name].rate(factor)
-        turns, draw = self.turns(leg, round, 0), 0
-        for step in leg.stage.steps:
-            go = asked(step, turns[-1])
-            for repetition in range(step.repeat):
-                draw += repetition > 0
-                if go is False:
+        for name in scheduled.optimizer_names:
+            self.optimizers[name].set_lr_factor(factor)
+        batch_index = 0  # of the step: each repetition of a phase gets a new batch
+        contexts = self.step_contexts(scheduled, stage_step, batch_index)
+        for phase in scheduled.stage.phases:
+            should_apply = _phase_condition(phase, contexts[-1])
+            for repetition in range(phase.repeats):
+                if repetition:
+                    batch_index += 1
+                if should_apply is False:
                     continue
                 if repetition:
-                    turns = self.turns(leg, round, draw)
-                self.step(step, turns, go)
-        self.round += 1
-        self.seen += self.config.batch
-        self.world.mean_([b for b in self.model.buffers() if b.is_floating_point()])
-        for name in leg.players:  # in every round, also where `every` passes the player over
-            if average := self.players[name].average:
-                average.update(
-                    (self.round - self.begins(name)) * self.config.batch, self.config.batch
-                )
+                    contexts = self.step_contexts(scheduled, stage_step, batch_index)
+                self.run_phase(phase, contexts, should_apply)
+        self.step += 1
+        self.images_seen += config.batch_size
+        self.world.all_reduce_mean_([b for b in self.model.buffers() if b.is_floating_point()])
+        for name in scheduled.optimizer_names:  # in every step, whatever the phases' intervals
+            if ema := self.optimizers[name].ema:
+                steps = self.step - self._first_step(name)
+                ema.update(steps * config.batch_size, config.batch_size)
 
-    def begins(self, player: str) -> int:
-        """Return the round in which a player first learns."""
-        legs = [leg for leg in self.plan.legs if leg.end > leg.start]  # a stage may be skipped
-        return next(leg.start for leg in legs if player in leg.players)
+    def run_phase(
+        self, phase: Phase, contexts: list[EngineStepContext], should_apply: bool | Tensor = True
+    ) -> None:
+        """Run one optimizer update: the other optimizers' parameters are frozen, the loss is
+        minimized, and `after_step` runs.
 
-    def step(self, step: Step, turns: list[EngineTurn], go: bool | Tensor = True) -> None:
-        """One optimiser step: the other players frozen, the loss minimised, `after` run."""
-        self.freezer.only(step.player)
-        player, low = self.players[step.player], self.setup.dtype != torch.float32
-        player.begin()
-        for turn in turns:
-            if len(turns) > 1:  # to save memory, nothing is kept from one step to the next
-                turn.forget()
-            turn.seed(step.name)
-            with torch.autocast(self.device.type, self.setup.dtype, enabled=low):
-                loss = step.loss(turn)
-            player.backward(loss / len(turns))
-            turn.log(**{step.name: loss})
-        norm = player.step(self.world, self.config.clip, go)
-        turns[-1].log(**{f"{step.name}_grad": norm})
-        if step.after:
-            with torch.no_grad(), turns[-1].alike(step.name):
-                step.after(turns[-1])
+        Args:
+            phase: the phase.
+            contexts: one for each micro-batch.
+            should_apply: a 0-d bool tensor; if it is False the update is undone, without a device
+                sync.
+        """
+        self.grad_toggler.enable_only(phase.optimizer)
+        optimizer = self.optimizers[phase.optimizer]
+        use_autocast = self.setup.dtype != torch.float32
+        optimizer.zero_grad()
+        for ctx in contexts:
+            if len(contexts) > 1:  # cached values of all micro-batches at once would cost memory
+                ctx.clear_cache()
+            ctx.seed_torch_for(phase.name)
+            with torch.autocast(self.device.type, self.setup.dtype, enabled=use_autocast):
+                loss = phase.loss(ctx)
+            optimizer.backward(loss / len(contexts))
+            ctx.log({f"loss/{phase.name}": loss})
+        grad_norm = optimizer.step(self.world, self.config.grad_clip_norm, should_apply)
+        ctx = contexts[-1]
+        ctx.log({f"grad_norm/{phase.name}": grad_norm})
+        if phase.after_step:
+            with torch.no_grad(), ctx.same_on_all_ranks(phase.name):
+                phase.after_step(ctx)
+
+    def start_stage(self, scheduled: ScheduledStage) -> None:
+        """Start or resume a stage.
+
+        Networks whose optimizer has no phase in the stage are put into eval mode. If an optimizer
+        is used neither in this stage nor later, its moving average is copied into the model, so
+        that later stages use the weights that inference will use.
+        """
+        self.current_stage = scheduled
+        self.model.train()
+        names = scheduled.optimizer_names
+        trained = {module for name in names for module in self.optimizers[name].modules}
+        for optimizer in self.optimizers.values():
+            for module in optimizer.modules:
+                module.train(module in trained)
+        remaining = self.stages[self.stages.index(scheduled.stage) :]
+        still_used = {phase.optimizer for later in remaining for phase in later.phases}
+        for name, optimizer in self.optimizers.items():
+            if self.step == scheduled.start and name not in still_used and optimizer.ema:
+                optimizer.ema.copy_to_model()
+
+    def step_contexts(
+        self, scheduled: ScheduledStage, step: int, batch_index: int
+    ) -> list[EngineStepContext]:
+        """Return the contexts of a new batch, one for each micro-batch.
+
+        Args:
+            scheduled: the stage.
+            step: of the stage, from 0.
+            batch_index: of the batch within the step.
+        """
+        stage = self.stage_context(scheduled.stage)
+        batch = self.batches[stage.stage](step * scheduled.batches_per_step + batch_index)
+        num_micro_batches = self.config.grad_accum_steps
+        first_shard = self.world.rank * num_micro_batches  # a shard: one micro-batch of one rank
+        bounds = [len(batch) * i // num_micro_batches for i in range(num_micro_batches + 1)]
+        return [
+            EngineStepContext(
+                stage, batch[bounds[i] : bounds[i + 1]], step, batch_index, first_shard + i
+            )
+            for i in range(num_micro_batches)
+        ]
+
+    def stage_context(self, stage: Stage) -> StageContext:
+        """Return what all step contexts of a stage share."""
+        batch_size, num_images = self.config.batch_size, self.num_images
+        return StageContext(
+            seed=self.seed,
+            stage=stage.name,
+            images_seen=self.images_seen,
+            log=self.log,
+            world=self.world,
+            num_shards=self.num_shards,
+            enable_all_grads=self.grad_toggler.enable_all,
+            epochs_to_steps=lambda epochs: steps_for_epochs(epochs, stage, batch_size, num_images),
+            reset_optimizer=lambda name: self.optimizers[name].reset(),
+        )
+
+    def _first_step(self, name: str) -> int:
+        """Return the step in which an optimizer is first used; skipped stages have no steps."""
+        stages = [stage for stage in self.plan.stages if stage.end > stage.start]
+        return next(stage.start for stage in stages if name in stage.optimizer_names)
 
     # --- the run -----------------------------------------------------------------------------
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all steps of the plan are done."""
+        return self.step >= self.plan.total_steps
+
     def run(self, folder: Path) -> None:
-        """Train to the end of the plan; checkpoints go into `folder`.
+        """Train to the end of the plan.
+
+        Args:
+            folder: the folder of the checkpoints.
 
         Raises:
-            Interrupted: a signal came; a checkpoint was written.
-            DivergedError: a loss is not finite; the last checkpoint is sound.
+            Interrupted: stopped by a signal, after writing a checkpoint.
+            DivergedError: a loss or weight is not finite; the last checkpoint is valid.
         """
         self.started = time.perf_counter() - self.seconds
-        forked = [self.device] if self.device.type == "cuda" else []
-        with Stop() as stop, torch.random.fork_rng(forked):
-            if not self.round:
-                self.save(folder)  # what a run that diverges or is killed early goes back to
+        rng_devices = [self.device] if self.device.type == "cuda" else []
+        with StopOnSignal() as stop, torch.random.fork_rng(rng_devices):
+            if not self.step:
+                self.save(folder)  # a run that diverges or is killed early restarts here
             stopped = False
-            while self.round < self.plan.total and not stopped:
+            while not self.is_done and not stopped:
                 try:
                     self.advance(folder)
-                    stopped = self.world.any(stop.signal is not None)
-                    if stopped or self.round >= self.plan.total:
-                        self.leave_off(folder)
+                    stopped = self.world.any_rank(stop.signal is not None)
+                    if stopped or self.is_done:
+                        self._save_final(folder)
                 except DivergedError as error:
-                    self.roll_back(folder, error)
-            if self.round >= self.plan.total:  # saved first: a full disk costs a picture, no round
-                self.watcher.sampled(self.averaged(), self.round)
-            if stopped and self.round < self.plan.total:
-                raise self.interrupted(stop.signal or signal.SIGTERM, folder)
+                    self._roll_back(folder, error)
+            if self.is_done:  # after saving, so that a full disk loses no training
+                self.callback.on_sample(self.ema_model(), self.step)
+            if stopped and not self.is_done:
+                raise self._interruption(stop.signal or signal.SIGTERM, folder)
 
     def advance(self, folder: Path) -> None:
-        """Play one round, and do what is due after it."""
-        self.play(self.plan.at(self.round))
+        """Run one step with its log, sample grid and checkpoint."""
+        self.train_step(self.plan.stage_at(self.step))
         self.seconds = time.perf_counter() - self.started
-        self.report()
-        if self.due(self.config.checkpoint_every) and self.round < self.plan.total:
+        self._report()
+        if self._is_due(self.config.checkpoint_every) and not self.is_done:
             self.save(folder)
 
-    def leave_off(self, folder: Path) -> None:
-        """Save where the run stops; at its end, write the line of a window cut short.
-
-        Raises:
-            DivergedError: a loss or weight is not finite.
-        """
-        if self.round >= self.plan.total:
-            self.write_log()  # the checkpoint keeps its values
+    def _save_final(self, folder: Path) -> None:
+        if self.is_done:
+            self._write_log()  # the last line, over the steps since the one before
         self.save(folder)
 
-    def roll_back(self, folder: Path, error: DivergedError) -> None:
-        """Go back to the last checkpoint and on from there with other noise and order.
+    def _roll_back(self, folder: Path, error: DivergedError) -> None:
+        """Restore the last checkpoint and continue with other random numbers and data order.
 
         Raises:
-            DivergedError: it did so `RETRIES` times already.
+            DivergedError: after `MAX_RETRIES` retries.
         """
-        if self.retries >= RETRIES:
+        if self.retries >= MAX_RETRIES:
             raise error
-        retries, at = self.retries + 1, self.round
+        retries, failed_step = self.retries + 1, self.step
         self.restore(folder)
         self.retries = retries
-        self.order()
+        self.seed_streams()
         self.started = time.perf_counter() - self.seconds
-        self.watcher.rewound(
-            self.line,
-            f"{error.what} is not finite at round {at}: back to round {self.round}, "
-            f"with other noise and order (attempt {retries} of {RETRIES})",
+        self.callback.on_rollback(
+            self.last_logged_step,
+            f"{error.nonfinite_name} is not finite at step {failed_step}: back to step "
+            f"{self.step}, with another seed (attempt {retries} of {MAX_RETRIES})",
         )
 
-    def interrupted(self, number: int, folder: Path) -> Interrupted:
-        """Say where a signal stopped the run."""
+    def _interruption(self, number: int, folder: Path) -> Interrupted:
         name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
         return Interrupted(
-            f"stopped by {name} after round {self.round} of {self.plan.total}; "
+            f"stopped by {name} after step {self.step} of {self.plan.total_steps}; "
             f"continue with: ganzoo resume {folder.parent}",
             128 + number,
         )
 
-    def due(self, every: int) -> bool:
-        """Tell whether something that happens every so many rounds is due."""
-        return self.round % every == 0
+    def _is_due(self, every: int) -> bool:
+        return self.step % every == 0
 
-    def report(self) -> None:
-        """Write a line and draw a grid when they are due."""
-        self.watcher.advanced(self.round, self.plan.total)
-        if self.due(self.config.log_every):
-            self.write_log()
+    def _report(self) -> None:
+        """Write a line of metrics and a sample grid, and check for values that are not finite, each
+        at its interval."""
+        self.callback.on_step(self.step, self.plan.total_steps)
+        if self._is_due(self.config.log_every):
+            self._write_log()
             self.log.clear()
-        elif self.due(NOTICE):
-            self.finite()
-        if self.due(NOTICE):
-            require_sound(self.model, self.round)
-        if self.due(self.config.sample_every) and self.round < self.plan.total:
-            self.watcher.sampled(self.averaged(), self.round)
+        elif self._is_due(FINITE_CHECK_EVERY):
+            self._finite_metrics()
+        if self._is_due(FINITE_CHECK_EVERY):
+            require_finite_weights(self.model, self.step)
+        if self._is_due(self.config.sample_every) and not self.is_done:
+            self.callback.on_sample(self.ema_model(), self.step)
 
-    def write_log(self) -> None:
-        """Hand the means since the last line to the watcher.
-
-        Raises:
-            DivergedError: a value is not finite.
-        """
-        values = self.finite()
-        if not values:
+    def _write_log(self) -> None:
+        metrics = self._finite_metrics()
+        if not metrics:
             return
-        self.means = values
-        leg = self.plan.at(self.round - 1)
-        done = self.round * self.config.batch
-        self.watcher.logged(
+        self.last_metrics = metrics
+        stage = self.plan.stage_at(self.step - 1).stage
+        self.callback.on_log(
             {
-                "round": self.round,
-                "rounds": self.plan.total,
-                "stage": leg.stage.name,
-                "images": done,
+                "step": self.step,
+                "total_steps": self.plan.total_steps,
+                "stage": stage.name,
+                "images_seen": self.step * self.config.batch_size,
                 "seconds": round(self.seconds, 3),
-                **values,
+                **metrics,
             }
         )
 
-    def finite(self) -> dict[str, float]:
-        """Return the means of the line being gathered.
-
-        Raises:
-            DivergedError: a value is not finite.
-        """
-        return require_finite(self.log.means(self.world), self.round)
+    def _finite_metrics(self) -> dict[str, float]:
+        """Return the means of the values logged since the last line; raises DivergedError."""
+        return require_finite(self.log.means(self.world), self.step)
 
     @property
-    def line(self) -> int:
-        """The last round with a line of metrics that stays; values after it are in the checkpoint.
+    def last_logged_step(self) -> int:
+        """The last step whose line of metrics.jsonl a resumed run keeps.
 
-        A line cut short by the end of the run stays with it, and is made anew by a longer one.
+        The last line of a run may cover fewer steps; a longer run replaces it.
         """
-        done = self.round >= self.plan.total
-        return self.round if done else self.round - self.round % self.config.log_every
+        return self.step if self.is_done else self.step - self.step % self.config.log_every
 
-    def averaged(self) -> Model:
-        """Return the model with its averaged networks, for sampling and export."""
-        return with_averages(self.model, [p.average for p in self.players.values() if p.average])
+    def ema_model(self) -> Model:
+        """Return the model with its averaged weights, for sampling and export."""
+        return with_ema_weights(self.model, [o.ema for o in self.optimizers.values() if o.ema])
 
     # --- state -------------------------------------------------------------------------------
 
-    def state(self) -> dict[str, Tensor]:
-        """Return all that changes: parameters, buffers, averages, optimisers."""
-        out = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        for player in self.players.values():
-            out |= player.state()
-        return out | self.log.state()
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return everything that training changes: parameters, buffers, moving averages, optimizer
+        states and the values of the next line of metrics."""
+        state = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for optimizer in self.optimizers.values():
+            state |= optimizer.state_dict()
+        return state | self.log.state_dict()
 
     def save(self, folder: Path) -> None:
-        """Write a checkpoint of this round.
+        """Write a checkpoint of this step.
 
         Raises:
-            DivergedError: a loss or weight is not finite; the former checkpoint stays.
+            DivergedError: a loss or weight is not finite; the previous checkpoint is kept.
         """
-        values = self.finite() or self.means  # right after a line, nothing is gathered yet
-        require_sound(self.model, self.round)
-        best = values.get(self.config.best, math.inf)
-        self.lowest = min(self.lowest, best)
-        about = {
-            "round": self.round,
+        metrics = self._finite_metrics() or self.last_metrics  # the log is empty just after a line
+        require_finite_weights(self.model, self.step)
+        value = metrics.get(self.config.monitor, math.inf)
+        self.best_value = min(self.best_value, value)
+        info = {
+            "step": self.step,
             "seconds": round(self.seconds, 3),
             "retries": self.retries,
             "model": type(self.model).__name__,
             "seed": self.config.seed,
-            "lowest": self.lowest if math.isfinite(self.lowest) else None,
+            "best_value": self.best_value if math.isfinite(self.best_value) else None,
         }
-        if self.world.main:
-            is_best = math.isfinite(best) and best == self.lowest
-            path = save_checkpoint(folder, self.state(), about, self.config.keep, best=is_best)
-            self.watcher.saved(path)
-        self.world.wait()
+        if self.world.is_main:
+            is_best = math.isfinite(value) and value == self.best_value
+            path = save_checkpoint(
+                folder, self.state_dict(), info, self.config.save_total_limit, is_best=is_best
+            )
+            self.callback.on_checkpoint(path)
+        self.world.barrier()
 
     def restore(self, folder: Path) -> list[str]:
-        """Take up the newest sound checkpoint; return what was skipped to reach it.
+        """Load the newest valid checkpoint; return one line for each damaged one that was skipped.
 
         Raises:
-            WeightsError: there is none, or it is of another model.
+            WeightsError: there is no valid checkpoint, or it belongs to another model.
         """
-        checkpoint, skipped = latest(folder)
+        checkpoint, skipped = load_latest(folder)
         state = checkpoint.state
-        copy_strictly(self.model.state_dict(), part(state, "model."), checkpoint.path)
-        for player in self.players.values():
-            player.restore(state)
-        self.log.restore(part(state, "log."), self.device)
-        if strangers := sorted(set(self.state()) ^ set(state)):
+        copy_state_dict(self.model.state_dict(), strip_prefix(state, "model."), checkpoint.path)
+        for optimizer in self.optimizers.values():
+            optimizer.load_state_dict(state)
+        self.log.load_state_dict(strip_prefix(state, "log."), self.device)
+        if differing := sorted(set(self.state_dict()) ^ set(state)):
             raise WeightsError(
-                f"{checkpoint.path} belongs to another model or preset: only one of them has "
-                f"{strangers[0]!r}"
+                f"{checkpoint.path} does not match this model or preset: only one of the two has "
+                f"{differing[0]!r}"
             )
-        self.leg, self.means = None, {}
-        self.round = checkpoint.about["round"]
-        self.retries = int(checkpoint.about.get("retries", 0))
-        lowest = checkpoint.about.get("lowest")
-        self.lowest = math.inf if lowest is None else float(lowest)
-        self.order()
-        self.seconds = float(checkpoint.about.get("seconds", 0))
-        self.seen.fill_(self.round * self.config.batch)
+        info = checkpoint.info
+        self.current_stage, self.last_metrics = None, {}
+        self.step = info["step"]
+        self.retries = int(info.get("retries", 0))
+        best_value = info.get("best_value")
+        self.best_value = math.inf if best_value is None else float(best_value)
+        self.seed_streams()
+        self.seconds = float(info.get("seconds", 0))
+        self.images_seen.fill_(self.step * self.config.batch_size)
         return skipped
 
 
 @torch.no_grad()
-def asked(step: Step, turn: EngineTurn) -> bool | Tensor:
-    """Tell whether a step is due in a round: a tensor leaves it to the device."""
-    if turn.round % step.every:
+def _phase_condition(phase: Phase, ctx: EngineStepContext) -> bool | Tensor:
+    """Return False to skip the phase, True to run it, or a 0-d bool tensor that decides on the
+    device whether its update is applied."""
+    if ctx.step % phase.interval:
         return False
-    answer = True if step.when is None else step.when(turn)
+    answer = True if phase.condition is None else phase.condition(ctx)
     return answer if isinstance(answer, Tensor) else bool(answer)

@@ -1,7 +1,7 @@
-"""The ranks of a distributed run: one writer, one flattened all-reduce a step.
+"""The ranks of a distributed run: one writer, one flattened all-reduce an update.
 
-Models call their networks directly, which the DDP wrapper does not see: ranks would drift apart
-without an error. So gradients are reduced here, after backward, for whichever player stepped.
+Models call their modules directly, which the DDP wrapper cannot intercept: the ranks would diverge
+without an error. So the gradients are reduced here, after backward, for the optimizer that updates.
 """
 
 from __future__ import annotations
@@ -17,155 +17,154 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ganzoo_core.errors import RankLost, UsageError
+from ganzoo_core.errors import RankLostError, UsageError
 
-PATIENCE = datetime.timedelta(minutes=30)
-"""How long a rank waits for the others, who may be decoding data."""
+RANK_TIMEOUT = datetime.timedelta(minutes=30)
+"""How long a rank waits for the others, which may be decoding data."""
 
 
 @dataclass(frozen=True)
 class World:
-    """This process among its ranks; alone, every method does nothing at no cost."""
+    """This process among the ranks of the run. With one rank every method is a no-op."""
 
     rank: int = 0
     size: int = 1
 
     @property
-    def main(self) -> bool:
-        """Whether this rank writes."""
+    def is_main(self) -> bool:
+        """Whether this rank writes files."""
         return self.rank == 0
 
     @staticmethod
-    def announced() -> World:
-        """Return the ranks that torchrun (or Slurm through it) announces in the environment;
-        without such an announcement the process is alone."""
+    def from_environment() -> World:
+        """Return the rank and size that torchrun (or Slurm through it) sets in the environment; a
+        single process without them."""
         size = int(os.environ.get("WORLD_SIZE", "1"))
-        return (
-            World(int(os.environ["RANK"]), size) if size > 1 and "RANK" in os.environ else World()
-        )
+        if size > 1 and "RANK" in os.environ:
+            return World(int(os.environ["RANK"]), size)
+        return World()
 
     @staticmethod
-    def join(device: torch.device) -> World:
-        """Join the announced ranks: NCCL for what lies on GPUs, gloo for what lies on CPUs."""
-        world = World.announced()
+    def init(device: torch.device) -> World:
+        """Initialize the process group: NCCL for tensors on GPUs, gloo for tensors on CPUs."""
+        world = World.from_environment()
         if world.size > 1 and not dist.is_initialized():
             if device.type == "cuda":
                 torch.cuda.set_device(device)
-            with listening():
+            with raise_if_rank_lost():
                 backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-                dist.init_process_group(backend, timeout=PATIENCE)
+                dist.init_process_group(backend, timeout=RANK_TIMEOUT)
         return world
 
-    def leave(self) -> None:
-        """Leave the ranks."""
+    def destroy(self) -> None:
+        """Destroy the process group."""
         if self.size > 1 and dist.is_initialized():
             dist.destroy_process_group()
 
-    def mean_(self, tensors: Sequence[Tensor]) -> None:
+    def all_reduce_mean_(self, tensors: Sequence[Tensor]) -> None:
         """Average tensors over the ranks, in place, in one message a dtype."""
         if self.size < 2:
             return
         for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):  # in the same order
             same = [tensor for tensor in tensors if tensor.dtype == dtype]
             flat = torch.cat([tensor.reshape(-1) for tensor in same])
-            with listening():
+            with raise_if_rank_lost():
                 dist.all_reduce(flat)
             flat /= self.size
-            for tensor, part in zip(
-                same, torch.split(flat, [t.numel() for t in same]), strict=True
-            ):
+            parts = torch.split(flat, [tensor.numel() for tensor in same])
+            for tensor, part in zip(same, parts, strict=True):
                 tensor.copy_(part.view(tensor.shape))
 
-    def align_(self, tensors: Sequence[Tensor]) -> None:
-        """Give every rank the tensors of rank 0, in place."""
+    def broadcast_(self, tensors: Sequence[Tensor]) -> None:
+        """Copy the tensors of rank 0 to every rank, in place."""
         if self.size < 2:
             return
-        with listening():
+        with raise_if_rank_lost():
             for tensor in tensors:
-                whole = tensor.contiguous()
-                dist.broadcast(whole, 0)
-                tensor.copy_(whole)
+                contiguous = tensor.contiguous()
+                dist.broadcast(contiguous, 0)
+                tensor.copy_(contiguous)
 
-    def mean(self, value: Tensor) -> Tensor:
-        """Return the mean over the ranks; gradients flow back to each rank's share."""
+    def all_reduce_mean(self, value: Tensor) -> Tensor:
+        """Return the mean over the ranks; the gradient flows back to each rank's share."""
         if self.size < 2:
             return value
-        total: Tensor = _Sum.apply(value)
+        total: Tensor = _AllReduceSum.apply(value)
         return total / self.size
 
-    def any(self, flag: bool) -> bool:
-        """Tell whether any rank raises a flag, so that all of them stop in the same round.
+    def any_rank(self, flag: bool) -> bool:
+        """Return whether the flag is True on any rank, so that all of them stop in the same step.
 
-        By gloo: the ranks wait for one another, none for its GPU.
+        By gloo: the ranks wait for one another, and no rank waits for its GPU.
         """
         if self.size < 2:
             return flag
-        raised = torch.tensor([float(flag)])
-        with listening():
-            dist.all_reduce(raised, dist.ReduceOp.MAX)
-        return bool(raised.item())
+        flags = torch.tensor([float(flag)])
+        with raise_if_rank_lost():
+            dist.all_reduce(flags, dist.ReduceOp.MAX)
+        return bool(flags.item())
 
-    def all(self, flag: Tensor) -> Tensor:
-        """Return whether every rank says yes, 0-d bool; ranks that differed would drift apart."""
-        return flag if self.size < 2 else self.mean(flag.float()) == 1
+    def all_ranks(self, flag: Tensor) -> Tensor:
+        """Return whether a flag is True on all ranks, 0-d bool, so that they never diverge."""
+        return flag if self.size < 2 else self.all_reduce_mean(flag.float()) == 1
 
-    def share(self, value: Any) -> Any:
+    def broadcast_object(self, value: Any) -> Any:
         """Return rank 0's value on every rank."""
         if self.size < 2:
             return value
         box = [value]
-        with listening():
+        with raise_if_rank_lost():
             dist.broadcast_object_list(box)
         return box[0]
 
-    def wait(self) -> None:
-        """Wait for the others."""
+    def barrier(self) -> None:
+        """Wait for all ranks."""
         if self.size > 1:
-            with listening():
+            with raise_if_rank_lost():
                 dist.barrier()
 
-    def parts(self, batch: int, accumulate: int) -> int:
-        """Return into how many equal parts a global batch falls: ranks x micro-batches.
+    def num_shards(self, batch_size: int, grad_accum_steps: int) -> int:
+        """Return the number of equal shards of a global batch: ranks x micro-batches.
 
         Raises:
-            UsageError: the batch does not divide.
+            UsageError: the batch size is not a multiple of it.
         """
-        parts = self.size * accumulate
-        if batch % parts:
+        num_shards = self.size * grad_accum_steps
+        if batch_size % num_shards:
             raise UsageError(
-                f"train.batch = {batch} does not divide into {self.size} ranks x {accumulate} "
-                f"micro-batches: choose a multiple of {parts}"
+                f"train.batch_size = {batch_size} does not divide into {self.size} ranks x "
+                f"{grad_accum_steps} micro-batches: choose a multiple of {num_shards}"
             )
-        return parts
+        return num_shards
 
 
 @contextmanager
-def listening() -> Iterator[None]:
-    """Say that a rank is gone when nothing is heard of it.
+def raise_if_rank_lost() -> Iterator[None]:
+    """Convert the backend's error about a silent rank to one line.
 
     Raises:
-        RankLost: the backend's message goes with it as its cause.
+        RankLostError: with the backend's message as its cause.
     """
     try:
         yield
     except RuntimeError as error:
-        raise RankLost(
-            "another rank of the run died or fell silent; "
+        raise RankLostError(
+            "another rank of the run died or stopped answering; "
             "continue from the last checkpoint with: ganzoo resume RUN"
         ) from error
 
 
-class _Sum(torch.autograd.Function):
-    """All-reduce whose gradient is an all-reduce, and so on."""
+class _AllReduceSum(torch.autograd.Function):
+    """All-reduce whose gradient is an all-reduce too."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
-        out = value.detach().clone(memory_format=torch.contiguous_format)
-        with listening():
-            dist.all_reduce(out)
-        return out
+        total = value.detach().clone(memory_format=torch.contiguous_format)
+        with raise_if_rank_lost():
+            dist.all_reduce(total)
+        return total
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        out: Tensor = _Sum.apply(grad)
-        return out
+        total: Tensor = _AllReduceSum.apply(grad)
+        return total

@@ -1,4 +1,4 @@
-"""Tensors in safetensors files: byte-reproducible out, strictly checked in."""
+"""Tensors in safetensors files: reproducible bytes when written, strict checks when read."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ganzoo_core.errors import OutputError, WeightsError
-from ganzoo_core.files.atomic import atomic
+from ganzoo_core.files.atomic_write import atomic_path
 
-KEY = "ganzoo"
-"""The one metadata key: with two, the order of keys in the header is random."""
-LARGEST = 16 * 2**20
-"""Bytes of a header; a network of ten thousand tensors has one."""
-HALF = (torch.float16, torch.bfloat16)
+_METADATA_KEY = "ganzoo"
+"""The only metadata key: with two, their order in the header is random."""
+_MAX_HEADER_BYTES = 16 * 2**20
+"""Maximum size of a header; a network of ten thousand tensors has 1 MiB."""
+_HALF_DTYPES = (torch.float16, torch.bfloat16)
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Any = None) -> None:
-    """Write tensors atomically; channels_last ones are stored contiguous.
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Any = None) -> None:
+    """Write tensors atomically; channels_last tensors are stored as contiguous.
 
     Args:
-        about: JSON value for the header.
+        path: the file.
+        tensors: by name.
+        metadata: JSON value for the header.
 
     Raises:
         OutputError: the disk is full, or the folder cannot be written.
     """
-    plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    metadata = {KEY: json.dumps(about, sort_keys=True)}
-    with atomic(path) as part:
+    contiguous = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    header_metadata = {_METADATA_KEY: json.dumps(metadata, sort_keys=True)}
+    with atomic_path(path) as part:
         part.touch()
-        mode = part.stat().st_mode  # safetensors makes files that only their owner may read
+        mode = part.stat().st_mode  # safetensors creates files that only the owner can read
         try:
-            save_file(plain, part, metadata)
+            save_file(contiguous, part, header_metadata)
             part.chmod(mode)
         except SafetensorError as error:
             full = "space" in str(error).lower()
@@ -54,46 +56,49 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
     if not path.exists():
         raise WeightsError(f"{path} does not exist")
     try:
-        refuse_twins(path)
+        _reject_duplicate_names(path)
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get(KEY, "null"))
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+            metadata = json.loads((file.metadata() or {}).get(_METADATA_KEY, "null"))
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, RecursionError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} is truncated or damaged ({one_line(error)})") from None
+        why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        raise WeightsError(f"{path} is truncated or damaged ({why})") from None
 
 
-def refuse_twins(path: Path) -> None:
-    """Refuse a header with a name twice, of which safetensors would silently take the last.
+def _reject_duplicate_names(path: Path) -> None:
+    """Check for a name that occurs twice in the header: safetensors silently reads the last one.
 
     Raises:
-        ValueError: also for a header that is longer than `LARGEST` or the file.
+        ValueError: a duplicate, or a header that is longer than `_MAX_HEADER_BYTES` or the file.
     """
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def unique_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
         if len(table) < len(pairs):
-            raise ValueError("a name stands twice in its header")
+            raise ValueError("a name occurs twice in its header")
         return table
 
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if length > min(LARGEST, path.stat().st_size):
+        if length > min(_MAX_HEADER_BYTES, path.stat().st_size):
             raise ValueError(f"a header of {length:,} bytes")
-        json.loads(file.read(length), object_pairs_hook=once)
+        json.loads(file.read(length), object_pairs_hook=unique_dict)
 
 
-def one_line(error: Exception) -> str:
-    """Return the first line of an error's text."""
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+def check_state_dict(
+    target: Mapping[str, Tensor], source: Mapping[str, Tensor], path: Path
+) -> None:
+    """Check that `source` has the names, shapes and dtypes of `target`; half floats fit any float.
 
-
-def check_fit(target: Mapping[str, Tensor], source: Mapping[str, Tensor], where: Path) -> None:
-    """Check that values fit tensors in names, shapes and types; narrow floats fit wide ones.
+    Args:
+        target: the tensors of the model.
+        source: the tensors of a file.
+        path: the file, for the message.
 
     Raises:
-        WeightsError: one line names the first difference.
+        WeightsError: with the first difference.
     """
-    other = f"{where} belongs to another model or preset"
+    other = f"{path} belongs to another model or preset"
     missing, extra = sorted(set(target) - set(source)), sorted(set(source) - set(target))
     if missing or extra:
         what = f"lacks {missing[0]!r}" if missing else f"has {extra[0]!r}, which the model lacks"
@@ -105,7 +110,9 @@ def check_fit(target: Mapping[str, Tensor], source: Mapping[str, Tensor], where:
                 f"{other}: {name!r} has shape {tuple(found.shape)}, the model's has "
                 f"{tuple(tensor.shape)}"
             )
-        if tensor.dtype != found.dtype and not (tensor.is_floating_point() and found.dtype in HALF):
+        if tensor.dtype != found.dtype and not (
+            tensor.is_floating_point() and found.dtype in _HALF_DTYPES
+        ):
             raise WeightsError(
                 f"{other}: {name!r} is {found.dtype}, the model's is {tensor.dtype}".replace(
                     "torch.", ""
@@ -113,17 +120,19 @@ def check_fit(target: Mapping[str, Tensor], source: Mapping[str, Tensor], where:
             )
 
 
-def widened(target: Mapping[str, Tensor], source: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return values in the types of the tensors they are for; equal types are not copied."""
+def cast_to_target_dtypes(
+    target: Mapping[str, Tensor], source: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return `source` in the dtypes of `target`; tensors of equal dtype are not copied."""
     return {name: source[name].to(tensor.dtype) for name, tensor in target.items()}
 
 
-def copy_strictly(target: Mapping[str, Tensor], source: Mapping[str, Tensor], where: Path) -> None:
-    """Copy values into existing tensors, so that their strides stay (never `assign=True`).
+def copy_state_dict(target: Mapping[str, Tensor], source: Mapping[str, Tensor], path: Path) -> None:
+    """Copy values into existing tensors in place, so that their strides stay (no `assign=True`).
 
     Raises:
-        WeightsError: names, shapes or types differ; one line names the first difference.
+        WeightsError: names, shapes or dtypes differ.
     """
-    check_fit(target, source, where)
+    check_state_dict(target, source, path)
     for name, tensor in target.items():
         tensor.detach().copy_(source[name])

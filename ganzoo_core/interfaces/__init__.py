@@ -1,74 +1,74 @@
 """What a plugin implements."""
 
-from ganzoo_core.interfaces.batch import Batch, DataInfo, Draw
-from ganzoo_core.interfaces.dataset import Dataset, Table, UnreadableImage, printable
+from ganzoo_core.interfaces.batch import Batch, BatchSpec, DataInfo
+from ganzoo_core.interfaces.capabilities import (
+    CAPABILITIES,
+    ROLE_CAPABILITIES,
+    Auxiliaries,
+    FrozenNetwork,
+    HasAgeLogits,
+    HasFeatures,
+    HasSupportedTransitions,
+    SupportsAgeEditing,
+    SupportsAgeEstimation,
+    SupportsEmbedding,
+    SupportsLikelihood,
+    SupportsSampling,
+    SupportsTranslation,
+)
+from ganzoo_core.interfaces.context import Rng, SeededRng, StepContext, derive_seed
+from ganzoo_core.interfaces.converted import ConvertedCheckpoint
+from ganzoo_core.interfaces.dataset import Dataset, Metadata, UnreadableImage, escape_unprintable
 from ganzoo_core.interfaces.gan import GAN
-from ganzoo_core.interfaces.imported import Imported
 from ganzoo_core.interfaces.likelihood import log_likelihood
-from ganzoo_core.interfaces.model import Model, Player, Stage, Step
+from ganzoo_core.interfaces.model import Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.interfaces.networks import (
     NORMS,
-    Critic,
     Discriminator,
     Generator,
+    LogitFn,
     Loss,
     Regularizer,
     one_hot,
 )
-from ganzoo_core.interfaces.roles import (
-    CAPABILITIES,
-    ROLES,
-    EditsAge,
-    Embeds,
-    EstimatesAge,
-    HasAgeLogits,
-    HasFeatures,
-    HasLikelihood,
-    HasReach,
-    Judge,
-    Judges,
-    Samples,
-    Translates,
-)
-from ganzoo_core.interfaces.turn import Noise, SeededNoise, Turn, seed_at
 
 __all__ = [
     "CAPABILITIES",
     "GAN",
     "NORMS",
-    "ROLES",
+    "ROLE_CAPABILITIES",
+    "Auxiliaries",
     "Batch",
-    "Critic",
+    "BatchSpec",
+    "ConvertedCheckpoint",
     "DataInfo",
     "Dataset",
     "Discriminator",
-    "Draw",
-    "EditsAge",
-    "Embeds",
-    "EstimatesAge",
+    "FrozenNetwork",
     "Generator",
     "HasAgeLogits",
     "HasFeatures",
-    "HasLikelihood",
-    "HasReach",
-    "Imported",
-    "Judge",
-    "Judges",
+    "HasSupportedTransitions",
+    "LogitFn",
     "Loss",
+    "Metadata",
     "Model",
-    "Noise",
-    "Player",
+    "OptimizerSpec",
+    "Phase",
     "Regularizer",
-    "Samples",
-    "SeededNoise",
+    "Rng",
+    "SeededRng",
     "Stage",
-    "Step",
-    "Table",
-    "Translates",
-    "Turn",
+    "StepContext",
+    "SupportsAgeEditing",
+    "SupportsAgeEstimation",
+    "SupportsEmbedding",
+    "SupportsLikelihood",
+    "SupportsSampling",
+    "SupportsTranslation",
     "UnreadableImage",
+    "derive_seed",
+    "escape_unprintable",
     "log_likelihood",
     "one_hot",
-    "printable",
-    "seed_at",
 ]

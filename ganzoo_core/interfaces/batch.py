@@ -1,4 +1,4 @@
-"""What is known of the data, and what one batch holds."""
+"""The facts of a data set, and one batch of it."""
 
 from __future__ import annotations
 
@@ -12,41 +12,42 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class DataInfo:
-    """The facts of a data set that a model is built from.
+    """The facts of a data set from which a model is built.
 
-    Plain JSON, saved with every checkpoint and bundle, so that a model rebuilds without its data.
+    They are plain JSON, saved with every pretrained folder, so that a model can be built without
+    its data.
     """
 
-    size: int
+    image_size: int
     """Edge of the square images, in pixels."""
-    channels: int = 3
-    classes: tuple[str, ...] = ()
-    """Label names, by index; empty for data without labels."""
-    counts: tuple[int, ...] = ()
-    """Images of each class."""
-    mean_ages: tuple[float | None, ...] = ()
-    """Mean age of each class in years; None for an empty one."""
-    groups: tuple[int, ...] = ()
-    """The age edges that the labels were cut with; empty for the data's own labels."""
-    identities: int = 0
-    """Different people; 0 where identities are unknown."""
-    images: int = 0
+    num_channels: int = 3
+    class_names: tuple[str, ...] = ()
+    """Names of the labels, by index; empty for data without labels."""
+    class_counts: tuple[int, ...] = ()
+    """Number of images of each class."""
+    class_mean_ages: tuple[float | None, ...] = ()
+    """Mean age of each class in years; None for an empty class."""
+    age_bins: tuple[int, ...] = ()
+    """Inclusive upper edges of the age bins, in years, if the labels are age bins; else empty."""
+    num_identities: int = 0
+    """Number of different people; 0 where identities are unknown."""
+    num_images: int = 0
     crop: Mapping[str, Any] | None = None
-    """Where the eyes lie, if faces were aligned (`data.faces.CropGeometry`); else None."""
+    """The crop geometry, if faces were aligned (`data.align`); else None."""
     name: str = ""
     version: str = ""
-    """Of drawn data: which renderer drew them."""
+    """Version of the renderer, for rendered data."""
     split: str = ""
-    """The split whose images these are, of data that know any."""
+    """The split of these images, for data with splits."""
     license: str = ""
     fingerprint: str = ""
     """sha256 over pixels and labels."""
 
     @property
-    def present(self) -> tuple[int, ...]:
-        """Indices of the classes that have images, the only ones a model can learn; all of them
-        where nobody counted."""
-        counts = self.counts or (1,) * len(self.classes)
+    def nonempty_classes(self) -> tuple[int, ...]:
+        """Indices of the classes that have images, the only ones a model is trained on; all classes
+        if `class_counts` is empty."""
+        counts = self.class_counts or (1,) * len(self.class_names)
         return tuple(i for i, count in enumerate(counts) if count)
 
     def to_json(self) -> dict[str, Any]:
@@ -55,14 +56,14 @@ class DataInfo:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> DataInfo:
-        """Rebuild from `to_json`; JSON's lists become tuples again."""
+        """Build from the values of `to_json`; lists become tuples."""
         frozen: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**frozen)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """N examples; a field is None where the data lack it or the draw did not ask for it."""
+    """N examples. A field is None where the data lack it or the `BatchSpec` does not list it."""
 
     size: int
     """N."""
@@ -73,31 +74,31 @@ class Batch:
     age: Tensor | None = None
     """[N], float, years."""
     identity: Tensor | None = None
-    """[N], int64, equal for photographs of one person: a number below `DataInfo.identities`."""
+    """[N], int64, equal for photographs of the same person, below `DataInfo.num_identities`."""
     target: Batch | None = None
-    """The other half of each pair."""
+    """The second half of each pair (sampler `group_pairs`)."""
     extra: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.size
 
-    def map(self, change: Callable[[Tensor], Tensor], size: int | None = None) -> Batch:
-        """Return the batch with every tensor changed; `size` if the change alters N."""
+    def map(self, fn: Callable[[Tensor], Tensor], size: int | None = None) -> Batch:
+        """Return a batch with `fn` applied to every tensor; pass `size` if it changes N."""
         size = self.size if size is None else size
-        moved: dict[str, Any] = {
+        changed: dict[str, Any] = {
             "size": size,
-            "extra": {k: change(v) for k, v in self.extra.items()},
+            "extra": {k: fn(v) for k, v in self.extra.items()},
         }
-        for spot in fields(self):
-            value = getattr(self, spot.name)
+        for item in fields(self):
+            value = getattr(self, item.name)
             if isinstance(value, Tensor):
-                moved[spot.name] = change(value)
+                changed[item.name] = fn(value)
             elif isinstance(value, Batch):
-                moved[spot.name] = value.map(change, size)
-        return replace(self, **moved)
+                changed[item.name] = value.map(fn, size)
+        return replace(self, **changed)
 
     def __getitem__(self, rows: slice) -> Batch:
-        """Cut every field with one slice."""
+        """Return the rows of a slice."""
         return self.map(lambda t: t[rows], len(range(*rows.indices(self.size))))
 
     def to(self, device: torch.device) -> Batch:
@@ -105,28 +106,28 @@ class Batch:
         return self.map(lambda t: t.to(device, non_blocking=True))
 
 
-How = Literal["shuffle", "balanced", "weighted", "identities", "pairs", "none"]
+SamplerName = Literal["random", "class_balanced", "weighted", "pk", "group_pairs", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draw:
-    """How one batch comes out of the data.
+class BatchSpec:
+    """How one batch is sampled from the data.
 
-    - ``shuffle``: every image once an epoch, in a new order each time.
-    - ``balanced``: every class equally often.
-    - ``weighted``: a class with the chance that `weights` gives it, an image with that of its
-      class; the same image may come twice.
-    - ``identities``: P people x K photographs of each, `per_identity` = K.
-    - ``pairs``: an image and, as `Batch.target`, one of another class; each of `pairs` equally
-      often.
-    - ``none``: no data at all, only `Batch.size`.
+    - ``random``: every image once an epoch, in a new order each time.
+    - ``class_balanced``: every class equally often.
+    - ``weighted``: classes with the probabilities `weights`, and images uniformly within a class,
+      with replacement.
+    - ``pk``: P people x K images of each, `images_per_identity` = K.
+    - ``group_pairs``: an image and, as `Batch.target`, one of another class; each of `pairs`
+      equally often.
+    - ``none``: no data, only `Batch.size`.
     """
 
     fields: tuple[str, ...] = ("image",)
-    """Fields of `Batch` the steps read; data that lack one are refused before training."""
-    how: How = "shuffle"
-    per_identity: int = 4
+    """Fields of `Batch` that the phases read; data that lack one are refused before training."""
+    sampler: SamplerName = "random"
+    images_per_identity: int = 4
     weights: tuple[float, ...] = ()
-    """Of ``weighted``, one for each class, of any sum."""
+    """For ``weighted``: one weight for each class, of any sum."""
     pairs: tuple[tuple[int, int], ...] = ()
-    """Of ``pairs``: indices of (source class, target class); empty for every ordered pair."""
+    """For ``group_pairs``: (source class, target class) indices; empty for every ordered pair."""

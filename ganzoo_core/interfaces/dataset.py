@@ -1,4 +1,4 @@
-"""What a data plugin implements: a table of what is known, and one image at a time."""
+"""The interface of a data set: metadata of all images, and one image at a time."""
 
 from __future__ import annotations
 
@@ -17,94 +17,101 @@ from ganzoo_core.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
-    """All that is known of N images before one of them is decoded; None = unknown to the data."""
+class Metadata:
+    """The metadata of N images, read before any of them is decoded. None: the data lack it."""
 
     length: int
     """N."""
     labels: NDArray[np.int64] | None = None
     """[N] class indices."""
-    classes: tuple[str, ...] = ()
-    """Names of the class indices; what no terminal can show is escaped."""
+    class_names: tuple[str, ...] = ()
+    """Names of the classes, by index; unprintable characters are escaped."""
     ages: NDArray[np.float32] | None = None
     """[N] years."""
     identities: NDArray[np.int64] | None = None
-    """[N], equal for photographs of one person."""
+    """[N], equal for photographs of the same person."""
     removed: tuple[tuple[str, int], ...] = ()
-    """Filters and how many images each removed, in the order they ran."""
+    """(filter, number of images it removed), in the order in which the filters ran."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", tuple(printable(name) for name in self.classes))
+        object.__setattr__(
+            self, "class_names", tuple(escape_unprintable(name) for name in self.class_names)
+        )
 
 
-def printable(name: str) -> str:
-    """Return a file's name in one line that any terminal can show, with escapes where need be."""
+def escape_unprintable(name: str) -> str:
+    """Return a name with unprintable characters escaped, on one line."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 class UnreadableImage(Exception):
-    """One image cannot be decoded: it is counted and listed, and the rest goes on."""
+    """One image cannot be decoded. It is counted and listed, and the others are still read."""
 
 
 class Dataset(ABC):
     """A finite set of images. The core decodes it once, in parallel, into uint8 at one size.
 
-    The constructor takes the data set's `DataConfig` and raises `DataError` for a path that is
-    missing or not what it reads. It opens and lists; it does not decode.
+    The constructor receives the data set's `DataConfig`. It opens and lists files, and decodes
+    none; it raises `DataError` for a path that is missing or in another format.
     """
 
     license: str = ""
-    """Terms of use; models trained on the data carry them in their card."""
-    example: str = ""
-    """A path for `--data NAME:PATH` in messages."""
+    """Terms of use; the card of a model that was trained on the data repeats them."""
+    example_path: str = ""
+    """A path for messages that suggest `--data NAME:PATH`."""
     version: str = ""
-    """Of drawn data: changes when the same options give other pixels. Weights record it."""
-    eyes: tuple[tuple[float, float], tuple[float, float]] | None = None
-    """Of faces that were cut out alike: (x, y) of both eyes in fractions of the edge. `data.align`
-    then moves every picture by them, and looks for no face."""
-    layouts: ClassVar[Mapping[str, str]] = {"folder": "ganzoo_core.data.export:write_folder"}
-    """How `ganzoo data make` writes it: a name and ``module:function(dataset, out, progress)``."""
+    """Version of the renderer: it changes when the same options give other pixels.
+    Pretrained folders record it."""
+    eye_coordinates: tuple[tuple[float, float], tuple[float, float]] | None = None
+    """((x, y), (x, y)) of both eyes in fractions of the edge, for faces cropped alike.
+    `data.align` then uses them and runs no face detector."""
+    exporters: ClassVar[Mapping[str, str]] = {
+        "folder": "ganzoo_core.data.export:write_image_folder"
+    }
+    """Formats of `ganzoo data export`: name to ``module:function(dataset, out, progress)``."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
 
     @abstractmethod
-    def table(self) -> Table:
-        """Return what is known of every image."""
+    def metadata(self) -> Metadata:
+        """Return the metadata of all images."""
 
     @abstractmethod
-    def image(self, index: int) -> Image.Image | NDArray[np.uint8]:
+    def load_image(self, index: int) -> Image.Image | NDArray[np.uint8]:
         """Return one image: a PIL image or uint8 [H, W, 3] (or [H, W]) of any size.
 
-        Called from several threads at once.
+        It is called from several threads at once.
 
         Raises:
             UnreadableImage: with the reason in a few words.
         """
 
-    def images(self, indices: Sequence[int]) -> list[Image.Image | NDArray[np.uint8]] | None:
-        """Return many images in one call, where that is faster (drawn data); else None."""
+    def load_images(self, indices: Sequence[int]) -> list[Image.Image | NDArray[np.uint8]] | None:
+        """Return many images in one call, where that is faster (rendered data); else None."""
         return None
 
-    def at_ages(
+    def render_at_ages(
         self, indices: Sequence[int], ages: Sequence[float]
     ) -> list[Image.Image | NDArray[np.uint8]] | None:
-        """Return images again with nothing changed but the age of the person, where that can be
-        known (drawn data): the paired truth that ageing is held against; else None.
+        """Return images in which only the age of the person is changed, or None for data that
+        cannot render them. The aging benchmark uses them as paired targets.
 
         Args:
-            indices: [n], images of this set. ages: [n], years; both empty to ask whether it can.
+            indices: [n] images of this data set; an empty list to test for support.
+            ages: [n] years.
         """
         return None
 
-    def describe(self, index: int) -> str:
-        """Return the name by which a person finds an image, such as its file's."""
+    def sample_name(self, index: int) -> str:
+        """Return a name by which a person can find an image, such as its file name."""
         return str(index)
 
-    def source(self) -> str:
-        """Return a fingerprint of the files behind the data: names, sizes and times of change.
+    def fingerprint(self) -> str:
+        """Return a hash of the names, sizes and modification times of the files.
 
-        With the options and `version` it names the packed store, so it must change with the data.
+        Together with the options and `version` it identifies the packed store, so it must change
+        with the data.
         """
         if not self.config.path:
             return ""
@@ -113,9 +120,9 @@ class Dataset(ABC):
         try:
             files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
             for file in files:
-                seen, name = file.stat(), file.relative_to(path.parent)
+                stat, name = file.stat(), file.relative_to(path.parent)
                 digest.update(
-                    f"{name}\0{seen.st_size}\0{seen.st_mtime_ns}\n".encode(errors="surrogateescape")
+                    f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(errors="surrogateescape")
                 )
         except OSError as error:
             raise DataError(

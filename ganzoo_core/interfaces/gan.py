@@ -1,4 +1,4 @@
-"""The plain GAN: both gradient steps in plain sight, every part overridable."""
+"""The base class of GANs: losses, optimizers and stages, each in a method of its own."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganzoo_core.errors import UsageError
-from ganzoo_core.interfaces.batch import DataInfo, Draw, How
-from ganzoo_core.interfaces.cures import Warden
-from ganzoo_core.interfaces.model import Model, Player, Stage, Step
+from ganzoo_core.interfaces.batch import BatchSpec, DataInfo
+from ganzoo_core.interfaces.context import Rng, StepContext
+from ganzoo_core.interfaces.discriminator_control import DiscriminatorControl
+from ganzoo_core.interfaces.model import Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.interfaces.networks import Discriminator, Generator, Loss
-from ganzoo_core.interfaces.turn import Noise, Turn
 
 
 @runtime_checkable
-class Adaptive(Protocol):
-    """An augmentation that follows what D says of real images, such as data/ada.py's."""
+class AdaptiveAugmentation(Protocol):
+    """An augmentation that adjusts its strength from the logits of real images, such as adaptive
+    discriminator augmentation (ADA, Karras et al. 2020, arXiv 2006.06676)."""
 
-    def __call__(self, image: Tensor, noise: Noise) -> Tensor:
-        """Return images [N, C, H, W] augmented."""
+    def __call__(self, image: Tensor, rng: Rng) -> Tensor:
+        """Return augmented images [N, C, H, W]."""
 
-    def observe(self, real: Tensor, t: Turn) -> None:
-        """Take D's logits of real images, less the boundary."""
+    def observe(self, real_logits: Tensor, ctx: StepContext) -> None:
+        """Receive the logits of real images minus the decision threshold."""
 
-    def update(self, t: Turn) -> None:
-        """Adapt, after a step of D."""
+    def update(self, ctx: StepContext) -> None:
+        """Update the strength after an update of D."""
 
 
 class GAN(Model):
-    """Generator against discriminator (Goodfellow et al. 2014, arXiv 1406.2661).
+    """Generative adversarial network (Goodfellow et al. 2014, arXiv 1406.2661).
 
-    A subclass sets the three parts in its constructor and says `players()`; conditional ones say
-    ``conditional = True`` and get labels in both networks.
+    A subclass sets `generator`, `discriminator` and `loss` in its constructor. With
+    ``conditional = True`` both networks receive labels.
     """
 
     generator: Generator
@@ -43,159 +44,187 @@ class GAN(Model):
     loss: Loss
     conditional = False
     d_accuracy: Tensor | None
-    """Of D over the last batches, 0-d, where `model.cures` asks for it."""
-    augment: Callable[[Tensor, Noise], Tensor] | Adaptive | None
-    """What the discriminator sees images through, real and fake alike (see data/augment.py)."""
+    """Running accuracy of D, 0-d; None unless `model.d_control.freeze_above_accuracy` is set."""
+    augment: Callable[[Tensor, Rng], Tensor] | AdaptiveAugmentation | None
+    """Augmentation of the images that D receives, real and fake alike (see data/augment.py)."""
 
     def __init__(self, config: Any, info: DataInfo) -> None:
         super().__init__(config, info)
-        self.augment = None  # of the object: one of the class would hide a module of that name
-        watched = config is not None and config.cures.halt_d_above
-        self.register_buffer("d_accuracy", torch.tensor(0.5) if watched else None)
+        self.augment = None  # on the instance: a class attribute would shadow a submodule
+        tracks_accuracy = config is not None and config.d_control.freeze_above_accuracy
+        self.register_buffer("d_accuracy", torch.tensor(0.5) if tracks_accuracy else None)
 
-    def fake(self, t: Turn) -> Tensor:
-        """Return fakes [N, C, H, W], made once a draw and shared by both steps."""
-        return t.once("fake", lambda: self.generate(len(t.batch), self.labels(t), t.noise))
-
-    def labels(self, t: Turn) -> Tensor | None:
-        """Return the labels of the fakes [N]: those of the real batch."""
-        return t.batch.label if self.conditional else None
-
-    def other_labels(self, t: Turn) -> Tensor:
-        """Return labels [N] that the real images do not have: of age groups a neighbour, since
-        those are hard to tell apart, else each of the others equally often."""
-        classes, label = len(self.info.classes), t.batch.label
-        assert label is not None
-        if self.info.groups:
-            return beside(label, 1 - 2 * (t.noise(len(label), kind="unit") < 0.5).long(), classes)
-        ahead = (t.noise(len(label), kind="unit") * (classes - 1)).long()  # 0 .. K - 2
-        return (label + 1 + ahead.clamp_(max=classes - 2)) % classes
-
-    def generate(self, n: int, label: Tensor | None, noise: Noise) -> Tensor:
+    def generate(self, n: int, label: Tensor | None, rng: Rng) -> Tensor:
         """Return images [n, C, H, W] in [-1, 1] (capability `sample`)."""
-        return self.generator(self.generator.latent(noise, n), label)  # type: ignore[no-any-return]
+        z = self.generator.sample_latent(n, rng)
+        return self.generator(z, label)  # type: ignore[no-any-return]
 
-    def discriminator_loss(self, t: Turn) -> Tensor:
-        """Tell real from fake: the fakes are detached, so only D learns."""
-        label = self.labels(t)
-        real, fake = self.shown(t.batch.image, t), self.shown(self.fake(t).detach(), t)
-        if share := self.loss.mismatch_in(t):
-            asked = label, self.other_labels(t)
-            real_logit, wrong_logit = self.discriminator.under(real, *asked)
+    def fake_images(self, ctx: StepContext) -> Tensor:
+        """Return fakes [N, C, H, W]; both phases share them (with several micro-batches, each phase
+        computes them again from the same numbers)."""
+        return ctx.cached("fake", lambda: self.generate(len(ctx.batch), self.fake_labels(ctx), ctx))
+
+    def fake_labels(self, ctx: StepContext) -> Tensor | None:
+        """Return the labels [N] of the fakes: those of the real batch."""
+        return ctx.batch.label if self.conditional else None
+
+    def discriminator_loss(self, ctx: StepContext) -> Tensor:
+        """Return the loss of D, 0-d. The fakes are detached, so G gets no gradient."""
+        label, bound_loss = self.fake_labels(ctx), self.loss.bind(ctx)
+        real_images = self.augment_for_d(ctx.batch.image, ctx)
+        fake_images = self.augment_for_d(self.fake_images(ctx).detach(), ctx)
+        wrong_label_weight = self.loss.wrong_label_weight_at(ctx)
+        if wrong_label_weight:  # matching-aware: a real image with a wrong label counts as fake
+            wrong_labels = self.sample_wrong_labels(ctx)
+            real_logits, wrong_label_logits = self.discriminator.forward_labels(
+                real_images, label, wrong_labels
+            )
         else:
-            real_logit = self.discriminator(real, label)
-        fake_logit = self.discriminator(fake, label)
-        accuracy = self.loss.accuracy(real_logit, fake_logit)
-        t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean(), d_accuracy=accuracy)
-        self.warden.watch(t, accuracy)
-        if isinstance(self.augment, Adaptive):
-            self.augment.observe(real_logit - (self.loss.boundary or 0), t)
-        penalty = self.loss.penalty(lambda x: self.discriminator(x, label), real, fake, t.noise)
-        loss = self.loss.within(t).d(real_logit, fake_logit)
-        if share:
-            t.log(d_wrong=wrong_logit.mean())
-            loss = (1 - share) * loss + share * self.loss.within(t).d(real_logit, wrong_logit)
-        return loss + penalty
+            real_logits = self.discriminator(real_images, label)
+        fake_logits = self.discriminator(fake_images, label)
+        accuracy = self.loss.accuracy(real_logits, fake_logits)
+        ctx.log({"logits/real": real_logits.mean(), "logits/fake": fake_logits.mean()})
+        ctx.log({"accuracy/d": accuracy})
+        self.d_control.update_accuracy(ctx, accuracy)
+        if isinstance(self.augment, AdaptiveAugmentation):
+            self.augment.observe(real_logits - (self.loss.decision_threshold or 0), ctx)
+        penalty = self.loss.penalty(
+            lambda images: self.discriminator(images, label), real_images, fake_images, ctx
+        )
+        d_loss = bound_loss.discriminator_loss(real_logits, fake_logits)
+        if wrong_label_weight:
+            ctx.log({"logits/wrong_label": wrong_label_logits.mean()})
+            d_loss = (1 - wrong_label_weight) * d_loss
+            wrong_label_loss = bound_loss.discriminator_loss(real_logits, wrong_label_logits)
+            d_loss = d_loss + wrong_label_weight * wrong_label_loss
+        return d_loss + penalty
 
-    def generator_loss(self, t: Turn) -> Tensor:
-        """Fool the discriminator, which is frozen; the gradient flows through it to G."""
-        label = self.labels(t)
-        fake, real_logit = self.shown(self.fake(t), t), None
-        fake_logit = self.discriminator(fake, label)
-        if self.loss.pairs:
-            real_logit = self.discriminator(self.shown(t.batch.image, t), label)
-        loss = self.loss.within(t).g(fake_logit, real_logit)
+    def generator_loss(self, ctx: StepContext) -> Tensor:
+        """Return the loss of G, 0-d. D is frozen; the gradient flows through it to G."""
+        label, real_logits = self.fake_labels(ctx), None
+        fake_images = self.augment_for_d(self.fake_images(ctx), ctx)
+        fake_logits = self.discriminator(fake_images, label)
+        if self.loss.needs_real_logits:
+            real_logits = self.discriminator(self.augment_for_d(ctx.batch.image, ctx), label)
+        g_loss = self.loss.bind(ctx).generator_loss(fake_logits, real_logits)
         if self.loss.feature_matching:
-            features, real = self.discriminator.features, self.shown(t.batch.image, t)
-            gap = self.loss.matching(features(real, label), features(fake, label))
-            loss = loss + self.loss.feature_matching * gap
-        return loss
+            real_images = self.augment_for_d(ctx.batch.image, ctx)
+            distance = self.loss.feature_matching_loss(
+                self.discriminator.features(real_images, label),
+                self.discriminator.features(fake_images, label),
+            )
+            g_loss = g_loss + self.loss.feature_matching * distance
+        return g_loss
 
-    def shown(self, image: Tensor | None, t: Turn) -> Tensor:
-        """Return images as the discriminator sees them: augmented, where the model augments."""
+    def augment_for_d(self, image: Tensor | None, ctx: StepContext) -> Tensor:
+        """Return images [N, C, H, W] as D receives them: augmented where the model augments."""
         assert image is not None
-        return image if self.augment is None else self.augment(image, t.noise)
+        return image if self.augment is None else self.augment(image, ctx)
 
-    def players(self) -> dict[str, Player]:
-        """Return the two players; rates and averaging come from the configuration."""
+    def sample_wrong_labels(self, ctx: StepContext) -> Tensor:
+        """Return labels [N] that the real images do not have.
+
+        For age bins an adjacent one, since those are the hardest to separate; else each of the
+        other classes with equal probability.
+        """
+        num_classes, label = len(self.info.class_names), ctx.batch.label
+        assert label is not None
+        if self.info.age_bins:
+            direction = 1 - 2 * (ctx.rand(len(label)) < 0.5).long()
+            return adjacent_label(label, direction, num_classes)
+        offset = (ctx.rand(len(label)) * (num_classes - 1)).long()  # 0 .. K - 2
+        return (label + 1 + offset.clamp_(max=num_classes - 2)) % num_classes
+
+    def configure_optimizers(self) -> dict[str, OptimizerSpec]:
+        """Return the optimizers of D and G, as `model.optim_d` and `model.optim_g` set them."""
+        ema_halflife = self.config.ema_halflife_images
         return {
-            "d": Player(("discriminator",), self.config.optim_d),
-            "g": Player(("generator",), self.config.optim_g, ema=self.config.ema),
+            "d": OptimizerSpec(("discriminator",), self.config.optim_d),
+            "g": OptimizerSpec(("generator",), self.config.optim_g, ema_halflife=ema_halflife),
         }
 
     def stages(self) -> tuple[Stage, ...]:
-        """Return one stage: D steps, then a G step, a round."""
-        adapts = isinstance(self.augment, Adaptive)
-        check_loss(self.loss, self.discriminator, adapts)
-        if self.loss.mismatch and not (self.conditional and len(self.info.classes) > 1):
+        """Return one stage. A step is `model.d_updates` updates of D, then one of G."""
+        is_adaptive = isinstance(self.augment, AdaptiveAugmentation)
+        check_loss(self.loss, self.discriminator, is_adaptive)
+        has_labels = self.conditional and len(self.info.class_names) > 1
+        if self.loss.wrong_label_weight and not has_labels:
             raise UsageError(
-                "model.loss.mismatch: there are no wrong labels where D sees none: "
-                "--set model.loss.mismatch=0"
+                "model.loss.wrong_label_weight: the discriminator receives no labels: "
+                "--set model.loss.wrong_label_weight=0"
             )
-        draw = Draw(fields=("image",))
+        batch = BatchSpec(fields=("image",))
         if self.conditional:
-            how: How = "balanced" if self.config.balanced else "shuffle"
-            draw = Draw(fields=("image", "label"), how=how)
-        d = Step(
+            sampler = "class_balanced" if self.config.class_balanced else "random"
+            batch = BatchSpec(fields=("image", "label"), sampler=sampler)  # type: ignore[arg-type]
+        d = Phase(
             "d",
-            "d",
-            self.discriminator_loss,
-            repeat=self.config.d_steps,
-            when=self.warden.lets_learn if self.warden.halts else None,
-            after=self.after_d if self.loss.clip or adapts else None,
+            optimizer="d",
+            loss=self.discriminator_loss,
+            repeats=self.config.d_updates,
+            condition=self.d_control.should_step if self.d_control.can_freeze else None,
+            after_step=self.after_d_step if self.loss.weight_clip or is_adaptive else None,
         )
-        g = Step(
-            "g", "g", self.generator_loss, after=self.renew if self.config.cures.reset_d else None
+        g = Phase(
+            "g",
+            optimizer="g",
+            loss=self.generator_loss,
+            after_step=self.maybe_reset_d if self.config.d_control.reset_every_epochs else None,
         )
-        return (Stage("gan", (d, g), draw, epochs=self.config.epochs),)
+        return (Stage("gan", (d, g), batch, epochs=self.config.epochs),)
 
     @property
-    def warden(self) -> Warden:
-        """What holds D back, where `model.cures` says so."""
-        return Warden(self.config.cures, self.d_accuracy)
+    def d_control(self) -> DiscriminatorControl:
+        """The control of D that `model.d_control` configures."""
+        return DiscriminatorControl(self.config.d_control, self.d_accuracy)
 
-    def renew(self, t: Turn) -> None:
-        """Let D begin anew when its time is up."""
-        self.warden.renew(t, self.discriminator)
+    def maybe_reset_d(self, ctx: StepContext) -> None:
+        """Reset D every `model.d_control.reset_every_epochs`."""
+        self.d_control.maybe_reset(ctx, self.discriminator)
 
-    def after_d(self, t: Turn) -> None:
-        """Cut D's weights to [-clip, clip] (Arjovsky et al. 2017, arXiv 1701.07875); adapt what it
-        sees images through."""
-        for weight in self.discriminator.parameters() if self.loss.clip else ():
-            weight.clamp_(-self.loss.clip, self.loss.clip)
-        if isinstance(self.augment, Adaptive):
-            self.augment.update(t)
-
-
-def beside(label: Tensor, step: Tensor | int, classes: int) -> Tensor:
-    """Return the neighbours of labels, a step of 1 or -1 away; at either end the only one."""
-    there = label + step
-    return torch.where((there < 0) | (there == classes), label - step, there)
+    def after_d_step(self, ctx: StepContext) -> None:
+        """Clip the weights of D to [-c, c] (Arjovsky et al. 2017, arXiv 1701.07875) and update an
+        adaptive augmentation."""
+        if self.loss.weight_clip:
+            for weight in self.discriminator.parameters():
+                weight.clamp_(-self.loss.weight_clip, self.loss.weight_clip)
+        if isinstance(self.augment, AdaptiveAugmentation):
+            self.augment.update(ctx)
 
 
-def check_loss(loss: Loss, discriminator: Discriminator, adapts: bool = False) -> None:
-    """Refuse a loss that this discriminator cannot play for.
+def adjacent_label(label: Tensor, direction: Tensor | int, num_classes: int) -> Tensor:
+    """Return the labels one class up (direction 1) or down (-1); at an end the only neighbor."""
+    neighbor = label + direction
+    is_outside = (neighbor < 0) | (neighbor == num_classes)
+    return torch.where(is_outside, label - direction, neighbor)
+
+
+def check_loss(loss: Loss, discriminator: Discriminator, is_adaptive: bool = False) -> None:
+    """Check that a loss can train this discriminator.
 
     Args:
-        adapts: an augmentation follows D's logits.
+        loss: with its regularizers.
+        discriminator: the network.
+        is_adaptive: whether the augmentation is adaptive.
 
     Raises:
-        UsageError: a gradient for each image through BatchNorm, which mixes them; features to
-            match that are not offered; logits without a boundary for ADA to follow.
+        UsageError: a gradient penalty with BatchNorm in D; feature matching without
+            `Discriminator.features`; ADA with a loss that has no decision threshold.
     """
-    mixed = [m for m in discriminator.modules() if isinstance(m, _BatchNorm)]
-    if loss.regularizers and mixed:
+    has_batchnorm = any(isinstance(module, _BatchNorm) for module in discriminator.modules())
+    if loss.regularizers and has_batchnorm:
         raise UsageError(
-            "model.loss: its penalty takes the gradient of D for each image, and D's BatchNorm "
-            "mixes them: --set model.discriminator.norm=instance (or layer, or none)"
+            "model.loss: the gradient penalty is per image, but the BatchNorm of the discriminator "
+            "mixes images: --set model.discriminator.norm=instance (or layer, or none)"
         )
     if loss.feature_matching and type(discriminator).features is Discriminator.features:
         raise UsageError(
-            f"model.loss.feature_matching: {type(discriminator).__name__} offers no features to "
-            "match: take another loss, or give it a method features()"
+            f"model.loss.feature_matching: {type(discriminator).__name__} has no features() to "
+            "match: use another loss, or add that method"
         )
-    if adapts and loss.boundary is None:
+    if is_adaptive and loss.decision_threshold is None:
         raise UsageError(
-            "model.augment: ada follows how many real images D takes for real, and this loss only "
-            "compares: --set model.loss.kind=bce, or another augment such as flip,translation"
+            "model.augment: ada needs the share of real images that D classifies as real, and this "
+            "loss has no decision threshold: --set model.loss.kind=bce, or another augment such as "
+            "flip,translation"
         )

@@ -1,4 +1,4 @@
-"""A model: its networks, who learns, and in which steps."""
+"""A model: its networks, its optimizers, and the phases that train it."""
 
 from __future__ import annotations
 
@@ -10,116 +10,137 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ganzoo_core.interfaces.batch import DataInfo, Draw
-from ganzoo_core.interfaces.imported import Imported
-from ganzoo_core.interfaces.roles import Judges
+from ganzoo_core.interfaces.batch import BatchSpec, DataInfo
+from ganzoo_core.interfaces.capabilities import Auxiliaries
+from ganzoo_core.interfaces.context import StepContext
+from ganzoo_core.interfaces.converted import ConvertedCheckpoint
 from ganzoo_core.interfaces.sampling import Label, sample
-from ganzoo_core.interfaces.turn import Turn
 
 
 @dataclass(frozen=True)
-class Player:
-    """Networks that learn together under one optimiser; several steps may share a player."""
+class OptimizerSpec:
+    """One optimizer and the modules whose parameters it updates; several phases may use it."""
 
-    nets: tuple[str, ...]
-    """Attribute names of the model's networks."""
-    optim: Callable[[Iterable[Tensor]], Optimizer]
-    """Builds the optimiser from the parameters; `ganzoo_core.config.Adam` is one."""
-    ema: float | None = None
-    """Half-life in images of an exponential moving average of the weights; None for none."""
+    modules: tuple[str, ...]
+    """Attribute names of the model's modules."""
+    optimizer: Callable[[Iterable[Tensor]], Optimizer]
+    """Builds the optimizer from the parameters; `ganzoo_core.config.Adam` is one."""
+    ema_halflife: float | None = None
+    """Half-life in images of an exponential moving average of the weights; None for no average."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """One optimiser step: `loss` is minimised over the player's parameters."""
+class Phase:
+    """One optimizer update: `loss` is minimized over the parameters of the optimizer.
+
+    All other optimizers' parameters are frozen during the phase.
+    """
 
     name: str
-    player: str
-    loss: Callable[[Turn], Tensor]
-    """Returns the 0-d loss. The other players are frozen meanwhile."""
-    repeat: int = 1
-    """Times a round; each repetition after the first gets a fresh draw."""
-    every: int = 1
-    """Runs in rounds that this divides."""
-    when: Callable[[Turn], bool | Tensor] | None = None
-    """Asked once in each round that `every` leaves; None for always. A bool (from `t.round`) says
-    whether the step runs. A 0-d bool tensor (from buffers) says, on the device, whether a step
-    that runs counts: its loss is computed and logged, weights and optimiser stay as they were."""
-    after: Callable[[Turn], None] | None = None
-    """Runs without gradients after the optimiser: weight clipping, ADA's feedback, networks that
-    are initialised again. Noise, torch's own too, is the same on all ranks there."""
+    optimizer: str
+    """A name of `Model.configure_optimizers`."""
+    loss: Callable[[StepContext], Tensor]
+    """Returns the loss, 0-d."""
+    repeats: int = 1
+    """Updates in each step; each one after the first gets a new batch."""
+    interval: int = 1
+    """The phase runs in every `interval`-th step of the stage."""
+    condition: Callable[[StepContext], bool | Tensor] | None = None
+    """Called once in each step that `interval` selects; None: the phase always runs.
+
+    A bool (from `ctx.step`) decides whether the phase runs. A 0-d bool tensor (from buffers)
+    decides on the device whether the update counts: the loss is computed and logged, and weights
+    and optimizer state stay as they were where it is False."""
+    after_step: Callable[[StepContext], None] | None = None
+    """Called after the update, without gradients: weight clipping, the feedback of ADA, a reset of
+    networks. Random numbers, torch's own too, are the same on all ranks there."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of training with its own steps and its own draw. One round passes all steps once.
+    """A part of the training with its own phases and batches. A step runs all phases once.
 
-    Networks whose player has no step in the stage are in eval mode. A player that has none in any
-    later stage either takes its average for its weights as the stage begins, so that an encoder,
-    say, learns to invert the generator that the bundle will carry.
+    Modules whose optimizer has no phase in the stage are in eval mode. An optimizer that has no
+    phase in any later stage either copies its moving average into its weights when the stage
+    starts, so that, for example, an encoder is trained on the generator that inference uses.
+
+    Its length is `epochs`, `images` or `steps`; `train.STAGE` overrides it.
     """
 
     name: str
-    steps: tuple[Step, ...]
-    draw: Draw = field(default_factory=Draw)
+    phases: tuple[Phase, ...]
+    batch: BatchSpec = field(default_factory=BatchSpec)
+    """How its batches are sampled."""
     epochs: float | None = None
+    """Length in passes over the data."""
     images: int | None = None
-    rounds: int | None = None
-    """Its length, in passes over the data, in images (as a stage that makes its own has it), or in
-    rounds; `train.<stage>` overrides it."""
+    """Length in images, for a stage that generates its own."""
+    steps: int | None = None
+    """Length in steps."""
 
 
 class Model(nn.Module, ABC):
-    """Networks and the steps that train them.
+    """Networks and the phases that train them.
 
-    Whatever changes in training is a Parameter or a buffer, so it is saved and resumes exactly.
-    A model knows no device, precision, process group, file or progress bar.
+    Everything that training changes is a Parameter or a buffer, so it is saved and resumes
+    exactly. A model knows no device, precision, process group, file or progress bar.
+
+    Args:
+        config: the model's configuration.
+        info: the facts of the data.
     """
 
     Config: ClassVar[Any] = None
-    """Configuration class for models used as objects, outside the zoo."""
-    serves: ClassVar[tuple[str, ...]] = ("generator",)
-    """The networks that a bundle carries in model.safetensors; the others only train."""
-    remark: str = ""
-    """A sentence on the limits of its weights: their card says it, and so do verbs."""
+    """Configuration class for models that are given as objects, outside the zoo."""
+    inference_modules: ClassVar[tuple[str, ...]] = ("generator",)
+    """The modules that a pretrained folder holds in model.safetensors; the others only train."""
+    auxiliary_roles: ClassVar[tuple[str, ...]] = ()
+    """The roles of the auxiliary networks of a model outside the zoo; a `ModelSpec` names those of
+    a model of the zoo."""
+    usage_note: str = ""
+    """One sentence on the limits of the weights; the card and the commands print it."""
 
     def __init__(self, config: Any, info: DataInfo) -> None:
         super().__init__()
         self.config = config
         self.info = info
-        self.judges = Judges()
+        self.auxiliaries = Auxiliaries()
 
     @abstractmethod
-    def players(self) -> dict[str, Player]:
-        """Return who learns, by name."""
+    def configure_optimizers(self) -> dict[str, OptimizerSpec]:
+        """Return the optimizers by name."""
 
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
-        """Return the stages of training, in order."""
+        """Return the stages of the training, in order."""
 
     @classmethod
-    def import_state(cls, state: Mapping[str, Tensor]) -> Imported:
-        """Translate a checkpoint from elsewhere (`ganzoo weights import`); override to map names.
+    def convert_checkpoint(cls, state: Mapping[str, Tensor]) -> ConvertedCheckpoint:
+        """Convert a checkpoint of another code base (`ganzoo weights import`); override to map
+        names.
 
-        This one takes this model's own names, and those of its one served network by itself.
+        This version accepts the names of this model, and those of its only inference module.
 
         Args:
-            state: every tensor of the file by its dotted path, ``state_dict`` and ``module``
-                wrappers taken off.
+            state: every tensor of the file by its dotted path, without the wrappers ``state_dict``
+                and ``module``.
 
         Raises:
             KeyError, ValueError: what the checkpoint lacks; it becomes one line.
         """
-        kept = {k: v for k, v in state.items() if k.split(".")[0] in cls.serves}
-        if not kept and len(cls.serves) == 1:
-            kept = {f"{cls.serves[0]}.{k}": v for k, v in state.items()}
-        return Imported(state=kept or state)
+        kept = {k: v for k, v in state.items() if k.split(".")[0] in cls.inference_modules}
+        if not kept and len(cls.inference_modules) == 1:
+            kept = {f"{cls.inference_modules[0]}.{k}": v for k, v in state.items()}
+        return ConvertedCheckpoint(state=kept or state)
 
     def sample(self, n: int, label: Label = None, seed: int = 0) -> Tensor:
         """Return n images [n, C, H, W] in [-1, 1] on the CPU; the same seed gives the same images.
 
         Args:
-            label: a class index or name, one for each image, or None: the trained classes in turn.
+            n: the number of images.
+            label: a class index or name, or one for each image, or None: the nonempty classes in
+                order.
+            seed: of the random numbers.
 
         Raises:
             UsageError: the model does not sample, or there is no such label.

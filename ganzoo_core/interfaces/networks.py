@@ -1,4 +1,4 @@
-"""The two networks of a GAN, and the losses they play for."""
+"""The two networks of a GAN, and the adversarial loss."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core.interfaces.turn import Noise, Turn
+from ganzoo_core.interfaces.context import Rng, StepContext
 
-Critic = Callable[[Tensor], Tensor]
-"""Images [N, C, H, W] to logits [N]: the discriminator with its labels filled in."""
+LogitFn = Callable[[Tensor], Tensor]
+"""Images [N, C, H, W] to logits [N]: the discriminator with fixed labels."""
 
-Regularizer = Callable[[Critic, Tensor, Tensor, Noise], Tensor]
-"""(critic, real images, fake images, noise) to a 0-d penalty of the discriminator."""
+Regularizer = Callable[[LogitFn, Tensor, Tensor, Rng], Tensor]
+"""(logit function, real images, fake images, random numbers) to a 0-d penalty."""
 
 
 class Generator(nn.Module, ABC):
-    """Maps a latent and, if conditional, labels to images."""
+    """Maps a latent z and, if conditional, labels to images."""
 
     latent_dim: int
     """Length of z."""
+    prior: str = "normal"
+    """"normal" for z ~ N(0, 1), "uniform" for z ~ U(-1, 1)."""
 
-    def latent(self, noise: Noise, n: int) -> Tensor:
-        """Draw z [n, latent_dim] from N(0, 1); override for another prior."""
-        return noise(n, self.latent_dim)
+    def sample_latent(self, n: int, rng: Rng) -> Tensor:
+        """Return z [n, latent_dim] from the prior; override for another one."""
+        if self.prior == "uniform":
+            return rng.uniform(-1, 1, n, self.latent_dim)
+        return rng.randn(n, self.latent_dim)
 
     @abstractmethod
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
@@ -33,87 +37,98 @@ class Generator(nn.Module, ABC):
 
 
 class Discriminator(nn.Module, ABC):
-    """Judges images; returns logits, never probabilities."""
+    """Maps images to logits, never to probabilities."""
 
     @abstractmethod
     def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor:
         """Return logits [N], or [N, 1, h, w] for patches, from images [N, C, H, W] in [-1, 1]."""
 
-    def under(self, image: Tensor, *labels: Tensor | None) -> list[Tensor]:
-        """Return the logits of the same images [N, C, H, W] under each of several labels [N];
-        override where labels join late, so that the images are looked at once."""
+    def forward_labels(self, image: Tensor, *labels: Tensor | None) -> list[Tensor]:
+        """Return the logits of the same images [N, C, H, W] for each of several labels [N].
+
+        Override where labels are injected late, so that the image features are computed once.
+        """
         return [self(image, label) for label in labels]
 
-    def begin(self) -> None:
-        """Draw the weights as at the start; override where they are not torch's own."""
+    def reset_parameters(self) -> None:
+        """Initialize the weights again; override where torch's own initialization is not used."""
         for module in self.modules():
             if module is not self and callable(reset := getattr(module, "reset_parameters", None)):
                 reset()
 
     def features(self, image: Tensor, label: Tensor | None = None) -> list[Tensor]:
-        """Return the maps that feature matching compares; only networks that offer them do."""
-        raise TypeError(f"{type(self).__name__} offers no features() for feature matching")
+        """Return the feature maps that feature matching compares. Optional."""
+        raise TypeError(f"{type(self).__name__} has no features() for feature matching")
 
 
 class Loss(ABC):
-    """An adversarial loss in its two halves. Logits may be half precision; losses are fp32.
+    """An adversarial loss. Logits may be half precision; losses are fp32.
 
-    `ganzoo_core.losses.make_loss` sets the regularisers from `model.loss`.
+    `ganzoo_core.losses.make_loss` sets the attributes below from `model.loss`.
     """
 
-    pairs = False
-    """Whether `g` needs the logits of real images."""
-    boundary: float | None = 0.0
-    """The logit between real and fake; None for losses that only compare."""
+    needs_real_logits = False
+    """Whether `generator_loss` needs the logits of real images."""
+    decision_threshold: float | None = 0.0
+    """The logit above which an image counts as real; None for losses that only compare."""
     regularizers: tuple[Regularizer, ...] = ()
-    """What `penalty` adds up. Each takes a gradient for each image, so D may not mix them."""
-    clip = 0.0
-    """D's weights are cut to this after each of its steps; 0 for not at all."""
+    """The terms of `penalty`. Each needs a gradient per image, so D must not mix images."""
+    weight_clip = 0.0
+    """The weights of D are clipped to this absolute value after each update; 0: not at all."""
     feature_matching = 0.0
-    """The weight of `matching` in the generator's loss."""
-    mismatch = 0.0
-    """The share of real images under wrong labels among what D refuses (GAN-CLS, Reed et al. 2016,
-    arXiv 1605.05396), in `GAN.discriminator_loss`."""
-    mismatch_epochs = 0.0
-    """How long they are shown; 0 for as long as D learns."""
+    """The weight of `feature_matching_loss` in the generator's loss."""
+    wrong_label_weight = 0.0
+    """The weight of real images with wrong labels among the negatives of D (GAN-CLS, Reed et al.
+    2016, arXiv 1605.05396), in `GAN.discriminator_loss`."""
+    wrong_label_epochs = 0.0
+    """Epochs during which wrong labels are used; 0 for all of the training."""
 
     @abstractmethod
-    def d(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return the discriminator's loss, 0-d, from its logits of real and of fake images."""
+    def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Return the discriminator's loss, 0-d, from the logits of real and of fake images."""
 
     @abstractmethod
-    def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """Return the generator's loss, 0-d; losses that compare pairs need `real` too."""
+    def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """Return the generator's loss, 0-d. Losses that compare pairs need `real_logits` too."""
 
-    def within(self, t: Turn) -> Loss:
-        """Return the loss as it is in this turn: one that compares with the mean of the whole
-        batch takes `t.mean`, since this rank may hold only a part of it."""
+    def bind(self, ctx: StepContext) -> Loss:
+        """Return the loss for this step. A loss that uses the mean of the global batch takes
+        `ctx.all_reduce_mean`, since a rank may hold only a part of the batch."""
         return self
 
-    def mismatch_in(self, t: Turn) -> float:
-        """Return `mismatch` as it is in this turn: none once its epochs are over."""
-        until = self.mismatch_epochs
-        return 0.0 if until and t.round >= t.rounds(until) else self.mismatch
+    def wrong_label_weight_at(self, ctx: StepContext) -> float:
+        """Return `wrong_label_weight` at this step: 0 after `wrong_label_epochs`."""
+        epochs = self.wrong_label_epochs
+        is_over = bool(epochs) and ctx.step >= ctx.epochs_to_steps(epochs)
+        return 0.0 if is_over else self.wrong_label_weight
 
-    def penalty(self, critic: Critic, real: Tensor, fake: Tensor, noise: Noise) -> Tensor:
-        """Return the sum of the regularisers of the discriminator, 0-d."""
-        total = torch.zeros((), device=real.device)
+    def penalty(
+        self, logit_fn: LogitFn, real_images: Tensor, fake_images: Tensor, rng: Rng
+    ) -> Tensor:
+        """Return the sum of the regularizers of the discriminator, 0-d."""
+        total = torch.zeros((), device=real_images.device)
         for regularizer in self.regularizers:
-            total = total + regularizer(critic, real, fake, noise)
+            total = total + regularizer(logit_fn, real_images, fake_images, rng)
         return total
 
-    def matching(self, real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    def feature_matching_loss(
+        self, real_features: list[Tensor], fake_features: list[Tensor]
+    ) -> Tensor:
         """Return |E f(x) - E f(G(z))|^2, 0-d, averaged over the maps of `Discriminator.features`
         (Salimans et al. 2016, arXiv 1606.03498)."""
-        means = [(a.float().mean(0) - b.float().mean(0)) for a, b in zip(real, fake, strict=True)]
-        return torch.stack([gap.square().mean() for gap in means]).mean()
+        pairs = zip(real_features, fake_features, strict=True)
+        differences = [real.float().mean(0) - fake.float().mean(0) for real, fake in pairs]
+        return torch.stack([difference.square().mean() for difference in differences]).mean()
 
     @torch.no_grad()
-    def accuracy(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return the share of logits on the right side of the boundary, 0-d, half of it for each
-        kind; a loss without one is given the middle between the two means."""
-        middle = (real.mean() + fake.mean()) / 2 if self.boundary is None else self.boundary
-        return ((real > middle).float().mean() + (fake < middle).float().mean()) / 2
+    def accuracy(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Return the balanced accuracy of D, 0-d in [0, 1]. Losses without a decision threshold use
+        the middle between the two mean logits."""
+        threshold: Tensor | float | None = self.decision_threshold
+        if threshold is None:
+            threshold = (real_logits.mean() + fake_logits.mean()) / 2
+        is_real_correct, is_fake_correct = real_logits > threshold, fake_logits < threshold
+        return (is_real_correct.float().mean() + is_fake_correct.float().mean()) / 2
 
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
@@ -122,12 +137,12 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
     "layer": lambda channels: nn.GroupNorm(1, channels),
     "none": lambda channels: nn.Identity(),
 }
-"""Normalisations by name, from the number of channels; all but `batch` look at one image alone."""
+"""Normalization layers by name, from the number of channels; all but `batch` are per image."""
 
 
-def one_hot(label: Tensor, classes: int, like: Tensor) -> Tensor:
-    """Return labels [N] as [N, K] of the type of `like`, one where the class is.
+def one_hot(label: Tensor, num_classes: int, like: Tensor) -> Tensor:
+    """Return labels [N] as one-hot vectors [N, K] of the dtype and device of `like`.
 
-    torch's own reads the labels back from a GPU.
+    Unlike `torch.nn.functional.one_hot` it needs no device sync.
     """
-    return (label[:, None] == torch.arange(classes, device=label.device)).to(like)
+    return (label[:, None] == torch.arange(num_classes, device=label.device)).to(like)

@@ -1,4 +1,4 @@
-"""Images out of a trained model, the same for the same seed."""
+"""Samples of a trained model, reproducible by seed."""
 
 from __future__ import annotations
 
@@ -11,33 +11,36 @@ from torch import Tensor, nn
 
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.interfaces.batch import DataInfo
-from ganzoo_core.interfaces.roles import Samples
-from ganzoo_core.interfaces.turn import Kind, Noise, SeededNoise
+from ganzoo_core.interfaces.capabilities import SupportsSampling
+from ganzoo_core.interfaces.context import Rng, SeededRng
 
 Label = int | str | Sequence[int | str] | None
-CHUNK = 64
-"""Images generated at a time."""
+SAMPLE_BATCH_SIZE = 64
+"""Images generated in one pass."""
 
 
 def label_index(info: DataInfo, label: int | str) -> int:
-    """Return the class index of a name or number.
+    """Return the class index of a class name or number.
 
     Raises:
         UsageError: there is no such class.
     """
-    names = info.classes
+    names = info.class_names
     if isinstance(label, str) and label in names:
         return names.index(label)
     if str(label).isdigit() and int(label) < len(names):
         return int(label)
-    what = "the model knows no labels" if not names else f"there is no label {label!r}."
+    what = "the model has no labels" if not names else f"there is no label {label!r}."
     raise UsageError(what + suggest(str(label), names))
 
 
 def label_indices(info: DataInfo, label: Label, n: int) -> Tensor | None:
-    """Return n class indices [n] int64; None for models of unlabelled data."""
+    """Return class indices [n] int64; None for a model without labels.
+
+    Without a label, the nonempty classes repeat in order.
+    """
     if label is None:
-        pool = info.present
+        pool = info.nonempty_classes
         return torch.tensor([pool[i % len(pool)] for i in range(n)]) if pool else None
     if isinstance(label, str) or not isinstance(label, Sequence):
         label = [label] * n
@@ -47,8 +50,8 @@ def label_indices(info: DataInfo, label: Label, n: int) -> Tensor | None:
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into eval mode and every module back as it was."""
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model into eval mode, and restore the mode of every module at the end."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -58,44 +61,54 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-class Repeated:
-    """Noise whose row i is that of i mod `distinct`: the same latent under many labels."""
+class RepeatedRng:
+    """An `Rng` whose row i is that of i mod `num_latents`: the same latent for many labels."""
 
-    def __init__(self, noise: Noise, distinct: int, start: int) -> None:
-        self.noise, self.distinct, self.start = noise, distinct, start
+    def __init__(self, rng: Rng, num_latents: int, start: int) -> None:
+        self.rng, self.num_latents, self.start = rng, num_latents, start
 
-    def __call__(self, *shape: int, kind: Kind = "normal") -> Tensor:
-        """Return noise of a shape whose first axis is the batch."""
-        rows = (self.start + torch.arange(shape[0])) % self.distinct
-        base = self.noise(self.distinct, *shape[1:], kind=kind)
-        return base[rows.to(base.device)]
+    def randn(self, *shape: int) -> Tensor:
+        """Return float32 samples of N(0, 1); the first axis of the shape is the batch."""
+        return self._repeat(self.rng.randn(self.num_latents, *shape[1:]), shape[0])
+
+    def rand(self, *shape: int) -> Tensor:
+        """Return float32 samples of U[0, 1)."""
+        return self._repeat(self.rng.rand(self.num_latents, *shape[1:]), shape[0])
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """Return float32 samples of U[low, high)."""
+        return self._repeat(self.rng.uniform(low, high, self.num_latents, *shape[1:]), shape[0])
+
+    def _repeat(self, values: Tensor, n: int) -> Tensor:
+        rows = (self.start + torch.arange(n)) % self.num_latents
+        return values[rows.to(values.device)]
 
 
 @torch.no_grad()
-def chunks(
-    model: Any, n: int, label: Label = None, seed: int = 0, distinct: int | None = None
+def sample_batches(
+    model: Any, n: int, label: Label = None, seed: int = 0, num_latents: int | None = None
 ) -> Iterator[Tensor]:
-    """Yield the n images of `sample` a few at a time, so that memory does not grow with n."""
-    if not isinstance(model, Samples):
-        raise UsageError(f"{type(model).__name__} does not make images out of noise")
+    """Yield the n images of `sample` in batches, so that memory does not grow with n."""
+    if not isinstance(model, SupportsSampling):
+        raise UsageError(f"{type(model).__name__} has no capability `sample`")
     labels = label_indices(model.info, label, n)  # type: ignore[attr-defined]
     device = next(model.parameters()).device  # type: ignore[attr-defined]
-    with evaluating(model):  # type: ignore[arg-type]
-        for start in range(0, n, CHUNK):
-            rows = slice(start, min(start + CHUNK, n))
-            noise: Noise = SeededNoise(device, seed, "sample", 0 if distinct else start)
-            noise = Repeated(noise, distinct, start) if distinct else noise
+    with eval_mode(model):  # type: ignore[arg-type]
+        for start in range(0, n, SAMPLE_BATCH_SIZE):
+            rows = slice(start, min(start + SAMPLE_BATCH_SIZE, n))
+            rng: Rng = SeededRng(device, seed, "sample", 0 if num_latents else start)
+            rng = RepeatedRng(rng, num_latents, start) if num_latents else rng
             chunk = None if labels is None else labels[rows].to(device)
-            yield model.generate(rows.stop - rows.start, chunk, noise).float().cpu()
+            yield model.generate(rows.stop - rows.start, chunk, rng).float().cpu()
 
 
 def sample(
-    model: Any, n: int, label: Label = None, seed: int = 0, distinct: int | None = None
+    model: Any, n: int, label: Label = None, seed: int = 0, num_latents: int | None = None
 ) -> Tensor:
     """Return n images; see `Model.sample`.
 
     Args:
-        distinct: draw only so many latents; image i gets that of i mod `distinct`.
+        num_latents: number of different latents; image i uses latent i mod `num_latents`.
     """
-    out = list(chunks(model, n, label, seed, distinct))
+    out = list(sample_batches(model, n, label, seed, num_latents))
     return torch.cat(out).contiguous() if out else torch.empty(0)

@@ -1,4 +1,4 @@
-"""Adversarial losses and regularisers."""
+"""Adversarial losses and regularizers."""
 
 from ganzoo_core.losses.adversarial import (
     BCE,

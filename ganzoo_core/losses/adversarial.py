@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from ganzoo_core.interfaces import Loss, Turn
+from ganzoo_core.interfaces import Loss, StepContext
 
 
 class BCE(Loss):
@@ -19,39 +19,40 @@ class BCE(Loss):
 
     Args:
         real_target: s; below 1 it is one-sided label smoothing (Salimans et al. 2016).
-        half: halve the discriminator's sum.
+        halve_d_loss: multiply the discriminator's loss by 1/2.
     """
 
-    def __init__(self, *, real_target: float = 1.0, half: bool = False) -> None:
+    def __init__(self, *, real_target: float = 1.0, halve_d_loss: bool = False) -> None:
         self.real_target = real_target
-        self.scale = 0.5 if half else 1.0
+        self.scale = 0.5 if halve_d_loss else 1.0
 
-    def d(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Cross-entropy against real_target and 0."""
-        real, fake = real.float(), fake.float()
-        on_real = self.real_target * softplus(-real) + (1 - self.real_target) * softplus(real)
-        return self.scale * (on_real.mean() + softplus(fake).mean())
+    def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Return the cross-entropy of real logits against `real_target` and fake ones against 0."""
+        real, fake = real_logits.float(), fake_logits.float()
+        real_loss = self.real_target * softplus(-real) + (1 - self.real_target) * softplus(real)
+        return self.scale * (real_loss.mean() + softplus(fake).mean())
 
-    def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """Cross-entropy of fakes against 1."""
-        return softplus(-fake.float()).mean()
+    def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """Return the cross-entropy of fake logits against 1."""
+        return softplus(-fake_logits.float()).mean()
 
 
 class Minimax(BCE):
-    """The minimax game of the same paper: g = log(1 - sigma(D(G(z)))), flat where D wins."""
+    """The saturating loss of the same paper: g = log(1 - sigma(D(G(z)))), whose gradient vanishes
+    where D rejects the fakes with confidence."""
 
-    def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """The negative of what D minimises."""
-        return -softplus(fake.float()).mean()
+    def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """Return the negative of the fake part of the discriminator's loss."""
+        return -softplus(fake_logits.float()).mean()
 
 
 class FeatureMatching(BCE):
-    """Salimans et al. 2016 (arXiv 1606.03498): g = |E f(x) - E f(G(z))|^2 alone, which the GAN
-    adds by the weight `feature_matching`."""
+    """Salimans et al. 2016 (arXiv 1606.03498): g = |E f(x) - E f(G(z))|^2 alone, which `GAN` adds
+    with the weight `feature_matching`."""
 
-    def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """Nothing by the logits."""
-        return 0 * fake.float().mean()
+    def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """Return 0: the logits have no part in this loss."""
+        return 0 * fake_logits.float().mean()
 
 
 class LeastSquares(Loss):
@@ -63,68 +64,68 @@ class LeastSquares(Loss):
         real_target: s; below 1 it is one-sided label smoothing.
     """
 
-    boundary = 0.5
+    decision_threshold = 0.5
 
     def __init__(self, *, real_target: float = 1.0) -> None:
         self.real_target = real_target
 
-    def d(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Pull real logits to real_target and fake ones to 0."""
-        real, fake = real.float() - self.real_target, fake.float()
-        return 0.5 * (real.square().mean() + fake.square().mean())
+    def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Return the squared distance of real logits to `real_target` and of fake ones to 0."""
+        real_error, fake_error = real_logits.float() - self.real_target, fake_logits.float()
+        return 0.5 * (real_error.square().mean() + fake_error.square().mean())
 
-    def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """Pull fake logits to 1."""
-        return 0.5 * (fake.float() - 1).square().mean()
+    def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """Return the squared distance of fake logits to 1."""
+        return 0.5 * (fake_logits.float() - 1).square().mean()
 
 
 class Hinge(Loss):
     """Lim and Ye 2017 (arXiv 1705.02894): d = [1 - D(x)]+ + [1 + D(G)]+, g = -D(G)."""
 
-    def d(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Push logits beyond the margins, and no further."""
-        return relu(1 - real.float()).mean() + relu(1 + fake.float()).mean()
+    def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Return the hinge loss with margins at 1 and -1."""
+        return relu(1 - real_logits.float()).mean() + relu(1 + fake_logits.float()).mean()
 
-    def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """Raise fake logits."""
-        return -fake.float().mean()
+    def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """Return the negative mean of the fake logits."""
+        return -fake_logits.float().mean()
 
 
 class Wasserstein(Loss):
     """WGAN, Arjovsky et al. 2017 (arXiv 1701.07875): d = D(G) - D(x), g = -D(G).
 
-    Needs a Lipschitz critic: `clip` its weights, or add `gradient_penalty`.
+    Needs a Lipschitz discriminator: set `weight_clip`, or add `gradient_penalty`.
     """
 
-    boundary = None
+    decision_threshold = None
 
-    def d(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Estimate the (negative) earth mover's distance."""
-        return fake.float().mean() - real.float().mean()
+    def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Return the negative estimate of the Wasserstein distance."""
+        return fake_logits.float().mean() - real_logits.float().mean()
 
-    def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """Raise fake values."""
-        return -fake.float().mean()
+    def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """Return the negative mean of the fake logits."""
+        return -fake_logits.float().mean()
 
 
 class Relativistic(Loss):
     """Relativistic pairing, Jolicoeur-Martineau 2019 (arXiv 1807.00734); with R1 and R2 it is
-    R3GAN's (Huang et al. 2024, arXiv 2501.05441). Fakes have the labels of their partners.
+    R3GAN's (Huang et al. 2024, arXiv 2501.05441). A fake has the label of its real partner.
 
     d = log(1 + exp(-(D(x) - D(G)))), g = log(1 + exp(-(D(G) - D(x))))
     """
 
-    pairs = True
-    boundary = None
+    needs_real_logits = True
+    decision_threshold = None
 
-    def d(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Real should look more real than its fake partner."""
-        return softplus(fake.float() - real.float()).mean()
+    def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Return the logistic loss of real minus fake logits, pair by pair."""
+        return softplus(fake_logits.float() - real_logits.float()).mean()
 
-    def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """Fake should look more real than its real partner."""
-        assert real is not None, "a relativistic loss compares fakes with real logits"
-        return softplus(real.float() - fake.float()).mean()
+    def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """Return the logistic loss of fake minus real logits, pair by pair."""
+        assert real_logits is not None, "a relativistic loss compares fakes with real logits"
+        return softplus(real_logits.float() - fake_logits.float()).mean()
 
 
 class RelativisticAverage(Loss):
@@ -133,26 +134,28 @@ class RelativisticAverage(Loss):
     d = -log sigma(D(x) - E D(G)) - log(1 - sigma(D(G) - E D(x))), g = d with real and fake swapped
 
     Args:
-        mean: takes a mean over all ranks, `Turn.mean`.
+        mean_fn: the mean over the global batch, see `StepContext.all_reduce_mean`.
     """
 
-    pairs = True
-    boundary = None
+    needs_real_logits = True
+    decision_threshold = None
 
-    def __init__(self, mean: Callable[[Tensor], Tensor] = torch.Tensor.mean) -> None:
-        self.mean = mean
+    def __init__(self, mean_fn: Callable[[Tensor], Tensor] = torch.Tensor.mean) -> None:
+        self.mean_fn = mean_fn
 
-    def within(self, t: Turn) -> Loss:
-        """Return the loss with this turn's mean."""
-        return RelativisticAverage(t.mean)
+    def bind(self, ctx: StepContext) -> Loss:
+        """Return the loss with the mean over all ranks."""
+        return RelativisticAverage(ctx.all_reduce_mean)
 
-    def d(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Real above the mean fake, fake below the mean real."""
-        real, fake = real.float(), fake.float()
-        above, below = real - self.mean(fake.mean()), fake - self.mean(real.mean())
-        return softplus(-above).mean() + softplus(below).mean()
+    def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Return the logistic loss of real logits above the mean fake logit and of fake logits
+        below the mean real one."""
+        real, fake = real_logits.float(), fake_logits.float()
+        relative_real = real - self.mean_fn(fake.mean())
+        relative_fake = fake - self.mean_fn(real.mean())
+        return softplus(-relative_real).mean() + softplus(relative_fake).mean()
 
-    def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """The other way round."""
-        assert real is not None, "a relativistic loss compares fakes with real logits"
-        return self.d(fake, real)
+    def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """Return the discriminator's loss with real and fake swapped."""
+        assert real_logits is not None, "a relativistic loss compares fakes with real logits"
+        return self.discriminator_loss(fake_logits, real_logits)

@@ -1,4 +1,4 @@
-"""From the options `model.loss` to a loss with its regularisers."""
+"""Builds a loss and its regularizers from the options `model.loss`."""
 
 from __future__ import annotations
 
@@ -6,39 +6,37 @@ from typing import Any
 
 from torch import Tensor
 
-from ganzoo_core.interfaces import Critic, Loss, Noise, Regularizer
+from ganzoo_core.interfaces import LogitFn, Loss, Regularizer, Rng
 from ganzoo_core.losses.regularizers import dragan, gradient_penalty, r1
 
-TERMS: dict[str, Regularizer] = {
-    "r1": lambda critic, real, fake, noise: r1(critic, real),
-    "r2": lambda critic, real, fake, noise: r1(critic, fake),
-    "gradient_penalty": lambda critic, real, fake, noise: gradient_penalty(
-        critic, real, fake, noise(len(real), 1, 1, 1, kind="unit")
+REGULARIZERS: dict[str, Regularizer] = {
+    "r1": lambda logit_fn, real, fake, rng: r1(logit_fn, real),
+    "r2": lambda logit_fn, real, fake, rng: r1(logit_fn, fake),
+    "gradient_penalty": lambda logit_fn, real, fake, rng: gradient_penalty(
+        logit_fn, real, fake, rng.rand(len(real), 1, 1, 1)
     ),
-    "dragan": lambda critic, real, fake, noise: dragan(
-        critic, real, noise(*real.shape, kind="unit")
-    ),
+    "dragan": lambda logit_fn, real, fake, rng: dragan(logit_fn, real, rng.rand(*real.shape)),
 }
-"""The regularisers by the name of their weight in `model.loss`."""
+"""The regularizers by the option of `model.loss` that holds their weight."""
 
 
 def make_loss(options: Any) -> Loss:
-    """Build the loss that `model.loss` describes (`ganzoo_core.LossOptions`)."""
+    """Return the loss that `model.loss` (`ganzoo_core.LossOptions`) describes."""
     loss: Loss = options.build()
     loss.regularizers = tuple(
-        weighted(getattr(options, name), term)
-        for name, term in TERMS.items()
+        _scale(getattr(options, name), regularizer)
+        for name, regularizer in REGULARIZERS.items()
         if getattr(options, name)
     )
-    loss.clip, loss.feature_matching = options.clip, options.feature_matching
-    loss.mismatch, loss.mismatch_epochs = options.mismatch, options.mismatch_epochs
+    loss.weight_clip = options.weight_clip
+    loss.feature_matching = options.feature_matching
+    loss.wrong_label_weight = options.wrong_label_weight
+    loss.wrong_label_epochs = options.wrong_label_epochs
     return loss
 
 
-def weighted(weight: float, term: Regularizer) -> Regularizer:
-    """Return a regulariser times its weight."""
-
-    def scaled(critic: Critic, real: Tensor, fake: Tensor, noise: Noise) -> Tensor:
-        return weight * term(critic, real, fake, noise)
+def _scale(weight: float, regularizer: Regularizer) -> Regularizer:
+    def scaled(logit_fn: LogitFn, real: Tensor, fake: Tensor, rng: Rng) -> Tensor:
+        return weight * regularizer(logit_fn, real, fake, rng)
 
     return scaled

@@ -1,7 +1,7 @@
-"""Measuring: metrics as entries of the zoo, and the protocol that makes their figures comparable.
+"""Metrics: what the zoo's metrics receive and return.
 
-A metric of a plugin is a function that takes a `Case` and returns figures by name; it raises
-`Unfit` where the data do not allow it (see docs/metrics.md).
+A metric is a function that takes an `EvaluationContext` and returns `MetricValue`s by name. It
+raises `MetricNotApplicableError` where it does not apply to the data (see docs/metrics.md).
 """
 
 from __future__ import annotations
@@ -10,15 +10,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganzoo_core.metrics.case import Case
-    from ganzoo_core.metrics.figures import Figure, Unfit
+    from ganzoo_core.metrics.context import EvaluationContext
+    from ganzoo_core.metrics.metric_value import MetricNotApplicableError, MetricValue
 
-_HOME = {"Case": "case", "Figure": "figures", "Unfit": "figures"}
-__all__ = ["Case", "Figure", "Unfit"]
+_MODULES = {
+    "EvaluationContext": "context",
+    "MetricValue": "metric_value",
+    "MetricNotApplicableError": "metric_value",
+}
+__all__ = ["EvaluationContext", "MetricNotApplicableError", "MetricValue"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs torch at first use (PEP 562)."""
-    if name not in _HOME:
+    """Import a class that needs torch at its first use (PEP 562)."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'ganzoo_core.metrics' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"ganzoo_core.metrics.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"ganzoo_core.metrics.{_MODULES[name]}"), name)

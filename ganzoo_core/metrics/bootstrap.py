@@ -1,4 +1,4 @@
-"""Intervals by resampling people: the photographs of one person are no independent witnesses."""
+"""Confidence intervals by resampling people: photographs of one person are not independent."""
 
 from __future__ import annotations
 
@@ -7,41 +7,50 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = 1000
-LEVEL = 0.95
+_NUM_RESAMPLES = 1000
+_CONFIDENCE_LEVEL = 0.95
 
 
-def weights(groups: int, seed: int, draws: int = DRAWS) -> NDArray[np.float64]:
-    """Return how often each of G people is drawn in each resample, [draws, G]."""
+def resample_counts(
+    num_groups: int, seed: int, num_resamples: int = _NUM_RESAMPLES
+) -> NDArray[np.float64]:
+    """Return how often each of G groups is drawn in each resample, [R, G]."""
     rng = np.random.default_rng(seed)
-    return rng.multinomial(groups, np.full(groups, 1 / groups), draws).astype(np.float64)
+    return rng.multinomial(num_groups, np.full(num_groups, 1 / num_groups), num_resamples).astype(
+        np.float64
+    )
 
 
-def interval(values: NDArray[Any]) -> tuple[float, float]:
-    """Return the bounds of the middle 95 % of resampled values."""
-    low, high = np.nanquantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+def percentile_interval(values: NDArray[Any]) -> tuple[float, float]:
+    """Return the 2.5 % and the 97.5 % quantile of resampled values."""
+    low, high = np.nanquantile(values, [(1 - _CONFIDENCE_LEVEL) / 2, (1 + _CONFIDENCE_LEVEL) / 2])
     return float(low), float(high)
 
 
-def mean_interval(
-    values: NDArray[Any], who: NDArray[Any] | None = None, seed: int = 0
+def mean_ci95(
+    values: NDArray[Any], group_ids: NDArray[Any] | None = None, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the 95 % interval of a mean over values [N].
+    """Return the 95 % interval of the mean of values [N].
 
     Args:
-        who: [N], equal for values of one person; None where each stands alone.
+        values: [N].
+        group_ids: [N], equal for values of one person; None if all values are independent.
+        seed: of the resamples.
     """
-    means = resampled(values, who, seed)
-    return interval(means)
+    return percentile_interval(bootstrap_means(values, group_ids, seed))
 
 
-def resampled(
-    values: NDArray[Any], who: NDArray[Any] | None = None, seed: int = 0
+def bootstrap_means(
+    values: NDArray[Any], group_ids: NDArray[Any] | None = None, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Return the mean of values [N] in each resample of the people, [draws]."""
-    groups = np.arange(len(values)) if who is None else np.unique(who, return_inverse=True)[1]
-    count = int(groups.max()) + 1
-    sums = np.bincount(groups, values.astype(np.float64), count)
-    sizes = np.bincount(groups, minlength=count).astype(np.float64)
-    drawn = weights(count, seed)
-    return np.asarray((drawn @ sums) / (drawn @ sizes))
+    """Return the mean of values [N] in each resample of the groups, [R]."""
+    group_index = (
+        np.arange(len(values))
+        if group_ids is None
+        else np.unique(group_ids, return_inverse=True)[1]
+    )
+    num_groups = int(group_index.max()) + 1
+    sums = np.bincount(group_index, values.astype(np.float64), num_groups)
+    sizes = np.bincount(group_index, minlength=num_groups).astype(np.float64)
+    counts = resample_counts(num_groups, seed)
+    return np.asarray((counts @ sums) / (counts @ sizes))

@@ -1,8 +1,8 @@
-"""How probable a model finds real images, beside the least that a model must know.
+"""The likelihood of real images under a model, and under a histogram baseline.
 
-The baseline takes each channel of each pixel for itself: its histogram over the training images,
-half a count added to every level (Krichevsky and Trofimov 1981). Figures of one number of levels
-compare, whatever the model: all are code lengths of the same quantised images.
+The baseline is a histogram of each channel of each pixel over the training images, with half a
+count added to every level (Krichevsky and Trofimov 1981). All values are code lengths of the same
+quantized images, so models with the same number of levels compare.
 """
 
 from __future__ import annotations
@@ -13,99 +13,107 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo_core.data import Images, to_float
-from ganzoo_core.data.levels import to_codes
-from ganzoo_core.interfaces import HasLikelihood, log_likelihood, seed_at
-from ganzoo_core.metrics.case import Case
-from ganzoo_core.metrics.figures import Figure, Unfit
+from ganzoo_core.data import PackedImages, to_float
+from ganzoo_core.data.quantization import quantize
+from ganzoo_core.interfaces import SupportsLikelihood, derive_seed, log_likelihood
+from ganzoo_core.metrics.context import EvaluationContext
+from ganzoo_core.metrics.metric_value import MetricNotApplicableError, MetricValue
 from ganzoo_core.zoo import zoo
 
-AT_ONCE = 64
-"""Images."""
+_BATCH_SIZE = 64
 
 
-def likelihood(case: Case) -> dict[str, Figure]:
-    """Return the code length of real images by the model, and by the histograms of single pixels.
+def likelihood(ctx: EvaluationContext) -> dict[str, MetricValue]:
+    """Return the code length of real images under the model, and under the histogram baseline.
 
-    A conditional model is charged for the label too, by its share of the training images: by
-    p(x) >= p(x | y) p(y) its figures then compare with those of models that take none.
+    For a conditional model, the code length of the label is added: p(x) >= p(x | y) p(y), with
+    p(y) from the training images. Its values then compare with those of unconditional models.
 
     Raises:
-        Unfit: the model gives no likelihood, or needs labels that the data lack.
+        MetricNotApplicableError: the model has no likelihood, or needs labels that the data lack.
     """
-    model = asked_of(case.model)
-    if case.conditional and case.real.info.classes != model.info.classes:  # type: ignore[attr-defined]
-        raise Unfit("likelihood: the model is conditional, and the data have other labels or none")
-    table = histogram(case.train, model.levels)
-    mine, base = lengths(case, table)
-    dims = case.info.channels * case.info.size**2
-    bits = 1 / (dims * math.log(2))
-    if not model.exact:
-        case.notes.append("likelihood: the model gives a bound: its bits are at most these")
+    model = require_likelihood(ctx.model)
+    if ctx.conditional and ctx.real.info.class_names != model.info.class_names:  # type: ignore[attr-defined]
+        raise MetricNotApplicableError(
+            "likelihood: the model is conditional, and the data has other labels or none: give "
+            "--data with its labels"
+        )
+    log_probs = pixel_log_probs(ctx.train, model.num_levels)
+    model_nats, histogram_nats = _code_lengths(ctx, log_probs)
+    num_dims = ctx.info.num_channels * ctx.info.image_size**2
+    bits_per_dim_per_nat = 1 / (num_dims * math.log(2))
+    if not model.is_exact:
+        ctx.notes.append(
+            "likelihood: the model computes a bound: its code length is at most this value"
+        )
     return {
-        "bits_per_dim": figure(mine * bits, "lower"),
-        "nats": figure(mine, "lower"),
-        "histogram_bits_per_dim": figure(base * bits),
-        "histogram_nats": figure(base),
-        "bits_below_histogram": figure((base - mine) * bits, "higher"),
+        "bits_per_dim": _mean_metric_value(model_nats * bits_per_dim_per_nat, "lower"),
+        "nats": _mean_metric_value(model_nats, "lower"),
+        "histogram_bits_per_dim": _mean_metric_value(histogram_nats * bits_per_dim_per_nat),
+        "histogram_nats": _mean_metric_value(histogram_nats),
+        "bits_saved_vs_histogram": _mean_metric_value(
+            (histogram_nats - model_nats) * bits_per_dim_per_nat, "higher"
+        ),
     }
 
 
-def asked_of(model: Any) -> HasLikelihood:
-    """Return a model that gives likelihoods.
+def require_likelihood(model: Any) -> SupportsLikelihood:
+    """Return the model if it has the capability `likelihood`.
 
     Raises:
-        Unfit: it gives none; says which do.
+        MetricNotApplicableError: it has not; the message lists those that have.
     """
-    if isinstance(model, HasLikelihood):
+    if isinstance(model, SupportsLikelihood):
         return model
-    known = [name for name in zoo().names("model") if "likelihood" in zoo().model(name).can]
-    raise Unfit(
-        f"likelihood: {type(model).__name__} gives none; those that do: "
-        f"{', '.join(known) or 'no model that is installed'}"
+    supported = [
+        name for name in zoo().names("model") if "likelihood" in zoo().model(name).capabilities
+    ]
+    raise MetricNotApplicableError(
+        f"likelihood: {type(model).__name__} has none; models with a likelihood: "
+        f"{', '.join(supported) or 'none is installed'}"
     )
 
 
-def figure(values: Tensor, better: str = "") -> Figure:
+def _mean_metric_value(values: Tensor, better: str = "") -> MetricValue:
     """Return the mean of values [N] with its standard error."""
     error = float(values.std() / len(values) ** 0.5) if len(values) > 1 else None
-    return Figure(value=float(values.mean()), error=error, better=better)  # type: ignore[arg-type]
+    return MetricValue(value=float(values.mean()), std_error=error, better=better)  # type: ignore[arg-type]
 
 
-def lengths(case: Case, table: Tensor) -> tuple[Tensor, Tensor]:
-    """Return -log p, nats [N], of the real images by the model and by the histograms."""
-    model, images = asked_of(case.model), case.real
-    asked = case.conditional and images.label is not None
-    counts = torch.tensor(case.train.info.counts).double() + 0.5
-    found: list[Tensor] = []
-    base: list[Tensor] = []
-    case.bar.start("asking how probable images are")
+def _code_lengths(ctx: EvaluationContext, histogram_log_probs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return -log p, nats [N], of the real images under the model and under the histograms."""
+    model, images = require_likelihood(ctx.model), ctx.real
+    is_conditional = ctx.conditional and images.label is not None
+    counts = torch.tensor(ctx.train.info.class_counts).double() + 0.5
+    model_nats: list[Tensor] = []
+    histogram_nats: list[Tensor] = []
+    ctx.progress.start("computing likelihoods")
     try:
-        for start in range(0, len(images), AT_ONCE):
-            rows = torch.arange(start, min(start + AT_ONCE, len(images)))
+        for start in range(0, len(images), _BATCH_SIZE):
+            rows = torch.arange(start, min(start + _BATCH_SIZE, len(images)))
             image = to_float(images.gather(rows))
-            label = images.label[rows] if asked and images.label is not None else None
-            given = None if label is None else label.tolist()
-            nats = -log_likelihood(model, image, given, seed_at(case.seed, start))
+            label = images.label[rows] if is_conditional and images.label is not None else None
+            label_list = None if label is None else label.tolist()
+            nats = -log_likelihood(model, image, label_list, derive_seed(ctx.seed, start))
             if label is not None:
                 nats -= (counts / counts.sum()).log()[label]
-            found.append(nats)
-            code = to_codes(image, model.levels).flatten(1)  # [n, D]
-            base.append(-table.gather(1, code.T).sum(0))
-            case.bar.advance(start + len(rows), len(images))
+            model_nats.append(nats)
+            pixel_codes = quantize(image, model.num_levels).flatten(1)  # [n, D]
+            histogram_nats.append(-histogram_log_probs.gather(1, pixel_codes.T).sum(0))
+            ctx.progress.advance(start + len(rows), len(images))
     finally:
-        case.bar.stop()
-    return torch.cat(found), torch.cat(base)
+        ctx.progress.stop()
+    return torch.cat(model_nats), torch.cat(histogram_nats)
 
 
-def histogram(images: Images, levels: int) -> Tensor:
-    """Return log p [D, levels] of each channel of each pixel by itself, D = C * S * S."""
-    dims = images.info.channels * images.info.size**2
-    place = torch.arange(dims) * levels
-    counts = torch.full((dims * levels,), 0.5, dtype=torch.double)
+def pixel_log_probs(images: PackedImages, levels: int) -> Tensor:
+    """Return log p [D, levels] of each channel of each pixel, D = C * S * S."""
+    num_dims = images.info.num_channels * images.info.image_size**2
+    bin_offsets = torch.arange(num_dims) * levels
+    counts = torch.full((num_dims * levels,), 0.5, dtype=torch.double)
     for start in range(0, len(images), 1024):
         rows = torch.arange(start, min(start + 1024, len(images)))
-        code = to_codes(to_float(images.gather(rows)), levels).flatten(1)
-        counts += torch.bincount((code + place).flatten(), minlength=len(counts))
-    table = counts.view(dims, levels)
-    return (table / table.sum(1, keepdim=True)).log()
+        pixel_codes = quantize(to_float(images.gather(rows)), levels).flatten(1)
+        counts += torch.bincount((pixel_codes + bin_offsets).flatten(), minlength=len(counts))
+    bin_counts = counts.view(num_dims, levels)
+    return (bin_counts / bin_counts.sum(1, keepdim=True)).log()

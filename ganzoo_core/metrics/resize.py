@@ -1,18 +1,18 @@
-"""Resizing for feature networks: always antialiased."""
+"""Antialiased resizing for feature extractors."""
 
 from __future__ import annotations
 
 from torch import Tensor
 from torch.nn import functional
 
-RESIZE = "bicubic, antialiased"
+RESIZE_METHOD = "bicubic, antialiased"
 
 
-def resized(images: Tensor, size: int) -> Tensor:
-    """Return images [N, C, H, W] in [-1, 1] at another edge, as Pillow's bicubic filter does.
+def resize_images(images: Tensor, size: int) -> Tensor:
+    """Return images [N, C, H, W] in [-1, 1] resized as Pillow's bicubic filter does.
 
-    Bilinear or bicubic sampling without a filter skips most pixels of a larger image; the error
-    it leaves is large enough to change an FID (Parmar et al., arXiv 2104.11222).
+    Sampling without a filter skips most pixels of a larger image, which changes an FID (Parmar et
+    al., arXiv 2104.11222).
     """
     if images.shape[-2:] == (size, size):
         return images

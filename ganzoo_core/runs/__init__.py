@@ -1,4 +1,4 @@
-"""Runs: train, resume, load. The Python API, torch-free until it is used."""
+"""The Python API: train, resume, load. It imports torch at the first use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def datasets() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs torch at first use (PEP 562)."""
+    """Import the functions that need torch at their first use (PEP 562)."""
     if name == "load":
         return importlib.import_module("ganzoo_core.runs.loading").load
     if name in {"Run", "resume", "train"}:

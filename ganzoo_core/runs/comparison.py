@@ -1,155 +1,172 @@
-"""Compare evaluations: like with like, or not at all."""
+"""Compare evaluations; only values with equal settings are ranked."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ganzoo_core.errors import DataError, UsageError
 
-FORMAT = 1
-NAME = "evaluation.json"
-CLEAR = 2.0
-"""Standard errors by which the best must lead where errors are known."""
+EVALUATION_FORMAT = 1
+EVALUATION_FILE = "evaluation.json"
+_MIN_LEAD_STANDARD_ERRORS = 2.0
+"""Lead of the best value over the second, in standard errors, where these are known."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """One figure of all that are compared."""
+class _MetricRow:
+    """One value of all compared evaluations."""
 
     metric: str
-    figure: str
+    name: str
     values: tuple[float | None, ...]
-    errors: tuple[float | None, ...]
+    std_errors: tuple[float | None, ...]
     better: str
     best: int | None
-    """Which one leads, where they can be ranked and one clearly does."""
-    beside: tuple[float | None, ...] = ()
-    """Of each baseline, where all were measured alike."""
+    """Index of the best evaluation; None if they are not ranked or none leads clearly."""
+    baseline_values: tuple[float | None, ...] = ()
+    """Of each baseline, if the settings are equal."""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Figures side by side, and what keeps some from being ranked."""
+class EvaluationComparison:
+    """Values side by side, and the settings that differ."""
 
     names: tuple[str, ...]
-    lines: tuple[Line, ...]
-    differs: dict[str, dict[str, list[Any]]]
-    """Metric -> field of the stamp that differs -> its values."""
+    rows: tuple[_MetricRow, ...]
+    setting_differences: dict[str, dict[str, list[Any]]]
+    """Metric -> setting that differs -> its values."""
     baselines: tuple[str, ...] = ()
-    """Of metrics that have any: shown beside, never ranked."""
+    """Names of the baselines, which are not ranked."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        lines = [
-            {**line.__dict__, "ranked": line.metric not in self.differs} for line in self.lines
+        rows = [
+            {**asdict(row), "is_ranked": row.metric not in self.setting_differences}
+            for row in self.rows
         ]
         return {
             "compared": self.names,
             "baselines": self.baselines,
-            "figures": lines,
-            "differs": self.differs,
+            "rows": rows,
+            "setting_differences": self.setting_differences,
         }
 
 
-def compare(paths: Sequence[str | Path]) -> Comparison:
-    """Put the evaluations of two or more runs side by side.
+def compare_evaluations(paths: Sequence[str | Path]) -> EvaluationComparison:
+    """Compare the evaluations of two or more runs.
 
     Raises:
-        UsageError: fewer than two. DataError: one has no evaluation, or a damaged one.
+        UsageError: fewer than two paths.
+        DataError: an evaluation is missing or damaged.
     """
     if len(paths) < 2:
         raise UsageError("give two evaluations or more: ganzoo compare A B")
-    read = [read_evaluation(Path(path))["results"] for path in paths]
-    metrics = list(dict.fromkeys(name for results in read for name in results))
-    differs = {name: found for name in metrics if (found := differences(name, read))}
-    beside = baselines(read, [name for name in metrics if name not in differs])
-    lines = []
+    evaluations = [read_evaluation(Path(path))["results"] for path in paths]
+    metrics = list(dict.fromkeys(name for results in evaluations for name in results))
+    setting_differences = {
+        name: found for name in metrics if (found := _find_setting_differences(name, evaluations))
+    }
+    baseline_results = _collect_baselines(
+        evaluations, [name for name in metrics if name not in setting_differences]
+    )
+    rows = []
     for name in metrics:
-        others = [figures.get(name, {}) for figures in beside.values()]
-        lines += lines_of(name, read, others, ranked=name not in differs)
-    return Comparison(tuple(map(str, paths)), tuple(lines), differs, tuple(beside))
+        baseline_values = [values.get(name, {}) for values in baseline_results.values()]
+        rows += _make_rows(
+            name, evaluations, baseline_values, is_ranked=name not in setting_differences
+        )
+    return EvaluationComparison(
+        tuple(map(str, paths)), tuple(rows), setting_differences, tuple(baseline_results)
+    )
 
 
-def baselines(
-    read: Sequence[dict[str, Any]], metrics: Sequence[str]
+def _collect_baselines(
+    evaluations: Sequence[dict[str, Any]], metrics: Sequence[str]
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return baseline -> metric -> figures, of metrics that all measured alike."""
+    """Return baseline -> metric -> name -> value."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for metric in metrics:
-        for results in read:
-            for who, figures in results.get(metric, {}).get("baselines", {}).items():
-                found.setdefault(who, {}).setdefault(metric, figures)
+        for results in evaluations:
+            for baseline, values in results.get(metric, {}).get("baselines", {}).items():
+                found.setdefault(baseline, {}).setdefault(metric, values)
     return found
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:
-    """Read the evaluation of a run folder, of a folder of `--out`, or a file.
+    """Read evaluation.json of a run, of an `--out` folder, or the file itself.
 
     Raises:
-        DataError: there is none, or it is damaged.
+        DataError: the file is missing or damaged.
     """
-    places = [path, path / NAME, path / "report" / NAME]
-    file = next((place for place in places if place.is_file()), None)
+    candidates = [path, path / EVALUATION_FILE, path / "report" / EVALUATION_FILE]
+    file = next((place for place in candidates if place.is_file()), None)
     if file is None:
         raise DataError(f"{path} has no evaluation: make one with `ganzoo evaluate {path}`")
     try:
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if found["format"] != FORMAT:
-            raise DataError(f"{file} has format {found['format']}, this ganzoo reads {FORMAT}")
-        for result in found["results"].values():
-            dict(result["stamp"])
-            for figures in (result["figures"], *dict(result.get("baselines", {})).values()):
-                for figure in figures.values():
-                    float(figure["value"]), str(figure["better"])
-                    float(figure["error"] or 0)
+        evaluation: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if evaluation["format"] != EVALUATION_FORMAT:
+            raise DataError(
+                f"{file} has format {evaluation['format']}, this ganzoo reads {EVALUATION_FORMAT}: "
+                "run `ganzoo evaluate` again"
+            )
+        for result in evaluation["results"].values():
+            dict(result["settings"])
+            for values in (result["values"], *dict(result.get("baselines", {})).values()):
+                for value in values.values():
+                    float(value["value"]), str(value["better"])
+                    float(value["std_error"] or 0)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file} is damaged ({type(error).__name__}: {error})") from None
-    return found
+        raise DataError(
+            f"{file} is damaged ({type(error).__name__}: {error}): run `ganzoo evaluate` again"
+        ) from None
+    return evaluation
 
 
-def differences(metric: str, read: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Return the fields of a metric's stamp that are not the same in all that have it."""
-    stamps = [results[metric]["stamp"] for results in read if metric in results]
-    fields = sorted({field for stamp in stamps for field in stamp})
-    found = {field: [stamp.get(field) for stamp in stamps] for field in fields}
-    return {field: values for field, values in found.items() if any(v != values[0] for v in values)}
+def _find_setting_differences(
+    metric: str, evaluations: Sequence[dict[str, Any]]
+) -> dict[str, list[Any]]:
+    """Return the settings of a metric that differ between evaluations, with their values."""
+    settings = [results[metric]["settings"] for results in evaluations if metric in results]
+    names = sorted({name for one in settings for name in one})
+    found = {name: [one.get(name) for one in settings] for name in names}
+    return {name: values for name, values in found.items() if any(v != values[0] for v in values)}
 
 
-def lines_of(
-    metric: str, read: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]], *, ranked: bool
-) -> list[Line]:
-    """Return the lines of a metric.
+def _make_rows(
+    metric: str,
+    evaluations: Sequence[dict[str, Any]],
+    baseline_results: Sequence[dict[str, Any]],
+    *,
+    is_ranked: bool,
+) -> list[_MetricRow]:
+    """Return the rows of a metric; `baseline_results` are the values of each baseline."""
+    results_by_run = [results.get(metric, {}).get("values", {}) for results in evaluations]
+    rows = []
+    for name in dict.fromkeys(key for results in results_by_run for key in results):
+        found = [results.get(name, {}) for results in results_by_run]
+        values = tuple(value.get("value") for value in found)
+        errors = tuple(value.get("std_error") for value in found)
+        better = next(value["better"] for value in found if value)
+        best = best_index(values, errors, better) if is_ranked else None
+        baseline_values = tuple(one.get(name, {}).get("value") for one in baseline_results)
+        rows.append(_MetricRow(metric, name, values, errors, better, best, baseline_values))
+    return rows
 
-    Args:
-        others: the figures of each baseline.
-    """
-    sides = [results.get(metric, {}).get("figures", {}) for results in read]
-    lines = []
-    for name in dict.fromkeys(key for side in sides for key in side):
-        found = [side.get(name, {}) for side in sides]
-        values = tuple(figure.get("value") for figure in found)
-        errors = tuple(figure.get("error") for figure in found)
-        better = next(figure["better"] for figure in found if figure)
-        best = leader(values, errors, better) if ranked else None
-        beside = tuple(other.get(name, {}).get("value") for other in others)
-        lines.append(Line(metric, name, values, errors, better, best, beside))
-    return lines
 
-
-def leader(
-    values: Sequence[float | None], errors: Sequence[float | None], better: str
+def best_index(
+    values: Sequence[float | None], std_errors: Sequence[float | None], better: str
 ) -> int | None:
-    """Return the index of the best value; None where none leads clearly, or better has no sense."""
-    known = [i for i, value in enumerate(values) if value is not None]
-    if not better or len(known) < 2:
+    """Return the index of the best value; None if no value leads clearly or `better` is empty."""
+    valid = [i for i, value in enumerate(values) if value is not None]
+    if not better or len(valid) < 2:
         return None
     sign = 1 if better == "higher" else -1
-    order = sorted(known, key=lambda i: -sign * (values[i] or 0.0))
+    order = sorted(valid, key=lambda i: -sign * (values[i] or 0.0))
     first, second = order[:2]
     lead = sign * ((values[first] or 0.0) - (values[second] or 0.0))
-    noise = ((errors[first] or 0.0) ** 2 + (errors[second] or 0.0) ** 2) ** 0.5
-    return first if lead > CLEAR * noise else None
+    lead_error = ((std_errors[first] or 0.0) ** 2 + (std_errors[second] or 0.0) ** 2) ** 0.5
+    return first if lead > _MIN_LEAD_STANDARD_ERRORS * lead_error else None

@@ -1,4 +1,4 @@
-"""Measure a run or a bundle: the Python API behind `ganzoo evaluate`."""
+"""Evaluate a run or a pretrained folder: the Python API behind `ganzoo evaluate`."""
 
 from __future__ import annotations
 
@@ -11,80 +11,83 @@ from ganzoo_core import __version__
 from ganzoo_core.config import DataConfig, merge
 from ganzoo_core.config.base import parse
 from ganzoo_core.config.tree import data_config_class
-from ganzoo_core.data import Images
+from ganzoo_core.data import PackedImages
 from ganzoo_core.engine.setup import resolve_device
 from ganzoo_core.errors import DataError, GanzooError, UsageError
 from ganzoo_core.files import write_json
-from ganzoo_core.interfaces import DataInfo, EditsAge, HasLikelihood, Model, Samples
-from ganzoo_core.metrics.case import Case
-from ganzoo_core.metrics.figures import Figure, Unfit
-from ganzoo_core.metrics.likelihood import asked_of
-from ganzoo_core.metrics.sides import apportioned, divided, first, spooled
+from ganzoo_core.interfaces import (
+    DataInfo,
+    Model,
+    SupportsAgeEditing,
+    SupportsLikelihood,
+    SupportsSampling,
+)
+from ganzoo_core.metrics.context import EvaluationContext
+from ganzoo_core.metrics.image_sets import (
+    proportional_labels,
+    random_subset,
+    sample_to_disk,
+    train_test_split,
+)
+from ganzoo_core.metrics.likelihood import require_likelihood
+from ganzoo_core.metrics.metric_value import MetricNotApplicableError, MetricValue
 from ganzoo_core.report import Progress
-from ganzoo_core.runs import protocol
-from ganzoo_core.runs.ageing import require_editor
-from ganzoo_core.runs.comparison import FORMAT, NAME
-from ganzoo_core.runs.data import open_images
-from ganzoo_core.runs.folder import RunFolder
+from ganzoo_core.runs import aging_benchmark
+from ganzoo_core.runs.aging import check_age_editing
+from ganzoo_core.runs.aging_benchmark import BenchmarkConfig, BenchmarkResult, Direction
+from ganzoo_core.runs.comparison import EVALUATION_FILE, EVALUATION_FORMAT
+from ganzoo_core.runs.feature_networks import feature_extractor_factory, lineage_hashes
 from ganzoo_core.runs.loading import load
-from ganzoo_core.runs.networks import feature_network, parents
-from ganzoo_core.runs.page import page
-from ganzoo_core.runs.protocol import Ageing, Towards, Wish
-from ganzoo_core.runs.unseen import FACES, splits_of
-from ganzoo_core.weights import Bundle, find_bundle
-from ganzoo_core.zoo import MetricSpec, resolve, zoo
+from ganzoo_core.runs.open_data import open_images
+from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.runs.run_page import write_page
+from ganzoo_core.runs.splits import DEFAULT_NUM_FACES, available_splits
+from ganzoo_core.weights import PretrainedFolder, find_pretrained
+from ganzoo_core.zoo import MetricSpec, import_target, zoo
 
-PROTOCOL = 1
-"""Counts up when the same images would give other figures."""
-DEFAULT_N = 5000
-AGEING = "ageing"
-Reference = Literal["test", "train"]
+_METRICS_VERSION = 1
+"""Incremented when the same images get other metric values."""
+_DEFAULT_NUM_SAMPLES = 5000
+_AGING = "aging"
+_ReferenceSplit = Literal["test", "train"]
 
 
 @dataclass
 class Evaluation:
-    """What was measured of one model, and how."""
+    """The metric values of one model, and how they were measured."""
 
     model: str
-    results: dict[str, dict[str, Figure]] = field(default_factory=dict)
-    """Metric -> figure -> value."""
-    baselines: dict[str, dict[str, dict[str, Figure]]] = field(default_factory=dict)
-    """Metric -> baseline -> figure -> value, of metrics that have any."""
-    stamps: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Metric -> all that must be equal for its figures to compare."""
+    results: dict[str, dict[str, MetricValue]] = field(default_factory=dict)
+    """Metric -> name -> value."""
+    baselines: dict[str, dict[str, dict[str, MetricValue]]] = field(default_factory=dict)
+    """Metric -> baseline -> name -> value, for metrics with baselines."""
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Metric -> all that must be equal for its values to compare."""
     skipped: dict[str, str] = field(default_factory=dict)
-    """Metric -> why it could not be measured."""
+    """Metric -> why it does not apply."""
     notes: list[str] = field(default_factory=list)
     path: Path | None = None
-    """Where it was written."""
+    """Of the written evaluation.json."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        results = {
-            name: {
-                "stamp": self.stamps[name],
-                "figures": {k: f.to_json() for k, f in found.items()},
-            }
-            | self.beside(name)
-            for name, found in self.results.items()
-        }
+
+        def values_json(values: Mapping[str, MetricValue]) -> dict[str, Any]:
+            return {name: value.to_json() for name, value in values.items()}
+
+        results: dict[str, dict[str, Any]] = {}
+        for metric, values in self.results.items():
+            results[metric] = {"settings": self.settings[metric], "values": values_json(values)}
+            if metric in self.baselines:
+                results[metric]["baselines"] = {
+                    name: values_json(one) for name, one in self.baselines[metric].items()
+                }
         return {
-            "format": FORMAT,
+            "format": EVALUATION_FORMAT,
             "model": self.model,
             "results": results,
             "skipped": self.skipped,
             "notes": self.notes,
-        }
-
-    def beside(self, metric: str) -> dict[str, Any]:
-        """Return the baselines of a metric as plain JSON values, where it has any."""
-        if metric not in self.baselines:
-            return {}
-        return {
-            "baselines": {
-                who: {k: f.to_json() for k, f in figures.items()}
-                for who, figures in self.baselines[metric].items()
-            }
         }
 
 
@@ -92,327 +95,391 @@ def evaluate(
     path: str | Path,
     *,
     data: str | None = None,
-    options: dict[str, Any] | None = None,
+    data_options: dict[str, Any] | None = None,
     metrics: Sequence[str] = (),
-    n: int | None = None,
+    num_samples: int | None = None,
     seed: int = 0,
-    features: str = "",
-    reference: Reference = "test",
+    feature_extractor: str = "",
+    reference: _ReferenceSplit = "test",
     device: str = "auto",
     out: str | Path | None = None,
     quiet: bool = False,
-    judges: Mapping[str, str] | None = None,
-    towards: Towards = "all",
+    evaluators: Mapping[str, str] | None = None,
+    direction: Direction = "all",
     calibration: str = "",
 ) -> Evaluation:
-    """Measure a run or bundle: its samples against real images, and how it ages faces.
+    """Evaluate a model: its samples against real images, and how it ages faces.
 
     Args:
+        path: a run or a pretrained folder.
         data: ``NAME[:PATH]``; default: the data that the run was trained on.
-        options: a patch of its `[data]` branch.
-        metrics: names of the zoo; all that the model and the data allow where none is named.
-        n: samples, and real images at most (5,000); of the ageing protocol, faces (500).
-        features: the feature network: empty for the judge's, a file of Inception weights, or the
-            folder of a model that embeds.
-        reference: the real images that samples are compared with.
-        out: a folder for evaluation.json; default: a run's own `report/`, and nowhere for a bundle.
-        judges: of the ageing protocol, folders or names by role; default: the shipped ones that are
-            held out.
-        towards: of the ageing protocol, the targets seen from each face.
-        calibration: of the ageing protocol, ``NAME[:PATH]`` of the people that thresholds come
-            from where the data name nobody.
+        data_options: changes of its `[data]` section.
+        metrics: names from the zoo; default: all that the model and the data allow.
+        num_samples: samples, and real images at most (5,000); for aging, faces (500).
+        seed: of the samples.
+        feature_extractor: empty for the classifier, else a file of Inception weights, or a model
+            with the capability `embed`.
+        reference: the split that samples are compared with.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        out: a folder for evaluation.json; default: `report/` of a run, nowhere for a pretrained
+            folder.
+        quiet: show no progress.
+        evaluators: for aging, folders or names by role; default: the shipped held-out evaluators.
+        direction: for aging, the target groups relative to the source group.
+        calibration: for aging, ``NAME[:PATH]`` of the data for the verification thresholds, if
+            the data has no identities.
 
     Raises:
-        GanzooError: whatever the user can mend, in one line.
+        GanzooError: an error of the input, in one line.
     """
-    bundle, progress = find_bundle(path), Progress(quiet)
+    pretrained, progress = find_pretrained(path), Progress(quiet)
     model = load(path, device=device)
-    samples, ageing = chosen(metrics, model, f"{path}: {bundle.model}")
-    if not ageing:
-        refuse_unused(judges or calibration or towards != "all")
-    folder, found = place(Path(path), out), Evaluation(f"{bundle.model} ({path})")
-    there = resolve_device(device)
-    if ageing:
-        wish = Wish(n or FACES, seed, features, judges or {}, towards, there, folder, calibration)
-        tree = faces_tree(Path(path), data, options or {}, bundle.info)
+    sample_metrics, aging = _select_metrics(metrics, model, f"{path}: {pretrained.model_name}")
+    if not aging:
+        _check_unused_options(evaluators or calibration or direction != "all")
+    folder = _output_folder(Path(path), out)
+    evaluation = Evaluation(f"{pretrained.model_name} ({path})")
+    torch_device = resolve_device(device)
+    if aging:
+        benchmark_config = BenchmarkConfig(
+            num_faces=num_samples or DEFAULT_NUM_FACES,
+            seed=seed,
+            feature_extractor=feature_extractor,
+            evaluators=evaluators or {},
+            direction=direction,
+            device=torch_device,
+            output_folder=folder,
+            calibration=calibration,
+        )
+        data_section = _aging_data_section(Path(path), data, data_options or {}, pretrained.info)
         try:
-            taken = protocol.measure_model(bundle, model, tree, wish, progress)
-            record(taken, found, bundle.model)
+            benchmark_result = aging_benchmark.benchmark_model(
+                pretrained, model, data_section, benchmark_config, progress
+            )
+            _add_aging_result(benchmark_result, evaluation, pretrained.model_name)
         except GanzooError as error:
-            if metrics or not samples:
+            if metrics or not sample_metrics:
                 raise
-            found.skipped[AGEING] = str(error)
-    if samples:
-        train, test = parted(Path(path), bundle, data, options or {}, found=found, bar=progress)
-        n = n or DEFAULT_N
-        real = first(train if reference == "train" else test, n, 0, "reference")
-        fakes = n if any("likelihood" not in spec.needs for spec in samples) else 0
-        case = Case(
+            evaluation.skipped[_AGING] = str(error)
+    if sample_metrics:
+        train, test = _train_and_test_images(
+            Path(path),
+            pretrained,
+            data,
+            data_options or {},
+            evaluation=evaluation,
+            progress=progress,
+        )
+        num_samples = num_samples or _DEFAULT_NUM_SAMPLES
+        real = random_subset(train if reference == "train" else test, num_samples, 0, "reference")
+        needs_samples = any("likelihood" not in spec.requires for spec in sample_metrics)
+        num_fake = num_samples if needs_samples else 0
+        ctx = EvaluationContext(
             train,
             test,
             real,
-            drawn(model, real, fakes, seed, progress),
-            feature_network(features),
-            conditional=conditional(model),
+            _generate_samples(model, real, num_fake, seed, progress),
+            feature_extractor_factory(feature_extractor),
+            conditional=_is_conditional(model),
             seed=seed,
-            device=there,
-            bar=progress,
-            parents=parents(bundle),
-            folder=folder,
+            device=torch_device,
+            progress=progress,
+            model_network_hashes=lineage_hashes(pretrained),
+            output_dir=folder,
             model=model,
         )
-        for spec in samples:
-            measure(spec, case, found, required=bool(metrics))
-            if spec.name in found.results:
-                found.stamps[spec.name] = stamp(spec, case, reference)
-        found.notes += case.notes
-    return written(found, folder, None if out is not None else Path(path))
+        for spec in sample_metrics:
+            _compute_metric(spec, ctx, evaluation, is_required=bool(metrics))
+            if spec.name in evaluation.results:
+                evaluation.settings[spec.name] = _metric_settings(spec, ctx, reference)
+        evaluation.notes += ctx.notes
+    return _save_evaluation(evaluation, folder, None if out is not None else Path(path))
 
 
-def chosen(
-    metrics: Sequence[str], model: Model, who: str
+def _select_metrics(
+    metrics: Sequence[str], model: Model, model_description: str
 ) -> tuple[list[MetricSpec], list[MetricSpec]]:
-    """Return the metrics of images, and those of faces that a model ages.
+    """Return the metrics of images, and the aging benchmark if the model supports it.
 
     Raises:
-        UsageError, Unfit: the model cannot do what a metric looks at.
+        UsageError, MetricNotApplicableError: the model lacks the capability of a named metric.
     """
     specs = [zoo().metric(name) for name in metrics or zoo().names("metric")]
-    asking = [spec for spec in specs if "likelihood" in spec.needs]
-    if asking and metrics:
-        asked_of(model)
-    if not isinstance(model, HasLikelihood):
-        specs = [spec for spec in specs if spec not in asking]
-    ageing = [spec for spec in specs if "editor" in spec.needs]
-    samples = [spec for spec in specs if spec not in ageing]
-    draws, edits = isinstance(model, Samples), isinstance(model, EditsAge)
-    if ageing and metrics and not edits:
-        require_editor(model, who)
-    if not draws and set(samples) - set(asking) and (metrics or not edits):
-        raise UsageError(f"{who} does not make images out of noise")
-    images = samples if draws else [spec for spec in samples if spec in asking]
-    return images, ageing if edits else []
+    likelihood_metrics = [spec for spec in specs if "likelihood" in spec.requires]
+    if likelihood_metrics and metrics:
+        require_likelihood(model)
+    if not isinstance(model, SupportsLikelihood):
+        specs = [spec for spec in specs if spec not in likelihood_metrics]
+    aging = [spec for spec in specs if "edit_age" in spec.requires]
+    sample_metrics = [spec for spec in specs if spec not in aging]
+    can_edit_age = isinstance(model, SupportsAgeEditing)
+    if aging and metrics and not can_edit_age:
+        check_age_editing(model, model_description)
+    if not isinstance(model, SupportsSampling):
+        if set(sample_metrics) - set(likelihood_metrics) and (metrics or not can_edit_age):
+            raise UsageError(
+                f"{model_description} lacks the capability sample: name other --metrics"
+            )
+        sample_metrics = [spec for spec in sample_metrics if spec in likelihood_metrics]
+    return sample_metrics, aging if can_edit_age else []
 
 
-def refuse_unused(named: object) -> None:
-    """Refuse options of the ageing protocol where it is not run, if any is `named`."""
-    if named:
+def _check_unused_options(has_options: object) -> None:
+    """Refuse options of the aging benchmark where it does not run."""
+    if has_options:
         raise UsageError(
-            "--judge, --calibration and --towards are of the metric ageing, which is not measured: "
-            "leave them out, or name a model that ages faces and `--metrics ageing`"
+            "--evaluator, --calibration and --direction belong to the metric aging, which does not "
+            "run: leave them out, or give a model with the capability edit_age"
         )
 
 
-def parted(
+def _train_and_test_images(
     path: Path,
-    bundle: Bundle,
+    pretrained: PretrainedFolder,
     data: str | None,
-    options: dict[str, Any],
+    data_options: dict[str, Any],
     *,
-    found: Evaluation,
-    bar: Progress,
-) -> tuple[Images, Images]:
-    """Return the real images to learn from and those held out; note what they are to the model."""
-    sides = real_images(path, bundle, data, options, bar)
-    if sides[0].info.fingerprint != bundle.info.fingerprint:
-        found.notes.append("the real images are not those the model was trained on")
-    elif len(sides) == 1:
-        found.notes.append("the data have no test split: the model was trained on the held-out too")
-    return (sides[0], sides[1]) if len(sides) == 2 else divided(sides[0])
+    evaluation: Evaluation,
+    progress: Progress,
+) -> tuple[PackedImages, PackedImages]:
+    """Return the training and the held-out images, and note how they relate to the model."""
+    train, *test = load_real_images(path, pretrained, data, data_options, progress)
+    if train.info.fingerprint != pretrained.info.fingerprint:
+        evaluation.notes.append("the real images are not those the model was trained on")
+    elif not test:
+        evaluation.notes.append(
+            "the data has no test split: the model was trained on the held-out images too"
+        )
+    return (train, test[0]) if test else train_test_split(train)
 
 
-def record(taken: Ageing, found: Evaluation, model: str = "") -> None:
-    """Put the figures of the ageing protocol into an evaluation."""
-    found.results[AGEING] = taken.figures.pop(model, {})
-    found.baselines[AGEING] = taken.figures
-    found.stamps[AGEING] = taken.stamp
-    found.notes += taken.notes
+def _add_aging_result(
+    benchmark_result: BenchmarkResult, evaluation: Evaluation, model: str = ""
+) -> None:
+    evaluation.results[_AGING] = benchmark_result.values.pop(model, {})
+    evaluation.baselines[_AGING] = benchmark_result.values
+    evaluation.settings[_AGING] = benchmark_result.settings
+    evaluation.notes += benchmark_result.notes
 
 
-def baselines(
+def evaluate_baselines(
     data: str,
     *,
-    options: dict[str, Any] | None = None,
-    groups: tuple[int, ...],
-    n: int | None = None,
+    data_options: dict[str, Any] | None = None,
+    age_bins: tuple[int, ...],
+    num_faces: int | None = None,
     seed: int = 0,
-    features: str = "",
+    feature_extractor: str = "",
     device: str = "auto",
     out: str | Path | None = None,
     quiet: bool = False,
-    judges: Mapping[str, str] | None = None,
-    towards: Towards = "all",
+    evaluators: Mapping[str, str] | None = None,
+    direction: Direction = "all",
     calibration: str = "",
 ) -> Evaluation:
-    """Run the ageing protocol on the baselines alone; see `evaluate`.
+    """Run the aging benchmark on the baselines alone.
 
     Args:
-        groups: inclusive upper edges of the age groups, in years.
+        data: ``NAME[:PATH]``.
+        data_options: changes of its `[data]` section.
+        age_bins: inclusive upper edges of the age groups, in years.
+        num_faces: faces to age (500).
+        seed, feature_extractor, device, out, quiet: see `evaluate`.
+        evaluators, direction, calibration: see `evaluate`.
     """
-    folder = place(Path(), out) if out is not None else None
-    there = resolve_device(device)
-    wish = Wish(n or FACES, seed, features, judges or {}, towards, there, folder, calibration)
-    name, _, where = data.partition(":")
-    tree = merge({"name": name, "path": where}, options or {})
-    found = Evaluation(f"baselines on {name}")
-    record(protocol.measure(protocol.faces_of(tree), groups, wish, Progress(quiet)), found)
-    return written(found, folder, None)
+    folder = _output_folder(Path(), out) if out is not None else None
+    benchmark_config = BenchmarkConfig(
+        num_faces=num_faces or DEFAULT_NUM_FACES,
+        seed=seed,
+        feature_extractor=feature_extractor,
+        evaluators=evaluators or {},
+        direction=direction,
+        device=resolve_device(device),
+        output_folder=folder,
+        calibration=calibration,
+    )
+    name, _, data_path = data.partition(":")
+    data_section = merge({"name": name, "path": data_path}, data_options or {})
+    evaluation = Evaluation(f"baselines on {name}")
+    config = aging_benchmark.parse_face_data_config(data_section)
+    result = aging_benchmark.run_benchmark(config, age_bins, benchmark_config, Progress(quiet))
+    _add_aging_result(result, evaluation)
+    return _save_evaluation(evaluation, folder, None)
 
 
-def written(found: Evaluation, folder: Path | None, run: Path | None) -> Evaluation:
-    """Write an evaluation into a folder, and the page of a run anew."""
+def _save_evaluation(evaluation: Evaluation, folder: Path | None, run: Path | None) -> Evaluation:
+    """Write evaluation.json into a folder, and update the page of a run."""
     if folder is not None:
-        found.path = folder / NAME
-        write_json(found.path, found.to_json())
+        evaluation.path = folder / EVALUATION_FILE
+        write_json(evaluation.path, evaluation.to_json())
         if run is not None:
-            page(RunFolder(run))
-    return found
+            write_page(RunFolder(run))
+    return evaluation
 
 
-def measure(spec: MetricSpec, case: Case, found: Evaluation, required: bool) -> None:
-    """Take one metric; one that does not fit is skipped, unless it was asked for."""
-    if "features" in spec.needs and not required:
+def _compute_metric(
+    spec: MetricSpec, ctx: EvaluationContext, evaluation: Evaluation, is_required: bool
+) -> None:
+    """Compute one metric; one that does not apply is skipped unless it is required."""
+    if "features" in spec.requires and not is_required:
         try:
-            _ = case.network
-        except Unfit as error:
-            found.skipped[spec.name] = str(error)
+            _ = ctx.feature_extractor
+        except MetricNotApplicableError as error:
+            evaluation.skipped[spec.name] = str(error)
             return
     try:
-        found.results[spec.name] = resolve(spec.target)(case)
-    except Unfit as error:
-        if required:
+        evaluation.results[spec.name] = import_target(spec.target)(ctx)
+    except MetricNotApplicableError as error:
+        if is_required:
             raise
-        found.skipped[spec.name] = str(error)
+        evaluation.skipped[spec.name] = str(error)
 
 
-def conditional(model: Model) -> bool:
-    """Tell whether a model draws what it is asked for."""
-    return bool(getattr(model, "conditional", False)) and len(model.info.classes) > 1
+def _is_conditional(model: Model) -> bool:
+    return bool(getattr(model, "conditional", False)) and len(model.info.class_names) > 1
 
 
-def drawn(model: Model, real: Images, n: int, seed: int, progress: Progress) -> Images:
-    """Draw n samples, with labels in the proportions of the real images."""
+def _generate_samples(
+    model: Model, real_images: PackedImages, n: int, seed: int, progress: Progress
+) -> PackedImages:
+    """Generate n samples, with labels in the proportions of the real images."""
     if not n:
-        return first(real, 0, 0, "none")
+        return random_subset(real_images, 0, 0, "none")
     labels = None
-    if conditional(model) and real.info.classes == model.info.classes:
-        known = [c if i in model.info.present else 0 for i, c in enumerate(real.info.counts)]
-        if not any(known):
-            raise DataError("the model was trained on none of the classes of these data")
-        labels = apportioned(tuple(known), n)
-    elif conditional(model):
+    if _is_conditional(model) and real_images.info.class_names == model.info.class_names:
+        trained_counts = [
+            c if i in model.info.nonempty_classes else 0
+            for i, c in enumerate(real_images.info.class_counts)
+        ]
+        if not any(trained_counts):
+            raise DataError(
+                "the model was trained on none of the classes of the data: give other --data"
+            )
+        labels = proportional_labels(tuple(trained_counts), n)
+    elif _is_conditional(model):
         raise UsageError(
-            f"the model draws {', '.join(model.info.classes[:6])} and the data have "
-            f"{', '.join(real.info.classes[:6]) or 'no labels'}: give data with its labels"
+            f"the model has the classes {', '.join(model.info.class_names[:6])}, the data has "
+            f"{', '.join(real_images.info.class_names[:6]) or 'no labels'}: give --data with the "
+            "model's classes"
         )
-    progress.start("drawing samples", images_each=1)
+    progress.start("generating samples", items_per_step=1)
     try:
-        return spooled(model, n, labels, seed, progress.advance)
+        return sample_to_disk(model, n, labels, seed, progress.advance)
     finally:
         progress.stop()
 
 
-def place(path: Path, out: str | Path | None) -> Path | None:
-    """Return the folder that the evaluation is written to."""
+def _output_folder(run_path: Path, out: str | Path | None) -> Path | None:
     folder = Path(out) if out is not None else None
-    if folder is None and RunFolder(path).config.exists():
-        folder = RunFolder(path).report
+    if folder is None and RunFolder(run_path).config.exists():
+        folder = RunFolder(run_path).report
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def real_images(
-    path: Path, bundle: Bundle, data: str | None, options: dict[str, Any], progress: Progress
-) -> list[Images]:
-    """Return the real images to learn from and those held out, at the model's size; or all in one
-    where the data know no test split.
+def load_real_images(
+    path: Path,
+    pretrained: PretrainedFolder,
+    data: str | None,
+    data_options: dict[str, Any],
+    progress: Progress,
+) -> list[PackedImages]:
+    """Return the training and the held-out images at the model's image size; one set if the data
+    has no test split.
 
     Raises:
-        UsageError: no data named for a bundle. DataError: the data lack what the model needs.
+        UsageError: a pretrained folder without `--data`.
+        DataError: the data lacks what the model needs.
     """
-    known, tree = bundle.info, named_data(path, data)
-    if not tree.get("name"):
-        raise UsageError(f"{path} does not say where its data lie: give --data NAME[:PATH]")
-    cls = data_config_class(tree["name"])
-    config = parse(cls, shaped(tree, options, known), "data")
-    return [open_images(None, side, known.groups, progress) for side in splits(config)]
+    info, data_section = pretrained.info, _load_data_section(path, data)
+    if not data_section.get("name"):
+        raise UsageError(f"{path} does not name its data: give --data NAME[:PATH]")
+    cls = data_config_class(data_section["name"])
+    config = parse(cls, _with_model_shape(data_section, data_options, info), "data")
+    return [open_images(None, side, info.age_bins, progress) for side in split_configs(config)]
 
 
-def named_data(path: Path, data: str | None) -> dict[str, Any]:
-    """Return the `[data]` branch of a run, with what ``NAME[:PATH]`` says laid over it."""
-    tree: dict[str, Any] = {}
+def _load_data_section(path: Path, data: str | None) -> dict[str, Any]:
+    """Return the `[data]` section of a run, updated with ``NAME[:PATH]``."""
+    data_section: dict[str, Any] = {}
     if RunFolder(path).config.exists():
-        tree = RunFolder(path).read_config().get("data", {})
+        data_section = RunFolder(path).read_config().get("data", {})
     if data is not None:
-        name, _, where = data.partition(":")
-        tree = (
-            {"name": name, "path": where} if name != tree.get("name") else {**tree, "path": where}
+        name, _, data_path = data.partition(":")
+        data_section = (
+            {"name": name, "path": data_path}
+            if name != data_section.get("name")
+            else {**data_section, "path": data_path}
         )
-    return tree
+    return data_section
 
 
-def faces_tree(
-    path: Path, data: str | None, options: dict[str, Any], known: DataInfo
+def _aging_data_section(
+    path: Path, data: str | None, data_options: dict[str, Any], info: DataInfo
 ) -> dict[str, Any]:
-    """Return the `[data]` branch that faces to age are taken from, at the model's size.
+    """Return the `[data]` section of the aging benchmark, at the model's image size.
 
-    How many pictures a run drew to learn from says nothing of how many there are to measure by:
-    drawn data go back to their own count, unless options name one.
+    `data.count` of the run is the number of its training images. The benchmark uses the data
+    set's default instead, unless the options set it.
     """
-    tree = named_data(path, data)
-    tree.pop("count", None)
-    return shaped(tree, options, known)
+    data_section = _load_data_section(path, data)
+    data_section.pop("count", None)
+    return _with_model_shape(data_section, data_options, info)
 
 
-def shaped(tree: dict[str, Any], options: dict[str, Any], known: DataInfo) -> dict[str, Any]:
-    """Return a `[data]` branch with options laid over it, at a model's size.
+def _with_model_shape(
+    data_section: dict[str, Any], data_options: dict[str, Any], info: DataInfo
+) -> dict[str, Any]:
+    """Return a `[data]` section updated with options, at the model's image size.
 
     Raises:
-        UsageError: the options ask for another size.
+        UsageError: the options set another size.
     """
-    shape = {"size": known.size, "channels": known.channels}
+    shape = {"image_size": info.image_size, "num_channels": info.num_channels}
     for name, value in shape.items():
-        if options.get(name, value) != value:
+        if data_options.get(name, value) != value:
             raise UsageError(
-                f"the model draws images of data.{name}={value}, not of {options[name]}: leave "
-                "it out, real images are prepared as the model's"
+                f"--set data.{name}={data_options[name]}: the images of the model have "
+                f"data.{name}={value}: leave the option out"
             )
-    return merge(merge(tree, options), shape)
+    return merge(merge(data_section, data_options), shape)
 
 
-def splits(config: DataConfig) -> Iterator[DataConfig]:
-    """Yield the configurations of the two sides, or the one of data that have no test split."""
-    known = splits_of(config)
-    if "test" not in known:
+def split_configs(config: DataConfig) -> Iterator[DataConfig]:
+    """Yield the options of the training and the test split; of all images for data without one."""
+    splits = available_splits(config)
+    if "test" not in splits:
         yield config
         return
-    chosen = config.model_dump()
-    if chosen["split"] == "all" and "train" in known:
-        chosen["split"] = "train"
-    yield type(config)(**chosen)
-    yield type(config)(**{**chosen, "split": "test"})
+    values = config.model_dump()
+    if values["split"] == "all" and "train" in splits:
+        values["split"] = "train"
+    yield type(config)(**values)
+    yield type(config)(**{**values, "split": "test"})
 
 
-def stamp(spec: MetricSpec, case: Case, reference: str) -> dict[str, Any]:
-    """Return all that must be equal for figures to compare."""
-    real = {
-        "version": f"ganzoo {__version__}, protocol {PROTOCOL}",
-        "n_real": len(case.real),
-        "n_train": len(case.train),
-        "n_test": len(case.test),
-        "data": case.info.name,
-        "data_fingerprint": case.real.info.fingerprint,
+def _metric_settings(spec: MetricSpec, ctx: EvaluationContext, reference: str) -> dict[str, Any]:
+    """Return all that must be equal for values to compare."""
+    real_settings = {
+        "version": f"ganzoo {__version__}, metrics {_METRICS_VERSION}",
+        "num_real": len(ctx.real),
+        "num_train": len(ctx.train),
+        "num_test": len(ctx.test),
+        "data": ctx.info.name,
+        "data_fingerprint": ctx.real.info.fingerprint,
         "split": reference,
-        "size": case.info.size,
-        "channels": case.info.channels,
+        "image_size": ctx.info.image_size,
+        "num_channels": ctx.info.num_channels,
     }
-    if "likelihood" in spec.needs:
-        return {**real, "levels": asked_of(case.model).levels}
-    used = [case.network if need == "features" else case.judge for need in spec.needs]
+    if "likelihood" in spec.requires:
+        return {**real_settings, "num_levels": require_likelihood(ctx.model).num_levels}
+    networks = [
+        ctx.feature_extractor if need == "features" else ctx.classifier for need in spec.requires
+    ]
     return {
-        **real,
-        "n_fake": len(case.fake),
-        "labels": "as the real images" if case.conditional else "none",
-        **{key: value for network in used for key, value in network.stamp().items()},
+        **real_settings,
+        "num_fake": len(ctx.fake),
+        "labels": "as the real images" if ctx.conditional else "none",
+        **{key: value for network in networks for key, value in network.settings().items()},
     }

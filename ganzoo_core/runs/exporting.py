@@ -1,4 +1,4 @@
-"""Export a run: its bundle at another precision, with its figures, and further networks."""
+"""Export a run: its pretrained folder at another precision, with metrics and further networks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from torch import Tensor
 
-from ganzoo_core.engine.checkpoints import latest
-from ganzoo_core.engine.players import part
+from ganzoo_core.engine.checkpoints import load_latest
+from ganzoo_core.engine.optimizers import strip_prefix
 from ganzoo_core.errors import UsageError, WeightsError, suggest
 from ganzoo_core.files import load_tensors
-from ganzoo_core.runs.folder import RunFolder, claim
-from ganzoo_core.weights import Bundle, find_bundle
-from ganzoo_core.weights.bundle import write_parts
-from ganzoo_core.weights.index import GRID, WEIGHTS, Precision
+from ganzoo_core.runs.run_folder import RunFolder, create_output_folder
+from ganzoo_core.weights import PretrainedFolder, find_pretrained
+from ganzoo_core.weights.index import SAMPLE_GRID_FILE, WEIGHTS_FILE, Precision
+from ganzoo_core.weights.pretrained import save_tensor_files
 
 
 def export(
@@ -24,52 +24,66 @@ def export(
     out: str | Path,
     *,
     precision: Precision | None = None,
-    nets: Sequence[str] = (),
-) -> Bundle:
-    """Write the bundle of a run (or another bundle) into a new folder. Needs no plugin.
+    extra_modules: Sequence[str] = (),
+) -> PretrainedFolder:
+    """Write the pretrained folder of a run into a new folder. Needs no plugin.
 
     Args:
-        precision: of the floats on disk; as they are for None.
-        nets: networks that only train, each into ``<net>.safetensors``, from the newest checkpoint.
+        run: the run, or a pretrained folder.
+        out: the new folder.
+        precision: the precision of the floats in the files; None keeps it.
+        extra_modules: networks that only training uses, from the newest checkpoint of the run;
+            each is written to ``<name>.safetensors``.
 
     Raises:
-        WeightsError: no weights yet, damaged, or too large for the precision.
-        UsageError: there is no such network. OutputError: `out` is taken.
+        WeightsError: no weights yet, damaged, or values that overflow the precision.
+        UsageError: an unknown network.
+        OutputError: `out` exists and is not empty.
     """
-    run, bundle = Path(run), find_bundle(run)
-    parts = {name: load_tensors(path)[0] for name, path in bundle.tensor_files.items()}
-    parts = {WEIGHTS: parts.pop(WEIGHTS), **parts}
-    for net, tensors in networks(run, nets).items():
-        parts[f"{net}.safetensors"] = tensors
-    index = {k: v for k, v in bundle.index.items() if k != "files"}
-    if metrics := measured(run):
+    run, pretrained = Path(run), find_pretrained(run)
+    tensor_files = {name: load_tensors(path)[0] for name, path in pretrained.tensor_files.items()}
+    tensor_files = {WEIGHTS_FILE: tensor_files.pop(WEIGHTS_FILE), **tensor_files}
+    for name, tensors in load_checkpoint_modules(run, extra_modules).items():
+        tensor_files[f"{name}.safetensors"] = tensors
+    index = {k: v for k, v in pretrained.index.items() if k != "files"}
+    if metrics := _read_metric_values(run):
         index["metrics"] = metrics
-    grid = (bundle.path / GRID).read_bytes() if GRID in bundle.index["files"] else b""
-    wanted: Precision = precision or index.get("precision", "fp32")
-    return write_parts(claim(Path(out), ""), index, parts, wanted, grid)
+    grid_png = b""
+    if SAMPLE_GRID_FILE in pretrained.index["files"]:
+        grid_png = (pretrained.path / SAMPLE_GRID_FILE).read_bytes()
+    target_precision: Precision = precision or index.get("precision", "fp32")
+    return save_tensor_files(
+        create_output_folder(Path(out), ""), index, tensor_files, target_precision, grid_png
+    )
 
 
-def networks(run: Path, nets: Sequence[str]) -> dict[str, dict[str, Tensor]]:
-    """Return the tensors of networks in the newest checkpoint of a run, by full name.
+def load_checkpoint_modules(run: Path, module_names: Sequence[str]) -> dict[str, dict[str, Tensor]]:
+    """Return the tensors of some networks from the newest checkpoint of a run, with full names.
 
     Raises:
-        UsageError: it is no run, or has no such network. WeightsError: no sound checkpoint.
+        UsageError: not a run, or an unknown network.
+        WeightsError: no undamaged checkpoint.
     """
-    if not nets:
+    if not module_names:
         return {}
     folder = RunFolder(run)
     if not folder.config.exists():
-        raise UsageError(f"{run} is no run: only a run still has the networks that train")
-    own = part(latest(folder.checkpoints)[0].state, "model.")
-    known = {name.split(".")[0] for name in own}
-    for net in nets:
-        if net not in known:
-            raise UsageError(f"{run} has no network {net!r}.{suggest(net, known)}")
-    return {net: {k: v for k, v in own.items() if k.startswith(f"{net}.")} for net in nets}
+        raise UsageError(
+            f"{run} is not a run folder: only a run has checkpoints of its training networks"
+        )
+    model_state = strip_prefix(load_latest(folder.checkpoints)[0].state, "model.")
+    available = {name.split(".")[0] for name in model_state}
+    for name in module_names:
+        if name not in available:
+            raise UsageError(f"{run} has no network {name!r}.{suggest(name, available)}")
+    return {
+        name: {k: v for k, v in model_state.items() if k.startswith(f"{name}.")}
+        for name in module_names
+    }
 
 
-def measured(run: Path) -> list[dict[str, Any]]:
-    """Return the figures of a run's report/evaluation.json, each with its stamp.
+def _read_metric_values(run: Path) -> list[dict[str, Any]]:
+    """Return the values of report/evaluation.json, each with the settings it was computed with.
 
     Raises:
         WeightsError: the file is damaged.
@@ -80,9 +94,13 @@ def measured(run: Path) -> list[dict[str, Any]]:
     try:
         results = json.loads(path.read_text(encoding="utf-8"))["results"]
         return [
-            {"name": f"{metric}: {name}", "value": float(figure["value"]), "stamp": found["stamp"]}
-            for metric, found in sorted(results.items())
-            for name, figure in sorted(found["figures"].items())
+            {
+                "name": f"{metric}: {name}",
+                "value": float(value["value"]),
+                "settings": result["settings"],
+            }
+            for metric, result in sorted(results.items())
+            for name, value in sorted(result["values"].items())
         ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(

@@ -1,4 +1,4 @@
-"""Lifecycle hooks: plugins follow a run; one that raises is reported once and switched off."""
+"""Calls the lifecycle hooks of plugins. A plugin that raises is reported once and disabled."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from ganzoo_core.zoo import zoo
 
 
 class Trackers:
-    """Calls a hook plugin by plugin, so that one failure reaches no other."""
+    """Calls a hook plugin by plugin, so that the failure of one does not affect the others."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
-        self.warn = warn
-        self.plugins = [plugin for plugin in zoo().plugins if plugin.manager]
+        self._warn = warn
+        self._plugins = [plugin for plugin in zoo().plugins if plugin.manager]
 
-    def call(self, hook: str, **values: Any) -> None:
-        """Call a hook of every plugin that still works."""
-        for plugin in list(self.plugins):
+    def call_hook(self, hook: str, **values: Any) -> None:
+        """Call a hook of every plugin that is not disabled."""
+        for plugin in list(self._plugins):
             assert plugin.manager is not None
             try:
                 getattr(plugin.manager.hook, hook)(**values)
             except Exception as error:
-                self.plugins.remove(plugin)
-                self.warn(
+                self._plugins.remove(plugin)
+                self._warn(
                     f"plugin {plugin.name} failed in {hook} ({type(error).__name__}: {error}) "
-                    "and is switched off for this run"
+                    "and is disabled for this run"
                 )

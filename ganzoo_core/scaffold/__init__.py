@@ -1,7 +1,7 @@
-"""`ganzoo new`: a whole plugin distribution out of the files in `templates/`.
+"""`ganzoo new`: create a plugin distribution from the files in `templates/`.
 
-The templates are a working plugin called `my-plugin`; making one of another name replaces its
-three spellings. Nothing here needs torch.
+The templates are a working plugin called `my-plugin`; its three spellings are replaced by those of
+the new name. Imports no torch.
 """
 
 from __future__ import annotations
@@ -13,30 +13,29 @@ import keyword
 import re
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import ganzoo_core
 from ganzoo_core.errors import OutputError, UsageError, suggest
-from ganzoo_core.zoo import catalogue, zoo
+from ganzoo_core.zoo import registry_entries, zoo
 
 TEMPLATES = Path(__file__).parent / "templates"
 KINDS = ("gan", "image-to-image", "dataset", "loss", "metric", "embedder")
-PACKAGE = "ganzoo_my_plugin"
-PLACES = {
+_PLACEHOLDER_PACKAGE = "ganzoo_my_plugin"
+_DESTINATIONS = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
     "gitignore": ".gitignore",
     "workflow.yml": ".github/workflows/test.yml",
-    "init.py": f"{PACKAGE}/__init__.py",
+    "init.py": f"{_PLACEHOLDER_PACKAGE}/__init__.py",
     "test.py": "tests/test_my_plugin.py",
 }
-"""Where a template's file goes; the others go into the package."""
-LONGEST = 40
+"""Destination by template file; other files go into the package."""
+_MAX_NAME_LENGTH = 40
 
 
-def spellings(name: str) -> dict[str, str]:
-    """Return what stands in the templates, and what shall stand there."""
+def _name_replacements(name: str) -> dict[str, str]:
+    """Return the replacement of each placeholder in the templates."""
     words = name.split("-")
     return {
         "my-plugin": name,
@@ -45,76 +44,80 @@ def spellings(name: str) -> dict[str, str]:
     }
 
 
-def create(name: str, kind: str, out: Path) -> Path:
+def create_plugin(name: str, kind: str, folder: Path) -> Path:
     """Write a plugin distribution into a new folder; return it.
 
     Raises:
-        UsageError: the name does not do, or there is no such kind.
-        OutputError: the folder exists, or cannot be written.
+        UsageError: an invalid name, or an unknown kind.
+        OutputError: the folder exists or cannot be written.
     """
     if kind not in KINDS:
         raise UsageError(f"there is no kind {kind!r}.{suggest(kind, KINDS)}")
-    check_name(name)
-    if out.exists() or out.is_symlink():
-        raise OutputError(f"{out} exists: name another folder with --out")
+    _check_name(name)
+    if folder.exists() or folder.is_symlink():
+        raise OutputError(f"{folder} exists: choose another folder with --out")
     try:
-        for path, text in files(name, kind).items():
-            (out / path).parent.mkdir(parents=True, exist_ok=True)
-            (out / path).write_text(text, encoding="utf-8")
+        for path, text in render_files(name, kind).items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
     except OSError as error:
-        shutil.rmtree(out, ignore_errors=True)
-        raise OutputError(f"{error.filename or out}: {error.strerror}") from None
-    return out
+        shutil.rmtree(folder, ignore_errors=True)
+        raise OutputError(f"{error.filename or folder}: {error.strerror}") from None
+    return folder
 
 
-def files(name: str, kind: str) -> dict[str, str]:
-    """Return every file of a distribution: its path and its text."""
-    words, found = spellings(name), {}
+def render_files(name: str, kind: str) -> dict[str, str]:
+    """Return the text of every file of a distribution, by path."""
+    texts = {}
     for folder in ("common", kind.replace("-", "_")):
         for path in sorted((TEMPLATES / folder).iterdir()):
             if path.is_file():
-                place = PLACES.get(path.name, f"{PACKAGE}/{path.name}")
-                found[filled(place, words)] = filled(path.read_text(encoding="utf-8"), words)
-    return found
+                destination = _DESTINATIONS.get(path.name, f"{_PLACEHOLDER_PACKAGE}/{path.name}")
+                texts[destination] = path.read_text(encoding="utf-8")
+    for old, new in _name_replacements(name).items():
+        texts = {path.replace(old, new): text.replace(old, new) for path, text in texts.items()}
+    return texts
 
 
-def filled(text: str, words: Mapping[str, str]) -> str:
-    """Return a template with the plugin's own name."""
-    for old, new in words.items():
-        text = text.replace(old, new)
-    return text
-
-
-def check_name(name: str) -> None:
-    """Refuse a name that no plugin can have, or that is taken.
+def _check_name(name: str) -> None:
+    """Check that a name is valid and free.
 
     Raises:
-        UsageError: says why, and what would do.
+        UsageError: the reason, and the remedy.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > LONGEST:
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > _MAX_NAME_LENGTH:
         raise UsageError(
-            f"{name!r} is no name for a plugin: lower case words joined by hyphens, such as "
-            f"my-gan, {LONGEST} letters at most"
+            f"{name!r} is not a valid name: use lower case words joined by hyphens, such as "
+            f"my-gan, of at most {_MAX_NAME_LENGTH} characters"
         )
-    words = spellings(name)
-    module, cls = words["my_plugin"], words["MyPlugin"]
+    replacements = _name_replacements(name)
+    module, class_name = replacements["my_plugin"], replacements["MyPlugin"]
     if name.split("-", maxsplit=1)[0] == "ganzoo":
-        raise UsageError(f"leave the word ganzoo out of {name!r}: the distribution is ganzoo-NAME")
+        raise UsageError(
+            f"{name!r} starts with ganzoo: leave it out, the distribution is called ganzoo-NAME"
+        )
     if module in sys.stdlib_module_names or keyword.iskeyword(module):
-        raise UsageError(f"{name!r} is a word of Python itself: choose another name")
-    if cls in {*ganzoo_core.__all__, *dir(builtins), *keyword.kwlist}:
-        raise UsageError(f"{name!r} would make a class {cls}, which there is: choose another name")
-    known = {row.name: row.origin for row in zoo().rows if row.kind != "plugin"}
-    known |= {entry.name: entry.distribution for entry in catalogue() if entry.name not in known}
-    known |= {plugin.name: plugin.origin for plugin in zoo().plugins if plugin.name not in known}
-    if name in known:
-        raise UsageError(f"the name {name!r} is taken, by {known[name]}: choose another name")
-    if importlib.util.find_spec(f"ganzoo_{module}") or installed(f"ganzoo-{name}"):
-        raise UsageError(f"there is a package ganzoo_{module} already: choose another name")
+        raise UsageError(f"{name!r} is a module or keyword of Python: choose another name")
+    if class_name in {*ganzoo_core.__all__, *dir(builtins), *keyword.kwlist}:
+        raise UsageError(
+            f"{name!r} would define a class {class_name}, which exists: choose another name"
+        )
+    taken_names = {row.name: row.origin for row in zoo().entries if row.kind != "plugin"}
+    taken_names |= {
+        entry.name: entry.distribution
+        for entry in registry_entries()
+        if entry.name not in taken_names
+    }
+    taken_names |= {
+        plugin.name: plugin.origin for plugin in zoo().plugins if plugin.name not in taken_names
+    }
+    if name in taken_names:
+        raise UsageError(f"the name {name!r} is taken, by {taken_names[name]}: choose another name")
+    if importlib.util.find_spec(f"ganzoo_{module}") or _is_installed(f"ganzoo-{name}"):
+        raise UsageError(f"a package ganzoo_{module} is already installed: choose another name")
 
 
-def installed(distribution: str) -> bool:
-    """Tell whether a distribution is installed."""
+def _is_installed(distribution: str) -> bool:
     try:
         importlib.metadata.distribution(distribution)
     except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""The testing room: the `shapes` data set and the conformance checks for plugin authors."""
+"""For plugin authors: the conformance checks and the `shapes` data set."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganzoo_core.testing.checks import Result, parametrize_with_checks, run_checks
+    from ganzoo_core.testing.checks import CheckResult, parametrize_with_checks, run_checks
 
-__all__ = ["Result", "parametrize_with_checks", "run_checks"]
+__all__ = ["CheckResult", "parametrize_with_checks", "run_checks"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the checks, and torch with them, at first use: `plugin` lies beside them."""
+    """Import the checks, and torch, at first use: listing the zoo imports `testing.plugin`."""
     if name in __all__:
         return getattr(importlib.import_module("ganzoo_core.testing.checks"), name)
     raise AttributeError(f"module 'ganzoo_core.testing' has no attribute {name!r}")

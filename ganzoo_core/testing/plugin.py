@@ -1,4 +1,4 @@
-"""The core's own entry in the zoo, registered the way any plugin is."""
+"""Registers `shapes`, the data set of the core, as any plugin does."""
 
 from ganzoo_core.zoo.hooks import Registrar, hookimpl
 from ganzoo_core.zoo.specs import DatasetSpec
@@ -10,10 +10,10 @@ def ganzoo_register(zoo: Registrar) -> None:
     zoo.add(
         DatasetSpec(
             name="shapes",
-            summary="Drawn round faces with ages and identities, for tests and first tries",
+            summary="Synthetic round faces with labels, ages and identities, for tests",
             target="ganzoo_core.testing.shapes:Shapes",
             config="ganzoo_core.testing.shapes:ShapesConfig",
             license="Apache-2.0",
-            gives=("image", "label", "age", "identity"),
+            fields=("image", "label", "age", "identity"),
         )
     )

@@ -1,4 +1,4 @@
-"""What the checks examine: an entry of the zoo, and for a model its `tiny` preset on pictures."""
+"""Subjects of the conformance checks: an entry of the zoo, and a model at its `smoke` preset."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core.config import RunConfig, build
-from ganzoo_core.data import Images, prepare
-from ganzoo_core.engine import Trainer, Watcher, resolve_setup
+from ganzoo_core.config import RunConfig, build_config
+from ganzoo_core.data import PackedImages, pack_images
+from ganzoo_core.engine import Callback, Trainer, resolve_setup
 from ganzoo_core.errors import PluginError, UsageError, suggest
-from ganzoo_core.interfaces import ROLES, DataInfo, Judges, Model
+from ganzoo_core.interfaces import ROLE_CAPABILITIES, Auxiliaries, DataInfo, Model
 from ganzoo_core.testing.shapes import Shapes
-from ganzoo_core.testing.standins import StandIn
-from ganzoo_core.weights import find_judge
-from ganzoo_core.zoo import KINDS, ModelSpec, Plugin, Spec, resolve, zoo
+from ganzoo_core.testing.stubs import StubAuxiliary
+from ganzoo_core.weights import find_auxiliary
+from ganzoo_core.zoo import KINDS, ModelSpec, Plugin, Spec, import_target, zoo
 
-PICTURES = 48
+_NUM_IMAGES = 48
 
 
 class Subject:
-    """An entry under examination. Everything is built when a check first asks for it.
+    """An entry to check. Its parts are built when a check first uses them.
 
     Args:
+        kind: a key of `KINDS`, or "plugin".
         spec: None for a plugin that registers nothing, such as a tracker.
-        path: files of the data set, where it needs some.
-        claims: the plugins that registered the name, this one first.
+        plugin: the plugin that registered it.
+        data_path: files of the data set, if it needs some.
+        registered_by: origins of all plugins that registered the name.
     """
 
     def __init__(
@@ -38,134 +40,157 @@ class Subject:
         spec: Spec | None,
         plugin: Plugin,
         *,
-        path: str = "",
-        claims: tuple[str, ...] = (),
+        data_path: str = "",
+        registered_by: tuple[str, ...] = (),
     ) -> None:
-        self.kind, self.plugin, self.path = kind, plugin, path
-        self.claims = claims or (plugin.origin,)
+        self.kind, self.plugin, self.data_path = kind, plugin, data_path
+        self.registered_by = registered_by or (plugin.origin,)
         self.spec: Any = spec
 
     @property
     def name(self) -> str:
-        """Of the entry."""
+        """Name of the entry."""
         return self.spec.name if self.spec else self.plugin.name
 
     @cached_property
     def target(self) -> Any:
         """The class or function behind the entry."""
-        return resolve(self.spec.target)
+        return import_target(self.spec.target)
 
 
 class ModelSubject(Subject):
-    """A model at its `tiny` preset, on a few drawn pictures."""
+    """A model at its `smoke` preset, on a few images of `shapes`."""
 
     spec: ModelSpec
 
     @property
-    def cls(self) -> type[Model]:
-        """The model's class."""
+    def model_class(self) -> type[Model]:
+        """The class of the model."""
         found: type[Model] = self.target
         return found
 
     @cached_property
     def config(self) -> RunConfig:
-        """The `tiny` preset on `shapes`."""
-        data = {"name": "shapes", "count": PICTURES, "people": 8}
+        """The `smoke` preset on `shapes`."""
+        data = {"name": "shapes", "count": _NUM_IMAGES, "num_identities": 8}
         patch = {"data": data, "train": {"device": "cpu", "precision": "fp32", "steps": None}}
-        return build(self.name, preset="tiny", patches=[patch])
+        return build_config(self.name, preset="smoke", patches=[patch])
 
     @cached_property
-    def images(self) -> Images:
-        """A few drawn pictures at the preset's size."""
+    def images(self) -> PackedImages:
+        """A few images at the image size of the preset."""
         data = self.config.data
-        groups = tuple(getattr(self.config.model, "groups", ()))
-        return prepare(Shapes(data), size=data.size, channels=data.channels, groups=groups)
+        return pack_images(
+            Shapes(data),
+            image_size=data.image_size,
+            num_channels=data.num_channels,
+            age_bins=tuple(getattr(self.config.model, "age_bins", ())),
+        )
 
-    def model(self, info: DataInfo | None = None, seed: int = 0) -> Model:
-        """Build the model anew; the same seed gives the same weights."""
+    def build_model(self, info: DataInfo | None = None, seed: int = 0) -> Model:
+        """Build the model; the same seed gives the same weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = self.cls(self.config.model, info or self.images.info)
-            model.judges = Judges({role: stand_in(role) for role in self.spec.uses})
+            model = self.model_class(self.config.model, info or self.images.info)
+            model.auxiliaries = Auxiliaries(
+                {role: _build_auxiliary(role) for role in self.spec.auxiliaries}
+            )
         return model
 
-    def trainer(
-        self, rounds: int = 1, precision: str = "fp32", watcher: Watcher | None = None, **train: Any
+    def build_trainer(
+        self,
+        steps: int = 1,
+        precision: str = "fp32",
+        callback: Callback | None = None,
+        **train_options: Any,
     ) -> Trainer:
-        """Return a Trainer over a fresh model; each stage lasts `rounds` rounds.
+        """Return a Trainer of a new model; each stage has `steps` steps.
 
         Args:
-            train: options of `[train]` laid over the preset's.
+            steps: length of each stage.
+            precision: as `train.precision`.
+            callback: called by the trainer.
+            train_options: options of `[train]` that override those of the preset.
         """
-        model = self.model()
-        lengths = {stage.name: {"rounds": rounds} for stage in model.stages()}
-        known = type(self.config.train).model_fields
-        own = {k: v for k, v in self.config.train.model_dump().items() if k in known}
-        short = type(self.config.train)(**{**own, "steps": None, **lengths, **train})
+        model = self.build_model()
+        lengths = {stage.name: {"steps": steps} for stage in model.stages()}
+        field_names = type(self.config.train).model_fields
+        preset_options = {
+            k: v for k, v in self.config.train.model_dump().items() if k in field_names
+        }
+        train_config = type(self.config.train)(
+            **{**preset_options, "steps": None, **lengths, **train_options}
+        )
         setup = resolve_setup("cpu", precision)
-        return Trainer(model, self.images, short, setup, watcher or Watcher())
+        return Trainer(model, self.images, train_config, setup, callback or Callback())
 
-    def played(self, rounds: int = 1) -> Trainer:
-        """Return a Trainer that went through every stage."""
-        trainer = self.trainer(rounds)
+    def run_all_stages(self, steps: int = 1) -> Trainer:
+        """Train through all stages; return the Trainer."""
+        trainer = self.build_trainer(steps)
         with tempfile.TemporaryDirectory() as folder:
             trainer.run(Path(folder) / "checkpoints")
         return trainer
 
-    def trained(self, rounds: int = 1) -> dict[str, Tensor]:
-        """Return the whole state after training through every stage."""
-        return self.played(rounds).state()
+    def trained_state(self, steps: int = 1) -> dict[str, Tensor]:
+        """Return the training state after all stages."""
+        return self.run_all_stages(steps).state_dict()
 
     @cached_property
-    def twice(self) -> Trainer:
-        """A Trainer that played every stage for two rounds: only to look at."""
-        return self.played(2)
+    def two_step_trainer(self) -> Trainer:
+        """A Trainer after two steps of each stage. Shared by checks: do not train it further."""
+        return self.run_all_stages(2)
 
 
-def stand_in(role: str) -> nn.Module:
-    """Return an untrained judge of a known role, or the shipped one of a role of one's own."""
-    return StandIn() if role in ROLES else find_judge(role).build()
+def _build_auxiliary(role: str) -> nn.Module:
+    """Return an untrained stub for a known role, or the shipped network of a custom role."""
+    return StubAuxiliary() if role in ROLE_CAPABILITIES else find_auxiliary(role).build()
 
 
-SUBJECTS: dict[str, type[Subject]] = {"model": ModelSubject}
+SUBJECT_CLASSES: dict[str, type[Subject]] = {"model": ModelSubject}
 
 
-def subjects(name: str) -> list[Subject]:
-    """Return all that goes by a name: an entry of each kind that has it, or a plugin.
+def find_subjects(name: str) -> list[Subject]:
+    """Return the subjects of a name: the entry of each kind that has it, or else a plugin.
 
     Args:
-        name: ``NAME`` or, for a data set that needs files, ``NAME:PATH``.
+        name: ``NAME``, or ``NAME:PATH`` for a data set that needs files.
 
     Raises:
-        UsageError: nobody knows the name. PluginError: its plugin is broken or not installed.
+        UsageError: unknown name.
+        PluginError: its plugin is broken or not installed.
     """
-    title, _, path = name.partition(":")
+    entry_name, _, path = name.partition(":")
     found = []
     for kind, cls in KINDS.items():
-        claims = [(s, p) for p in zoo().plugins for s in p.specs if isinstance(s, cls)]
-        claims = [(spec, plugin) for spec, plugin in claims if spec.name == title]
-        if claims:
-            spec, plugin = claims[0]
-            who = tuple(plugin.origin for _, plugin in claims)
-            examined = SUBJECTS.get(kind, Subject)
-            found.append(examined(kind, spec, plugin, path=path, claims=who))
+        registrations = [(s, p) for p in zoo().plugins for s in p.specs if isinstance(s, cls)]
+        registrations = [
+            (spec, plugin) for spec, plugin in registrations if spec.name == entry_name
+        ]
+        if registrations:
+            spec, plugin = registrations[0]
+            origins = tuple(plugin.origin for _, plugin in registrations)
+            subject_class = SUBJECT_CLASSES.get(kind, Subject)
+            found.append(subject_class(kind, spec, plugin, data_path=path, registered_by=origins))
     if found:
         return found
-    bare = [p for p in zoo().plugins if p.name == title and not (p.error or p.off or p.specs)]
-    if bare:
-        return [Subject("plugin", None, bare[0])]
+    for plugin in _plugins_without_specs():
+        if plugin.name == entry_name:
+            return [Subject("plugin", None, plugin)]
     for kind in KINDS:
         try:
-            zoo().find(kind, title)
+            zoo().find_spec(kind, entry_name)
         except PluginError:
             raise
         except UsageError:
             pass
-    raise UsageError(f"there is nothing called {title!r}.{suggest(title, everything())}")
+    raise UsageError(f"there is no entry {entry_name!r}.{suggest(entry_name, all_entry_names())}")
 
 
-def everything() -> list[str]:
-    """Return the name of every entry, kind by kind, and of every plugin that registers none."""
-    entries = [name for kind in KINDS for name in zoo().names(kind)]
-    bare = [p.name for p in zoo().plugins if not (p.error or p.off or p.specs)]
-    return list(dict.fromkeys([*entries, *bare]))
+def all_entry_names() -> list[str]:
+    """Return the names of all entries, kind by kind, and of plugins that register none."""
+    names = [name for kind in KINDS for name in zoo().names(kind)]
+    return list(dict.fromkeys([*names, *(plugin.name for plugin in _plugins_without_specs())]))
+
+
+def _plugins_without_specs() -> list[Plugin]:
+    return [p for p in zoo().plugins if not (p.error or p.is_disabled or p.specs)]

@@ -1,25 +1,37 @@
-"""Bundles: weights to share, and the judges among them."""
+"""Pretrained folders: weights to share, and the frozen networks among them."""
 
-from ganzoo_core.weights.bundle import Bundle, annotate, origin, read_bundle, write_bundle
-from ganzoo_core.weights.filling import assemble, fill
-from ganzoo_core.weights.folding import folded
-from ganzoo_core.weights.judges import FoundJudge, find_again, find_judge, judges_of, parents_of
-from ganzoo_core.weights.rebuild import find_bundle, rebuild
+from ganzoo_core.weights.auxiliaries import (
+    PretrainedAuxiliary,
+    auxiliary_records,
+    find_auxiliary,
+    find_auxiliary_by_hash,
+    lazy_auxiliaries,
+)
+from ganzoo_core.weights.fuse_batchnorm import fuse_batchnorm
+from ganzoo_core.weights.load import build_and_load, load_into
+from ganzoo_core.weights.load_model import find_pretrained, load_model
+from ganzoo_core.weights.pretrained import (
+    PretrainedFolder,
+    add_metrics,
+    code_provenance,
+    read_pretrained,
+    save_pretrained,
+)
 
 __all__ = [
-    "Bundle",
-    "FoundJudge",
-    "annotate",
-    "assemble",
-    "fill",
-    "find_again",
-    "find_bundle",
-    "find_judge",
-    "folded",
-    "judges_of",
-    "origin",
-    "parents_of",
-    "read_bundle",
-    "rebuild",
-    "write_bundle",
+    "PretrainedAuxiliary",
+    "PretrainedFolder",
+    "add_metrics",
+    "auxiliary_records",
+    "build_and_load",
+    "code_provenance",
+    "find_auxiliary",
+    "find_auxiliary_by_hash",
+    "find_pretrained",
+    "fuse_batchnorm",
+    "lazy_auxiliaries",
+    "load_into",
+    "load_model",
+    "read_pretrained",
+    "save_pretrained",
 ]

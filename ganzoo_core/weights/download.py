@@ -1,4 +1,4 @@
-"""Files over https, in and out: resumed, whole or not there, of the length and hash announced."""
+"""Download and upload files over HTTPS: resumable, atomic, with a checked length and sha256."""
 
 from __future__ import annotations
 
@@ -15,96 +15,83 @@ from typing import Any
 
 from ganzoo_core import __version__
 from ganzoo_core.errors import OutputError, WeightsError
-from ganzoo_core.files import sha256 as hash_of
-from ganzoo_core.files.atomic import reason, sync_folder
+from ganzoo_core.files import file_sha256
+from ganzoo_core.files.atomic_write import fsync_directory, os_error_message
 
-OFFLINE = "GANZOO_OFFLINE"
-TOKEN = "GANZOO_TOKEN"
-"""Sent as a bearer token with uploads, and with nothing else."""
-SECONDS = 30.0
-"""Of silence after which a server counts as out of reach."""
-TRIES = 4
-CHUNK = 2**18
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-Progress = Callable[[int, int], None]
-FAILURES = (OSError, HTTPException, ValueError)
-"""What urllib raises: no network, a refusal, an answer that is no HTTP."""
+ProgressCallback = Callable[[int, int], None]
+"""Receives (bytes so far, bytes in total)."""
 
-
-def offline() -> bool:
-    """Tell whether the network is switched off."""
-    return os.environ.get(OFFLINE, "0") not in {"", "0"}
+_OFFLINE_ENV = "GANZOO_OFFLINE"
+_TOKEN_ENV = "GANZOO_TOKEN"
+"""Sent as a bearer token with uploads, and with no other request."""
+_TIMEOUT_SECONDS = 30.0
+"""Without a byte from the server."""
+_MAX_ATTEMPTS = 4
+_CHUNK_BYTES = 2**18
+_LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
+_NETWORK_ERRORS = (OSError, HTTPException, ValueError)
+"""What urllib raises: no network, refused, or an answer that is not HTTP."""
 
 
-def refuse_offline(url: str) -> None:
-    """Refuse to reach out where the user said no.
+def check_online(url: str) -> None:
+    """Check that the user allows network access.
 
     Raises:
-        WeightsError: names the switch.
+        WeightsError: GANZOO_OFFLINE is set.
     """
-    if offline():
-        raise WeightsError(f"{url} is not in the cache and {OFFLINE} is set: unset it to download")
+    if os.environ.get(_OFFLINE_ENV, "0") not in {"", "0"}:
+        raise WeightsError(
+            f"{url} is not in the cache and {_OFFLINE_ENV} is set: unset it to download"
+        )
 
 
 def check_url(url: str) -> str:
-    """Return a URL that may be opened.
+    """Return a URL that is safe to open.
 
     Raises:
-        WeightsError: it is neither https nor http to this very machine.
+        WeightsError: it is neither https nor http to this machine, or contains a user name.
     """
     with suppress(ValueError):
         parts = urllib.parse.urlsplit(url)
-        safe = parts.scheme == "https" or (
-            parts.scheme == "http" and (parts.hostname or "") in LOOPBACK
-        )
-        if (
-            safe
-            and parts.hostname
-            and "@" not in parts.netloc
-            and url.isprintable()
-            and " " not in url
-        ):
+        is_loopback = parts.scheme == "http" and (parts.hostname or "") in _LOOPBACK_HOSTS
+        is_well_formed = parts.hostname and "@" not in parts.netloc
+        is_well_formed = is_well_formed and url.isprintable() and " " not in url
+        if (parts.scheme == "https" or is_loopback) and is_well_formed:
             return url
-    raise WeightsError(f"{url[:200]}: only https:// is opened, without a user name in it")
+    raise WeightsError(f"{url[:200]}: only https:// is allowed, without a user name")
 
 
-class Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to https; never from an upload, never to this machine from outside."""
+class _SafeRedirectHandler(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to https; never for an upload, never from outside to this machine."""
 
-    def redirect_request(  # noqa: PLR0917 - the library's signature
+    def redirect_request(  # noqa: PLR0917 - the signature of the library
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        """Check where an answer sends us."""
         try:
             check_url(newurl)
         except WeightsError as error:
             raise WeightsError(f"{req.full_url} redirects to {error}") from None
-        here = urllib.parse.urlsplit(req.full_url).hostname in LOOPBACK
-        if not here and urllib.parse.urlsplit(newurl).hostname in LOOPBACK:
+        is_from_loopback = urllib.parse.urlsplit(req.full_url).hostname in _LOOPBACK_HOSTS
+        if not is_from_loopback and urllib.parse.urlsplit(newurl).hostname in _LOOPBACK_HOSTS:
             raise WeightsError(f"{req.full_url} redirects to {newurl}: refused")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def opener() -> urllib.request.OpenerDirector:
-    """Return an opener that knows http, https and proxies, and no other scheme."""
-    director = urllib.request.OpenerDirector()
+def _open_url(url: str, headers: dict[str, str], **request_kwargs: Any) -> Any:
+    """Return the response of a URL. The opener handles http, https and proxies, no other scheme."""
+    opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
         urllib.request.HTTPHandler,
         urllib.request.HTTPSHandler,
         urllib.request.HTTPDefaultErrorHandler,
-        Redirects,
+        _SafeRedirectHandler,
         urllib.request.HTTPErrorProcessor,
     ):
-        director.add_handler(handler())
-    return director
-
-
-def ask(url: str, headers: dict[str, str], **more: Any) -> Any:
-    """Open a URL; returns the response."""
+        opener.add_handler(handler())
     headers = {"User-Agent": f"ganzoo-core/{__version__}", "Accept-Encoding": "identity", **headers}
-    request = urllib.request.Request(check_url(url), headers=headers, **more)
-    return opener().open(request, timeout=SECONDS)
+    request = urllib.request.Request(check_url(url), headers=headers, **request_kwargs)
+    return opener.open(request, timeout=_TIMEOUT_SECONDS)
 
 
 def download(
@@ -113,20 +100,21 @@ def download(
     *,
     sha256: str = "",
     size: int | None = None,
-    limit: int = 2**40,
-    progress: Progress | None = None,
+    max_bytes: int = 2**40,
+    progress: ProgressCallback | None = None,
 ) -> None:
-    """Fetch a file; it appears whole or not at all. With a hash, a part goes on where it ended.
+    """Download a file atomically.
 
     Args:
-        size: bytes it must have, where they are known.
-        limit: bytes after which an answer is cut off and refused.
+        sha256: the expected hash. With it a partial download resumes.
+        size: the expected length in bytes, if known.
+        max_bytes: longer answers are cut off and refused.
 
     Raises:
-        WeightsError: no network, refused, another length or hash; offline.
+        WeightsError: no network, refused, offline, or another length or hash than expected.
         OutputError: the folder cannot be written.
     """
-    refuse_offline(url)
+    check_online(url)
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,115 +122,109 @@ def download(
             part.unlink(missing_ok=True)
         if size == 0:
             part.touch()
-        fetch(url, part, size, limit if size is None else size, progress)
-        if sha256 and (found := hash_of(part)) != sha256:
+        _download_with_retries(url, part, size, max_bytes if size is None else size, progress)
+        if sha256 and (found := file_sha256(part)) != sha256:
             part.unlink()
             raise WeightsError(
-                f"{url} is not the file it should be: sha256 {found[:16]}..., not {sha256[:16]}..."
+                f"{url} has sha256 {found[:16]}..., expected {sha256[:16]}...: refused"
             )
         part.replace(path)
-        sync_folder(path.parent)
+        fsync_directory(path.parent)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {reason(error)}") from error
+        raise OutputError(f"cannot write {path}: {os_error_message(error)}") from error
 
 
-def fetch(url: str, part: Path, size: int | None, limit: int, progress: Progress | None) -> None:
-    """Bring a part file to its full length, in several tries as long as each brings more."""
-    for _ in range(TRIES):
-        have = part.stat().st_size if part.exists() else 0
-        if size is not None and have >= size:
+def _download_with_retries(
+    url: str, part: Path, size: int | None, max_bytes: int, progress: ProgressCallback | None
+) -> None:
+    """Complete a partial file; try again as long as each attempt adds bytes."""
+    for _ in range(_MAX_ATTEMPTS):
+        num_bytes = part.stat().st_size if part.exists() else 0
+        if size is not None and num_bytes >= size:
             break
-        why = attempt(url, part, have, limit, progress)
-        if not why:
+        failure = _download_once(url, part, num_bytes, max_bytes, progress)
+        if not failure:
             break
-        if not part.exists() or part.stat().st_size <= have:
-            raise WeightsError(f"{url} cannot be downloaded: {why}")
+        if not part.exists() or part.stat().st_size <= num_bytes:
+            raise WeightsError(f"{url} cannot be downloaded: {failure}")
     else:
-        raise WeightsError(f"{url} cannot be downloaded: {why}; run it again to go on")
+        raise WeightsError(f"{url} cannot be downloaded: {failure}; run it again to resume")
     found = part.stat().st_size
     if size is not None and found != size:
         part.unlink()
-        raise WeightsError(f"{url} has {found:,} bytes, not {size:,}: not the file it should be")
+        raise WeightsError(f"{url} has {found:,} bytes, expected {size:,}: refused")
 
 
-def attempt(url: str, part: Path, have: int, limit: int, progress: Progress | None) -> str:
-    """Append what the server sends; return why it ended early, or nothing."""
+def _download_once(
+    url: str, part: Path, num_bytes: int, max_bytes: int, progress: ProgressCallback | None
+) -> str:
+    """Append what the server sends after `num_bytes`; return why it ended early, or ""."""
     try:
-        answer = ask(url, {"Range": f"bytes={have}-"} if have else {})
-    except FAILURES as error:
+        response = _open_url(url, {"Range": f"bytes={num_bytes}-"} if num_bytes else {})
+    except _NETWORK_ERRORS as error:
         if isinstance(error, urllib.error.HTTPError) and error.code == 416:
-            part.unlink(missing_ok=True)  # the part is longer than the file: it was another one
-        return complaint(error)
-    with answer:
-        have = have if continues(answer, have) else 0
-        total = announced(answer, have)
-        if total is not None and total > limit:
-            return discard(part, f"the server announces {total:,} bytes, more than {limit:,}")
-        with part.open("ab" if have else "wb") as file:
+            part.unlink(missing_ok=True)  # the part is longer than the file: of another version
+        return _describe_network_error(error)
+    with response:
+        num_bytes = num_bytes if _is_partial_response(response, num_bytes) else 0
+        length = response.headers.get("Content-Length") or ""
+        total = num_bytes + int(length) if length.isdecimal() else None
+        if total is not None and total > max_bytes:
+            part.unlink(missing_ok=True)
+            return f"the server announces {total:,} bytes, more than {max_bytes:,}"
+        with part.open("ab" if num_bytes else "wb") as file:
             while True:
                 try:
-                    data = answer.read1(CHUNK)
-                except FAILURES as error:
-                    return complaint(error)
+                    data = response.read1(_CHUNK_BYTES)
+                except _NETWORK_ERRORS as error:
+                    return _describe_network_error(error)
                 if not data:
                     break
-                have += len(data)
-                if have > limit:
+                num_bytes += len(data)
+                if num_bytes > max_bytes:
                     break
                 file.write(data)
                 if progress:
-                    progress(have, total or max(have, 1))
+                    progress(num_bytes, total or max(num_bytes, 1))
             file.flush()
             os.fsync(file.fileno())
-    if have > limit:
-        return discard(part, f"the server sends more than {limit:,} bytes")
-    if total is not None and have < total:
-        return f"the server sent {have:,} of {total:,} bytes"
+    if num_bytes > max_bytes:
+        part.unlink(missing_ok=True)
+        return f"the server sends more than {max_bytes:,} bytes"
+    if total is not None and num_bytes < total:
+        return f"the server sent {num_bytes:,} of {total:,} bytes"
     return ""
 
 
-def discard(part: Path, why: str) -> str:
-    """Remove a part that cannot become the file."""
-    part.unlink(missing_ok=True)
-    return why
+def _is_partial_response(response: Any, offset: int) -> bool:
+    """Return whether the response starts at byte `offset`."""
+    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range") or "")
+    return bool(offset and response.status == 206 and found and int(found[1]) == offset)
 
 
-def continues(answer: Any, have: int) -> bool:
-    """Tell whether an answer goes on at byte `have`."""
-    found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range") or "")
-    return bool(have and answer.status == 206 and found and int(found[1]) == have)
-
-
-def announced(answer: Any, have: int) -> int | None:
-    """Return the whole length that an answer promises, or None."""
-    length = answer.headers.get("Content-Length") or ""
-    return have + int(length) if length.isdecimal() else None
-
-
-def complaint(error: BaseException) -> str:
-    """Say a failure of the network in a few words."""
+def _describe_network_error(error: BaseException) -> str:
     if isinstance(error, urllib.error.HTTPError):
-        return f"the server says {error.code} {error.reason}"
+        return f"the server answers {error.code} {error.reason}"
     cause = getattr(error, "reason", None) or error
     text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     return str(text).splitlines()[0][:200]
 
 
 def upload(url: str, path: Path) -> None:
-    """Put a file under a URL.
+    """Upload a file to a URL with PUT.
 
     Raises:
-        WeightsError: no network, or refused; the server's answer is in the message.
+        WeightsError: no network, or refused; the message holds the status of the server.
     """
-    refuse_offline(url)
-    token = os.environ.get(TOKEN, "")
+    check_online(url)
+    token = os.environ.get(_TOKEN_ENV, "")
     headers = {
         "Content-Length": str(path.stat().st_size),
         "Content-Type": "application/octet-stream",
     }
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        with path.open("rb") as file, ask(url, headers, data=file, method="PUT"):
+        with path.open("rb") as file, _open_url(url, headers, data=file, method="PUT"):
             pass
-    except FAILURES as error:
-        raise WeightsError(f"{url} cannot be uploaded: {complaint(error)}") from None
+    except _NETWORK_ERRORS as error:
+        raise WeightsError(f"{url} cannot be uploaded: {_describe_network_error(error)}") from None

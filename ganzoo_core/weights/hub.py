@@ -1,4 +1,4 @@
-"""Bundles on the Hugging Face Hub, through its own client."""
+"""Pretrained folders on the Hugging Face Hub, through `huggingface_hub`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo_core.errors import GanzooError, UsageError, WeightsError
-from ganzoo_core.weights.bundle import Bundle
-from ganzoo_core.weights.download import Progress, refuse_offline
-from ganzoo_core.weights.index import INDEX, LARGEST
+from ganzoo_core.weights.download import ProgressCallback, check_online
+from ganzoo_core.weights.index import INDEX_FILE, MAX_INDEX_BYTES
+from ganzoo_core.weights.pretrained import PretrainedFolder
 
 
-def client() -> Any:
-    """Import the client.
-
-    Raises:
-        UsageError: it is not installed.
-    """
+def _import_hub_client() -> Any:
     try:
         import huggingface_hub
     except ImportError:
@@ -28,8 +23,8 @@ def client() -> Any:
 
 
 @contextmanager
-def in_one_line(what: str) -> Iterator[None]:
-    """Turn whatever the client raises, of several libraries' making, into one line."""
+def _as_weights_error(action: str) -> Iterator[None]:
+    """Convert any error of the client, which comes from several libraries, to one line."""
     try:
         yield
     except (GanzooError, MemoryError):
@@ -37,8 +32,8 @@ def in_one_line(what: str) -> Iterator[None]:
     except Exception as error:
         status = getattr(getattr(error, "response", None), "status_code", "")
         line = next(iter(str(error).splitlines()), "")[:200]
-        why = f"the hub says {status}: {line}" if status else f"{type(error).__name__}: {line}"
-        raise WeightsError(f"{what}: {why}") from None
+        reason = f"HTTP status {status}: {line}" if status else f"{type(error).__name__}: {line}"
+        raise WeightsError(f"{action}: {reason}") from None
 
 
 class HubSource:
@@ -48,56 +43,66 @@ class HubSource:
         self.repo, self.revision = repo, revision
 
     @property
-    def name(self) -> str:
-        """The address."""
+    def address(self) -> str:
+        """The repository and its revision as hf://owner/name@revision."""
         return f"hf://{self.repo}@{self.revision or 'main'}"
 
-    def index(self, path: Path) -> None:
-        """Fix the commit, so that all files are of one, and fetch the index."""
-        refuse_offline(self.name)
-        with in_one_line(self.name):
-            self.revision = client().HfApi().model_info(self.repo, revision=self.revision).sha
-        self.fetch(INDEX, path, LARGEST)
+    def fetch_index(self, path: Path) -> None:
+        """Resolve the revision to a commit, so that all files have the same one; fetch the index.
 
-    def file(self, name: str, path: Path, about: dict[str, Any], progress: Progress | None) -> None:
+        Raises:
+            WeightsError: no network, refused, or the index is too large.
+        """
+        check_online(self.address)
+        with _as_weights_error(self.address):
+            api = _import_hub_client().HfApi()
+            self.revision = api.model_info(self.repo, revision=self.revision).sha
+        self._download(INDEX_FILE, path, MAX_INDEX_BYTES)
+
+    def fetch_file(
+        self, name: str, path: Path, file_record: dict[str, Any], progress: ProgressCallback | None
+    ) -> None:
         """Fetch a file; the client resumes and shows its own progress."""
-        self.fetch(name, path, about["size"])
+        self._download(name, path, file_record["size"])
 
-    def fetch(self, name: str, path: Path, limit: int) -> None:
-        """Fetch a file of at most `limit` bytes into a folder beside its place, then move it."""
-        beside = path.parent / f".hub-{name}"
-        with in_one_line(f"{self.name} {name}"):
-            url = client().hf_hub_url(self.repo, name, revision=self.revision)
-            size = client().get_hf_file_metadata(url).size
-            if size is not None and size > limit:
-                raise WeightsError(f"{self.name} {name} has {size:,} bytes, more than {limit:,}")
-            found = client().hf_hub_download(
-                self.repo, name, revision=self.revision, local_dir=beside
-            )
+    def _download(self, name: str, path: Path, max_bytes: int) -> None:
+        hub, staging = _import_hub_client(), path.parent / f".hub-{name}"
+        with _as_weights_error(f"{self.address} {name}"):
+            url = hub.hf_hub_url(self.repo, name, revision=self.revision)
+            size = hub.get_hf_file_metadata(url).size
+            if size is not None and size > max_bytes:
+                raise WeightsError(
+                    f"{self.address} {name} has {size:,} bytes, more than {max_bytes:,}"
+                )
+            found = hub.hf_hub_download(self.repo, name, revision=self.revision, local_dir=staging)
             Path(found).replace(path)
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
-def push_hub(bundle: Bundle, repo: str, revision: str | None, *, private: bool) -> str:
-    """Send a bundle in one commit; make the repository if need be. Returns the address with the
-    commit.
+def push_to_hub(
+    pretrained: PretrainedFolder, repo: str, revision: str | None, *, private: bool
+) -> str:
+    """Upload a folder in one commit; create the repository if it does not exist.
+
+    Returns:
+        hf://owner/name@commit.
 
     Raises:
-        WeightsError: refused, or no network.
+        WeightsError: no network, or refused.
     """
-    where = f"hf://{repo}"
-    refuse_offline(where)
-    hub = client()
-    with in_one_line(where):
+    address = f"hf://{repo}"
+    check_online(address)
+    hub = _import_hub_client()
+    with _as_weights_error(address):
         api = hub.HfApi()
         api.create_repo(repo, private=private, exist_ok=True)
-        done = api.create_commit(
+        commit = api.create_commit(
             repo,
             [
                 hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(path))
-                for name, path in bundle.files.items()
+                for name, path in pretrained.files.items()
             ],
-            commit_message=f"Add weights of {bundle.model}",
+            commit_message=f"Add weights of {pretrained.model_name}",
             revision=revision,
         )
-    return f"{where}@{done.oid}"
+    return f"{address}@{commit.oid}"

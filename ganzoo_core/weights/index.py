@@ -1,4 +1,4 @@
-"""ganzoo.json, the index of a bundle: what it says, read strictly."""
+"""ganzoo.json, the index of a pretrained folder: its keys, and strict reading."""
 
 from __future__ import annotations
 
@@ -12,88 +12,91 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from ganzoo_core.errors import WeightsError
 from ganzoo_core.interfaces import DataInfo
 
-FORMAT = 1
-INDEX, WEIGHTS, CARD, GRID = "ganzoo.json", "model.safetensors", "README.md", "samples.png"
-SUFFIXES = {".safetensors", ".md", ".json", ".png"}
-LARGEST = 4 * 2**20
-"""Bytes of an index; a real one has a few thousand."""
-LARGEST_EDGE = 2**14
+INDEX_FORMAT = 1
+INDEX_FILE = "ganzoo.json"
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "README.md"
+SAMPLE_GRID_FILE = "samples.png"
+MAX_INDEX_BYTES = 4 * 2**20
+"""An index usually has a few thousand bytes."""
+_ALLOWED_SUFFIXES = {".safetensors", ".md", ".json", ".png"}
+_MAX_IMAGE_SIZE = 2**14
 
 Precision = Literal["fp32", "fp16", "bf16"]
-Sha256 = Field(pattern="^[0-9a-f]{64}$")
+_Sha256 = Field(pattern="^[0-9a-f]{64}$")
 
 
-class Part(BaseModel):
-    """A part of the index: right types, values as they are, further keys kept."""
+class IndexModel(BaseModel):
+    """A part of the index: types are strict, values are not converted, unknown keys are kept."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
 
 
-class File(Part):
-    """One file of the bundle."""
+class FileRecord(IndexModel):
+    """One file of the folder."""
 
-    sha256: str = Sha256
+    sha256: str = _Sha256
     size: int = Field(ge=0)
     """Bytes."""
 
 
-class Plugin(Part):
-    """The distribution whose code the weights belong to."""
+class PluginRecord(IndexModel):
+    """The distribution with the code of the model."""
 
     distribution: str = ""
     version: str = ""
 
 
-class Parent(Part):
-    """Weights that these were trained against or came from."""
+class AuxiliaryRecord(IndexModel):
+    """An auxiliary network of the training."""
 
     role: str
-    """Such as identity, age, or teacher."""
+    """Such as identity or age."""
     model: str
-    sha256: str = Sha256
-    """Of the parent's index."""
+    sha256: str = _Sha256
+    """Of its index."""
 
 
-class Init(Part):
-    """Weights that training began with, of the same model."""
+class InitRecord(IndexModel):
+    """The weights that training started from, of the same model."""
 
     model: str
-    sha256: str = Sha256
+    sha256: str = _Sha256
     """Of their index."""
     data: str = ""
-    """What they had learned from."""
+    """The data set that they were trained on."""
     license: str = ""
     """Their terms, which bind these weights too."""
 
 
-class Metric(Part):
-    """A figure and all that must be equal for it to compare."""
+class MetricRecord(IndexModel):
+    """A measured value. Two values compare only if their settings are equal."""
 
     name: str
     value: float
-    stamp: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
 
 
-class Source(Part):
-    """The checkpoint from elsewhere that the weights were imported from."""
+class SourceRecord(IndexModel):
+    """The checkpoint that the weights were converted from."""
 
     file: str
-    sha256: str = Sha256
-    verified: bool
-    """Whether a registry knows this sha256."""
+    sha256: str = _Sha256
+    is_verified: bool
+    """Whether a registry lists this sha256."""
 
 
-class Index(Part):
+class PretrainedIndex(IndexModel):
     """The whole index."""
 
-    format: int
+    format_version: int
     model: str = Field(min_length=1, max_length=200)
-    """A name of the zoo, or ``object:Class``."""
-    plugin: Plugin = Plugin()
+    """A name in the zoo, or ``object:Class``."""
+    plugin: PluginRecord = PluginRecord()
     api: int = 1
-    """Of the plugin contract."""
+    """Version of the plugin contract."""
     ganzoo: str = ""
-    """The version of ganzoo-core that wrote it."""
+    """Version of ganzoo-core that wrote the index."""
     preset: str = ""
     config: dict[str, Any]
     """`[model]`, resolved."""
@@ -101,111 +104,107 @@ class Index(Part):
     """`[train]`, resolved."""
     data: dict[str, Any]
     """`DataInfo`."""
-    serves: list[str] = []
-    can: list[str] = []
+    inference_modules: list[str] = []
+    """The networks in model.safetensors."""
+    capabilities: list[str] = []
     precision: Precision = "fp32"
+    """Of the floats in the .safetensors files."""
     preprocessing: dict[str, Any] = {}
-    """What a photograph goes through on its way to the model."""
-    parents: list[Parent] = []
-    init: Init | None = None
-    metrics: list[Metric] = []
-    rounds: int = 0
-    remark: str = Field("", max_length=1000)
-    """What the model says of the limits of its weights."""
+    """How a photograph becomes an input of the model."""
+    auxiliaries: list[AuxiliaryRecord] = []
+    init_from: InitRecord | None = None
+    metrics: list[MetricRecord] = []
+    steps: int = 0
+    """Training steps."""
+    usage_note: str = Field("", max_length=1000)
+    """`Model.usage_note`: the limits of the weights."""
     license: str = ""
     """Of the code; `data.license` binds the weights as well."""
-    source: Source | None = None
-    files: dict[str, File]
-
-
-def parse_json(text: str) -> Any:
-    """Read JSON as everybody does it: no key twice, no NaN.
-
-    Raises:
-        ValueError: says what is wrong. RecursionError: too deep.
-    """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        table = dict(pairs)
-        if len(table) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} is there twice")
-        return table
-
-    def refuse(word: str) -> Any:
-        raise ValueError(f"{word} is no JSON")
-
-    return json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+    source: SourceRecord | None = None
+    files: dict[str, FileRecord]
 
 
 def read_index(path: Path) -> dict[str, Any]:
-    """Read and check an index; no file that it names is opened.
+    """Read and validate an index. The files that it lists are not opened.
 
     Raises:
-        WeightsError: missing, no plain file, damaged, of another format, or naming strange files.
+        WeightsError: missing, not a plain file, damaged, of another format, or it lists a file
+            name that is not allowed.
     """
     if path.is_symlink() or not path.is_file():
-        raise WeightsError(f"{path.parent} is no bundle: it has no {INDEX}")
+        raise WeightsError(f"{path.parent} is not a pretrained folder: it has no {INDEX_FILE}")
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"more than {LARGEST:,} bytes")
-        return check_index(path.read_text(encoding="utf-8"), path)
+        if path.stat().st_size > MAX_INDEX_BYTES:
+            raise ValueError(f"more than {MAX_INDEX_BYTES:,} bytes")
+        return _parse_index(path.read_text(encoding="utf-8"), path)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, AttributeError, RecursionError, KeyError) as error:
-        why = explain(error) if isinstance(error, ValidationError) else str(error)
-        raise WeightsError(f"{path} is damaged ({type(error).__name__}: {why})") from None
+        reason = _first_problem(error) if isinstance(error, ValidationError) else str(error)
+        raise WeightsError(f"{path} is damaged ({type(error).__name__}: {reason})") from None
 
 
-def check_index(text: str, path: Path) -> dict[str, Any]:
-    """Return the index in a text; raises whatever is found wrong."""
-    index = parse_json(text)
-    if not isinstance(index, dict) or "format" not in index:
-        raise ValueError("it names no format")
-    if (version := index["format"]) != FORMAT:
-        given = str(version)[:20]
+def _parse_index(text: str, path: Path) -> dict[str, Any]:
+    index = _parse_strict_json(text)
+    if not isinstance(index, dict) or "format_version" not in index:
+        raise ValueError("format_version is missing")
+    if (version := index["format_version"]) != INDEX_FORMAT:
         raise WeightsError(
-            f"{path} has format {given}, this ganzoo reads {FORMAT}: upgrade ganzoo-core"
+            f"{path} has format_version {str(version)[:20]}, this ganzoo reads {INDEX_FORMAT}: "
+            "upgrade ganzoo-core"
         )
-    index = Index.model_validate(index).model_dump(mode="json", exclude_unset=True)
-    check_data(index["data"])
-    names = {name.lower() for name in index["files"]} | {INDEX}
+    index = PretrainedIndex.model_validate(index).model_dump(mode="json", exclude_unset=True)
+    _check_data_info(index["data"])
+    names = {name.lower() for name in index["files"]} | {INDEX_FILE}
     if len(names) <= len(index["files"]):
-        raise ValueError("two files have one name")
+        raise ValueError("files: two have the same name")
     for name in index["files"]:
-        check_name(name, path)
-    if WEIGHTS not in index["files"]:
-        raise WeightsError(f"{path} names no {WEIGHTS}")
+        check_file_name(name, path)
+    if WEIGHTS_FILE not in index["files"]:
+        raise WeightsError(f"{path} does not list {WEIGHTS_FILE}")
     return index
 
 
-def check_data(values: dict[str, Any]) -> None:
-    """Check the facts of the data: right types, sizes that a picture may have.
+def _parse_strict_json(text: str) -> Any:
+    """Parse JSON; a duplicate key, NaN and Infinity raise ValueError."""
 
-    Raises:
-        ValueError, TypeError: says what is wrong.
-    """
-    DataInfo.from_json(values)  # refuses fields that it does not know
+    def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        table = dict(pairs)
+        if len(table) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise ValueError(f"duplicate key {next(n for n in names if names.count(n) > 1)!r}")
+        return table
+
+    def reject_constant(word: str) -> Any:
+        raise ValueError(f"{word} is not JSON")
+
+    return json.loads(text, object_pairs_hook=reject_duplicate_keys, parse_constant=reject_constant)
+
+
+def _check_data_info(values: dict[str, Any]) -> None:
+    """Raise ValueError or TypeError if a field is unknown, has another type or an absurd size."""
+    DataInfo.from_json(values)  # refuses unknown fields
     info = TypeAdapter(DataInfo).validate_json(json.dumps(values), strict=True)
-    if not (1 <= info.size <= LARGEST_EDGE and 1 <= info.channels <= LARGEST_EDGE):
-        raise ValueError(f"data: {info.size} px, {info.channels} channels")
-    if info.counts and len(info.counts) != len(info.classes):
-        raise ValueError(f"data: {len(info.counts)} counts for {len(info.classes)} classes")
+    if not (1 <= info.image_size <= _MAX_IMAGE_SIZE and 1 <= info.num_channels <= _MAX_IMAGE_SIZE):
+        raise ValueError(f"data: {info.image_size} px, {info.num_channels} channels")
+    if info.class_counts and len(info.class_counts) != len(info.class_names):
+        raise ValueError(
+            f"data: {len(info.class_counts)} class_counts for {len(info.class_names)} class_names"
+        )
 
 
-def check_name(name: str, path: Path) -> None:
-    """Refuse a file name that could lead out of the folder, or to anything but data.
+def check_file_name(name: str, path: Path) -> None:
+    """Check that a file name stays inside the folder and that its suffix is one of data.
 
     Raises:
-        WeightsError: names it.
+        WeightsError: it is not allowed.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) or (
-        Path(name).suffix not in SUFFIXES or name == INDEX
+        Path(name).suffix not in _ALLOWED_SUFFIXES or name == INDEX_FILE
     ):
-        raise WeightsError(f"{path} names {name!r}: only plain file names are allowed")
+        raise WeightsError(f"{path} lists {name!r}: only plain names of data files are allowed")
 
 
-def explain(error: ValidationError) -> str:
-    """Say the first problem of a ValidationError in one line."""
+def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_input=False, include_url=False)[0]
     return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

@@ -1,4 +1,4 @@
-"""Export for the world without ganzoo: ONNX, checked against the model."""
+"""Export a model as ONNX and compare it with the model's own output."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,95 +14,103 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo_core.errors import UsageError, WeightsError
-from ganzoo_core.files import atomic
-from ganzoo_core.interfaces import Embeds, EstimatesAge, Generator, Model, SeededNoise, Translates
+from ganzoo_core.files import atomic_path
+from ganzoo_core.interfaces import (
+    Generator,
+    Model,
+    SeededRng,
+    SupportsAgeEstimation,
+    SupportsEmbedding,
+    SupportsTranslation,
+)
 
-OPSET = 18
-BATCH = 2
-"""Of the example; the graph takes any number."""
+_OPSET_VERSION = 18
+_EXAMPLE_BATCH_SIZE = 2
+"""Of the example inputs; the graph accepts any batch size."""
 
 
 @dataclass(frozen=True)
-class Exported:
-    """An ONNX file and how it is called."""
+class OnnxExport:
+    """An exported ONNX file and its inputs and output."""
 
     path: Path
     inputs: dict[str, tuple[int | str, ...]]
-    output: str
-    difference: float | None
-    """Largest difference from the model's own output under onnxruntime; None if not installed."""
+    """Name -> shape; the first axis is "batch"."""
+    output_name: str
+    max_abs_error: float | None
+    """Largest difference between onnxruntime and the model; None without onnxruntime."""
 
 
-class Call(nn.Module):
-    """One method of a model as a module's forward."""
+class _MethodModule(nn.Module):
+    """A module whose forward is one method of a model."""
 
     def __init__(self, model: nn.Module, method: str) -> None:
         super().__init__()
-        self.model, self.method = model, method
+        self.model, self.method_name = model, method
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Call the method."""
-        out: Tensor = getattr(self.model, self.method)(*inputs)
+        out: Tensor = getattr(self.model, self.method_name)(*inputs)
         return out
 
 
-def example(model: Model) -> tuple[nn.Module, dict[str, Tensor], str]:
-    """Return what to export of a model, example inputs by name, and the output's name.
-
-    Raises:
-        UsageError: it has nothing that one graph can be.
-    """
+def _make_export_example(model: Model) -> tuple[nn.Module, dict[str, Tensor], str]:
+    """Return the module to export, example inputs by name, and the name of the output."""
     info = model.info
-    noise = SeededNoise(torch.device("cpu"), 0, "onnx", 0)
-    image = noise(BATCH, info.channels, info.size, info.size, kind="uniform")
-    label = torch.arange(BATCH) % max(len(info.classes), 1)
+    rng = SeededRng(torch.device("cpu"), 0, "onnx", 0)
+    image = rng.uniform(
+        -1, 1, _EXAMPLE_BATCH_SIZE, info.num_channels, info.image_size, info.image_size
+    )
+    label = torch.arange(_EXAMPLE_BATCH_SIZE) % max(len(info.class_names), 1)
     generator = getattr(model, "generator", None)
     if isinstance(generator, Generator):
-        inputs = {"z": generator.latent(noise, BATCH)}
+        inputs = {"z": generator.sample_latent(_EXAMPLE_BATCH_SIZE, rng)}
         inputs |= {"label": label} if getattr(model, "conditional", False) else {}
         return generator, inputs, "image"
-    if isinstance(model, Translates):
-        return Call(model, "translate"), {"image": image, "label": label}, "translated"
-    if isinstance(model, Embeds):
-        return Call(model, "embed"), {"image": image}, "embedding"
-    if isinstance(model, EstimatesAge):
-        return Call(model, "estimate_age"), {"image": image}, "age"
+    if isinstance(model, SupportsTranslation):
+        return _MethodModule(model, "translate"), {"image": image, "label": label}, "translated"
+    if isinstance(model, SupportsEmbedding):
+        return _MethodModule(model, "embed"), {"image": image}, "embedding"
+    if isinstance(model, SupportsAgeEstimation):
+        return _MethodModule(model, "estimate_age"), {"image": image}, "age"
     raise UsageError(
-        f"{type(model).__name__} has no generator(z, label), translate, embed or estimate_age: "
-        "nothing that one ONNX graph can be"
+        f"{type(model).__name__} cannot be exported as one ONNX graph: it has no "
+        "generator(z, label), translate, embed or estimate_age"
     )
 
 
-def to_onnx(model: Model, path: Path) -> Exported:
-    """Write a model's network as ONNX with its weights inside; the batch is free.
+def export_onnx(model: Model, path: Path) -> OnnxExport:
+    """Write the network of a model as one ONNX file with its weights; the batch size is free.
 
     Args:
         model: in eval mode on the CPU.
 
     Raises:
-        UsageError: nothing to export, or the packages are missing.
-        WeightsError: torch cannot export it, or the file computes something else.
+        UsageError: the model has no network to export, or a package is missing.
+        WeightsError: torch cannot export it, or the graph computes another output.
     """
     try:
         import onnx
         import onnxscript  # noqa: F401
     except ImportError:
         raise UsageError("ONNX needs more packages: pip install 'ganzoo-core[onnx]'") from None
-    module, inputs, output = example(model)
-    names, batch = list(inputs), torch.export.Dim("batch")
+    module, inputs, output = _make_export_example(model)
+    dynamic_axes = tuple({0: torch.export.Dim("batch")} for _ in inputs)
     try:
-        with quiet():
+        with _suppress_output():
             program = torch.onnx.export(
                 module.eval(),
                 tuple(inputs.values()),
-                input_names=names,
+                input_names=list(inputs),
                 output_names=[output],
-                opset_version=OPSET,
+                opset_version=_OPSET_VERSION,
                 dynamo=True,
                 verbose=False,
-                dynamic_shapes=shapes(module, len(names), batch),
+                # forward(*inputs) takes one tuple
+                dynamic_shapes=(dynamic_axes,)
+                if isinstance(module, _MethodModule)
+                else dynamic_axes,
             )
-    except Exception as error:  # torch.export and the translation raise anything
+    except Exception as error:  # torch.export and the conversion raise any type
         line = next(iter(str(error).splitlines()), "")[:200]
         raise WeightsError(
             f"{type(model).__name__} cannot be exported: {type(error).__name__}: {line}"
@@ -110,38 +119,32 @@ def to_onnx(model: Model, path: Path) -> Exported:
     data = program.model_proto.SerializeToString()
     onnx.checker.check_model(data)
     with torch.no_grad():
-        wanted = module(*inputs.values())
-    difference = run_apart(data, inputs, wanted)
-    if difference is not None and not difference <= 1e-3 * max(1.0, float(wanted.abs().max())):
+        expected = module(*inputs.values())
+    max_abs_error = _onnxruntime_error(data, inputs, expected)
+    tolerance = 1e-3 * max(1.0, float(expected.abs().max()))
+    if max_abs_error is not None and not max_abs_error <= tolerance:
         raise WeightsError(
-            f"the ONNX graph differs from the model by {difference:.3g}: not written"
+            f"the ONNX graph differs from the model by {max_abs_error:.3g}: {path} is not written"
         )
-    with atomic(path) as part:
+    with atomic_path(path) as part:
         part.write_bytes(data)
-    shown = {n: ("batch", *t.shape[1:]) for n, t in inputs.items()}
-    return Exported(path, shown, output, difference)
+    input_shapes = {name: ("batch", *tensor.shape[1:]) for name, tensor in inputs.items()}
+    return OnnxExport(path, input_shapes, output, max_abs_error)
 
 
-def shapes(module: nn.Module, count: int, batch: object) -> tuple[object, ...]:
-    """Return the free axes of the inputs, the way the module's forward takes them."""
-    free = tuple({0: batch} for _ in range(count))
-    return (free,) if isinstance(module, Call) else free
-
-
-def run_apart(data: bytes, inputs: dict[str, Tensor], wanted: Tensor) -> float | None:
-    """Return the largest difference of onnxruntime's output; None where it is not installed."""
+def _onnxruntime_error(data: bytes, inputs: dict[str, Tensor], expected: Tensor) -> float | None:
+    """Return the largest difference of onnxruntime's output, or None without onnxruntime."""
     try:
         import onnxruntime
     except ImportError:
         return None
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    found = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})[0]
-    return float((torch.from_numpy(found) - wanted).abs().max())
+    actual = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})[0]
+    return float((torch.from_numpy(actual) - expected).abs().max())
 
 
 @contextlib.contextmanager
-def quiet():  # type: ignore[no-untyped-def]
-    """Silence the exporter's talk."""
+def _suppress_output() -> Iterator[None]:
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,16 +1,21 @@
-"""What is installed: specs, hooks, discovery, lookup. No torch, no pydantic."""
+"""The installed entries: specs, hooks, discovery, lookup. Imports no torch and no pydantic."""
 
-from ganzoo_core.zoo.catalog import Row, Zoo, package_folder, resolve, zoo
 from ganzoo_core.zoo.discovery import Plugin
 from ganzoo_core.zoo.hooks import hookimpl
-from ganzoo_core.zoo.registry import Entry, Published, catalogue, published
+from ganzoo_core.zoo.lookup import Zoo, ZooEntry, import_target, package_folder, zoo
+from ganzoo_core.zoo.registry import (
+    PublishedWeights,
+    RegistryEntry,
+    published_weights,
+    registry_entries,
+)
 from ganzoo_core.zoo.specs import (
-    API,
+    API_VERSION,
     FAMILIES,
     KINDS,
     CommandSpec,
     DatasetSpec,
-    JudgeSpec,
+    EvaluatorSpec,
     LossSpec,
     MetricSpec,
     ModelSpec,
@@ -18,25 +23,25 @@ from ganzoo_core.zoo.specs import (
 )
 
 __all__ = [
-    "API",
+    "API_VERSION",
     "FAMILIES",
     "KINDS",
     "CommandSpec",
     "DatasetSpec",
-    "Entry",
-    "JudgeSpec",
+    "EvaluatorSpec",
     "LossSpec",
     "MetricSpec",
     "ModelSpec",
     "Plugin",
-    "Published",
-    "Row",
+    "PublishedWeights",
+    "RegistryEntry",
     "Spec",
     "Zoo",
-    "catalogue",
+    "ZooEntry",
     "hookimpl",
+    "import_target",
     "package_folder",
-    "published",
-    "resolve",
+    "published_weights",
+    "registry_entries",
     "zoo",
 ]

@@ -1,7 +1,7 @@
-"""Find plugins: our own scan of the entry points, each loaded on its own.
+"""Find plugins: scan the entry points and load each plugin on its own.
 
 pluggy's `load_setuptools_entrypoints` lets one broken plugin break every command and keeps the
-file system's order, so the scan is ours: sorted, isolated, every failure kept with its plugin.
+order of the file system. This scan is sorted and isolated, and each error stays with its plugin.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any
 import pluggy
 
 from ganzoo_core.zoo import hooks
-from ganzoo_core.zoo.specs import API, KINDS, CommandSpec, Spec
+from ganzoo_core.zoo.specs import API_VERSION, KINDS, CommandSpec, Spec
 
-GROUP = "ganzoo.plugins"
-SWITCH = "GANZOO_PLUGINS"
+ENTRY_POINT_GROUP = "ganzoo.plugins"
+PLUGINS_ENV_VAR = "GANZOO_PLUGINS"
 
 
 @dataclass
 class Plugin:
-    """An installed plugin: what it registered, or why it could not."""
+    """An installed plugin: what it registered, or the error that prevented it."""
 
     name: str
     distribution: str
@@ -33,10 +33,10 @@ class Plugin:
     specs: list[Spec] = field(default_factory=list)
     commands: list[CommandSpec] = field(default_factory=list)
     error: str = ""
-    """One line, empty when the plugin is sound."""
-    trace: str = ""
-    off: bool = False
-    """Left alone because GANZOO_PLUGINS does not name it."""
+    """One line; empty if the plugin loaded."""
+    traceback: str = ""
+    is_disabled: bool = False
+    """Not loaded, because GANZOO_PLUGINS does not name it."""
     manager: pluggy.PluginManager | None = None
     """The plugin's own manager, so that hooks are called plugin by plugin."""
 
@@ -46,91 +46,89 @@ class Plugin:
         return f"{self.distribution} {self.version}".strip()
 
     def add(self, *specs: Spec) -> None:
-        """Take specs from `ganzoo_register`; a wrong one condemns the plugin, not the zoo."""
+        """Add specs; called by `ganzoo_register`. An invalid spec marks only its plugin as broken.
+
+        Raises:
+            TypeError, ValueError: the spec is invalid, or written for another API version.
+        """
         for spec in specs:
             if not isinstance(spec, tuple(KINDS.values())):
-                raise TypeError(f"{spec!r} is not a spec of a {', '.join(KINDS)}")
-            check_texts(spec, ("name", "summary", "target", "config", "paper", "license"))
-            if spec.api != API:
+                raise TypeError(f"{spec!r} is not a spec: use one of {', '.join(KINDS)}")
+            _validate_spec(spec, ("name", "summary", "target", "config", "paper", "license"))
+            if spec.api_version != API_VERSION:
+                outdated = "ganzoo-core" if spec.api_version > API_VERSION else self.distribution
                 raise ValueError(
-                    f"{spec.name} is written for plugin api {spec.api}, this is api {API}: "
-                    f"upgrade {'ganzoo-core' if spec.api > API else self.distribution}"
+                    f"{spec.name} is written for plugin API {spec.api_version}, "
+                    f"this is API {API_VERSION}: upgrade {outdated}"
                 )
             self.specs.append(spec)
 
 
-def check_texts(spec: Spec | CommandSpec, fields: tuple[str, ...]) -> None:
-    """Refuse a spec that would break the list it stands in."""
+def _validate_spec(spec: Spec | CommandSpec, fields: tuple[str, ...]) -> None:
     for key in fields:
         if not isinstance(getattr(spec, key), str):
-            raise TypeError(f"{key} of {spec!r} is not text")
+            raise TypeError(f"{key} of {spec!r} is not a string")
     if not spec.name or spec.name != spec.name.strip() or ":" in spec.name:
-        raise ValueError(f"{spec.name!r} is no name: write words joined by hyphens")
+        raise ValueError(f"{spec.name!r} is not a valid name: use words joined by hyphens")
     if not all(spec.target.partition(":")):
         raise ValueError(f"{spec.name}: the target {spec.target!r} is not package.module:Class")
 
 
-def gather(found: Iterable[Iterable[CommandSpec]]) -> list[CommandSpec]:
-    """Return a plugin's verbs, checked."""
-    commands = [command for some in found for command in some]
+def _collect_commands(hook_results: Iterable[Iterable[CommandSpec]]) -> list[CommandSpec]:
+    commands = [command for result in hook_results for command in result]
     for command in commands:
         if not isinstance(command, CommandSpec):
-            raise TypeError(f"ganzoo_commands gave {command!r}, which is not a CommandSpec")
-        check_texts(command, ("name", "help", "target"))
+            raise TypeError(f"ganzoo_commands returned {command!r}, which is not a CommandSpec")
+        _validate_spec(command, ("name", "help", "target"))
     return commands
 
 
-def selected(entry: EntryPoint) -> bool:
-    """Obey GANZOO_PLUGINS: unset = all, empty = none, a comma list = only these."""
-    wanted = os.environ.get(SWITCH)
-    return wanted is None or entry.name in {name.strip() for name in wanted.split(",")}
-
-
-def blank(entry: EntryPoint) -> Plugin:
-    """Return a plugin that is not loaded yet."""
-    # dist.name and dist.version would each parse the whole METADATA again.
-    about: Any = entry.dist.metadata if entry.dist else {"Name": "", "Version": ""}
-    return Plugin(entry.name, about["Name"] or "?", about["Version"] or "")
-
-
-def load(entry: EntryPoint, plugin: Plugin) -> Plugin:
-    """Import one plugin and let it register; whatever goes wrong is noted on it."""
+def load_plugin(entry_point: EntryPoint, plugin: Plugin) -> Plugin:
+    """Import one plugin and call its registration hooks; an error is stored in `plugin.error`."""
     try:
         manager = pluggy.PluginManager(hooks.PROJECT)
         manager.add_hookspecs(hooks)
-        register(manager, entry.load(), entry.name)
+        _register_module(manager, entry_point.load(), entry_point.name)
         manager.hook.ganzoo_register(zoo=plugin)
-        plugin.commands = gather(manager.hook.ganzoo_commands())
+        plugin.commands = _collect_commands(manager.hook.ganzoo_commands())
         plugin.manager = manager
     except (Exception, SystemExit) as error:
         plugin.specs, plugin.commands = [], []
         plugin.error = f"{type(error).__name__}: {error}".splitlines()[0]
-        plugin.trace = traceback.format_exc()
+        plugin.traceback = traceback.format_exc()
     return plugin
 
 
-def register(manager: pluggy.PluginManager, module: ModuleType, name: str) -> None:
-    """Register a plugin's module and refuse hooks that do not exist."""
+def _register_module(manager: pluggy.PluginManager, module: ModuleType, name: str) -> None:
+    """Register a plugin's module; reject hooks that do not exist, which pluggy ignores."""
     manager.register(module, name)
-    strangers = sorted(
+    unknown_hooks = sorted(
         attribute
         for attribute in dir(module)
         if attribute.startswith("ganzoo_")
         and hasattr(getattr(module, attribute), f"{hooks.PROJECT}_impl")
         and not hasattr(hooks, attribute)
     )
-    if strangers:
-        raise ValueError(f"unknown hook {strangers[0]!r}: see docs/plugins.md for the hooks")
+    if unknown_hooks:
+        raise ValueError(f"unknown hook {unknown_hooks[0]!r}: see docs/reference/hooks.md")
     manager.check_pending()
 
 
-def discover() -> Iterator[Plugin]:
-    """Yield every installed plugin, sorted by name, then distribution; unselected ones unloaded."""
+def discover_plugins() -> Iterator[Plugin]:
+    """Yield every installed plugin, sorted by name, then distribution.
+
+    GANZOO_PLUGINS selects which are loaded: unset for all, empty for none, or a comma list.
+    """
+    enabled_names = os.environ.get(PLUGINS_ENV_VAR)
+    enabled = None if enabled_names is None else {n.strip() for n in enabled_names.split(",")}
     found = {}
-    for entry in entry_points(group=GROUP):
-        plugin = blank(entry)
-        plugin.off = not selected(entry)
-        found[(plugin.name, plugin.distribution, entry.value)] = (plugin, entry)
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        # dist.name and dist.version would each parse the whole METADATA again.
+        dist = entry_point.dist
+        metadata: Any = dist.metadata if dist else {"Name": "", "Version": ""}
+        plugin = Plugin(entry_point.name, metadata["Name"] or "?", metadata["Version"] or "")
+        plugin.is_disabled = enabled is not None and entry_point.name not in enabled
+        found[(plugin.name, plugin.distribution, entry_point.value)] = (plugin, entry_point)
     for key in sorted(found):
-        plugin, entry = found[key]
-        yield plugin if plugin.off else load(entry, plugin)
+        plugin, entry_point = found[key]
+        yield plugin if plugin.is_disabled else load_plugin(entry_point, plugin)

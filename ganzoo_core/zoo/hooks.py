@@ -1,8 +1,8 @@
 """The hooks a plugin may implement, marked with `ganzoo_core.hookimpl`.
 
-Registration hooks are called once a process. Lifecycle hooks serve trackers: one that raises is
-reported once and switched off, and training goes on. Hooks only ever gain arguments; pluggy lets
-an implementation name just those it wants.
+Registration hooks are called once a process. Lifecycle hooks are for trackers: one that raises is
+reported once and disabled, and training continues. Later versions may add arguments to a hook but
+remove none; pluggy lets an implementation leave out arguments.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ import pluggy
 from ganzoo_core.zoo.specs import CommandSpec, Spec
 
 PROJECT = "ganzoo"
-hookspec = pluggy.HookspecMarker(PROJECT)
+_hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class Registrar(Protocol):
-    """What `ganzoo_register` is handed."""
+    """The argument of `ganzoo_register`."""
 
     def add(self, *specs: Spec) -> None:
-        """Put specs into the zoo."""
+        """Add specs to the zoo."""
 
 
-@hookspec
+@_hookspec
 def ganzoo_register(zoo: Registrar) -> None:
-    """Add the plugin's models and data sets to the zoo."""
+    """Add the plugin's models, data sets, evaluators, losses and metrics to the zoo."""
 
 
-@hookspec
+@_hookspec
 def ganzoo_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
-    """Return the verbs that the plugin adds to the command line."""
+    """Return the commands that the plugin adds to the command line."""
 
 
-@hookspec
+@_hookspec
 def ganzoo_run_started(run: Path, config: Mapping[str, Any]) -> None:
-    """Called once before the first round, with the run folder and its resolved configuration."""
+    """Called once before the first step, with the run folder and its resolved configuration."""
 
 
-@hookspec
-def ganzoo_round_logged(run: Path, record: Mapping[str, Any]) -> None:
+@_hookspec
+def ganzoo_step_logged(run: Path, record: Mapping[str, Any]) -> None:
     """Called with each line of metrics.jsonl."""
 
 
-@hookspec
+@_hookspec
 def ganzoo_checkpoint_saved(run: Path, path: Path) -> None:
-    """Called when a checkpoint is safely on disk."""
+    """Called after a checkpoint was written."""
 
 
-@hookspec
+@_hookspec
 def ganzoo_run_finished(run: Path, status: str) -> None:
-    """Called once at the end: status is finished, interrupted or failed."""
+    """Called once at the end; status is finished, interrupted or failed."""

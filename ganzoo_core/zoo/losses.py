@@ -1,58 +1,61 @@
-"""The core's own losses, in the zoo beside those of plugins: `ganzoo list losses`."""
+"""Specs of the losses in the core: `ganzoo list losses`."""
 
 from __future__ import annotations
 
 from ganzoo_core.zoo.specs import LossSpec
 
 
-def loss(name: str, class_: str, config: str, summary: str, paper: str) -> LossSpec:
-    """Return the spec of one loss of the core."""
+def _loss_spec(
+    name: str, class_name: str, config_class_name: str, summary: str, paper: str
+) -> LossSpec:
     return LossSpec(
         name=name,
         summary=summary,
-        target=f"ganzoo_core.losses:{class_}",
-        config=f"ganzoo_core.config.losses:{config}",
+        target=f"ganzoo_core.losses:{class_name}",
+        config=f"ganzoo_core.config.losses:{config_class_name}",
         paper=paper,
         license="Apache-2.0",
     )
 
 
-GOODFELLOW = "Generative Adversarial Nets, arXiv 1406.2661"
-RELATIVISTIC = "The Relativistic Discriminator, arXiv 1807.00734"
+_GOODFELLOW = "Generative Adversarial Nets, arXiv 1406.2661"
+_RELATIVISTIC = "The Relativistic Discriminator, arXiv 1807.00734"
 
 LOSSES = (
-    loss("minimax", "Minimax", "MinimaxOptions", "The saturating minimax game", GOODFELLOW),
-    loss("bce", "BCE", "BCEOptions", "Cross-entropy, non-saturating: the default", GOODFELLOW),
-    loss(
+    _loss_spec("minimax", "Minimax", "MinimaxOptions", "Minimax, saturating", _GOODFELLOW),
+    _loss_spec(
+        "bce", "BCE", "BCEOptions", "Binary cross-entropy, non-saturating: the default", _GOODFELLOW
+    ),
+    _loss_spec(
         "lsgan",
         "LeastSquares",
         "LeastSquaresOptions",
         "Least squares",
         "Least Squares Generative Adversarial Networks, arXiv 1611.04076",
     ),
-    loss("hinge", "Hinge", "HingeOptions", "Hinge", "Geometric GAN, arXiv 1705.02894"),
-    loss(
+    _loss_spec("hinge", "Hinge", "HingeOptions", "Hinge loss", "Geometric GAN, arXiv 1705.02894"),
+    _loss_spec(
         "wasserstein",
         "Wasserstein",
         "WassersteinOptions",
         "Wasserstein distance, by weight clipping or a gradient penalty",
         "Wasserstein GAN, arXiv 1701.07875",
     ),
-    loss(
+    _loss_spec(
         "relativistic-average",
         "RelativisticAverage",
         "RelativisticAverageOptions",
-        "Real against the mean fake, and the other way round",
-        RELATIVISTIC,
+        "Each logit minus the mean logit of the other side",
+        _RELATIVISTIC,
     ),
-    loss(
+    _loss_spec(
         "relativistic",
         "Relativistic",
         "RelativisticOptions",
-        "Each real image against a fake of its label",
-        RELATIVISTIC,
+        "Logits of real and fake images in pairs of one label",
+        _RELATIVISTIC,
     ),
-    loss(
+    _loss_spec(
         "feature-matching",
         "FeatureMatching",
         "FeatureMatchingOptions",

@@ -1,87 +1,87 @@
-"""The core's own metrics, in the zoo beside those of plugins: `ganzoo list metrics`."""
+"""Specs of the metrics in the core: `ganzoo list metrics`."""
 
 from __future__ import annotations
 
 from ganzoo_core.zoo.specs import MetricSpec
 
-HERE = "ganzoo_core.metrics"
+_METRICS_PACKAGE = "ganzoo_core.metrics"
 
 METRICS = (
     MetricSpec(
         name="fid",
         summary="Frechet distance of features (FID)",
-        target=f"{HERE}.distances:fid",
+        target=f"{_METRICS_PACKAGE}.distances:fid",
         paper="GANs Trained by a Two Time-Scale Update Rule, arXiv 1706.08500",
-        needs=("features",),
+        requires=("features",),
     ),
     MetricSpec(
         name="kid",
         summary="Kernel distance of features (KID), with its standard error",
-        target=f"{HERE}.distances:kid",
+        target=f"{_METRICS_PACKAGE}.distances:kid",
         paper="Demystifying MMD GANs, arXiv 1801.01401",
-        needs=("features",),
+        requires=("features",),
     ),
     MetricSpec(
         name="prdc",
         summary="Precision, recall, density and coverage",
-        target=f"{HERE}.manifold:prdc",
+        target=f"{_METRICS_PACKAGE}.neighbors:prdc",
         paper="Reliable Fidelity and Diversity Metrics for Generative Models, arXiv 2002.09797",
-        needs=("features",),
+        requires=("features",),
     ),
     MetricSpec(
         name="inception-score",
-        summary="How sure and how varied the network's classes are (IS)",
-        target=f"{HERE}.agreement:inception_score",
+        summary="Confidence and diversity of the predicted classes (IS)",
+        target=f"{_METRICS_PACKAGE}.classification:inception_score",
         paper="Improved Techniques for Training GANs, arXiv 1606.03498",
-        needs=("features",),
+        requires=("features",),
     ),
     MetricSpec(
         name="intra-fid",
         summary="FID within each class",
-        target=f"{HERE}.distances:intra_fid",
+        target=f"{_METRICS_PACKAGE}.distances:intra_fid",
         paper="cGANs with Projection Discriminator, arXiv 1802.05637",
-        needs=("features",),
+        requires=("features",),
     ),
     MetricSpec(
         name="diversity",
-        summary="Distance of two samples over that of two real images, within classes",
-        target=f"{HERE}.manifold:diversity",
-        needs=("features",),
+        summary="Distance between two samples over that between two real images, within classes",
+        target=f"{_METRICS_PACKAGE}.neighbors:diversity",
+        requires=("features",),
     ),
     MetricSpec(
-        name="memorisation",
-        summary="Share of samples that lie on a training image",
-        target=f"{HERE}.manifold:memorisation",
+        name="memorization",
+        summary="Share of samples that duplicate a training image",
+        target=f"{_METRICS_PACKAGE}.neighbors:memorization",
     ),
     MetricSpec(
         name="gan-test",
-        summary="A judge trained on real images reads the samples' labels",
-        target=f"{HERE}.agreement:gan_test",
+        summary="Accuracy on samples of a classifier trained on real images",
+        target=f"{_METRICS_PACKAGE}.classification:gan_test",
         paper="How good is my GAN?, arXiv 1807.09499",
-        needs=("judge",),
+        requires=("classifier",),
     ),
     MetricSpec(
         name="gan-train",
-        summary="A classifier trained on samples reads real images",
-        target=f"{HERE}.agreement:gan_train",
+        summary="Accuracy on real images of a classifier trained on samples",
+        target=f"{_METRICS_PACKAGE}.classification:gan_train",
         paper="How good is my GAN?, arXiv 1807.09499",
     ),
     MetricSpec(
-        name="class-shares",
-        summary="How the judge finds the classes spread over the samples",
-        target=f"{HERE}.agreement:class_shares",
-        needs=("judge",),
+        name="class-histogram",
+        summary="Histogram of the classes that a classifier predicts for samples",
+        target=f"{_METRICS_PACKAGE}.classification:class_histogram",
+        requires=("classifier",),
     ),
     MetricSpec(
-        name="ageing",
-        summary="The ageing protocol: how old, who, how real; for models that age faces",
-        target="ganzoo_core.runs.protocol:measure",
-        needs=("editor",),
+        name="aging",
+        summary="Aging benchmark: age error, identity, realism; for models that edit ages",
+        target="ganzoo_core.runs.aging_benchmark:run_benchmark",
+        requires=("edit_age",),
     ),
     MetricSpec(
         name="likelihood",
-        summary="How probable the model finds real images: bits per dimension, and nats",
-        target=f"{HERE}.likelihood:likelihood",
-        needs=("likelihood",),
+        summary="Likelihood of real images: bits per dimension, and nats",
+        target=f"{_METRICS_PACKAGE}.likelihood:likelihood",
+        requires=("likelihood",),
     ),
 )

@@ -1,8 +1,8 @@
-"""registry.toml: the catalogue of what exists, installed or not. Data only, never code.
+"""registry.toml: known models, data sets and weights, installed or not. Data only, never code.
 
-`GANZOO_REGISTRY` adds registries of one's own, by path or URL, with commas between. They add names
-and cannot take one of the catalogue's. A URL is read from its copy in the cache; what fetches it is
-`ganzoo registry update`, never a lookup.
+`GANZOO_REGISTRY` names further registries, paths or URLs separated by commas. They add names but
+cannot replace those of registry.toml. Lookups read a URL from its cached copy; only `ganzoo
+registry update` downloads it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from typing import Any, TypeVar
 from ganzoo_core.errors import suggest
 from ganzoo_core.zoo.specs import FAMILIES, KINDS
 
-EXTRA = "GANZOO_REGISTRY"
-LARGEST = 2**20
-"""Bytes of a registry."""
-URL = re.compile(
+REGISTRY_ENV_VAR = "GANZOO_REGISTRY"
+MAX_REGISTRY_BYTES = 2**20
+_WEIGHTS_URL_PATTERN = re.compile(
     r"https://[^\s/?#@]+/[^\s?#]*|http://(127\.0\.0\.1|localhost)(:\d+)?/[^\s?#]*"
     r"|hf://[\w.-]+/[\w.-]+@[0-9a-f]{40}"
 )
-"""Where weights may lie. A revision of a hub is a commit: branches move."""
+"""Accepted addresses of weights. A hub revision must be a commit, because branches move."""
+
+
+WEIGHTS_FORMATS = ("pretrained", "checkpoint")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A model, data set or embedder."""
+class RegistryEntry:
+    """A model, data set or other entry."""
 
     kind: str
     name: str
@@ -45,229 +47,247 @@ class Entry:
     paper: str = ""
     license: str = ""
     role: str = ""
-    """Of a judge: what it judges."""
+    """Only for evaluators: `EvaluatorSpec.role`."""
     family: str = ""
-    """Of a model: one of `specs.FAMILIES`."""
+    """Only for models: one of `specs.FAMILIES`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
-    """Weights that have a name: a bundle, or a checkpoint from elsewhere that can be imported."""
+class PublishedWeights:
+    """Named weights: a pretrained folder, or a checkpoint of another project to convert."""
 
     name: str
     """``model:tag``."""
     summary: str
     license: str
-    """The terms of the weights, those of their data included."""
+    """License of the weights, which includes the terms of their training data."""
     url: str = ""
-    """Of the bundle's folder, or of the checkpoint; empty for what is not published."""
+    """Of the pretrained folder or the checkpoint; empty if not published."""
     sha256: str = ""
-    """Of the bundle's ganzoo.json, or of the checkpoint; empty for what is not published."""
-    form: str = "bundle"
-    """bundle or checkpoint."""
-    make: str = ""
+    """Of ganzoo.json in the pretrained folder, or of the checkpoint; empty if not published."""
+    weights_format: str = "pretrained"
+    """One of `WEIGHTS_FORMATS`."""
+    train_command: str = ""
     """The command that trains them."""
 
     @property
     def model(self) -> str:
-        """The model's name in the zoo."""
+        """Name of the model in the zoo."""
         return self.name.partition(":")[0]
 
     @property
-    def published(self) -> bool:
-        """Whether they can be pulled."""
+    def is_published(self) -> bool:
+        """Whether `ganzoo weights pull` can download them."""
         return bool(self.url and self.sha256)
 
 
 @dataclass(frozen=True)
 class Registry:
-    """One registry, read; rows with mistakes are left out and said in `problems`."""
+    """The content of one registry. Invalid rows are left out and described in `problems`."""
 
-    where: str
-    entries: tuple[Entry, ...] = ()
-    weights: tuple[Published, ...] = ()
+    location: str
+    entries: tuple[RegistryEntry, ...] = ()
+    weights: tuple[PublishedWeights, ...] = ()
     problems: tuple[str, ...] = field(default=())
 
 
 def cache_folder() -> Path:
-    """Return the cache: ``GANZOO_CACHE``, else the platform's cache folder."""
+    """Return the cache folder: ``GANZOO_CACHE``, or the default of the platform."""
     from platformdirs import user_cache_path
 
     return Path(os.environ.get("GANZOO_CACHE") or user_cache_path("ganzoo"))
 
 
-def copy_of(url: str) -> Path:
-    """Return where the copy of a registry's URL lies."""
+def cached_copy_path(url: str) -> Path:
+    """Return the path of the cached copy of a registry URL."""
     return cache_folder() / "registries" / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.toml"
 
 
-def is_url(where: str) -> bool:
-    """Tell a URL from a path."""
-    return "://" in where
+def is_url(location: str) -> bool:
+    """Return whether a location is a URL, not a path."""
+    return "://" in location
 
 
-def extra_places() -> list[str]:
-    """Return what GANZOO_REGISTRY names."""
-    return [word.strip() for word in os.environ.get(EXTRA, "").split(",") if word.strip()]
+def extra_registry_locations() -> list[str]:
+    """Return the locations in GANZOO_REGISTRY."""
+    return [
+        word.strip() for word in os.environ.get(REGISTRY_ENV_VAR, "").split(",") if word.strip()
+    ]
 
 
-def read_registry(where: str) -> Registry:
-    """Read one registry, by path or by the cached copy of its URL; whatever is wrong is a problem
-    of it."""
-    path = copy_of(where) if is_url(where) else Path(where).expanduser()
+def read_registry(location: str) -> Registry:
+    """Read one registry from its path or the cached copy of its URL.
+
+    Errors are returned in `problems`.
+    """
+    path = cached_copy_path(location) if is_url(location) else Path(location).expanduser()
     try:
-        if path.stat().st_size > LARGEST or not path.is_file():
+        if path.stat().st_size > MAX_REGISTRY_BYTES or not path.is_file():
             return Registry(
-                where, problems=(f"{where}: no file, or larger than {LARGEST:,} bytes",)
+                location,
+                problems=(f"{location}: not a file, or over {MAX_REGISTRY_BYTES:,} bytes",),
             )
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        how = "not fetched yet: ganzoo registry update" if is_url(where) else "no such file"
-        return Registry(where, problems=(f"{where}: {how}",))
+        reason = (
+            "not downloaded yet: run ganzoo registry update" if is_url(location) else "no such file"
+        )
+        return Registry(location, problems=(f"{location}: {reason}",))
     except (OSError, ValueError, RecursionError) as error:
-        return Registry(where, problems=(f"{where}: not TOML: {str(error).splitlines()[0]}",))
-    return parse_registry(tree, where)
+        return Registry(location, problems=(f"{location}: not TOML: {str(error).splitlines()[0]}",))
+    return parse_registry(tree, location)
 
 
-def parse_registry(tree: Mapping[str, Any], where: str) -> Registry:
-    """Check every row of a registry."""
+def parse_registry(tree: Mapping[str, Any], location: str) -> Registry:
+    """Validate every row of a registry."""
     problems = [
-        f"{where}: there is no table {key!r}.{suggest(key, ('entry', 'weights'))}"
+        f"{location}: there is no table {key!r}.{suggest(key, ('entry', 'weights'))}"
         for key in tree
         if key not in {"entry", "weights"}
     ]
-    entries = list(rows(Entry, tree, "entry", where, problems))
-    weights = list(rows(Published, tree, "weights", where, problems))
-    return Registry(where, tuple(entries), tuple(weights), tuple(problems))
+    entries = list(_parse_rows(RegistryEntry, tree, "entry", location, problems))
+    weights = list(_parse_rows(PublishedWeights, tree, "weights", location, problems))
+    return Registry(location, tuple(entries), tuple(weights), tuple(problems))
 
 
-Row = TypeVar("Row", Entry, Published)
+_RowT = TypeVar("_RowT", RegistryEntry, PublishedWeights)
 
 
-def rows(
-    cls: type[Row], tree: Mapping[str, Any], key: str, where: str, problems: list[str]
-) -> Iterator[Row]:
-    """Yield the sound rows of a table; append what is wrong with the others."""
+def _parse_rows(
+    cls: type[_RowT], tree: Mapping[str, Any], key: str, location: str, problems: list[str]
+) -> Iterator[_RowT]:
+    """Yield the valid rows of a table; append an error to `problems` for each other row."""
     table = tree.get(key, [])
     if not isinstance(table, list):
-        problems.append(f"{where}: {key} is no list of tables: write [[{key}]]")
+        problems.append(f"{location}: {key} is not a list of tables: write [[{key}]]")
         return
     seen: set[tuple[str, str]] = set()
-    for number, values in enumerate(table, 1):
+    for row_number, values in enumerate(table, 1):
         name = values.get("name", "") if isinstance(values, dict) else ""
-        at = f"{where}: [[{key}]] {number}{f' ({name})' if name else ''}"
-        if wrong := faults(cls, values) if isinstance(values, dict) else ["it is no table"]:
-            problems += [f"{at}: {fault}" for fault in wrong]
+        row_label = f"{location}: [[{key}]] {row_number}{f' ({name})' if name else ''}"
+        errors = _row_problems(cls, values) if isinstance(values, dict) else ["not a table"]
+        if errors:
+            problems += [f"{row_label}: {error}" for error in errors]
             continue
         row = cls(**values)
-        place = (getattr(row, "kind", ""), row.name)
-        if place in seen:
-            problems.append(f"{at}: the name is there twice")
+        entry_key = (getattr(row, "kind", ""), row.name)
+        if entry_key in seen:
+            problems.append(f"{row_label}: duplicate name")
             continue
-        seen.add(place)
+        seen.add(entry_key)
         yield row
 
 
-def faults(cls: type[Entry] | type[Published], values: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with one row."""
-    known = {spot.name: spot for spot in fields(cls)}
-    found = [f"there is no key {key!r}.{suggest(key, known)}" for key in values if key not in known]
-    for name, spot in known.items():
-        wanted = bool if spot.type == "bool" else str
+def _row_problems(
+    cls: type[RegistryEntry] | type[PublishedWeights], values: Mapping[str, Any]
+) -> list[str]:
+    """Return the errors of one row."""
+    fields_by_name = {f.name: f for f in fields(cls)}
+    problems = [
+        f"there is no key {key!r}.{suggest(key, fields_by_name)}"
+        for key in values
+        if key not in fields_by_name
+    ]
+    for name, dataclass_field in fields_by_name.items():
+        expected_type = bool if dataclass_field.type == "bool" else str
         if name not in values:
-            found += [f"{name} is missing"] if spot.default is MISSING else []
-        elif not isinstance(values[name], wanted):
-            found.append(f"{name} must be {'true or false' if wanted is bool else 'text'}")
-        elif wanted is str and not values[name].isprintable():
-            found.append(f"{name} must be one printable line")
-    if found:
-        return found
-    return entry_faults(values) if cls is Entry else weights_faults(values)
+            problems += [f"{name} is missing"] if dataclass_field.default is MISSING else []
+        elif not isinstance(values[name], expected_type):
+            problems.append(
+                f"{name} must be {'true or false' if expected_type is bool else 'a string'}"
+            )
+        elif expected_type is str and not values[name].isprintable():
+            problems.append(f"{name} must be one printable line")
+    if problems:
+        return problems
+    return _entry_problems(values) if cls is RegistryEntry else _weights_problems(values)
 
 
-def entry_faults(values: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a model, data set or embedder whose keys and types are right."""
-    kinds = {*KINDS, "embedder"}
-    found = []
-    if values["kind"] not in kinds:
-        found.append(f"there is no kind {values['kind']!r}.{suggest(values['kind'], kinds)}")
+def _entry_problems(values: Mapping[str, Any]) -> list[str]:
+    """Return the errors of an entry whose keys and types are valid."""
+    problems = []
+    if values["kind"] not in KINDS:
+        problems.append(f"there is no kind {values['kind']!r}.{suggest(values['kind'], KINDS)}")
     if (family := values.get("family")) and family not in FAMILIES:
-        found.append(f"there is no family {family!r}.{suggest(family, FAMILIES)}")
+        problems.append(f"there is no family {family!r}.{suggest(family, FAMILIES)}")
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", values["name"]):
-        found.append("name: lower case words joined by hyphens")
+        problems.append("name must be lower case words joined by hyphens")
     if not re.fullmatch(r"[A-Za-z0-9]+([._-]+[A-Za-z0-9]+)*", values["distribution"]):
-        found.append(f"{values['distribution']!r} is no name of a distribution")
+        problems.append(f"{values['distribution']!r} is not a valid distribution name")
     install = values["install"].split()
     if install[:2] != ["pip", "install"]:
-        found.append("install must begin with: pip install")
+        problems.append("install must start with: pip install")
     elif not values["published"] and not {".", "ganzoo-core"} & set(install):
-        found.append("install must name the core and the plugin in one call: no index has them")
+        problems.append(
+            "install must name the core and the plugin in one command, since neither is published"
+        )
     if values["kind"] != "dataset" and not values.get("license"):
-        found.append("license is missing")
-    return found
+        problems.append("license is missing")
+    return problems
 
 
-def weights_faults(values: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with weights whose keys and types are right."""
-    found = []
+def _weights_problems(values: Mapping[str, Any]) -> list[str]:
+    """Return the errors of a weights row whose keys and types are valid."""
+    problems = []
     if not re.fullmatch(r"[a-z0-9-]+:[A-Za-z0-9][A-Za-z0-9._-]*", values["name"]):
-        found.append("name: MODEL:TAG")
-    url, digest = values.get("url", ""), values.get("sha256", "")
-    if url and not URL.fullmatch(url):
-        found.append(f"{url!r} is no address: https://..., or hf://owner/name@COMMIT (40 digits)")
-    if digest and not re.fullmatch("[0-9a-f]{64}", digest):
-        found.append("sha256 must be 64 hexadecimal digits")
-    if url and not digest:
-        found.append("a url without sha256: leave both out until the weights are published")
-    form = values.get("form", "bundle")
-    if form not in {"bundle", "checkpoint"}:
-        found.append(f"there is no form {form!r}.{suggest(form, ('bundle', 'checkpoint'))}")
+        problems.append("name must be MODEL:TAG")
+    url, sha256 = values.get("url", ""), values.get("sha256", "")
+    if url and not _WEIGHTS_URL_PATTERN.fullmatch(url):
+        problems.append(
+            f"{url!r} is not a valid url: use https://... or hf://owner/name@COMMIT (40 digits)"
+        )
+    if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
+        problems.append("sha256 must be 64 hexadecimal digits")
+    if url and not sha256:
+        problems.append("url needs sha256: leave both out until the weights are published")
+    if (kind := values.get("weights_format")) and kind not in WEIGHTS_FORMATS:
+        problems.append(f"there is no weights_format {kind!r}.{suggest(kind, WEIGHTS_FORMATS)}")
     if not values["license"]:
-        found.append("license is missing")
-    return found
+        problems.append("license is missing")
+    return problems
 
 
 @cache
-def builtin() -> Registry:
-    """Read the catalogue that ships with the package."""
+def builtin_registry() -> Registry:
+    """Return the registry.toml of the package."""
     return read_registry(str(Path(__file__).parents[1] / "registry.toml"))
 
 
 def registries() -> tuple[Registry, ...]:
-    """Return the catalogue, then one's own registries without the names that are taken."""
-    return _registries(tuple(extra_places()), cache_folder())
+    """Return registry.toml, then the registries of GANZOO_REGISTRY without names that are taken."""
+    return _load_registries(tuple(extra_registry_locations()), cache_folder())
 
 
 @cache
-def _registries(places: tuple[str, ...], _: Path) -> tuple[Registry, ...]:
-    found = [builtin()]
-    for where in places:
-        new = read_registry(where)
+def _load_registries(locations: tuple[str, ...], _: Path) -> tuple[Registry, ...]:
+    found = [builtin_registry()]
+    for location in locations:
+        new = read_registry(location)
         taken = {(e.kind, e.name) for r in found for e in r.entries}
-        named = {w.name for r in found for w in r.weights}
-        clashes = [e.name for e in new.entries if (e.kind, e.name) in taken]
-        clashes += [w.name for w in new.weights if w.name in named]
+        weights_names = {w.name for r in found for w in r.weights}
+        conflicts = [e.name for e in new.entries if (e.kind, e.name) in taken]
+        conflicts += [w.name for w in new.weights if w.name in weights_names]
         found.append(
             Registry(
-                where,
+                location,
                 tuple(e for e in new.entries if (e.kind, e.name) not in taken),
-                tuple(w for w in new.weights if w.name not in named),
-                (*new.problems, *(f"{where}: the name {name!r} is taken" for name in clashes)),
+                tuple(w for w in new.weights if w.name not in weights_names),
+                (*new.problems, *(f"{location}: the name {name!r} is taken" for name in conflicts)),
             )
         )
     return tuple(found)
 
 
-def catalogue() -> tuple[Entry, ...]:
-    """Return every model, data set and embedder that a registry names."""
+def registry_entries() -> tuple[RegistryEntry, ...]:
+    """Return the entries of all registries."""
     return tuple(entry for registry in registries() for entry in registry.entries)
 
 
-def published() -> tuple[Published, ...]:
-    """Return all weights that a registry names."""
+def published_weights() -> tuple[PublishedWeights, ...]:
+    """Return the weights of all registries."""
     return tuple(weights for registry in registries() for weights in registry.weights)
 
 
-def known(kind: str, name: str) -> Entry | None:
-    """Return the catalogue's row for a name, or None."""
-    return next((e for e in catalogue() if (e.kind, e.name) == (kind, name)), None)
+def find_registry_entry(kind: str, name: str) -> RegistryEntry | None:
+    """Return the row of an entry, or None."""
+    return next((e for e in registry_entries() if (e.kind, e.name) == (kind, name)), None)

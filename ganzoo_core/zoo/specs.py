@@ -1,11 +1,11 @@
-"""What a plugin says about itself: frozen, standard library only, cheap to import."""
+"""Specs: what a plugin registers. Frozen, standard library only, cheap to import."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-API = 1
-"""The version of the plugin contract. A plugin written for another one is refused, politely."""
+API_VERSION = 1
+"""Version of the plugin contract. A plugin written for another version is rejected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,29 +23,29 @@ class Spec:
     paper: str = ""
     """Title and arXiv id (or DOI) of the source."""
     license: str = ""
-    """SPDX id of the code, or the terms under which the data may be used."""
-    api: int = API
+    """SPDX id of the code, or the terms of use of the data."""
+    api_version: int = API_VERSION
 
 
 FAMILIES: dict[str, str] = {
-    "implicit": "implicit density: draws images, and cannot say how probable one is",
-    "tractable": "explicit density, tractable: says exactly how probable an image is",
-    "approximate": "explicit density, approximate: says a bound of how probable an image is",
-    "reader": "no density: reads images, draws none",
+    "implicit": "implicit density: samples, without a likelihood",
+    "tractable": "explicit density, tractable: exact likelihoods",
+    "approximate": "explicit density, approximate: a bound of the likelihood",
+    "discriminative": "discriminative: predicts from images, does not sample",
 }
-"""The families of models after Goodfellow (NIPS 2016 tutorial, arXiv 1701.00160), and the networks
-that only read; see docs/taxonomy.md."""
+"""Families of models after Goodfellow (NIPS 2016 tutorial, arXiv 1701.00160), and discriminative
+networks; see docs/taxonomy.md."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Spec):
-    """A network, or several, that `ganzoo run` trains."""
+    """One or more networks that `ganzoo run` trains."""
 
-    can: tuple[str, ...] = ("sample",)
-    """Capabilities that verbs look for: sample, likelihood, translate, embed, estimate_age,
-    edit_age."""
-    uses: tuple[str, ...] = ()
-    """Roles of the frozen judges it trains against, such as ("identity", "age")."""
+    capabilities: tuple[str, ...] = ("sample",)
+    """Keys of `ganzoo_core.interfaces.CAPABILITIES`: sample, likelihood, translate, embed,
+    estimate_age, edit_age."""
+    auxiliaries: tuple[str, ...] = ()
+    """Roles of the frozen networks that its losses use, such as ("identity", "age")."""
     family: str = ""
     """One of `FAMILIES`; empty for none of them."""
 
@@ -54,24 +54,28 @@ class ModelSpec(Spec):
 class DatasetSpec(Spec):
     """A source of images."""
 
-    gives: tuple[str, ...] = ("image",)
-    """Fields of `Batch` that it can fill: image, label, age, identity, target."""
+    fields: tuple[str, ...] = ("image",)
+    """Fields of `Batch` that it provides: image, label, age, identity, target."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgeSpec(Spec):
-    """A bundle of weights that a plugin ships, to serve models of any plugin as a frozen judge."""
+class EvaluatorSpec(Spec):
+    """A frozen network that a plugin ships, as a pretrained folder.
+
+    Metrics measure with it. If `held_out` is false, losses of any model may use it as an
+    auxiliary network too.
+    """
 
     target: str
-    """``package:folder/inside`` of the bundle."""
+    """``package:folder/inside`` of the pretrained folder."""
     role: str
-    """What it judges: identity, age, or a role of your own."""
-    data: str = ""
-    """The data set it was trained on: it is chosen first for runs on those data."""
-    split: str = ""
-    """The split of those data that it learned from: no judge measures its own people."""
+    """What it predicts: identity, age, or a role of your own."""
+    train_data: str = ""
+    """The data set it was trained on. Runs on these data use it by default."""
+    train_split: str = ""
+    """The split it was trained on: it must not be evaluated on the identities of this split."""
     held_out: bool = False
-    """Kept for evaluation: no model trains against it unless its name is asked for."""
+    """Reserved for evaluation: a loss uses it only if an option names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,17 +85,17 @@ class LossSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec(Spec):
-    """A measure of samples that `ganzoo evaluate` takes; `target` is a function, see docs."""
+    """A metric for `ganzoo evaluate`; `target` is a function, see docs/metrics.md."""
 
-    needs: tuple[str, ...] = ()
-    """What it is measured by: features (of the feature network), judge (the classifier); or
-    `editor`: it is not of samples, but of faces that a model ages; or `likelihood`: it is not of
-    samples, but of what the model makes of real images."""
+    requires: tuple[str, ...] = ()
+    """What it needs besides images: "features" (the feature extractor), "classifier" (trained on
+    the real images), "edit_age" or "likelihood" (it measures this capability of the model, not
+    samples)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommandSpec:
-    """A verb that a plugin adds to the command line."""
+    """A command that a plugin adds to the command line."""
 
     name: str
     help: str
@@ -102,13 +106,13 @@ class CommandSpec:
 KINDS: dict[str, type[Spec]] = {
     "model": ModelSpec,
     "dataset": DatasetSpec,
-    "judge": JudgeSpec,
+    "evaluator": EvaluatorSpec,
     "loss": LossSpec,
     "metric": MetricSpec,
 }
-"""The kinds of entry, by the word that `ganzoo list KIND` takes."""
+"""Spec class by kind, the argument of `ganzoo list KIND`."""
 
 
-def kind_of(spec: Spec) -> str:
-    """Return the word of `KINDS` for a spec."""
+def spec_kind(spec: Spec) -> str:
+    """Return the kind of a spec, a key of `KINDS`."""
     return next(kind for kind, cls in KINDS.items() if isinstance(spec, cls))

@@ -1,13 +1,14 @@
-"""The conformance checks: what every entry of the zoo must be able to do.
+"""The conformance checks: the requirements that every entry of the zoo must meet.
 
-`ganzoo check NAME` runs them; so can a plugin's own tests (`parametrize_with_checks`). One file a
-subject: entries of any kind, then models, data sets, losses, metrics and judges.
+`ganzoo check NAME` runs them, and a plugin's tests can run them with `parametrize_with_checks`.
+Each module has the checks of one subject: `entries` of any kind and their `options`, then models
+(`models`, `training`, `sampling`), data sets, losses, metrics and evaluators.
 """
 
 from ganzoo_core.testing.checks import (
     datasets,
     entries,
-    judges,
+    evaluators,
     losses,
     metrics,
     models,
@@ -15,12 +16,12 @@ from ganzoo_core.testing.checks import (
     sampling,
     training,
 )
-from ganzoo_core.testing.checks.kit import (
+from ganzoo_core.testing.checks.framework import (
     CHECKS,
     Check,
-    Failed,
-    Result,
-    Skipped,
+    CheckFailed,
+    CheckResult,
+    CheckSkipped,
     parametrize_with_checks,
     run_checks,
 )
@@ -28,12 +29,12 @@ from ganzoo_core.testing.checks.kit import (
 __all__ = [
     "CHECKS",
     "Check",
-    "Failed",
-    "Result",
-    "Skipped",
+    "CheckFailed",
+    "CheckResult",
+    "CheckSkipped",
     "datasets",
     "entries",
-    "judges",
+    "evaluators",
     "losses",
     "metrics",
     "models",

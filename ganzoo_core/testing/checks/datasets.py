@@ -1,4 +1,4 @@
-"""What a data set promises."""
+"""Checks of data sets."""
 
 from __future__ import annotations
 
@@ -9,120 +9,130 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ganzoo_core.data import prepare
+from ganzoo_core.data import pack_images
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import Dataset
-from ganzoo_core.testing.checks.kit import Skipped, check, demand
-from ganzoo_core.testing.others import PICTURES, DatasetSubject
+from ganzoo_core.testing.checks.framework import CheckSkipped, check, require
+from ganzoo_core.testing.other_subjects import NUM_IMAGES, DatasetSubject
 
-NOWHERE = "/no/such/place"
+_MISSING_PATH = "/no/such/place"
 
 
 @check("dataset")
-def opens(subject: DatasetSubject) -> None:
-    """Opens, or refuses a path that is not there in one line"""
+def opens_or_refuses(subject: DatasetSubject) -> None:
+    """Opens, or rejects a missing path with one line"""
     try:
-        subject.open()
+        subject.open_dataset()
         return
     except DataError as error:
-        needs_files(error)
+        messages = [str(error)]
     try:
-        subject.open(NOWHERE)
+        subject.open_dataset(_MISSING_PATH)
     except DataError as error:
-        needs_files(error)
-        demand(NOWHERE in str(error), f"name the path that is not there: {error}")
-        return
-    demand(False, f"it opens {NOWHERE}, which does not exist: raise DataError")
+        messages.append(str(error))
+    else:
+        require(False, f"it opens {_MISSING_PATH}, which does not exist: raise DataError")
+    for message in messages:
+        require(message and "\n" not in message, f"its message is not one line: {message!r}")
+    require(_MISSING_PATH in messages[1], f"its message does not name the path: {messages[1]}")
 
 
-def needs_files(error: DataError) -> None:
-    """Look at a refusal."""
-    line = str(error)
-    demand(line and "\n" not in line, f"its refusal is no single line: {line!r}")
-
-
-def opened(subject: DatasetSubject) -> Dataset:
-    """Return the data, where there are any here."""
+def _open_or_skip(subject: DatasetSubject) -> Dataset:
     try:
-        return subject.open()
+        return subject.open_dataset()
     except DataError as error:
-        raise Skipped(f"give it files, ganzoo check {subject.name}:PATH ({error})") from None
+        raise CheckSkipped(f"it needs files: ganzoo check {subject.name}:PATH ({error})") from None
 
 
-def some(data: Dataset) -> list[int]:
-    """Return the indices of a few images, the last among them."""
-    length = data.table().length
+def _example_indices(data: Dataset) -> list[int]:
+    length = data.metadata().length
     return sorted({0, length // 2, length - 1})
 
 
-def pixels(image: Any) -> NDArray[np.uint8]:
-    """Return an image as an array, whatever it is."""
+def _to_array(image: Any) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
 
 
 @check("dataset")
-def table(subject: DatasetSubject) -> None:
-    """Knows of each image what its spec says it gives, and no more"""
-    data = opened(subject)
-    known = data.table()
-    demand(known.length > 0, "table() has no images")
-    columns = {"label": known.labels, "age": known.ages, "identity": known.identities}
+def metadata_columns(subject: DatasetSubject) -> None:
+    """Provides the metadata that its spec declares, and no other"""
+    data = _open_or_skip(subject)
+    metadata = data.metadata()
+    require(metadata.length > 0, "metadata() has no images")
+    columns = {"label": metadata.labels, "age": metadata.ages, "identity": metadata.identities}
     for name, values in columns.items():
         if values is None:
             continue
-        demand(name in subject.spec.gives, f"the table has {name!r}: add it to DatasetSpec.gives")
-        demand(len(values) == known.length, f"{len(values)} of {name!r} for {known.length} images")
-        demand(np.isfinite(values).all(), f"a value of {name!r} is not a number: leave it out")
-    if known.labels is not None:
-        low, high, classes = known.labels.min(), known.labels.max(), len(known.classes)
-        demand(
-            low >= 0 and high < classes, f"labels run from {low} to {high}, classes to {classes}"
+        require(
+            name in subject.spec.fields,
+            f"metadata() has {name!r}: add it to DatasetSpec.fields",
         )
-    if known.ages is not None:
-        demand(known.ages.min() >= 0 and known.ages.max() < 150, "ages are in years, 0 to 120")
-    demand(data.license or subject.spec.license, "say the terms of use: Dataset.license")
+        require(
+            len(values) == metadata.length,
+            f"metadata() has {len(values)} values of {name!r} for {metadata.length} images",
+        )
+        require(np.isfinite(values).all(), f"a value of {name!r} is not finite: leave the row out")
+    if metadata.labels is not None:
+        lowest, highest = metadata.labels.min(), metadata.labels.max()
+        require(
+            lowest >= 0 and highest < len(metadata.class_names),
+            f"labels are {lowest} to {highest}, for {len(metadata.class_names)} class_names",
+        )
+    if metadata.ages is not None:
+        require(
+            metadata.ages.min() >= 0 and metadata.ages.max() < 150, "ages must be years, 0 to 120"
+        )
+    require(data.license or subject.spec.license, "Dataset.license is empty: set the terms of use")
 
 
 @check("dataset")
-def images(subject: DatasetSubject) -> None:
-    """Gives PIL images or uint8 arrays [H, W, 3] or [H, W]"""
-    data = opened(subject)
-    for index in some(data):
-        image = data.image(index)
+def image_format(subject: DatasetSubject) -> None:
+    """Returns PIL images or uint8 arrays [H, W, 3] or [H, W]"""
+    data = _open_or_skip(subject)
+    for index in _example_indices(data):
+        image = data.load_image(index)
         if isinstance(image, Image.Image):
             continue
         array = np.asarray(image)
-        demand(
+        require(
             array.dtype == np.uint8 and array.ndim in {2, 3} and array.shape[2:] in {(), (3,)},
-            f"image({index}) is {array.dtype} {array.shape}: return uint8 [H, W, 3] or [H, W]",
+            f"load_image({index}) is {array.dtype} {array.shape}: return uint8 [H, W, 3] or [H, W]",
         )
-        demand(data.describe(index), f"describe({index}) is empty: name the image")
+        require(data.sample_name(index), f"sample_name({index}) is empty: return a name")
 
 
 @check("dataset")
-def images_repeat(subject: DatasetSubject) -> None:
-    """Gives the same pixels every time, in several threads at once and in one call"""
-    data, again = opened(subject), subject.open()
-    rows = some(data)
-    first = [pixels(data.image(i)) for i in rows]
+def images_are_reproducible(subject: DatasetSubject) -> None:
+    """Returns the same pixels in every call, from several threads, and in load_images"""
+    data, again = _open_or_skip(subject), subject.open_dataset()
+    indices = _example_indices(data)
+    first = [_to_array(data.load_image(i)) for i in indices]
     with ThreadPoolExecutor(4) as pool:
-        threads = [pixels(x) for x in pool.map(again.image, rows * 4)]
-    same = all(np.array_equal(a, b) for a, b in zip(first * 4, threads, strict=True))
-    demand(same, "image(i) differs from call to call: draw from (seed, i), share no file handle")
-    together = data.images(rows)
-    if together is not None:
-        same = all(np.array_equal(a, pixels(b)) for a, b in zip(first, together, strict=True))
-        demand(same, "images([i]) is not image(i)")
+        threads = [_to_array(x) for x in pool.map(again.load_image, indices * 4)]
+    require(
+        all(np.array_equal(a, b) for a, b in zip(first * 4, threads, strict=True)),
+        "load_image(i) differs between calls: seed random numbers with (seed, i), and share no "
+        "file handle between threads",
+    )
+    image_batch = data.load_images(indices)
+    if image_batch is not None:
+        require(
+            all(np.array_equal(a, _to_array(b)) for a, b in zip(first, image_batch, strict=True)),
+            "load_images([i]) differs from load_image(i)",
+        )
 
 
 @check("dataset")
-def prepares(subject: DatasetSubject) -> None:
-    """Goes into a store of any size, and its fingerprint tells when its files change"""
-    data = opened(subject)
-    demand(data.source() == subject.open().source(), "source() differs for the same files")
-    length = data.table().length
-    if length > 4 * PICTURES:
-        raise Skipped(f"{length:,} images take a while: ganzoo data prepare {subject.name}")
-    made = prepare(data, size=16)
-    demand(len(made) > 0, "no image can be read")
-    demand("\n" not in "".join(made.unreadable), "a reason of UnreadableImage has several lines")
+def packs_into_store(subject: DatasetSubject) -> None:
+    """Can be packed at any image size, and its fingerprint is stable"""
+    data = _open_or_skip(subject)
+    require(
+        data.fingerprint() == subject.open_dataset().fingerprint(),
+        "fingerprint() differs for the same files",
+    )
+    length = data.metadata().length
+    if length > 4 * NUM_IMAGES:
+        raise CheckSkipped(f"{length:,} images take long: ganzoo data prepare {subject.name}")
+    images = pack_images(data, image_size=16)
+    require(len(images) > 0, "no image can be decoded")
+    require("\n" not in "".join(images.unreadable), "UnreadableImage has more than one line")

@@ -1,4 +1,4 @@
-"""What every entry of the zoo promises, and every plugin: no torch, no model is built here."""
+"""Checks of every entry and every plugin. They build no model."""
 
 from __future__ import annotations
 
@@ -17,89 +17,94 @@ from typing import Any
 import click
 
 from ganzoo_core.interfaces import CAPABILITIES, Dataset, Loss, Model
-from ganzoo_core.testing.checks.kit import check, demand
-from ganzoo_core.testing.public import imports, is_public
+from ganzoo_core.testing.checks.framework import check, require
+from ganzoo_core.testing.public_api import is_public, iter_imports
 from ganzoo_core.testing.subject import Subject
-from ganzoo_core.zoo import FAMILIES, ModelSpec, resolve
+from ganzoo_core.zoo import FAMILIES, ModelSpec, import_target
 
-ENTRIES = ("model", "dataset", "loss", "metric", "judge")
-ALL = (*ENTRIES, "plugin")
-LONGEST = 100
-BASES = {"model": Model, "dataset": Dataset, "loss": Loss}
-CORE = "ganzoo_core"
+_ENTRY_KINDS = ("model", "dataset", "loss", "metric", "evaluator")
+_ALL_KINDS = (*_ENTRY_KINDS, "plugin")
+_MAX_SUMMARY_LENGTH = 100
+_BASES = {"model": Model, "dataset": Dataset, "loss": Loss}
+_CORE = "ganzoo_core"
 
 
-@check(*ENTRIES)
-def spec(subject: Subject) -> None:
-    """Says what it is, where it comes from and under which licence"""
-    known = subject.spec
-    kind = type(known).__name__
+@check(*_ENTRY_KINDS)
+def spec_is_complete(subject: Subject) -> None:
+    """Has a summary, a source and a license in its spec"""
+    entry_spec = subject.spec
+    kind = type(entry_spec).__name__
     fields = {"model": ("summary", "paper", "license"), "dataset": ("summary", "license")}
     for field in fields.get(subject.kind, ("summary",)):
-        demand(getattr(known, field), f"{kind}.{field} is empty: fill it in plugin.py")
-    text = known.summary
-    demand(
-        len(text) <= LONGEST and text.isprintable(),
-        f"{kind}.summary is no single line of at most {LONGEST} characters: shorten it",
+        require(getattr(entry_spec, field), f"{kind}.{field} is empty: fill it in plugin.py")
+    text = entry_spec.summary
+    require(
+        len(text) <= _MAX_SUMMARY_LENGTH and text.isprintable(),
+        f"{kind}.summary is not one line of at most {_MAX_SUMMARY_LENGTH} characters: shorten it",
     )
-    if isinstance(known, ModelSpec):
-        strange = [c for c in known.can if c not in CAPABILITIES]
-        demand(not strange, f"ModelSpec.can has {strange}; there is {', '.join(CAPABILITIES)}")
-        demand(
-            not known.family or known.family in FAMILIES,
-            f"there is no family {known.family!r}: leave it out, or take {', '.join(FAMILIES)}",
+    if isinstance(entry_spec, ModelSpec):
+        unknown_capabilities = [c for c in entry_spec.capabilities if c not in CAPABILITIES]
+        require(
+            not unknown_capabilities,
+            f"ModelSpec.capabilities has {unknown_capabilities}: use {', '.join(CAPABILITIES)}",
+        )
+        require(
+            not entry_spec.family or entry_spec.family in FAMILIES,
+            f"there is no family {entry_spec.family!r}: leave it out, or use {', '.join(FAMILIES)}",
         )
 
 
-@check(*ENTRIES)
+@check(*_ENTRY_KINDS)
 def registered_once(subject: Subject) -> None:
-    """Is the only entry of its kind that has the name"""
-    who = " and ".join(subject.claims)
-    demand(
-        len(subject.claims) == 1,
-        f"{subject.name!r} is registered {len(subject.claims)} times, by {who}: let zoo.add() name "
-        "it once, under a name that is free",
+    """Is the only entry of its kind with this name"""
+    origins = " and ".join(subject.registered_by)
+    require(
+        len(subject.registered_by) == 1,
+        f"{subject.name!r} is registered {len(subject.registered_by)} times, by {origins}: call "
+        "zoo.add() for it once, under a name that is free",
     )
 
 
 @check("model", "dataset", "loss")
 def base_class(subject: Subject) -> None:
-    """Names a class that derives from what its kind asks for"""
-    base = BASES[subject.kind]
-    demand(
+    """Names a class that derives from the base class of its kind"""
+    base = _BASES[subject.kind]
+    require(
         inspect.isclass(subject.target) and issubclass(subject.target, base),
         f"{subject.spec.target} does not derive from ganzoo_core.{base.__name__}",
     )
-    unmade = sorted(getattr(subject.target, "__abstractmethods__", ()))
-    demand(not unmade, f"{subject.spec.target} lacks the methods {', '.join(unmade)}")
+    missing_methods = sorted(getattr(subject.target, "__abstractmethods__", ()))
+    require(
+        not missing_methods, f"{subject.spec.target} lacks the methods {', '.join(missing_methods)}"
+    )
 
 
 @check("model", "dataset", "loss", "metric")
-def documented(subject: Subject) -> None:
-    """Says in docstrings what it is, and in a model's file which paper it follows"""
+def has_docstrings(subject: Subject) -> None:
+    """Has docstrings in its module and its class or function"""
     target, name = subject.target, subject.spec.target
-    demand(
+    require(
         target.__dict__.get("__doc__") if inspect.isclass(target) else target.__doc__,
-        f"{name} has no docstring: say what it is",
+        f"{name} has no docstring: describe it",
     )
     module = sys.modules[target.__module__]
-    demand(module.__doc__, f"{module.__name__} has no docstring at its top: say where it is from")
+    require(module.__doc__, f"{module.__name__} has no docstring: name the source")
 
 
-@check(*ALL)
-def lazy_plugin(subject: Subject) -> None:
+@check(*_ALL_KINDS)
+def no_torch_on_listing(subject: Subject) -> None:
     """Registers without importing torch or pydantic"""
-    found = imported_to_list(subject.plugin.name)
-    demand(
+    found = _heavy_imports(subject.plugin.name)
+    require(
         found == "[]",
-        f"listing the zoo imports {found}: keep plugin.py to specs, and name "
-        "classes as 'package.module:Class'",
+        f"listing the zoo imports {found}: put only specs into plugin.py, and name classes as "
+        "'package.module:Class'",
     )
 
 
 @cache
-def imported_to_list(plugin: str) -> str:
-    """Return what a fresh process that lists the zoo with one plugin imports and should not."""
+def _heavy_imports(plugin: str) -> str:
+    """Return the heavy modules that a new process imports when it lists one plugin."""
     code = (
         "import sys; from ganzoo_core.zoo import zoo; zoo();"
         "print([m for m in ('torch', 'pydantic') if m in sys.modules])"
@@ -114,43 +119,45 @@ def imported_to_list(plugin: str) -> str:
     return done.stdout.strip()
 
 
-@check(*ALL)
-def distribution(subject: Subject) -> None:
-    """Says which versions of ganzoo-core it was written for"""
+@check(*_ALL_KINDS)
+def core_version_bounds(subject: Subject) -> None:
+    """Requires a bounded range of ganzoo-core versions"""
     name = subject.plugin.distribution
     try:
-        needs = [r for r in requires(name) or [] if r.replace("_", "-").startswith("ganzoo-core")]
+        requirements = [
+            r for r in requires(name) or [] if r.replace("_", "-").startswith("ganzoo-core")
+        ]
     except PackageNotFoundError:
-        needs = []
-    bounded = any(">" in need and "<" in need for need in needs)
-    demand(
+        requirements = []
+    bounded = any(">" in need and "<" in need for need in requirements)
+    require(
         bounded or name == "ganzoo-core",
-        f"{name} sets no bounds: write dependencies = ['ganzoo-core>=0.1,<0.2'] in pyproject.toml",
+        f"{name} has no bounds: set dependencies = ['ganzoo-core>=0.1,<0.2'] in pyproject.toml",
     )
 
 
-@check(*ALL)
+@check(*_ALL_KINDS)
 def public_imports(subject: Subject) -> None:
-    """Imports public names of ganzoo_core alone, and no other plugin"""
-    home = package(subject)
-    for path in sources(subject):
-        for module, name in imports(path):
+    """Imports only public names of ganzoo_core, and no other plugin"""
+    own_package = _package_name(subject)
+    for path in _source_files(subject):
+        for module, name in iter_imports(path):
             first = module.split(".")[0]
             where = f"{path.name}: from {module} import {name}"
-            if first.startswith("ganzoo_") and first not in {CORE, home}:
-                demand(False, f"{where}: ask the zoo for a role instead of another plugin")
-            if first == CORE:
-                demand(is_public(module, name), f"{where}: not public; docs/reference/api.md is")
+            if first.startswith("ganzoo_") and first not in {_CORE, own_package}:
+                require(False, f"{where}: use a role of the zoo, not another plugin")
+            if first == _CORE:
+                require(is_public(module, name), f"{where}: not public, see docs/reference/api.md")
 
 
-@check(*ALL)
+@check(*_ALL_KINDS)
 def no_pickle(subject: Subject) -> None:
-    """Reads no pickle, which can run code: torch.load only with weights_only=True"""
-    for path in sources(subject):
-        for module, _ in imports(path):
-            demand(
+    """Reads no pickle, which can run code; torch.load only with weights_only=True"""
+    for path in _source_files(subject):
+        for module, _ in iter_imports(path):
+            require(
                 module.split(".")[0] not in {"pickle", "dill", "cloudpickle", "joblib"},
-                f"{path.name} imports {module}: write safetensors and JSON",
+                f"{path.name} imports {module}: use safetensors and JSON",
             )
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
@@ -158,12 +165,12 @@ def no_pickle(subject: Subject) -> None:
                     k.arg == "weights_only" and ast.unparse(k.value) == "True"
                     for k in node.keywords
                 )
-                demand(safe, f"{path.name}:{node.lineno} calls torch.load: add weights_only=True")
+                require(safe, f"{path.name}:{node.lineno} calls torch.load: add weights_only=True")
 
 
-@check(*ALL)
-def hooks(subject: Subject) -> None:
-    """Raises nothing in the hooks that follow a run"""
+@check(*_ALL_KINDS)
+def hooks_do_not_raise(subject: Subject) -> None:
+    """Raises no error in the hooks of a run"""
     manager = subject.plugin.manager
     if manager is None:
         return
@@ -171,11 +178,18 @@ def hooks(subject: Subject) -> None:
         run = Path(folder) / "run"
         for name in ("samples", "checkpoints", "weights"):
             (run / name).mkdir(parents=True)
-        record = {"round": 1, "rounds": 2, "stage": "gan", "images": 8, "seconds": 0.1, "d": 1.0}
+        record = {
+            "step": 1,
+            "total_steps": 2,
+            "stage": "gan",
+            "images": 8,
+            "seconds": 0.1,
+            "loss/d": 1.0,
+        }
         config = {"run": {"model": "none", "preset": ""}, "model": {}, "data": {}, "train": {}}
         calls: tuple[tuple[str, dict[str, Any]], ...] = (
             ("ganzoo_run_started", {"run": run, "config": config}),
-            ("ganzoo_round_logged", {"run": run, "record": record}),
+            ("ganzoo_step_logged", {"run": run, "record": record}),
             ("ganzoo_checkpoint_saved", {"run": run, "path": run / "checkpoints" / "1.json"}),
             ("ganzoo_run_finished", {"run": run, "status": "finished"}),
         )
@@ -184,36 +198,34 @@ def hooks(subject: Subject) -> None:
                 getattr(manager.hook, name)(**values)
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
-                demand(False, f"{name} raises {reason}: it would be switched off in every run")
+                require(False, f"{name} raises {reason}: the hook is disabled in every run")
 
 
-@check(*ALL)
-def verbs(subject: Subject) -> None:
-    """Adds verbs that can be called"""
+@check(*_ALL_KINDS)
+def commands_are_callable(subject: Subject) -> None:
+    """Adds commands that import as click commands"""
     for command in subject.plugin.commands:
-        found = resolve(command.target)
-        demand(
+        found = import_target(command.target)
+        require(
             isinstance(found, click.Command),
-            f"the verb {command.name!r}: {command.target} is no click command",
+            f"command {command.name!r}: {command.target} is not a click command",
         )
 
 
-def package(subject: Subject) -> str:
-    """Return the name of the package behind an entry."""
-    target = subject.spec.target if subject.spec else plugin_module(subject)
-    return str(target).split(":", maxsplit=1)[0].split(".", maxsplit=1)[0]
+def _package_name(subject: Subject) -> str:
+    """Return the name of the package behind an entry, or of the plugin's module."""
+    if subject.spec:
+        target = str(subject.spec.target)
+    else:
+        manager = subject.plugin.manager
+        modules = [] if manager is None else list(manager.get_plugins())
+        target = str(getattr(modules[0], "__name__", "")) if modules else _CORE
+    return target.partition(":")[0].partition(".")[0]
 
 
-def plugin_module(subject: Subject) -> str:
-    """Return the name of the module that a plugin's entry point loads."""
-    manager = subject.plugin.manager
-    modules = [] if manager is None else list(manager.get_plugins())
-    return str(getattr(modules[0], "__name__", "")) if modules else CORE
-
-
-def sources(subject: Subject) -> list[Path]:
-    """Return the Python files of an entry's package; none for the core's own."""
-    name = package(subject)
-    found = None if name == CORE else importlib.util.find_spec(name)
+def _source_files(subject: Subject) -> list[Path]:
+    """Return the Python files of an entry's package; none for the core."""
+    name = _package_name(subject)
+    found = None if name == _CORE else importlib.util.find_spec(name)
     folders = [Path(p) for p in (found.submodule_search_locations or ())] if found else []
     return sorted(path for folder in folders for path in folder.rglob("*.py"))

@@ -1,90 +1,100 @@
-"""What a measure of samples promises."""
+"""Checks of metrics."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
-from ganzoo_core.metrics import Case, Figure, Unfit
-from ganzoo_core.testing.checks.kit import Skipped, check, demand
-from ganzoo_core.testing.others import MetricSubject
+from ganzoo_core.metrics import EvaluationContext, MetricNotApplicableError, MetricValue
+from ganzoo_core.testing.checks.framework import CheckSkipped, check, require
+from ganzoo_core.testing.other_subjects import MetricSubject
 
 
-def measured(subject: MetricSubject, case: Case) -> dict[str, Figure]:
-    """Return a metric's figures.
+def _compute_values(subject: MetricSubject, context: EvaluationContext) -> dict[str, MetricValue]:
+    """Return the values of a metric.
 
     Raises:
-        Skipped: it does not measure drawn pictures, and says why in one line.
+        CheckSkipped: the metric is not applicable to these images.
     """
-    if "editor" in subject.spec.needs:
-        raise Skipped(
-            f"it measures faces that a model ages: ganzoo evaluate RUN --metrics {subject.name}"
+    if "edit_age" in subject.spec.requires:
+        raise CheckSkipped(
+            f"it needs a model that edits ages: ganzoo evaluate RUN --metrics {subject.name}"
         )
     try:
-        figures: dict[str, Figure] = subject.target(case)
-    except Unfit as reason:
-        demand("\n" not in str(reason), f"its refusal is no single line: {str(reason)!r}")
-        raise Skipped(f"it does not fit drawn pictures: {reason}") from None
-    return figures
+        values: dict[str, MetricValue] = subject.target(context)
+    except MetricNotApplicableError as reason:
+        require("\n" not in str(reason), f"its message is not one line: {str(reason)!r}")
+        raise CheckSkipped(f"not applicable to `shapes`: {reason}") from None
+    return values
 
 
 @check("metric")
-def measures(subject: MetricSubject) -> None:
-    """Gives figures by name, each finite, or says in one line why it cannot"""
-    figures = measured(subject, subject.case())
-    demand(isinstance(figures, dict) and figures, "it gives no figures: return {name: Figure(...)}")
-    for name, figure in figures.items():
-        demand(isinstance(figure, Figure), f"{name!r} is no Figure: return Figure(value=...)")
-        numbers = [figure.value, figure.error or 0, *figure.parts.values()]
-        fine = all(isinstance(x, int | float) and math.isfinite(x) for x in numbers)
-        demand(fine, f"{name!r} is no finite number: float(...), or raise Unfit")
+def values_are_finite(subject: MetricSubject) -> None:
+    """Returns finite values by name, or raises MetricNotApplicableError with one line"""
+    values = _compute_values(subject, subject.build_context())
+    require(
+        isinstance(values, dict) and values,
+        "it returns no values: return {name: MetricValue(...)}",
+    )
+    for name, value in values.items():
+        require(
+            isinstance(value, MetricValue),
+            f"{name!r} is not a MetricValue: return MetricValue(value=...)",
+        )
+        numbers = [value.value, value.std_error or 0, *value.breakdown.values()]
+        require(
+            all(isinstance(x, int | float) and math.isfinite(x) for x in numbers),
+            f"{name!r} is not a finite number: use float(...), or raise MetricNotApplicableError",
+        )
 
 
 @check("metric")
 def few_images(subject: MetricSubject) -> None:
-    """Says so where there are too few images"""
+    """Raises MetricNotApplicableError for too few images"""
     for count in (1, 2):
         try:
-            figures = measured(subject, subject.case(count))
-        except Skipped:
+            values = _compute_values(subject, subject.build_context(count))
+        except CheckSkipped:
             continue
-        bad = [name for name, figure in figures.items() if not math.isfinite(figure.value)]
-        demand(
+        bad = [name for name, value in values.items() if not math.isfinite(value.value)]
+        require(
             not bad,
-            f"{bad[:1]} of {count} images is not finite: raise Unfit with the number that would do",
+            f"{bad[:1]} of {count} images is not finite: raise MetricNotApplicableError with the "
+            "minimum number",
         )
 
 
 @check("metric")
-def figures_repeat(subject: MetricSubject) -> None:
-    """Gives the same figures for the same case"""
-    first, second = (measured(subject, subject.case()) for _ in range(2))
-    differ = [name for name in first if first[name] != second[name]]
-    demand(not differ, f"{differ[:1]} differs: draw from case.seed")
+def values_are_reproducible(subject: MetricSubject) -> None:
+    """Returns the same values for the same images"""
+    first, second = (_compute_values(subject, subject.build_context()) for _ in range(2))
+    different = [name for name in first if first[name] != second[name]]
+    require(not different, f"{different[:1]} differs: derive random numbers from ctx.seed")
 
 
 @check("metric")
-def needs(subject: MetricSubject) -> None:
-    """Says which networks it measures by, for the stamp of its figures"""
-    case = subject.case()
-    measured(subject, case)
-    used: dict[str, Any] = {"features": "network", "judge": "judge"}
-    for word, attribute in used.items():
-        demand(
-            attribute not in case.__dict__ or word in subject.spec.needs,
-            f"it asks for case.{attribute}: let its spec say needs=({word!r},)",
+def requires_is_declared(subject: MetricSubject) -> None:
+    """Declares in its spec which networks it uses, since results record them"""
+    context = subject.build_context()
+    _compute_values(subject, context)
+    attributes = {"features": "feature_extractor", "classifier": "classifier"}
+    for requirement, attribute in attributes.items():
+        require(
+            attribute not in context.__dict__ or requirement in subject.spec.requires,
+            f"it uses ctx.{attribute}: set requires=({requirement!r},) in its spec",
         )
 
 
 @check("metric")
-def reads_only(subject: MetricSubject) -> None:
-    """Leaves the images as they were"""
-    case = subject.case()
+def images_unchanged(subject: MetricSubject) -> None:
+    """Does not modify the images"""
+    context = subject.build_context()
     before = {
-        side: getattr(case, side).pixels.clone() for side in ("train", "test", "real", "fake")
+        name: getattr(context, name).pixels.clone() for name in ("train", "test", "real", "fake")
     }
-    measured(subject, case)
-    changed = [s for s, old in before.items() if not torch.equal(getattr(case, s).pixels, old)]
-    demand(not changed, f"it changes the images of {changed[:1]}: work on a copy")
+    _compute_values(subject, context)
+    changed = [
+        name for name, old in before.items() if not torch.equal(getattr(context, name).pixels, old)
+    ]
+    require(not changed, f"it modifies the images of {changed[:1]}: use a copy")

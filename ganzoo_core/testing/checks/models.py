@@ -1,4 +1,4 @@
-"""What the networks of a model promise, before any training."""
+"""Checks of a model's networks, optimizers and stages, before any training."""
 
 from __future__ import annotations
 
@@ -9,110 +9,131 @@ import torch
 
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.interfaces import DataInfo, Model
-from ganzoo_core.testing.checks.kit import check, demand
-from ganzoo_core.testing.checks.sampling import examined
+from ganzoo_core.testing.checks.framework import check, require
+from ganzoo_core.testing.checks.sampling import check_samples
 from ganzoo_core.testing.subject import ModelSubject
 
 
 @check("model")
-def players_cover(subject: ModelSubject) -> None:
-    """Gives every trainable parameter to a player"""
-    model = subject.model()
-    nets = {net for player in model.players().values() for net in player.nets}
-    lost = [
-        n for n, p in model.named_parameters() if p.requires_grad and n.split(".")[0] not in nets
+def optimizers_cover_parameters(subject: ModelSubject) -> None:
+    """Assigns every trainable parameter to an optimizer"""
+    model = subject.build_model()
+    modules = {name for spec in model.configure_optimizers().values() for name in spec.modules}
+    untrained = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and name.split(".")[0] not in modules
     ]
-    demand(not lost, f"no player trains {lost[:1]}: name its network in players(), or freeze it")
+    require(
+        not untrained,
+        f"no optimizer trains {untrained[:1]}: name its network in configure_optimizers(), or "
+        "freeze it",
+    )
 
 
 @check("model")
-def stages(subject: ModelSubject) -> None:
-    """Has stages with names of their own, a length, and steps of players there are"""
-    model = subject.model()
-    players, found = model.players(), model.stages()
-    demand(found, "stages() is empty: return at least one Stage")
-    names = [stage.name for stage in found]
-    demand(len({*names}) == len(names), f"two stages are called alike: {', '.join(names)}")
-    for stage in found:
-        strange = [step.player for step in stage.steps if step.player not in players]
-        demand(
-            not strange, f"stage {stage.name!r} names the player {strange[:1]}, players() does not"
+def stages_are_valid(subject: ModelSubject) -> None:
+    """Has stages with unique names, one length each, and phases of known optimizers"""
+    model = subject.build_model()
+    optimizers, stages = model.configure_optimizers(), model.stages()
+    require(stages, "stages() is empty: return at least one Stage")
+    names = [stage.name for stage in stages]
+    require(len({*names}) == len(names), f"two stages have the same name: {', '.join(names)}")
+    for stage in stages:
+        unknown = [phase.optimizer for phase in stage.phases if phase.optimizer not in optimizers]
+        require(
+            not unknown,
+            f"stage {stage.name!r}: configure_optimizers() has no optimizer {unknown[:1]}",
         )
-        lengths = [x for x in (stage.epochs, stage.images, stage.rounds) if x is not None]
-        demand(len(lengths) == 1, f"stage {stage.name!r}: give epochs, images or rounds, one")
-        steps = [step.name for step in stage.steps]
-        demand(len({*steps}) == len(steps), f"two steps of {stage.name!r} are called alike")
+        lengths = [x for x in (stage.epochs, stage.images, stage.steps) if x is not None]
+        require(
+            len(lengths) == 1, f"stage {stage.name!r}: give exactly one of epochs, images and steps"
+        )
+        phase_names = [phase.name for phase in stage.phases]
+        require(
+            len({*phase_names}) == len(phase_names),
+            f"stage {stage.name!r}: two phases have the same name",
+        )
 
 
 @check("model")
-def repeatable_build(subject: ModelSubject) -> None:
-    """Is built with the same weights from the same seed, and with others from another"""
-    first, second, other = (subject.model(seed=seed).state_dict() for seed in (0, 0, 1))
-    differ = [name for name in first if not torch.equal(first[name], second[name])]
-    demand(not differ, f"{differ[:1]} differs: initialise with torch's own generator alone")
-    demand(
+def build_is_reproducible(subject: ModelSubject) -> None:
+    """Has the same initial weights for the same seed, and others for another seed"""
+    first, second, other = (subject.build_model(seed=seed).state_dict() for seed in (0, 0, 1))
+    different = [name for name in first if not torch.equal(first[name], second[name])]
+    require(
+        not different, f"{different[:1]} differs: initialize with torch's global generator only"
+    )
+    require(
         any(not torch.equal(first[name], other[name]) for name in first),
         "every seed gives the same weights: do not call torch.manual_seed() in the constructor",
     )
 
 
 @check("model")
-def rebuilds_without_data(subject: ModelSubject) -> None:
-    """Is built the same from the facts of the data alone, as they lie in a bundle"""
+def builds_from_data_info(subject: ModelSubject) -> None:
+    """Builds the same networks from a DataInfo that was saved as JSON"""
     info = subject.images.info
-    again = subject.model(DataInfo.from_json(json.loads(json.dumps(info.to_json()))))
-    mine, yours = shapes(subject.model()), shapes(again)
-    demand(mine == yours, "its networks change when DataInfo went through JSON")
+    again = subject.build_model(DataInfo.from_json(json.loads(json.dumps(info.to_json()))))
+    require(
+        _state_shapes(subject.build_model()) == _state_shapes(again),
+        "its networks change after a round trip of DataInfo through JSON",
+    )
 
 
-def shapes(model: Model) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor of a model's state."""
+def _state_shapes(model: Model) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
 @check("model")
-def other_data(subject: ModelSubject) -> None:
-    """Draws images of any size and channels, or refuses them in one line"""
+def other_image_sizes(subject: ModelSubject) -> None:
+    """Supports any image size and number of channels, or rejects them with one line"""
     info = subject.images.info
-    others = (replace(info, channels=4 - info.channels), replace(info, size=info.size * 3 // 4))
+    others = (
+        replace(info, num_channels=4 - info.num_channels),
+        replace(info, image_size=info.image_size * 3 // 4),
+    )
     for other in others:
-        what = f"{other.channels} x {other.size} x {other.size}"
+        shape = f"{other.num_channels} x {other.image_size} x {other.image_size}"
         try:
-            model = subject.model(other)
+            model = subject.build_model(other)
         except (ValueError, GanzooError) as error:
-            line = str(error)
-            demand(line and "\n" not in line, f"at {what} its refusal is no single line: {line!r}")
+            message = str(error)
+            require(
+                message and "\n" not in message,
+                f"at {shape} its message is not one line: {message!r}",
+            )
             continue
         except Exception as error:
-            demand(
+            require(
                 False,
-                f"at {what} it raises {type(error).__name__}: raise a ValueError that "
-                "says which sizes do, or read info.size and info.channels",
+                f"at {shape} it raises {type(error).__name__}: raise a ValueError that names the "
+                "supported sizes, or use info.image_size and info.num_channels",
             )
-        examined(subject, model, other)
+        check_samples(subject, model, other)
 
 
 @check("model")
-def keeps_options(subject: ModelSubject) -> None:
-    """Leaves its options and the facts of the data as they were"""
+def config_unchanged(subject: ModelSubject) -> None:
+    """Does not modify its options or DataInfo"""
     before = subject.config.model.model_dump_json()
-    model = subject.model()
-    demand(
+    model = subject.build_model()
+    require(
         model.config is subject.config.model and isinstance(model.info, DataInfo),
-        "self.config or self.info is not what it was given: call super().__init__(config, info)",
+        "self.config or self.info was replaced: call super().__init__(config, info)",
     )
-    demand(subject.config.model.model_dump_json() == before, "it changes its options: copy them")
+    require(subject.config.model.model_dump_json() == before, "it modifies its options: copy them")
 
 
 @check("model")
-def judges_apart(subject: ModelSubject) -> None:
-    """Keeps its frozen judges out of its own state"""
-    model = subject.trainer().model
-    own = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
-    for role, judge in model.judges.items():
-        inside = any(id(tensor) in own for tensor in judge.module.parameters())
-        demand(
-            not inside,
-            f"the judge of {role!r} became a part of the model: ask self.judges[...]"
-            " where it is needed, and keep no reference to it",
+def auxiliaries_not_in_state(subject: ModelSubject) -> None:
+    """Keeps its frozen auxiliary networks out of its own parameters and buffers"""
+    model = subject.build_trainer().model
+    own_tensors = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
+    for role, auxiliary in model.auxiliaries.items():
+        is_registered = any(id(tensor) in own_tensors for tensor in auxiliary.module.parameters())
+        require(
+            not is_registered,
+            f"the auxiliary network for {role!r} is registered as a submodule: use "
+            "self.auxiliaries[...] in the loss, and store no reference to the module",
         )

@@ -4,87 +4,96 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ganzoo_core import Adam, GANConfig, JudgeConfig, NormedConfig
+from ganzoo_core import Adam, AuxiliaryConfig, Config, GANConfig, NormConfig
 
-GROUPS = (18, 29, 39, 49, 59)
-"""The paper's six age categories: 0-18, 19-29, 30-39, 40-49, 50-59, 60+."""
+AGE_BINS = (18, 29, 39, 49, 59)
+"""The six age groups of the paper: 0-18, 19-29, 30-39, 40-49, 50-59, 60+."""
 
-FAST = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}, "optim_e": {"lr": 5e-4}}
-FASTER = {"optim_d": {"lr": 1e-3}, "optim_g": {"lr": 1e-3}, "optim_e": {"lr": 1e-3}}
-SMOOTH = {"kind": "bce", "real_target": 0.9}
-SHARP = {
-    "loss": {**SMOOTH, "mismatch": 0.5},
-    "balanced": True,
+ADAM_4E4_E_5E4 = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}, "optim_e": {"lr": 5e-4}}
+ADAM_1E3 = {"optim_d": {"lr": 1e-3}, "optim_g": {"lr": 1e-3}, "optim_e": {"lr": 1e-3}}
+SMOOTHED_BCE = {"kind": "bce", "real_target": 0.9}
+WRONG_LABELS_LAYER_NORM = {
+    "loss": {**SMOOTHED_BCE, "wrong_label_weight": 0.5},
+    "class_balanced": True,
     "discriminator": {"norm": "layer"},
 }
-"""Not of the paper: keeps neighbouring age groups apart."""
-PEOPLE = {"name": "people", "variety": 0.35}
+"""Not in the paper: separates adjacent age groups."""
+PEOPLE_DATA = {"name": "people", "nuisance_scale": 0.35}
+
+
+class AuxiliariesConfig(Config):
+    """`[model.auxiliaries]`."""
+
+    identity: AuxiliaryConfig = AuxiliaryConfig()
+    """The face recognition network of the latent optimization."""
 
 
 class AgeCGANConfig(GANConfig):
     """`[model]` of age-cgan."""
 
-    groups: tuple[int, ...] = GROUPS
-    """Inclusive upper edges of the age groups, in years."""
-    width: int = Field(64, ge=4)
-    """Channels of the widest maps; deeper ones have multiples of it."""
-    latent: int = Field(100, ge=1)
+    age_bins: tuple[int, ...] = AGE_BINS
+    """Inclusive upper edges of the age bins, in years."""
+    base_channels: int = Field(64, ge=4)
+    """Channels at the highest resolution of the convs; doubled at each lower one."""
+    latent_dim: int = Field(100, ge=1)
     """Length of z."""
-    discriminator: NormedConfig = NormedConfig()
+    discriminator: NormConfig = NormConfig()
+    """Options of the discriminator."""
     optim_e: Adam = Adam()
+    """The optimizer of the encoder."""
     epochs: float = Field(100, gt=0)
-    """Of stage 1, the conditional GAN."""
-    pairs: int = Field(100_000, ge=1)
-    """Of stage 2: generated pairs that the encoder learns from, streamed, each seen once."""
-    identity: JudgeConfig = JudgeConfig()
-    """The face recogniser of stage 3, frozen."""
-    objective: Literal["identity", "pixels", "both"] = "identity"
-    """What stage 3 minimises: distance of embeddings, of pixels, or their sum."""
-    pixel_weight: float = Field(1.0, ge=0)
-    """Of the pixels in "both"."""
-    rounds: int = Field(50, ge=0)
-    """Steps of L-BFGS a face takes at most; 0 leaves the encoder's guess."""
+    """Length of stage 1, the conditional GAN."""
+    encoder_pairs: int = Field(100_000, ge=1)
+    """Length of stage 2: generated pairs that train the encoder, each used once."""
+    auxiliaries: AuxiliariesConfig = AuxiliariesConfig()
+    """The frozen network of the latent optimization."""
+    inversion_objective: Literal["identity", "pixels", "both"] = "identity"
+    """Objective of the latent optimization: distance of embeddings, of pixels, or their sum."""
+    inversion_pixel_weight: float = Field(1.0, ge=0)
+    """Weight of the pixels in "both"."""
+    inversion_steps: int = Field(50, ge=0)
+    """Maximum number of L-BFGS steps for each face; 0 keeps the prediction of the encoder."""
 
     presets: ClassVar = {
-        "tiny": {
+        "smoke": {
             "model": {
-                "width": 8,
-                "latent": 16,
-                "ema": 1000.0,
-                "pairs": 160,
-                "rounds": 3,
+                "base_channels": 8,
+                "latent_dim": 16,
+                "ema_halflife_images": 1000.0,
+                "encoder_pairs": 160,
+                "inversion_steps": 3,
             },
-            "data": {"name": "shapes", "size": 32},
+            "data": {"name": "shapes", "image_size": 32},
             "train": {
-                "batch": 16,
+                "batch_size": 16,
                 "sample_every": 10,
                 "log_every": 5,
-                "gan": {"rounds": 10},
+                "gan": {"steps": 10},
             },
         },
         "quick": {
             "model": {
-                "width": 32,
-                "loss": SMOOTH,
-                "ema": 5000.0,
-                "pairs": 20_000,
-                "objective": "both",
-                **FAST,
+                "base_channels": 32,
+                "loss": SMOOTHED_BCE,
+                "ema_halflife_images": 5000.0,
+                "encoder_pairs": 20_000,
+                "inversion_objective": "both",
+                **ADAM_4E4_E_5E4,
             },
-            "data": {**PEOPLE, "size": 64, "count": 6000},
-            "train": {"batch": 32, "gan": {"rounds": 2500}},
+            "data": {**PEOPLE_DATA, "image_size": 64, "count": 6000},
+            "train": {"batch_size": 32, "gan": {"steps": 2500}},
         },
-        "good": {
+        "people-64": {
             "model": {
-                "width": 32,
-                "ema": 10000.0,
-                "pairs": 30_000,
-                "objective": "both",
-                **SHARP,
-                **FASTER,
+                "base_channels": 32,
+                "ema_halflife_images": 10000.0,
+                "encoder_pairs": 30_000,
+                "inversion_objective": "both",
+                **WRONG_LABELS_LAYER_NORM,
+                **ADAM_1E3,
             },
-            "data": {**PEOPLE, "size": 64, "count": 12000, "photos": 2},
-            "train": {"batch": 32, "sample_every": 500, "gan": {"rounds": 4500}},
+            "data": {**PEOPLE_DATA, "image_size": 64, "count": 12000, "photos_per_person": 2},
+            "train": {"batch_size": 32, "sample_every": 500, "gan": {"steps": 4500}},
         },
-        "paper": {"data": {"name": "imdb-wiki", "size": 64}, "train": {"batch": 64}},
+        "paper": {"data": {"name": "imdb-wiki", "image_size": 64}, "train": {"batch_size": 64}},
     }

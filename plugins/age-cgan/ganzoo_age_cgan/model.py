@@ -1,20 +1,26 @@
-"""Age-cGAN: a face is found in the latent space of a conditional GAN, then drawn at another age.
+"""Age-cGAN: finds the latent of a face in a conditional GAN, then generates it at another age.
 
 Paper: Face Aging with Conditional Generative Adversarial Networks (Antipov, Baccouche and Dugelay
 2017, arXiv 1702.01983). Three stages:
 
-1. `gan`: a conditional GAN over six age groups; y enters G at its input, D at its first conv.
-2. `encoder`: E learns z from generated pairs (z, y) -> G(z, y). Pairs are streamed, never stored.
-3. Latent optimisation, no training: z* = argmin |FR(x) - FR(G(z, y0))| from z0 = E(x), by L-BFGS
-   with a line search. FR is the frozen judge of the role `identity`. It is the method `invert`.
+1. `gan`: a conditional GAN over six age groups. y enters G at the input and D after its first conv.
+2. `encoder`: E is trained to predict z from generated pairs (z, y) -> G(z, y). The pairs are
+   streamed, never stored.
+3. Latent optimization, without training (the method `invert`): z* = argmin |FR(x) - FR(G(z, y0))|
+   from z0 = E(x), by L-BFGS with a line search. FR is the frozen auxiliary network `identity`.
 
-Ageing takes two steps: reconstruct x as G(z*, y0), then draw G(z*, y) with the asked group y.
+Aging reconstructs x as G(z*, y0), then generates G(z*, y) for the target group y.
 
-What differs from the paper: distances are squared, which moves no minimum; many faces are
-optimised at once, each with its own step and stopping rule (lbfgs.py); averages of G and E are
-optional; E's widths follow G's, since the paper gives none.
+Differs from the paper:
 
-Shapes: N batch, T targets, Z latent, K classes, S size.
+| | paper | here |
+|---|---|---|
+| distances | not squared | squared, which has the same minima |
+| latent optimization | one face | many faces at once, each with its own steps (`lbfgs.py`) |
+| weights of G and E | the last ones | optionally a moving average |
+| channels of E | not given | follow G |
+
+Shapes: N batch, T targets, Z latent, K classes, S image size.
 """
 
 import warnings
@@ -24,146 +30,174 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganzoo_age_cgan.lbfgs import minimise
-from ganzoo_age_cgan.networks import AgeDiscriminator, AgeGenerator, Encoder, check_size
-from ganzoo_core import GAN, Draw, Player, Stage, Step
+from ganzoo_age_cgan.lbfgs import minimize
+from ganzoo_age_cgan.networks import AgeDiscriminator, AgeGenerator, Encoder
+from ganzoo_core import GAN, BatchSpec, OptimizerSpec, Phase, Stage
 from ganzoo_core.losses import make_loss
-from ganzoo_core.weights import folded
+from ganzoo_core.weights import fuse_batchnorm
 
-CHUNK = 32
-"""Faces optimised at a time: more fill the caches of a CPU without being faster."""
+_FACES_PER_BATCH = 32
+"""Faces optimized at a time. Larger batches fill the caches of a CPU without being faster."""
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """Latents found for faces."""
+    """The latents of N faces."""
 
     z: Tensor
     """[N, Z]."""
-    start: Tensor
-    """[N, Z], the encoder's guess."""
-    value: Tensor
+    initial_z: Tensor
+    """[N, Z], the prediction of E."""
+    objective_value: Tensor
     """[N], the objective at z."""
-    rounds: Tensor
+    num_steps: Tensor
     """[N] int64, steps of L-BFGS."""
-    sound: Tensor
-    """[N] bool: False where the search met values that are not finite; z is the best before."""
+    is_finite: Tensor
+    """[N] bool: False where the search had values that are not finite; z is the best before."""
 
 
 class AgeCGAN(GAN):
-    """G draws a face of an age group, E finds its latent, FR says whether it is the person."""
+    """G generates a face of an age group, E predicts its latent, FR compares the identities."""
 
     conditional = True
     reconstructs = True
-    serves = ("generator", "encoder")
+    inference_modules = ("generator", "encoder")
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        check_size(info.size)
-        if not info.classes:
-            raise ValueError("the data have no age groups: age-cgan needs ages or labels")
-        self.generator = AgeGenerator(config, info.size, info.channels, len(info.classes))
-        self.discriminator = AgeDiscriminator(config, info.size, info.channels, len(info.classes))
-        self.encoder = Encoder(config, info.size, info.channels)
+        if info.image_size < 32 or info.image_size & (info.image_size - 1):
+            raise ValueError(
+                f"data.image_size: age-cgan supports 32, 64, 128 ... px, not {info.image_size}: "
+                "--set data.image_size=64"
+            )
+        if not info.class_names:
+            raise ValueError("age-cgan needs data with ages or labels, such as --data people")
+        shape = (info.image_size, info.num_channels)
+        self.generator = AgeGenerator(config, *shape, len(info.class_names))
+        self.discriminator = AgeDiscriminator(config, *shape, len(info.class_names))
+        self.encoder = Encoder(config, *shape)
         self.loss = make_loss(config.loss)
-        self.register_buffer("present", torch.tensor(info.present), persistent=False)
+        nonempty_classes = torch.tensor(info.nonempty_classes)
+        self.register_buffer("nonempty_classes", nonempty_classes, persistent=False)
 
-    # Stage 1 has the two gradient steps of `ganzoo_core.GAN`.
+    # --- training; stage 1 has the two losses of `ganzoo_core.GAN` ----------------------------
 
-    def encoder_loss(self, t):
-        """Stage 2: |z - E(G(z, y))|^2; G rests, in eval mode and with its average for weights."""
-        n = t.batch.size
-        which = (t.noise(n, kind="unit") * len(self.present)).long()
-        z = self.generator.latent(t.noise, n)  # [N, Z]
+    def encoder_loss(self, ctx):
+        """Return |z - E(G(z, y))|^2, 0-d. G is in eval mode, with its averaged weights."""
+        n = ctx.batch.size
+        class_rows = (ctx.rand(n) * len(self.nonempty_classes)).long()
+        z = self.generator.sample_latent(n, ctx)  # [N, Z]
         with torch.no_grad():
-            image = self.generator(z, self.present[which])  # [N, C, S, S]
+            image = self.generator(z, self.nonempty_classes[class_rows])  # [N, C, S, S]
         return (self.encoder(image).float() - z).square().mean()
 
-    def players(self):
-        """The GAN's two, and E."""
-        e = Player(("encoder",), self.config.optim_e, ema=self.config.ema)
-        return super().players() | {"e": e}
+    def configure_optimizers(self):
+        """Return the optimizers of D, G and E."""
+        config = self.config
+        e = OptimizerSpec(("encoder",), config.optim_e, ema_halflife=config.ema_halflife_images)
+        return super().configure_optimizers() | {"e": e}
 
     def stages(self):
-        """The conditional GAN, then the encoder; stage 3 is `invert`."""
-        (gan,) = super().stages()
-        encoder = Step("e", "e", self.encoder_loss)
-        return gan, Stage("encoder", (encoder,), Draw(how="none"), images=self.config.pairs)
+        """Return the stages `gan` and `encoder`; stage 3 is `invert`."""
+        (gan_stage,) = super().stages()
+        phases = (Phase("e", "e", self.encoder_loss),)
+        no_data, num_pairs = BatchSpec(sampler="none"), self.config.encoder_pairs
+        return gan_stage, Stage("encoder", phases, no_data, images=num_pairs)
 
-    # Stage 3: latent optimisation.
+    # --- latent optimization ------------------------------------------------------------------
 
-    def invert(self, images, label, *, objective=None, rounds=None, advance=None):
-        """Find latents that draw given faces, many at once, each by itself.
+    def invert(self, images, label, *, objective=None, max_steps=None, progress=None):
+        """Return the `Inversion` of faces; each face is a separate problem.
 
         Args:
             images: [N, C, S, S] in [-1, 1].
-            label: [N], the age group of each.
-            objective: identity, pixels or both; None for the configured one.
-            rounds: steps a face takes at most.
-            advance: told (steps done, steps at most); a face at rest has done all of its steps.
+            label: [N], the age group of each face.
+            objective: "identity", "pixels" or "both"; None for `model.inversion_objective`.
+            max_steps: maximum number of steps for each face; None for `model.inversion_steps`.
+            progress: called with (steps done, N * max_steps); a converged face counts as
+                `max_steps`.
         """
-        rounds = self.config.rounds if rounds is None else rounds
-        total, parts = rounds * len(images), []
-        for start in range(0, len(images), CHUNK):
-            some = slice(start, start + CHUNK)
+        max_steps = self.config.inversion_steps if max_steps is None else max_steps
+        total, parts = max_steps * len(images), []
+        for start in range(0, len(images), _FACES_PER_BATCH):
+            rows = slice(start, start + _FACES_PER_BATCH)
 
-            def told(steps, before=start * rounds):
-                advance(before + steps, total)
+            def report_progress(steps_done, steps_before=start * max_steps):
+                progress(steps_before + steps_done, total)
 
-            goal = self.distance(images[some], label[some], objective or self.config.objective)
+            objective_fn = self.make_objective(
+                images[rows], label[rows], objective or self.config.inversion_objective
+            )
             with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-                guess = self.encoder(images[some].float()).nan_to_num(0, 0, 0)
-                found = minimise(goal, guess, rounds=rounds, advance=told if advance else None)
-            parts.append((found.x, guess, found.value, found.rounds, found.sound))
+                initial_z = self.encoder(images[rows].float()).nan_to_num(0, 0, 0)
+                result = minimize(
+                    objective_fn,
+                    initial_z,
+                    max_steps=max_steps,
+                    progress=report_progress if progress else None,
+                )
+            parts.append((result.x, initial_z, result.value, result.num_steps, result.is_finite))
         return Inversion(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
-    def distance(self, images, label, objective):
-        """Return the function of z [A, Z] that stage 3 minimises for rows of the faces."""
-        by_identity, by_pixels = objective != "pixels", objective != "identity"
-        weight = self.config.pixel_weight if objective == "both" else 1.0
-        judge = self.judges["identity"] if by_identity else None
-        drawing = folded(deepcopy(self.generator).eval())  # the same pictures, in less time
+    def make_objective(self, images, label, objective):
+        """Return the objective of stage 3, a function of z [A, Z] and rows [A] of the faces."""
+        use_identity, use_pixels = objective != "pixels", objective != "identity"
+        pixel_weight = self.config.inversion_pixel_weight if objective == "both" else 1.0
+        identity_network = self.auxiliaries["identity"] if use_identity else None
+        generator = fuse_batchnorm(deepcopy(self.generator).eval())  # the same images, faster
         with torch.no_grad():
-            person = judge.embed(images) if by_identity else None  # [N, E]
+            target_embedding = identity_network.embed(images) if use_identity else None  # [N, E]
 
-        def value(z, rows):
-            drawn = drawing(z, label[rows])  # [A, C, S, S]
+        def objective_fn(z, rows):
+            generated = generator(z, label[rows])  # [A, C, S, S]
             out = z.new_zeros(len(z))
-            if by_identity:
-                out = out + (judge.embed(drawn) - person[rows]).square().sum(1)
-            if by_pixels:
-                out = out + weight * (drawn - images[rows]).square().mean((1, 2, 3))
+            if use_identity:
+                difference = identity_network.embed(generated) - target_embedding[rows]  # [A, E]
+                out = out + difference.square().sum(1)
+            if use_pixels:
+                out = out + pixel_weight * (generated - images[rows]).square().mean((1, 2, 3))
             return out
 
-        return value
+        return objective_fn
 
-    def age(self, images, source_age, target_groups, advance=None):
-        """Return the faces at other ages (capability `edit_age`).
+    # --- inference ----------------------------------------------------------------------------
+
+    def edit_age(self, images, source_age, target_labels, progress=None):
+        """Return faces at other ages (capability `edit_age`).
 
         Args:
             images: [N, C, S, S] in [-1, 1].
             source_age: [N] years.
-            target_groups: [N, T] group indices; a face's own group gives its reconstruction.
-            advance: told (steps done, steps at most) of the search.
+            target_labels: [N, T] labels of age groups; its own group gives the reconstruction.
+            progress: called with (steps done, maximum) of the latent optimization.
 
         Returns:
-            [N, T, C, S, S]; a face is found once and drawn T times.
+            [N, T, C, S, S]; the T images of a face share one latent.
+
+        Raises:
+            ValueError: no source age.
         """
-        found = self.invert(images, self.group_of(source_age), advance=advance)
-        if lost := int((~found.sound).sum()):
+        label = self.age_to_label(source_age)
+        inversion = self.invert(images, label, progress=progress)
+        if num_nonfinite := int((~inversion.is_finite).sum()):
             warnings.warn(
-                f"{lost} of {len(images)} faces: the search met values that are not finite, so "
-                "the latent is the best one before that",
+                f"{num_nonfinite} of {len(images)} faces: the latent optimization had values that "
+                "are not finite, so it returns the best latent before them",
                 stacklevel=2,
             )
-        n, targets = target_groups.shape
+        n, num_targets = target_labels.shape
+        z = inversion.z.repeat_interleave(num_targets, 0)  # [N T, Z]
         with torch.no_grad():
-            out = self.generator(found.z.repeat_interleave(targets, 0), target_groups.flatten())
-        return out.unflatten(0, (n, targets))
+            out = self.generator(z, target_labels.flatten())
+        return out.unflatten(0, (n, num_targets))
 
-    def group_of(self, age):
-        """Return the group [N] of ages [N] in years; an age on an edge belongs below it."""
+    def age_to_label(self, age):
+        """Return the age groups [N] of ages [N] in years; the edges are inclusive.
+
+        Raises:
+            ValueError: the age is None.
+        """
         if age is None:
             raise ValueError("age-cgan needs the age of the face: give --from AGE")
-        edges = torch.tensor(self.info.groups, device=age.device, dtype=torch.float32)
+        edges = torch.tensor(self.info.age_bins, device=age.device, dtype=torch.float32)
         return torch.bucketize(age.float().floor(), edges)

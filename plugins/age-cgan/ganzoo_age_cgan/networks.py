@@ -1,4 +1,7 @@
-"""The three trained networks of Age-cGAN. Shapes: N batch, Z latent, K classes, W width, S size."""
+"""The three trained networks of Age-cGAN.
+
+Shapes: N batch, Z latent, K classes, W base channels, S image size.
+"""
 
 import math
 from itertools import pairwise
@@ -10,79 +13,77 @@ from ganzoo_core import Discriminator, Generator
 from ganzoo_core.interfaces import NORMS, one_hot
 
 
-def check_size(size):
-    """Refuse sizes that halving does not bring to 4 px."""
-    if size < 32 or size & (size - 1):
-        raise ValueError(
-            f"data.size: age-cgan draws 32, 64, 128 ... px, not {size}: --set data.size=64"
-        )
-
-
 class AgeGenerator(Generator):
-    """(z, y) -> 4 px -> doubled up to S px; y enters at the input."""
+    """(z, y) -> 4 px -> upsampled to S px; y is concatenated to z."""
 
-    def __init__(self, config, size, channels, classes):
+    def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
-        self.latent_dim, self.classes = config.latent, classes
-        doublings = int(math.log2(size)) - 3
-        widths = [config.width * 2**i for i in reversed(range(doublings + 1))]  # 512 256 128 64
-        layers = [*up(config.latent + classes, widths[0], 1, 0)]  # [N, 512, 4, 4]
-        layers += [m for wide, narrow in pairwise(widths) for m in up(wide, narrow)]
-        out = nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False)  # [N, 3, 64, 64]
-        self.layers = nn.Sequential(*layers, out, nn.Tanh())
+        self.latent_dim, self.num_classes = config.latent_dim, num_classes
+        num_upsamples = int(math.log2(image_size)) - 3
+        channels = [config.base_channels * 2**i for i in reversed(range(num_upsamples + 1))]
+        # 512 256 128 64
+        layers = [*_upsample_block(config.latent_dim + num_classes, channels[0], 1, 0)]
+        # [N, 512, 4, 4]
+        for a, b in pairwise(channels):  # [N, 256, 8, 8] .. [N, 64, 32, 32]
+            layers += _upsample_block(a, b)
+        layers += [nn.ConvTranspose2d(channels[-1], num_channels, 4, 2, 1, bias=False), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)  # [N, 3, 64, 64]
 
     def forward(self, z, label=None):
-        """Return images [N, C, S, S] in [-1, 1] of latents [N, Z] and labels [N]."""
-        return self.layers(torch.cat([z, one_hot(label, self.classes, z)], 1)[:, :, None, None])
+        """Return images [N, C, S, S] in [-1, 1] from latents [N, Z] and labels [N]."""
+        return self.layers(torch.cat([z, one_hot(label, self.num_classes, z)], 1)[:, :, None, None])
 
 
 class AgeDiscriminator(Discriminator):
-    """Image -> logit; the label maps join at the first conv's output (Perarnau et al. 2016)."""
+    """Image -> logit; label maps are concatenated after the first conv (Perarnau et al. 2016)."""
 
-    def __init__(self, config, size, channels, classes):
+    def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
-        self.classes = classes
-        w, halvings = config.width, int(math.log2(size)) - 2
-        self.first = nn.Sequential(nn.Conv2d(channels, w, 4, 2, 1, bias=False), nn.LeakyReLU(0.2))
-        widths = [w + classes, *(w * 2**i for i in range(1, halvings))]  # 70 128 256 512
-        norm = NORMS[config.discriminator.norm]
-        layers = [m for a, b in pairwise(widths) for m in down(a, b, 4, 1, norm)]
-        self.rest = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False))
+        self.num_classes = num_classes
+        w, num_downsamples = config.base_channels, int(math.log2(image_size)) - 2
+        stem = nn.Conv2d(num_channels, w, 4, 2, 1, bias=False)
+        self.stem = nn.Sequential(stem, nn.LeakyReLU(0.2))
+        channels = [w + num_classes, *(w * 2**i for i in range(1, num_downsamples))]
+        # 70 128 256 512
+        layers = []
+        for a, b in pairwise(channels):
+            layers += _downsample_block(a, b, 4, 1, NORMS[config.discriminator.norm])
+        self.body = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=False))
 
     def forward(self, image, label=None):
-        """Return logits [N] of images [N, C, S, S] and labels [N]."""
-        h = self.first(image)  # [N, W, S/2, S/2]
-        y = one_hot(label, self.classes, h)[:, :, None, None].expand(-1, -1, *h.shape[2:])
-        return self.rest(torch.cat([h, y], 1)).flatten()  # .. [N, 8W, 4, 4] -> [N]
+        """Return logits [N] from images [N, C, S, S] and labels [N]."""
+        h = self.stem(image)  # [N, W, S/2, S/2]
+        y = one_hot(label, self.num_classes, h)[:, :, None, None].expand(-1, -1, *h.shape[2:])
+        return self.body(torch.cat([h, y], 1)).flatten()  # .. [N, 8W, 4, 4] -> [N]
 
 
 class Encoder(nn.Module):
-    """Image -> z: four 5x5 convs, two linear layers."""
+    """Image -> z: four 5x5 convs and two linear layers."""
 
-    def __init__(self, config, size, channels):
+    def __init__(self, config, image_size, num_channels):
         super().__init__()
-        w, edge = config.width, size // 16
-        widths = [channels, w, 2 * w, 4 * w, 8 * w]
-        convs = [m for a, b in pairwise(widths) for m in down(a, b, 5, 2)]  # [N, 8W, S/16, S/16]
-        self.convs = nn.Sequential(*convs, nn.Flatten())
-        self.linears = nn.Sequential(
-            nn.Linear(8 * w * edge * edge, 8 * w, bias=False),
+        w, final_size = config.base_channels, image_size // 16
+        layers = []
+        for a, b in pairwise([num_channels, w, 2 * w, 4 * w, 8 * w]):
+            layers += _downsample_block(a, b, 5, 2)
+        self.body = nn.Sequential(*layers, nn.Flatten())  # [N, 8W * (S/16)^2]
+        self.head = nn.Sequential(
+            nn.Linear(8 * w * final_size * final_size, 8 * w, bias=False),
             nn.BatchNorm1d(8 * w),
             nn.LeakyReLU(0.2),
-            nn.Linear(8 * w, config.latent),
+            nn.Linear(8 * w, config.latent_dim),
         )
 
     def forward(self, image):
-        """Return latents [N, Z] of images [N, C, S, S]."""
-        return self.linears(self.convs(image))
+        """Return latents [N, Z] from images [N, C, S, S]."""
+        return self.head(self.body(image))
 
 
-def up(a, b, stride=2, padding=1):
-    """Return transposed conv, BatchNorm, ReLU: doubles the edge."""
-    conv = nn.ConvTranspose2d(a, b, 4, stride, padding, bias=False)
-    return conv, nn.BatchNorm2d(b), nn.ReLU()
+def _upsample_block(in_channels, out_channels, stride=2, padding=1):
+    conv = nn.ConvTranspose2d(in_channels, out_channels, 4, stride, padding, bias=False)
+    return conv, nn.BatchNorm2d(out_channels), nn.ReLU()
 
 
-def down(a, b, kernel, padding, norm=nn.BatchNorm2d):
-    """Return conv, norm, LeakyReLU: halves the edge."""
-    return nn.Conv2d(a, b, kernel, 2, padding, bias=False), norm(b), nn.LeakyReLU(0.2)
+def _downsample_block(in_channels, out_channels, kernel_size, padding, norm=nn.BatchNorm2d):
+    conv = nn.Conv2d(in_channels, out_channels, kernel_size, 2, padding, bias=False)
+    return conv, norm(out_channels), nn.LeakyReLU(0.2)

@@ -9,13 +9,13 @@ def ganzoo_register(zoo):
     zoo.add(
         ModelSpec(
             name="age-cgan",
-            summary="Age-cGAN: finds a face in the latent space, then draws it at another age",
+            summary="Age-cGAN: finds the latent of a face, then generates it at another age",
             target="ganzoo_age_cgan.model:AgeCGAN",
             config="ganzoo_age_cgan.config:AgeCGANConfig",
             paper="Face Aging with Conditional Generative Adversarial Networks, arXiv 1702.01983",
             license="Apache-2.0",
             family="implicit",
-            can=("sample", "edit_age"),
-            uses=("identity",),
+            capabilities=("sample", "edit_age"),
+            auxiliaries=("identity",),
         )
     )

@@ -2,92 +2,99 @@
 
 Papers: Deep Expectation of Real and Apparent Age (Rothe, Timofte and Van Gool 2018,
 doi 10.1007/s11263-016-0940-3): 101 classes and their expectation; PFA-GAN (Huang et al. 2020,
-arXiv 2012.03459): the network, and the head that reads age groups off the 101 logits.
+arXiv 2012.03459): the network, and the head from the 101 logits to age groups.
 
-What differs: PFA-GAN's training code is not public. Here the target may be blurred over
-neighbouring ages, and the error of the expectation is part of the loss.
+Differences: the training code of PFA-GAN is not public. Here the target can be a distribution over
+neighboring ages, and the error of the expectation is part of the loss.
 
-Shapes: N batch, C channels, S size, K groups.
+Shapes: N batch, C channels, S image size, K age groups.
 """
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, interpolate, smooth_l1_loss
 
-from ganzoo_age_estimator.networks import AGES, build
-from ganzoo_core import Draw, Model, Player, Stage, Step
+from ganzoo_age_estimator.networks import NUM_AGES, build_network
+from ganzoo_core import BatchSpec, Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.data.augment import Augment
 
 
 class AgeEstimator(Model):
-    """`net` gives 101 logits, `groups` reads the age group off them."""
+    """`net` predicts 101 age logits; `group_head` maps them to age group logits."""
 
-    serves = ("net", "groups")
+    inference_modules = ("net", "group_head")
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        self.input_size = info.size
-        self.net = build(config, info.size)
-        self.groups = nn.Linear(AGES, len(config.groups) + 1)
+        self.input_size = info.image_size
+        self.net = build_network(config, info.image_size)
+        self.group_head = nn.Linear(NUM_AGES, len(config.age_bins) + 1)
         self.augment = Augment(config.augment)
 
-    # --- what it is for -----------------------------------------------------------------------
+    # --- inference ----------------------------------------------------------------------------
 
     def age_logits(self, image):
-        """Return logits [N, 101] of images [N, C, H, W] in [-1, 1] of any size."""
-        return self.net(self.fitted(image)).float()
+        """Return logits [N, 101] for images [N, C, H, W] in [-1, 1] of any size."""
+        return self.net(self._preprocess(image)).float()
 
     def estimate_age(self, image):
         """Return expected ages [N] in years."""
-        return expectation(self.age_logits(image))
+        return expected_age(self.age_logits(image))
 
     def group_logits(self, image):
-        """Return logits [N, K] over the groups of `config.groups`."""
-        return self.groups(self.age_logits(image)).float()
+        """Return logits [N, K] over the groups of `config.age_bins`."""
+        return self.group_head(self.age_logits(image)).float()
 
-    def fitted(self, image):
-        """Return images [N, 3, S, S]: resized, grey ones in three channels."""
+    def _preprocess(self, image):
+        """Return images [N, 3, S, S]: resized, and gray ones repeated over three channels."""
         size = (self.input_size, self.input_size)
         if image.shape[2:] != size:
             image = interpolate(image, size, mode="bilinear", antialias=True)
         return image if image.shape[1] == 3 else image.expand(-1, 3, -1, -1)
 
-    # --- how it learns ------------------------------------------------------------------------
+    # --- training -----------------------------------------------------------------------------
 
-    def age_loss(self, t):
-        """Cross entropy with the age, error of the expected age, cross entropy of the group."""
-        c, age = self.config, t.batch.age
-        logits = self.age_logits(self.augment(t.batch.image, t.noise))
-        error = expectation(logits) - age
-        t.log(age_error=error.detach().abs().mean())
-        loss = cross_entropy(logits, blurred(age, c.spread))
-        loss = loss + c.expectation * smooth_l1_loss(error, torch.zeros_like(error))
-        return loss + c.group * cross_entropy(self.groups(logits).float(), t.batch.label)
+    def age_loss(self, ctx):
+        """Return the weighted sum of the cross entropy with the age, the smooth L1 loss of the
+        expected age, and the cross entropy of the group, 0-d."""
+        c, age = self.config, ctx.batch.age
+        logits = self.age_logits(self.augment(ctx.batch.image, ctx))
+        error = expected_age(logits) - age
+        ctx.log(age_mae_years=error.detach().abs().mean())
+        loss = cross_entropy(logits, age_label_distribution(age, c.label_std_years))
+        loss = loss + c.expected_age_loss_weight * smooth_l1_loss(error, torch.zeros_like(error))
+        group_logits = self.group_head(logits).float()
+        return loss + c.group_loss_weight * cross_entropy(group_logits, ctx.batch.label)
 
-    def players(self):
-        """Return network and group head, which learn together."""
-        return {"net": Player(("net", "groups"), self.config.optim, ema=self.config.ema)}
+    def configure_optimizers(self):
+        """Return one optimizer for the network and the group head."""
+        return {
+            "net": OptimizerSpec(
+                ("net", "group_head"),
+                self.config.optim,
+                ema_halflife=self.config.ema_halflife_images,
+            )
+        }
 
     def stages(self):
-        """Return one stage over all images."""
-        draw = Draw(fields=("image", "age", "label"))
-        step = Step("age", "net", self.age_loss)
-        return (Stage("age", (step,), draw, epochs=self.config.epochs),)
+        """Return one stage of one phase."""
+        batch = BatchSpec(fields=("image", "age", "label"))
+        phase = Phase("age", "net", self.age_loss)
+        return (Stage("age", (phase,), batch, epochs=self.config.epochs),)
 
 
-def years(like):
-    """Return the ages 0 to 100 [101]."""
-    return torch.arange(AGES, dtype=torch.float32, device=like.device)
+def expected_age(logits):
+    """Return the mean age [N] in years from logits [N, 101]."""
+    return logits.softmax(1) @ _age_values(logits)
 
 
-def expectation(logits):
-    """Return the mean age [N] of logits [N, 101]."""
-    return logits.softmax(1) @ years(logits)
+def age_label_distribution(age, std_years):
+    """Return target distributions [N, 101] for ages [N]: Gaussian, or one-hot for std 0."""
+    if not std_years:
+        return (age.round().clamp(0, NUM_AGES - 1)[:, None] == _age_values(age)).float()
+    distance = age.clamp(0, NUM_AGES - 1)[:, None] - _age_values(age)
+    return (-0.5 * (distance / std_years) ** 2).softmax(1)
 
 
-def blurred(age, spread):
-    """Return target distributions [N, 101] for ages [N]: a bell `spread` years wide, or one age."""
-    if not spread:
-        return (age.round().clamp(0, AGES - 1)[:, None] == years(age)).float()
-    distance = age.clamp(0, AGES - 1)[:, None] - years(age)
-    return (-0.5 * (distance / spread) ** 2).softmax(1)
+def _age_values(like):
+    return torch.arange(NUM_AGES, dtype=torch.float32, device=like.device)

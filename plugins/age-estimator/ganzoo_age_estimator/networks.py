@@ -1,6 +1,6 @@
-"""Networks from images to 101 logits, one an age.
+"""Networks that map images to 101 logits, one per age.
 
-Shapes: N batch, S size, W width.
+Shapes: N batch, S image size, W base channels.
 """
 
 import math
@@ -9,91 +9,96 @@ from itertools import pairwise
 from torch import nn
 from torch.nn.functional import relu
 
-AGES = 101
+NUM_AGES = 101
 """The ages 0 to 100."""
 
 
-def standardised(image):
-    """Return each image with mean 0 and deviation 1: exposure says nothing of age."""
+def _standardize_image(image):
+    """Return each image with mean 0 and standard deviation 1: exposure does not depend on age."""
     image = image.float()
-    centred = image - image.mean((1, 2, 3), keepdim=True)
-    variance = centred.square().mean((1, 2, 3), keepdim=True)  # image.std takes six times as long
-    return centred / ((variance + 1e-12).sqrt() + 0.05)  # sqrt has no slope at 0
+    centered = image - image.mean((1, 2, 3), keepdim=True)
+    variance = centered.square().mean((1, 2, 3), keepdim=True)  # image.std is six times slower
+    return centered / ((variance + 1e-12).sqrt() + 0.05)  # the gradient of sqrt is infinite at 0
 
 
-class PFANet(nn.Module):
-    """PFA-GAN's: stride-2 convolutions 64 128 256 512 (512 512) down to 4 px, one linear layer.
-
-    Its training code is not public. 11,978,045 parameters at 256 px with four groups.
+class _PFANet(nn.Module):
+    """The network of PFA-GAN: stride-2 convolutions with 64 128 256 512 (512 512) channels down to
+    4 px, and a linear layer. 11,978,045 parameters at 256 px, with a head for four groups.
     """
 
-    def __init__(self, size, widths=(64, 128, 256, 512, 512, 512), standardise=False):
+    def __init__(self, image_size, conv_channels=(64, 128, 256, 512, 512, 512), standardize=False):
         super().__init__()
-        if size < 16 or size & (size - 1):
-            raise ValueError(f"data.size: this network takes 16, 32, 64 ... px, not {size}")
-        halvings = int(math.log2(size)) - 2
-        channels = [3, *widths, *[widths[-1]] * halvings][: halvings + 1]
-        layers = [m for a, b in pairwise(channels) for m in down(a, b)]  # [N, 512, 4, 4]
-        self.standardise = standardise
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * 16, AGES))
+        if image_size < 16 or image_size & (image_size - 1):
+            raise ValueError(
+                f"data.image_size: this network needs a power of two from 16 px, not {image_size}: "
+                f"--set data.image_size={2 ** max(4, round(math.log2(image_size)))}"
+            )
+        num_downsamplings = int(math.log2(image_size)) - 2
+        channels = [3, *conv_channels, *[conv_channels[-1]] * num_downsamplings]
+        channels = channels[: num_downsamplings + 1]
+        layers = []
+        for a, b in pairwise(channels):
+            layers += [nn.Conv2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU()]  # halves the size
+        self.standardize = standardize
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * 16, NUM_AGES))
 
     def forward(self, image):
-        """Return logits [N, 101] of images [N, 3, S, S] in [-1, 1]."""
-        return self.layers(standardised(image) if self.standardise else image)
+        """Return logits [N, 101] for images [N, 3, S, S] in [-1, 1]."""
+        return self.layers(_standardize_image(image) if self.standardize else image)
 
 
-def down(a, b):
-    """Return conv, BatchNorm, ReLU: halves the edge."""
-    return nn.Conv2d(a, b, 4, 2, 1), nn.BatchNorm2d(b), nn.ReLU()
+class _ResidualBlock(nn.Module):
+    """Two convolutions and a 1x1 shortcut."""
 
-
-class Residual(nn.Module):
-    """Two convolutions beside a shortcut."""
-
-    def __init__(self, a, b, stride):
+    def __init__(self, in_channels, out_channels, stride):
         super().__init__()
-        self.first = nn.Sequential(
-            nn.Conv2d(a, b, 3, stride, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()
+        self.conv1 = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(),
         )
-        self.second = nn.Sequential(nn.Conv2d(b, b, 3, 1, 1, bias=False), nn.BatchNorm2d(b))
-        self.shortcut = nn.Conv2d(a, b, 1, stride, bias=False)
+        self.conv2 = nn.Sequential(
+            nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False), nn.BatchNorm2d(out_channels)
+        )
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
 
     def forward(self, x):
-        """Return maps [N, b, H/stride, W/stride]."""
-        return relu(self.second(self.first(x)) + self.shortcut(x))
+        """Return maps [N, out_channels, H/stride, W/stride]."""
+        return relu(self.conv2(self.conv1(x)) + self.shortcut(x))
 
 
-class SlimResNet(nn.Module):
-    """A stem, three residual blocks, a mean over places."""
+class _SlimResNet(nn.Module):
+    """A convolution, three residual blocks and a linear layer."""
 
-    def __init__(self, width, size):
+    def __init__(self, base_channels, image_size):
         super().__init__()
-        w = [width, width * 3 // 2, width * 3, width * 4]  # 32 48 96 128
+        w = base_channels
+        channels = [w, w * 3 // 2, w * 3, w * 4]  # 32 48 96 128
         self.layers = nn.Sequential(
-            nn.Conv2d(3, w[0], 5, 2, 2, bias=False),
-            nn.BatchNorm2d(w[0]),
+            nn.Conv2d(3, channels[0], 5, 2, 2, bias=False),
+            nn.BatchNorm2d(channels[0]),
             nn.ReLU(),
-            Residual(w[0], w[1], 2),
-            Residual(w[1], w[2], 2),  # [N, 3W, S/8, S/8]
-            Residual(w[2], w[3], 2),
+            _ResidualBlock(channels[0], channels[1], 2),
+            _ResidualBlock(channels[1], channels[2], 2),  # [N, 3W, S/8, S/8]
+            _ResidualBlock(channels[2], channels[3], 2),
             nn.Flatten(),
-            nn.Linear(w[3] * (size // 16) ** 2, AGES),
+            nn.Linear(channels[3] * (image_size // 16) ** 2, NUM_AGES),
         )
 
     def forward(self, image):
-        """Return logits [N, 101] of images [N, 3, S, S] in [-1, 1]."""
-        return self.layers(standardised(image))
+        """Return logits [N, 101] for images [N, 3, S, S] in [-1, 1]."""
+        return self.layers(_standardize_image(image))
 
 
-def build(config, size):
-    """Return the network that the options ask for."""
+def build_network(config, image_size):
+    """Return the network that `config` names."""
     if config.network == "resnet18":
         from torchvision.models import resnet18
 
-        return resnet18(num_classes=AGES)
+        return resnet18(num_classes=NUM_AGES)
     if config.network == "pfa":
-        return PFANet(size)
+        return _PFANet(image_size)
     if config.network == "residual":
-        return SlimResNet(config.width, size)
-    w = config.width
-    return PFANet(size, (w, w * 2, w * 3, w * 5), standardise=True)  # 32 64 96 160
+        return _SlimResNet(config.base_channels, image_size)
+    w = config.base_channels
+    return _PFANet(image_size, (w, w * 2, w * 3, w * 5), standardize=True)  # 32 64 96 160

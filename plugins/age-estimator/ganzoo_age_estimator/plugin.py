@@ -1,37 +1,40 @@
-"""Registers `age-estimator` and its judges; imports neither torch nor pydantic."""
+"""Registers `age-estimator` and its evaluators; imports neither torch nor pydantic."""
 
-from ganzoo_core import JudgeSpec, ModelSpec, hookimpl
+from ganzoo_core import EvaluatorSpec, ModelSpec, hookimpl
 
 
 @hookimpl
 def ganzoo_register(zoo):
-    """Add the model and its judges."""
+    """Add the model and its evaluators to the zoo."""
     zoo.add(
         ModelSpec(
             name="age-estimator",
             summary="Age estimator: a distribution over the ages 0 to 100",
             target="ganzoo_age_estimator.model:AgeEstimator",
-            config="ganzoo_age_estimator.config:AgeConfig",
+            config="ganzoo_age_estimator.config:AgeEstimatorConfig",
             paper="PFA-GAN: Progressive Face Aging with Generative Adversarial Network, "
             "arXiv 2012.03459",
             license="Apache-2.0",
-            family="reader",
-            can=("estimate_age",),
+            family="discriminative",
+            capabilities=("estimate_age",),
         ),
-        judge("people-age", "How old, of drawn portraits: PFA-GAN's layout made slim"),
-        judge("people-age-held-out", "Another to measure with: residual", held_out=True),
+        _evaluator_spec("people-age", "Age estimator for people: a slim network as in PFA-GAN"),
+        _evaluator_spec(
+            "people-age-held-out",
+            "Age estimator for people, for evaluation only: residual",
+            held_out=True,
+        ),
     )
 
 
-def judge(name, summary, held_out=False):
-    """Return a shipped judge; its bundle lies in judges/NAME."""
-    return JudgeSpec(
+def _evaluator_spec(name, summary, held_out=False):
+    return EvaluatorSpec(
         name=name,
         summary=summary,
-        target=f"ganzoo_age_estimator:judges/{name}",
+        target=f"ganzoo_age_estimator:evaluators/{name}",
         role="age",
-        data="people",
-        split="judge-b" if held_out else "judge-a",
+        train_data="people",
+        train_split="evaluator" if held_out else "auxiliary",
         held_out=held_out,
         license="Apache-2.0",
     )

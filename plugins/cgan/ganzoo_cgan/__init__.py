@@ -1,1 +1,1 @@
-"""Conditional GAN for ganzoo."""
+"""Conditional GANs for ganzoo."""

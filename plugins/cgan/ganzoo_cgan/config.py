@@ -1,98 +1,154 @@
-"""Options and presets of `cgan`."""
+"""Options and presets of `cgan` and `mlp-cgan`."""
 
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ganzoo_core import GANConfig, NormedConfig
+from ganzoo_core import GANConfig, NormConfig
 
-REPORT_GROUPS = (18, 29, 39, 49, 59)
-"""The report's six age groups: 0-18, 19-29, 30-39, 40-49, 50-59, 60+."""
+REPORT_AGE_BINS = (18, 29, 39, 49, 59)
+"""The six age groups of the report: 0-18, 19-29, 30-39, 40-49, 50-59, 60+."""
 
-FAST = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}}
-FASTER = {"optim_d": {"lr": 1.5e-3}, "optim_g": {"lr": 1.5e-3}}
-SMOOTH = {"kind": "bce", "real_target": 0.9}
-SHARP = {**SMOOTH, "mismatch": 0.5}
-"""Not of the literature's cGANs: keeps neighbouring age groups apart."""
-PEOPLE = {
-    "reading": "reed",
-    "up": "nearest",
-    "classes": 1.0,
-    "width": 32,
-    "loss": SHARP,
-    "augment": "fine-grain",
-    **FASTER,
+ADAM_4E4 = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}}
+ADAM_D_5E4_G_1E3 = {"optim_d": {"lr": 5e-4}, "optim_g": {"lr": 1e-3}}
+ADAM_1_5E3 = {"optim_d": {"lr": 1.5e-3}, "optim_g": {"lr": 1.5e-3}}
+SMOOTHED_BCE = {"kind": "bce", "real_target": 0.9}
+SMOOTHED_BCE_WRONG_LABELS = {**SMOOTHED_BCE, "wrong_label_weight": 0.5}
+"""Separates adjacent age groups; the cGANs of the literature have no wrong labels."""
+PEOPLE_MODEL = {
+    "label_injection": "late",
+    "upsample": "nearest",
+    "class_loss_weight": 1.0,
+    "base_channels": 32,
+    "loss": SMOOTHED_BCE_WRONG_LABELS,
+    "augment": "noise(0.15)",
+    **ADAM_1_5E3,
 }
-"""Of drawn portraits: what each does stands in docs/results.md."""
-REPORT = {"data": {"size": 64}, "train": {"batch": 128, "checkpoint_every": 200}}
-SLOW = {"kind": "sgd", "lr": 0.1, "momentum": 0.5}
+"""For rendered portraits; docs/results.md has the effect of each option."""
+REPORT_DATA_AND_TRAIN = {
+    "data": {"image_size": 64},
+    "train": {"batch_size": 128, "checkpoint_every": 200},
+}
+SGD_1E1 = {"kind": "sgd", "lr": 0.1, "momentum": 0.5}
 
 
 class CGANConfig(GANConfig):
     """`[model]` of cgan."""
 
-    groups: tuple[int, ...] = REPORT_GROUPS
-    """Inclusive upper edges of the age groups, in years; empty to use the data's own labels."""
-    reading: Literal["notebook", "slides", "reed", "mirza"] = "notebook"
-    """Where the label maps join D: after its first conv or with the image (the report's two
-    readings), or after its last norm (Reed's); or the perceptrons of the founding paper."""
-    width: int = Field(64, ge=4)
-    """Channels of the widest maps; deeper ones have multiples of it."""
-    latent: int = Field(100, ge=1)
+    age_bins: tuple[int, ...] = REPORT_AGE_BINS
+    """Inclusive upper edges of the age bins, in years; empty for the labels of the data."""
+    label_injection: Literal["after_conv1", "input", "late"] = "after_conv1"
+    """Where label maps are concatenated in D: after the first conv (the notebook of the report), at
+    the input (its slides), or after the last norm (Reed et al. 2016)."""
+    base_channels: int = Field(64, ge=4)
+    """Channels at the highest resolution of the convs; doubled at each lower one."""
+    latent_dim: int = Field(100, ge=1)
     """Length of z."""
     prior: Literal["uniform", "normal"] = "uniform"
     """z ~ U(-1, 1) as in the report, or N(0, 1)."""
-    output: Literal["tanh", "relu"] = "tanh"
-    """relu is what the report's slide says, an obvious slip: data lie in [-1, 1]."""
-    up: Literal["deconv", "nearest"] = "deconv"
-    """How G doubles the edge: transposed convs as in the report, or nearest neighbours and a conv,
-    and then one more at full size; these draw fewer checkerboards."""
-    classes: float = Field(0.0, ge=0)
-    """Weight of ADC-GAN's classifier in D (Hou et al. 2021, arXiv 2107.10060), for `reading=reed`;
-    1 in its paper."""
-    discriminator: NormedConfig = NormedConfig()
+    output_activation: Literal["tanh", "relu"] = "tanh"
+    """relu follows the slides of the report, which is a slip: images lie in [-1, 1]."""
+    upsample: Literal["conv_transpose", "nearest"] = "conv_transpose"
+    """Upsampling in G: transposed convs as in the report, or nearest neighbor and a conv, with one
+    more conv at the full size; nearest has fewer checkerboard artifacts."""
+    class_loss_weight: float = Field(0.0, ge=0)
+    """Weight of the class losses of ADC-GAN (Hou et al. 2021, arXiv 2107.10060), 1 in the paper;
+    needs `label_injection=late`."""
+    discriminator: NormConfig = NormConfig()
+    """Options of the discriminator."""
     augment: str = ""
-    """What D sees images through: "ada", or such as "flip,translation"; see docs/data.md."""
+    """Augmentation of the images that D receives: "ada", or a list such as "flip,translation"; see
+    docs/data.md."""
 
     @model_validator(mode="after")
-    def classes_apart(self) -> Self:
-        """Refuse a classifier on maps that have met the label."""
-        if self.classes and self.reading != "reed":
+    def check_class_loss(self) -> Self:
+        """Refuse a classifier on features that contain the label."""
+        if self.class_loss_weight and self.label_injection != "late":
             raise ValueError(
-                f"model.classes: D of reading={self.reading} sees the label everywhere, so it "
-                "cannot be asked for it: --set model.reading=reed, or --set model.classes=0"
+                f"model.class_loss_weight: with label_injection={self.label_injection} the "
+                "features of D contain the label that D predicts: "
+                "--set model.label_injection=late, or --set model.class_loss_weight=0"
             )
         return self
 
     presets: ClassVar = {
-        "tiny": {
-            "model": {"width": 8, "latent": 16, "ema": 1000.0},
-            "data": {"name": "shapes", "size": 32},
-            "train": {"batch": 16, "steps": 20, "sample_every": 10, "log_every": 5},
+        "smoke": {
+            "model": {"base_channels": 8, "latent_dim": 16, "ema_halflife_images": 1000.0},
+            "data": {"name": "shapes", "image_size": 32},
+            "train": {"batch_size": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {
-            "model": {**PEOPLE, "ema": 5000.0},
-            "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
-            "train": {"batch": 32, "steps": 2800},
+            "model": {**PEOPLE_MODEL, "ema_halflife_images": 5000.0},
+            "data": {"name": "people", "image_size": 32, "count": 6000, "nuisance_scale": 0.35},
+            "train": {"batch_size": 32, "steps": 2800},
         },
-        "good": {
-            "model": {**PEOPLE, "balanced": True, "ema": 15000.0},
-            "data": {"name": "people", "size": 64, "count": 16000, "photos": 1, "variety": 0.35},
-            "train": {"batch": 32, "steps": 5000, "sample_every": 1000},
+        "people-64": {
+            "model": {**PEOPLE_MODEL, "class_balanced": True, "ema_halflife_images": 15000.0},
+            "data": {
+                "name": "people",
+                "image_size": 64,
+                "count": 16000,
+                "photos_per_person": 1,
+                "nuisance_scale": 0.35,
+            },
+            "train": {"batch_size": 32, "steps": 5000, "sample_every": 1000},
         },
-        "fashion": {
-            "model": {"width": 32, "loss": SMOOTH, "ema": 20000.0, **FAST},
-            "data": {"name": "fashion-mnist", "size": 32, "channels": 1},
-            "train": {"batch": 128, "steps": 6000, "sample_every": 1000},
+        "fashion-32": {
+            "model": {
+                "base_channels": 32,
+                "loss": SMOOTHED_BCE,
+                "ema_halflife_images": 20000.0,
+                **ADAM_4E4,
+            },
+            "data": {"name": "fashion-mnist", "image_size": 32, "num_channels": 1},
+            "train": {"batch_size": 128, "steps": 6000, "sample_every": 1000},
         },
-        "report-notebook": {**REPORT},
+        "report-notebook": {**REPORT_DATA_AND_TRAIN},
         "report-slides": {
-            "model": {"reading": "slides", "loss": {"kind": "bce", "half": True}},
-            **REPORT,
+            "model": {"label_injection": "input", "loss": {"kind": "bce", "halve_d_loss": True}},
+            **REPORT_DATA_AND_TRAIN,
         },
-        "mirza": {
-            "model": {"reading": "mirza", "groups": (), "optim_d": SLOW, "optim_g": SLOW},
-            "data": {"name": "mnist", "size": 28, "channels": 1},
-            "train": {"batch": 100},
+    }
+
+
+class MLPCGANConfig(GANConfig):
+    """`[model]` of mlp-cgan."""
+
+    age_bins: tuple[int, ...] = REPORT_AGE_BINS
+    """Inclusive upper edges of the age bins, in years; empty for the labels of the data."""
+    latent_dim: int = Field(100, ge=1)
+    """Length of z."""
+    prior: Literal["uniform", "normal"] = "uniform"
+    """z ~ U(-1, 1) as in the paper, or N(0, 1)."""
+    augment: str = ""
+    """Augmentation of the images that D receives: "ada", or a list such as "flip,translation"; see
+    docs/data.md."""
+
+    presets: ClassVar = {
+        "smoke": {
+            "model": {"latent_dim": 16, "ema_halflife_images": 1000.0},
+            "data": {"name": "shapes", "image_size": 32},
+            "train": {"batch_size": 16, "steps": 20, "sample_every": 10, "log_every": 5},
+        },
+        "quick": {
+            "model": {
+                "ema_halflife_images": 4000.0,
+                "loss": SMOOTHED_BCE,
+                "d_control": {"freeze_above_accuracy": 0.75},
+                **ADAM_D_5E4_G_1E3,
+            },
+            "data": {
+                "name": "people",
+                "image_size": 32,
+                "count": 6000,
+                "nuisance_scale": 0.35,
+                "num_channels": 1,
+            },
+            "train": {"batch_size": 32, "steps": 3000},
+        },
+        "paper": {
+            "model": {"age_bins": (), "optim_d": SGD_1E1, "optim_g": SGD_1E1},
+            "data": {"name": "mnist", "image_size": 28, "num_channels": 1},
+            "train": {"batch_size": 100},
         },
     }

@@ -1,27 +1,40 @@
-"""Conditional GAN, drawing faces by age group.
+"""Convolutional conditional GAN: images of faces by age group.
 
 Paper: Conditional Generative Adversarial Nets (Mirza and Osindero 2014, arXiv 1411.1784), in the
-convolutional form of Radford et al. 2015 (arXiv 1511.06434).
+convolutional form of Radford et al. 2015 (arXiv 1511.06434). The paper's own perceptrons are the
+model `mlp-cgan` (`mlp.py`).
 Source: the report AI2100---Project by srikaran-p, trained on WIKI. Its notebook and its slides
-disagree, so both are here (preset `report-notebook` and `report-slides`); the paper's own
-perceptrons are in `mirza.py`.
+disagree on D, so `model.label_injection` has both, and one more:
 
-- notebook: D takes the image, and the one-hot label maps join after the first conv. 2,777,856
-  parameters; no biases; D's loss is a sum.
-- slides: D takes image and label maps together, six stride-2 convs 64-70-128-256-512-1 (2,853,888
-  weights; the last needs padding 1 to fit 2x2); D's loss is halved. The slides end G in ReLU, a
-  slip: the data lie in [-1, 1]; tanh is the default and `output = "relu"` the slide's reading.
-- Reed et al. 2016 (arXiv 1605.05396), not of the report: the label maps join where all that is left
-  is a 1x1 conv and the logit, so that no norm over a batch sees labels.
-- Conditional GANs with Auxiliary Discriminative Classifier (ADC-GAN, Hou et al. 2021, arXiv
-  2107.10060), an option of Reed's reading: D classifies real images into K classes and fakes into K
-  more. Its logit sees the label as Reed's does; the paper's, by projection.
+- `after_conv1` (the notebook, preset `report-notebook`): D receives the image; one-hot label maps
+  are concatenated after the first conv. 2,777,856 parameters; no biases; the loss of D is a sum.
+- `input` (the slides, preset `report-slides`): D receives image and label maps together. Six
+  stride-2 convs 64-70-128-256-512-1, with 2,853,888 weights (the last conv needs padding 1 to fit
+  2x2 maps). The loss of D is halved. The slides end G in ReLU, which is a slip: the images lie in
+  [-1, 1]. The default is tanh; `output_activation=relu` follows the slides.
+- `late` (Reed et al. 2016, arXiv 1605.05396; not in the report): the label maps are concatenated
+  after the last norm of D, so that no batch norm receives labels.
 
-What differs from the report: 32, 64 or 128 px, any number of classes, grey or colour, any loss,
-another norm in D, another way to double the edge in G, and an optional average of G. At 64 px and
-six classes all counts are the report's.
+With `late`, `model.class_loss_weight` adds the classifier of ADC-GAN (Conditional GANs with
+Auxiliary Discriminative Classifier, Hou et al. 2021, arXiv 2107.10060). It classifies real images
+into K classes and fakes into K more. The logit receives the label as in Reed et al.; the paper of
+ADC-GAN uses a projection.
 
-Shapes: N batch, Z latent, K classes, W width, S size.
+Differs from the report:
+
+| | report | here |
+|---|---|---|
+| image size | 64 px | 32, 64, 128 or 256 px |
+| classes | six age groups | any number |
+| image channels | color | grayscale or color |
+| loss | cross-entropy | any |
+| norm in D | BatchNorm | `model.discriminator.norm` |
+| upsampling in G | transposed convs | or nearest neighbor and a conv |
+| weights of G | the last ones | optionally a moving average |
+
+At 64 px and six classes all parameter counts are the report's.
+
+Shapes: N batch, Z latent, K classes, W base channels, S image size.
 """
 
 import math
@@ -31,211 +44,213 @@ import torch
 from torch import nn
 from torch.nn.functional import nll_loss
 
-from ganzoo_cgan.mirza import MirzaDiscriminator, MirzaGenerator
 from ganzoo_core import GAN, Discriminator, Generator
 from ganzoo_core.data.ada import make_augment
 from ganzoo_core.interfaces import NORMS, one_hot
 from ganzoo_core.losses import make_loss
 
-SIZES = (32, 64, 128, 256)
+_IMAGE_SIZES = (32, 64, 128, 256)
 
 
-def check_size(size):
-    """Refuse sizes that halving does not bring to 4 px."""
-    if size not in SIZES:
-        raise ValueError(
-            f"data.size: cgan draws 32, 64, 128 or 256 px, not {size}: --set data.size=64"
-        )
+class CGANGenerator(Generator):
+    """(z, y) -> 4 px -> upsampled to S px, with BatchNorm and ReLU.
 
-
-class CGenerator(Generator):
-    """(z, y) -> 4 px -> doubled up to S px; BatchNorm and ReLU between.
-
-    The edge is doubled by transposed convs as in the papers, which have weights of their own for
-    every second pixel, or by nearest neighbours, which are alike until a conv learns otherwise: so
-    fewer checkerboards (Odena, Dumoulin and Olah 2016, "Deconvolution and Checkerboard Artifacts").
+    `upsample=conv_transpose` is that of the papers. Its kernels have separate weights for every
+    second pixel, which causes checkerboard artifacts. `upsample=nearest` reduces them (Odena,
+    Dumoulin and Olah 2016, "Deconvolution and Checkerboard Artifacts").
     """
 
-    def __init__(self, config, size, channels, classes):
+    def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
-        check_size(size)
-        self.latent_dim, self.classes, self.prior = config.latent, classes, config.prior
-        doublings = int(math.log2(size)) - 3
-        widths = [config.width * 2**i for i in reversed(range(doublings + 1))]  # 512 256 128 64
-        first = nn.ConvTranspose2d(config.latent + classes, widths[0], 4, bias=False)
-        layers = [first, *normed(widths[0])]  # [N, 512, 4, 4]
-        double = {"deconv": deconv, "nearest": nearest}[config.up]
-        for wide, narrow in pairwise(widths):
-            layers += [*double(wide, narrow), *normed(narrow)]  # [N, 256, 8, 8] .. [N, 64, 32, 32]
-        if config.up == "nearest":  # what is drawn has a layer at full size: [N, 64, 64, 64]
-            layers += [*double(widths[-1], widths[-1]), *normed(widths[-1])]
-            layers += [nn.Conv2d(widths[-1], channels, 3, 1, 1, bias=False)]
+        if image_size not in _IMAGE_SIZES:
+            raise ValueError(
+                f"data.image_size: cgan supports 32, 64, 128 or 256 px, not {image_size}: "
+                "--set data.image_size=64"
+            )
+        self.latent_dim, self.num_classes, self.prior = config.latent_dim, num_classes, config.prior
+        num_upsamples = int(math.log2(image_size)) - 3
+        channels = [config.base_channels * 2**i for i in reversed(range(num_upsamples + 1))]
+        # 512 256 128 64
+        stem = nn.ConvTranspose2d(config.latent_dim + num_classes, channels[0], 4, bias=False)
+        layers = [stem, *_norm_act(channels[0])]  # [N, 512, 4, 4]
+        for a, b in pairwise(channels):  # [N, 256, 8, 8] .. [N, 64, 32, 32]
+            layers += [*_upsample(config.upsample, a, b), *_norm_act(b)]
+        last = channels[-1]
+        if config.upsample == "nearest":  # one more layer at the full size, [N, 64, 64, 64]
+            layers += [*_upsample(config.upsample, last, last), *_norm_act(last)]
+            layers += [nn.Conv2d(last, num_channels, 3, 1, 1, bias=False)]
         else:
-            layers += [*double(widths[-1], channels)]
-        layers += [nn.Tanh() if config.output == "tanh" else nn.ReLU()]  # [N, 3, 64, 64]
+            layers += _upsample(config.upsample, last, num_channels)
+        layers += [nn.Tanh() if config.output_activation == "tanh" else nn.ReLU()]  # [N, 3, 64, 64]
         self.layers = nn.Sequential(*layers)
 
-    def latent(self, noise, n):
-        """Draw z [N, Z] from the prior."""
-        return noise(n, self.latent_dim, kind=self.prior)
-
     def forward(self, z, label=None):
-        """Return images [N, C, S, S] in [-1, 1] of latents [N, Z] and labels [N]."""
-        y = one_hot(label, self.classes, z)  # [N, K]
+        """Return images [N, C, S, S] in [-1, 1] from latents [N, Z] and labels [N]."""
+        y = one_hot(label, self.num_classes, z)  # [N, K]
         return self.layers(torch.cat([z, y], 1)[:, :, None, None])
 
 
-class JoinedDiscriminator(Discriminator):
-    """Label maps join the image's; where, the readings say in their `features`."""
+class _LabelMapDiscriminator(Discriminator):
+    """Base of the discriminators that concatenate label maps; `features` says where."""
 
     def forward(self, image, label=None):
-        """Return logits [N] of images [N, C, S, S] and labels [N]."""
-        return self.last(self.features(image, label)[0]).flatten()
+        """Return logits [N] from images [N, C, S, S] and labels [N]."""
+        return self.head(self.features(image, label)[0]).flatten()
 
 
-class NotebookDiscriminator(JoinedDiscriminator):
-    """The notebook's reading: label maps join after the first conv."""
+class AfterConv1LabelDiscriminator(_LabelMapDiscriminator):
+    """The notebook's: label maps are concatenated after the first conv."""
 
-    def __init__(self, config, size, channels, classes):
+    def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
-        self.classes = classes
-        w, halvings, norm = config.width, int(math.log2(size)) - 2, NORMS[config.discriminator.norm]
-        self.first = nn.Sequential(nn.Conv2d(channels, w, 4, 2, 1, bias=False), nn.ReLU())
-        widths = [w + classes, *(w * 2**i for i in range(1, halvings))]  # 70 128 256 512
-        self.rest = nn.Sequential(*(m for a, b in pairwise(widths) for m in down(a, b, norm)))
-        self.last = nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)
+        self.num_classes = num_classes
+        w, num_downsamples = config.base_channels, int(math.log2(image_size)) - 2
+        self.stem = nn.Sequential(nn.Conv2d(num_channels, w, 4, 2, 1, bias=False), nn.ReLU())
+        channels = [w + num_classes, *(w * 2**i for i in range(1, num_downsamples))]
+        # 70 128 256 512
+        self.body = nn.Sequential(*_downsample_blocks(channels, config.discriminator.norm))
+        self.head = nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=False)
 
     def features(self, image, label=None):
-        """Return the maps before the logit, [N, 8W, 4, 4] at 64 px."""
-        h = self.first(image)  # [N, W, S/2, S/2]
-        return [self.rest(torch.cat([h, maps(label, self.classes, h)], 1))]  # W + K -> 8W
+        """Return the maps before the logit, a list of one tensor, [N, 8W, 4, 4] at 64 px."""
+        h = self.stem(image)  # [N, W, S/2, S/2]
+        return [self.body(torch.cat([h, _label_maps(label, self.num_classes, h)], 1))]  # from W + K
 
 
-class SlidesDiscriminator(JoinedDiscriminator):
-    """The slides' reading: image and label maps enter together, every conv has stride 2."""
+class InputLabelDiscriminator(_LabelMapDiscriminator):
+    """The slides': label maps are concatenated to the image; every conv has stride 2."""
 
-    def __init__(self, config, size, channels, classes):
+    def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
-        self.classes = classes
-        w, halvings, norm = config.width, int(math.log2(size)) - 1, NORMS[config.discriminator.norm]
-        # 64 70 128 256 512: the slides' odd 70 is the notebook's 64 + 6
-        widths = [w, w + classes, *(w * 2**i for i in range(1, halvings - 1))]
-        layers = [nn.Conv2d(channels + classes, w, 4, 2, 1, bias=False), nn.ReLU()]
-        layers += [m for a, b in pairwise(widths) for m in down(a, b, norm)]
-        self.layers = nn.Sequential(*layers)
-        self.last = nn.Conv2d(widths[-1], 1, 4, 2, 1, bias=False)
+        self.num_classes = num_classes
+        w, num_downsamples = config.base_channels, int(math.log2(image_size)) - 1
+        # 64 70 128 256 512: the slides have 70 here, which is the notebook's 64 + 6
+        channels = [w, w + num_classes, *(w * 2**i for i in range(1, num_downsamples - 1))]
+        stem = nn.Conv2d(num_channels + num_classes, w, 4, 2, 1, bias=False), nn.ReLU()
+        blocks = _downsample_blocks(channels, config.discriminator.norm)
+        self.body = nn.Sequential(*stem, *blocks)
+        self.head = nn.Conv2d(channels[-1], 1, 4, 2, 1, bias=False)
 
     def features(self, image, label=None):
-        """Return the maps before the logit, [N, 8W, 2, 2] at 64 px."""
-        return [self.layers(torch.cat([image, maps(label, self.classes, image)], 1))]  # from C + K
+        """Return the maps before the logit, a list of one tensor, [N, 8W, 2, 2] at 64 px."""
+        maps = _label_maps(label, self.num_classes, image)
+        return [self.body(torch.cat([image, maps], 1))]  # from C + K
 
 
-class ReedDiscriminator(JoinedDiscriminator):
-    """Reed's reading: the label maps join the last ones, after every norm over the batch."""
+class LateLabelDiscriminator(_LabelMapDiscriminator):
+    """That of Reed et al.: label maps are concatenated after the last norm."""
 
-    def __init__(self, config, size, channels, classes):
+    def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
-        self.classes = classes
-        w, halvings, norm = config.width, int(math.log2(size)) - 2, NORMS[config.discriminator.norm]
-        widths = [w * 2**i for i in range(halvings)]  # 64 128 256 512
-        layers = [nn.Conv2d(channels, w, 4, 2, 1, bias=False), nn.ReLU()]
-        layers += [m for a, b in pairwise(widths) for m in down(a, b, norm)]
-        self.layers = nn.Sequential(*layers)
-        self.meet = nn.Sequential(nn.Conv2d(widths[-1] + classes, widths[-1], 1), nn.ReLU())
-        self.last = nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)
-        if config.classes:
-            look = nn.Conv2d(widths[-1], widths[-1], 1), nn.ReLU()
-            self.classifier = nn.Sequential(*look, nn.Conv2d(widths[-1], 2 * classes, 4))
+        self.num_classes = num_classes
+        w, num_downsamples = config.base_channels, int(math.log2(image_size)) - 2
+        channels = [w * 2**i for i in range(num_downsamples)]  # 64 128 256 512
+        stem = nn.Conv2d(num_channels, w, 4, 2, 1, bias=False), nn.ReLU()
+        blocks = _downsample_blocks(channels, config.discriminator.norm)
+        self.body = nn.Sequential(*stem, *blocks)
+        last = channels[-1]
+        self.fuse = nn.Sequential(nn.Conv2d(last + num_classes, last, 1), nn.ReLU())
+        self.head = nn.Conv2d(last, 1, 4, 1, 0, bias=False)
+        if config.class_loss_weight:
+            hidden = nn.Conv2d(last, last, 1), nn.ReLU()
+            self.classifier = nn.Sequential(*hidden, nn.Conv2d(last, 2 * num_classes, 4))
 
     def features(self, image, label=None):
-        """Return the maps before the logit, [N, 8W, 4, 4] at 64 px."""
-        return [self.joined(self.layers(image), label)]
+        """Return the maps before the logit, a list of one tensor, [N, 8W, 4, 4] at 64 px."""
+        return [self._fuse_labels(self.body(image), label)]
 
-    def told(self, image):
-        """Return log-probabilities [N, 2K] of images being real ones of each class, or fakes."""
-        return self.classifier(self.layers(image)).flatten(1).float().log_softmax(1)
+    def class_log_probs(self, image):
+        """Return log-probabilities [N, 2K]: real of each class, then fake of each class."""
+        return self.classifier(self.body(image)).flatten(1).float().log_softmax(1)
 
-    def joined(self, h, label):
-        """Return maps [N, 8W, 4, 4] of images that have met their labels."""
-        return self.meet(torch.cat([h, maps(label, self.classes, h)], 1))
+    def forward_labels(self, image, *labels):
+        """Return logits [N] for each of the labels [N]; the image features are computed once."""
+        h = self.body(image)
+        return [self.head(self._fuse_labels(h, label)).flatten() for label in labels]
 
-    def under(self, image, *labels):
-        """Return logits [N] for each of the labels [N]; the images are looked at once."""
-        h = self.layers(image)
-        return [self.last(self.joined(h, label)).flatten() for label in labels]
-
-
-def deconv(a, b):
-    """Return a transposed conv that doubles the edge."""
-    return (nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False),)
+    def _fuse_labels(self, h, label):
+        return self.fuse(torch.cat([h, _label_maps(label, self.num_classes, h)], 1))
 
 
-def nearest(a, b):
-    """Return nearest neighbours, which double the edge, and a conv."""
-    return nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 3, 1, 1, bias=False)
+def _upsample(kind, in_channels, out_channels):
+    """Return the layers that double the resolution."""
+    if kind == "nearest":
+        conv = nn.Conv2d(in_channels, out_channels, 3, 1, 1, bias=False)
+        return [nn.Upsample(scale_factor=2), conv]
+    return [nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, bias=False)]
 
 
-def normed(width):
-    """Return BatchNorm, ReLU."""
-    return nn.BatchNorm2d(width), nn.ReLU()
+def _norm_act(num_channels):
+    return [nn.BatchNorm2d(num_channels), nn.ReLU()]
 
 
-def down(a, b, norm):
-    """Return conv, norm, ReLU: halves the edge."""
-    return nn.Conv2d(a, b, 4, 2, 1, bias=False), norm(b), nn.ReLU()
+def _downsample_blocks(channels, norm):
+    """Return conv, norm and ReLU for each step of `channels`; each block halves the resolution."""
+    layers = []
+    for a, b in pairwise(channels):
+        layers += [nn.Conv2d(a, b, 4, 2, 1, bias=False), NORMS[norm](b), nn.ReLU()]
+    return layers
 
 
-def maps(label, classes, like):
-    """Return one-hot maps [N, K, H, W], constant over the picture; channels_last, as what they join
-    is, lest the next conv turn all of it round."""
-    spread = one_hot(label, classes, like)[:, :, None, None].expand(-1, -1, *like.shape[2:])
-    return spread.contiguous(memory_format=torch.channels_last)
+def _label_maps(label, num_classes, like):
+    """Return one-hot maps [N, K, H, W], constant over each image.
+
+    In channels_last like the maps that they are concatenated to: otherwise the next conv converts
+    the whole tensor.
+    """
+    expanded = one_hot(label, num_classes, like)[:, :, None, None].expand(-1, -1, *like.shape[2:])
+    return expanded.contiguous(memory_format=torch.channels_last)
+
+
+_DISCRIMINATORS = {
+    "after_conv1": AfterConv1LabelDiscriminator,
+    "input": InputLabelDiscriminator,
+    "late": LateLabelDiscriminator,
+}
 
 
 class CGAN(GAN):
-    """G draws an image of an age group; D sees image and group and tells real from fake.
+    """G maps noise and a class to an image; D classifies (image, class) as real or generated.
 
-    Both gradient steps are those of `ganzoo_core.GAN`: D on real and detached fakes, then G
-    through the frozen D. Fakes take the labels of the real batch. With a weight in `classes`,
-    ADC-GAN's terms join both: a fake whose class shows by what no real image of it has is told.
+    `ganzoo_core.GAN` has both losses: D is trained on real images and detached fakes, then G
+    through the frozen D. The fakes have the labels of the real batch. With
+    `model.class_loss_weight`, the class losses of ADC-GAN are added to both.
     """
 
     conditional = True
-    readings = {
-        "notebook": (CGenerator, NotebookDiscriminator),
-        "slides": (CGenerator, SlidesDiscriminator),
-        "reed": (CGenerator, ReedDiscriminator),
-        "mirza": (MirzaGenerator, MirzaDiscriminator),
-    }
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        shape = (info.size, info.channels, len(info.classes))
-        generator, discriminator = self.readings[config.reading]
-        self.generator, self.discriminator = (
-            generator(config, *shape),
-            discriminator(config, *shape),
-        )
+        shape = (info.image_size, info.num_channels, len(info.class_names))
+        self.generator = CGANGenerator(config, *shape)
+        self.discriminator = _DISCRIMINATORS[config.label_injection](config, *shape)
         self.augment = make_augment(config.augment)
         self.loss = make_loss(config.loss)
 
-    def discriminator_loss(self, t):
-        """Tell real from fake, and of which class real images are, and fakes."""
-        loss, label, classes = super().discriminator_loss(t), t.batch.label, len(self.info.classes)
-        if weight := self.config.classes:
-            real = self.discriminator.told(self.shown(t.batch.image, t))
-            fake = self.discriminator.told(self.shown(self.fake(t).detach(), t))
-            missed = nll_loss(real, label) + nll_loss(fake, label + classes)
-            t.log(d_class=missed)
-            loss = loss + weight * missed
-        return loss
+    def discriminator_loss(self, ctx):
+        """Return the loss of D, 0-d. The class loss trains both groups of the classifier."""
+        d_loss = super().discriminator_loss(ctx)
+        if weight := self.config.class_loss_weight:
+            label, num_classes = ctx.batch.label, len(self.info.class_names)
+            real_images = self.augment_for_d(ctx.batch.image, ctx)
+            real_log_probs = self.discriminator.class_log_probs(real_images)  # [N, 2K]
+            fake_images = self.augment_for_d(self.fake_images(ctx).detach(), ctx)
+            fake_log_probs = self.discriminator.class_log_probs(fake_images)  # [N, 2K]
+            class_loss = nll_loss(real_log_probs, label)
+            class_loss = class_loss + nll_loss(fake_log_probs, label + num_classes)
+            ctx.log({"loss/d_class": class_loss})
+            d_loss = d_loss + weight * class_loss
+        return d_loss
 
-    def generator_loss(self, t):
-        """Fool D, and look like a real image of the class rather than like a fake of it."""
-        loss, label, classes = super().generator_loss(t), t.batch.label, len(self.info.classes)
-        if weight := self.config.classes:
-            log_p = self.discriminator.told(self.shown(self.fake(t), t))
-            away = nll_loss(log_p, label) - nll_loss(log_p, label + classes)
-            t.log(g_class=away)
-            loss = loss + weight * away
-        return loss
+    def generator_loss(self, ctx):
+        """Return the loss of G, 0-d. The class loss raises the probability of "real of the class"
+        and lowers that of "fake of the class"."""
+        g_loss = super().generator_loss(ctx)
+        if weight := self.config.class_loss_weight:
+            label, num_classes = ctx.batch.label, len(self.info.class_names)
+            fake_images = self.augment_for_d(self.fake_images(ctx), ctx)
+            log_probs = self.discriminator.class_log_probs(fake_images)  # [N, 2K]
+            class_loss = nll_loss(log_probs, label) - nll_loss(log_probs, label + num_classes)
+            ctx.log({"loss/g_class": class_loss})
+            g_loss = g_loss + weight * class_loss
+        return g_loss

@@ -1,21 +1,30 @@
-"""The convolutional GAN.
+"""DCGAN: convolutional GAN.
 
 Paper: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks
-(Radford, Metz and Chintala 2015, arXiv 1511.06434): strided convs in place of pooling, BatchNorm in
-both networks but for G's output and D's input, ReLU in G, LeakyReLU 0.2 in D, N(0, 0.02) weights,
-Adam at 2e-4 with beta1 0.5. At 64 px with widths 64..512: 3,576,704 and 2,765,568 parameters.
-Source: the report AI2100---Project by srikaran-p, which has two more:
+(Radford, Metz and Chintala 2015, arXiv 1511.06434). Strided convs replace pooling. Both networks
+have BatchNorm, except at the output of G and the input of D. ReLU in G, LeakyReLU 0.2 in D, weights
+from N(0, 0.02), Adam at 2e-4 with beta1 0.5. At 64 px with 64..512 channels: 3,576,704 and
+2,765,568 parameters.
 
-- slides (Tables 5 and 6, preset `report-slides`): D 6-10-15-25-1 channels, G the other way round,
-  Adam at 0.004 with betas (0.65, 0.999), 100 epochs. No word on z, norms or weights: z is the
-  paper's, norms are as in the paper, weights are torch's own.
-- notebook (its best run, preset `report-notebook`): widths 16-32-64-128, BatchNorm on every conv of
-  D but the last, z ~ N(0, I) of 128, Adam at 4e-4 with betas (0.60, 0.999): 435,424 and 175,328.
+Source of two more presets: the report AI2100---Project by srikaran-p.
 
-What differs from the paper: 32, 64, 128 or 256 px, where maps stay at eight times the width; grey
-or colour; any loss; another norm in D; and an optional average of G.
+- `report-slides` (Tables 5 and 6): D has 6-10-15-25-1 channels and G the reverse; Adam at 0.004
+  with betas (0.65, 0.999), 100 epochs. The slides do not give z, norms or the initialization: z and
+  norms are the paper's, the weights start from torch's defaults.
+- `report-notebook` (its best run): 16-32-64-128 channels, BatchNorm after every conv of D but the
+  last, z ~ N(0, I) of length 128, Adam at 4e-4 with betas (0.60, 0.999). 435,424 and 175,328
+  parameters.
 
-Shapes: N batch, Z latent, W width, S size.
+Differs from the paper:
+
+| | paper | here |
+|---|---|---|
+| images | 64 px | 32, 64, 128 or 256 px, grayscale or color; at most 8W channels |
+| loss | cross-entropy | any |
+| norm in D | BatchNorm | `model.discriminator.norm` |
+| weights of G | the last ones | optionally a moving average |
+
+Shapes: N batch, Z latent, W base channels, S image size.
 """
 
 import math
@@ -28,109 +37,116 @@ from ganzoo_core.data.ada import make_augment
 from ganzoo_core.interfaces import NORMS
 from ganzoo_core.losses import make_loss
 
-SIZES = (32, 64, 128, 256)
+_IMAGE_SIZES = (32, 64, 128, 256)
 
 
-def widths_of(config, size):
-    """Return the channels of D's convs, widest map first; [64, 128, 256, 512] at 64 px.
+def _channel_schedule(config, image_size):
+    """Return the output channels of the convs of D, [64, 128, 256, 512] at 64 px.
 
     Raises:
-        ValueError: halving does not bring the size to 4 px, or not in so many convs.
+        ValueError: an unsupported image size, or `layer_channels` of another length.
     """
-    if size not in SIZES:
+    if image_size not in _IMAGE_SIZES:
         raise ValueError(
-            f"data.size: dcgan draws 32, 64, 128 or 256 px, not {size}: --set data.size=64"
+            f"data.image_size: dcgan supports 32, 64, 128 or 256 px, not {image_size}: "
+            "--set data.image_size=64"
         )
-    halvings = int(math.log2(size)) - 2
-    if config.widths and len(config.widths) != halvings:
+    num_downsamples = int(math.log2(image_size)) - 2  # the last maps are 4 px
+    if not config.layer_channels:
+        return [config.base_channels * min(2**i, 8) for i in range(num_downsamples)]
+    if len(config.layer_channels) != num_downsamples:
+        required_size = 4 * 2 ** len(config.layer_channels)
         raise ValueError(
-            f"model.widths: {len(config.widths)} convs draw {4 * 2 ** len(config.widths)} px, not "
-            f"{size}: --set data.size={4 * 2 ** len(config.widths)}, or give {halvings} widths"
+            f"model.layer_channels: {len(config.layer_channels)} layers need {required_size} px, "
+            f"not {image_size}: --set data.image_size={required_size}, or list {num_downsamples} "
+            "channel counts"
         )
-    return [*config.widths] or [config.width * min(2**i, 8) for i in range(halvings)]
+    return list(config.layer_channels)
 
 
 class DCGenerator(Generator):
-    """z -> 4 px -> doubled up to S px; BatchNorm and ReLU between, tanh at the end."""
+    """Upsamples z from 4 px to S px by transposed convs with BatchNorm and ReLU; tanh output."""
 
-    def __init__(self, config, size, channels):
+    def __init__(self, config, image_size, num_channels):
         super().__init__()
-        self.latent_dim, self.prior = config.latent, config.prior
-        widths = widths_of(config, size)[::-1]  # 512 256 128 64
-        layers = [*up(config.latent, widths[0], stride=1, padding=0)]  # [N, 512, 4, 4]
-        for wide, narrow in pairwise(widths):
-            layers += up(wide, narrow)  # [N, 256, 8, 8] .. [N, 64, 32, 32]
-        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False), nn.Tanh()]
-        self.layers = nn.Sequential(*layers)  # [N, 3, 64, 64]
-        begin(self, config.init)
-
-    def latent(self, noise, n):
-        """Draw z [N, Z] from the prior."""
-        return noise(n, self.latent_dim, kind=self.prior)
+        self.latent_dim, self.prior = config.latent_dim, config.prior
+        channels = _channel_schedule(config, image_size)[::-1]  # 512 256 128 64
+        layers = [*_upsample_block(config.latent_dim, channels[0], stride=1, padding=0)]
+        # [N, 512, 4, 4]
+        for in_channels, out_channels in pairwise(channels):
+            layers += _upsample_block(in_channels, out_channels)
+        # [N, 64, 32, 32]
+        layers += [nn.ConvTranspose2d(channels[-1], num_channels, 4, 2, 1, bias=False), nn.Tanh()]
+        # [N, 3, 64, 64]
+        self.layers = nn.Sequential(*layers)
+        _init_weights(self, config.init_std)
 
     def forward(self, z, label=None):
-        """Return images [N, C, S, S] in [-1, 1] of latents [N, Z]; labels are not looked at."""
+        """Return images [N, C, S, S] in [-1, 1] from latents [N, Z]. Ignores labels."""
         return self.layers(z[:, :, None, None])
 
 
 class DCDiscriminator(Discriminator):
-    """S px -> halved down to 4 px -> logit; norm and LeakyReLU between."""
+    """Downsamples S px to 4 px by strided convs with a norm and LeakyReLU, then one logit."""
 
-    def __init__(self, config, size, channels):
+    def __init__(self, config, image_size, num_channels):
         super().__init__()
-        norm, options = NORMS[config.discriminator.norm], config.discriminator
-        widths = [channels, *widths_of(config, size)]
+        d_config = config.discriminator
+        channels = [num_channels, *_channel_schedule(config, image_size)]
         layers = []
-        for i, (a, b) in enumerate(pairwise(widths)):  # [N, 64, 32, 32] .. [N, 512, 4, 4]
-            layers += [nn.Conv2d(a, b, 4, 2, 1, bias=False)]
-            layers += [norm(b)] if i or options.first else []
+        for i, (in_channels, out_channels) in enumerate(pairwise(channels)):
+            layers += [nn.Conv2d(in_channels, out_channels, 4, 2, 1, bias=False)]
+            if i or d_config.norm_first_conv:
+                layers += [NORMS[d_config.norm](out_channels)]
             layers += [nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers)
-        self.last = nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)
-        self.std = config.init
-        self.begin()
+        # [N, 64, 32, 32] .. [N, 512, 4, 4]
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=False)
+        self.init_std = config.init_std
+        self.reset_parameters()
 
-    def begin(self):
-        """Draw the weights as at the start."""
-        super().begin()
-        begin(self, self.std)
+    def reset_parameters(self):
+        """Initialize the weights again."""
+        super().reset_parameters()
+        _init_weights(self, self.init_std)
 
     def features(self, image, label=None):
-        """Return the maps before the logit, [N, 8W, 4, 4]."""
-        return [self.layers(image)]
+        """Return the maps before the logit, a list of one tensor [N, 8W, 4, 4]."""
+        return [self.body(image)]
 
     def forward(self, image, label=None):
-        """Return logits [N] of images [N, C, S, S]."""
-        return self.last(self.layers(image)).flatten()
+        """Return logits [N] from images [N, C, S, S]."""
+        return self.head(self.body(image)).flatten()
 
 
-def up(a, b, stride=2, padding=1):
-    """Return transposed conv, BatchNorm, ReLU: doubles the edge."""
-    conv = nn.ConvTranspose2d(a, b, 4, stride, padding, bias=False)
-    return conv, nn.BatchNorm2d(b), nn.ReLU()
+def _upsample_block(in_channels, out_channels, stride=2, padding=1):
+    conv = nn.ConvTranspose2d(in_channels, out_channels, 4, stride, padding, bias=False)
+    return conv, nn.BatchNorm2d(out_channels), nn.ReLU()
 
 
-def begin(net, std):
-    """Draw convs from N(0, std) and the scales of norms from N(1, std), as the paper says; leave
-    torch's own weights where std is None."""
-    for module in net.modules() if std else ():
+def _init_weights(network, init_std):
+    """Initialize convs from N(0, std) and norm scales from N(1, std), as in the paper.
+
+    Without `init_std` the weights stay as torch initialized them.
+    """
+    for module in network.modules() if init_std else ():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.weight, 0, std)
+            nn.init.normal_(module.weight, 0, init_std)
         elif getattr(module, "weight", None) is not None:
-            nn.init.normal_(module.weight, 1, std)
+            nn.init.normal_(module.weight, 1, init_std)
             nn.init.zeros_(module.bias)
 
 
 class DCGAN(GAN):
-    """G draws an image of noise; D tells it from a real one.
+    """G maps noise to images; D classifies images as real or generated.
 
-    Both gradient steps are those of `ganzoo_core.GAN`: D on real and detached fakes, then G
+    `ganzoo_core.GAN` has both losses: D is trained on real images and detached fakes, then G
     through the frozen D.
     """
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        self.generator = DCGenerator(config, info.size, info.channels)
-        self.discriminator = DCDiscriminator(config, info.size, info.channels)
+        self.generator = DCGenerator(config, info.image_size, info.num_channels)
+        self.discriminator = DCDiscriminator(config, info.image_size, info.num_channels)
         self.augment = make_augment(config.augment)
         self.loss = make_loss(config.loss)

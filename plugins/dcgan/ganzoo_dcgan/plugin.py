@@ -9,7 +9,7 @@ def ganzoo_register(zoo):
     zoo.add(
         ModelSpec(
             name="dcgan",
-            summary="DCGAN: the convolutional GAN, without labels",
+            summary="DCGAN: the unconditional convolutional GAN",
             target="ganzoo_dcgan.model:DCGAN",
             config="ganzoo_dcgan.config:DCGANConfig",
             paper="Unsupervised Representation Learning with DCGANs, arXiv 1511.06434",

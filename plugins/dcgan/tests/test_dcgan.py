@@ -7,36 +7,23 @@ import torch
 from ganzoo_dcgan.config import DCGANConfig
 from ganzoo_dcgan.model import DCGAN
 from torch import nn
-from workbench import drawn, trainer
+from training_helpers import make_images, make_trainer, num_params, output_shapes
 
 from ganzoo_core import config, train
-from ganzoo_core.cli.sample import sheet
+from ganzoo_core.cli.sample import sample_grid
 from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import DataInfo
 
 
-def build(size=64, channels=3, **options):
-    return DCGAN(DCGANConfig(**options), DataInfo(size=size, channels=channels))
+def build(image_size=64, num_channels=3, **options):
+    info = DataInfo(image_size=image_size, num_channels=num_channels)
+    return DCGAN(DCGANConfig(**options), info)
 
 
-def preset(name):
-    tree = config.build("dcgan", preset=name)
-    return tree, DCGAN(tree.model, DataInfo(size=tree.data.size, channels=tree.data.channels))
-
-
-def count(net):
-    return sum(p.numel() for p in net.parameters())
-
-
-def outputs(net, kind, *inputs):
-    """Return the shape [C, H, W] that leaves each layer of a kind."""
-    shapes = []
-    for module in net.modules():
-        if isinstance(module, kind):
-            module.register_forward_hook(lambda m, i, out: shapes.append(tuple(out.shape[1:])))
-    with torch.no_grad():
-        net.eval()(*inputs)
-    return shapes
+def build_preset(name):
+    tree = config.build_config("dcgan", preset=name)
+    info = DataInfo(image_size=tree.data.image_size, num_channels=tree.data.num_channels)
+    return tree, DCGAN(tree.model, info)
 
 
 @pytest.mark.parametrize(
@@ -48,25 +35,25 @@ def outputs(net, kind, *inputs):
     ],
 )
 def test_parameter_counts(name, g, d):
-    model = preset(name)[1]
-    assert (count(model.generator), count(model.discriminator)) == (g, d)
+    model = build_preset(name)[1]
+    assert (num_params(model.generator), num_params(model.discriminator)) == (g, d)
 
 
 @pytest.mark.parametrize(
-    ("name", "widths"),
+    ("name", "channels"),
     [
         ("paper", (64, 128, 256, 512)),
         ("report-notebook", (16, 32, 64, 128)),
         ("report-slides", (6, 10, 15, 25)),
     ],
 )
-def test_the_stages_of_both_networks(name, widths):
-    model = preset(name)[1]
-    edges = (32, 16, 8, 4)
-    maps = [(w, e, e) for w, e in zip(widths, edges, strict=True)]
-    z, image = torch.zeros(2, model.config.latent), torch.zeros(2, 3, 64, 64)
-    assert outputs(model.discriminator, nn.Conv2d, image) == [*maps, (1, 1, 1)]
-    assert outputs(model.generator, nn.ConvTranspose2d, z) == [*maps[::-1], (3, 64, 64)]
+def test_layer_shapes(name, channels):
+    model = build_preset(name)[1]
+    resolutions = (32, 16, 8, 4)
+    maps = [(c, size, size) for c, size in zip(channels, resolutions, strict=True)]
+    z, image = torch.zeros(2, model.config.latent_dim), torch.zeros(2, 3, 64, 64)
+    assert output_shapes(model.discriminator, nn.Conv2d, image) == [*maps, (1, 1, 1)]
+    assert output_shapes(model.generator, nn.ConvTranspose2d, z) == [*maps[::-1], (3, 64, 64)]
     assert model.discriminator(image).shape == (2,)
     norms = sum(isinstance(m, nn.BatchNorm2d) for m in model.discriminator.modules())
     assert norms == (4 if name == "report-notebook" else 3)
@@ -74,7 +61,7 @@ def test_the_stages_of_both_networks(name, widths):
     assert slopes == {0.2} and isinstance(model.generator.layers[-1], nn.Tanh)
 
 
-SETTINGS = {  # learning rate, betas, epochs, length of z, its prior
+SETTINGS = {  # learning rate, betas, epochs, length of z, prior
     "paper": (2e-4, (0.5, 0.999), 25, 100, "uniform"),
     "report-slides": (4e-3, (0.65, 0.999), 100, 100, "uniform"),
     "report-notebook": (4e-4, (0.6, 0.999), 100, 128, "normal"),
@@ -82,18 +69,19 @@ SETTINGS = {  # learning rate, betas, epochs, length of z, its prior
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_the_published_settings(name):
-    tree, model = preset(name)[0], preset(name)[0].model
+def test_published_settings(name):
+    tree = build_preset(name)[0]
+    model = tree.model
     for optim in (model.optim_d, model.optim_g):
-        got = (optim.lr, optim.betas, model.epochs, model.latent, model.prior)
+        got = (optim.lr, optim.betas, model.epochs, model.latent_dim, model.prior)
         assert optim.kind == "adam" and got == SETTINGS[name]
-    assert (tree.data.size, tree.train.batch) == (64, 128)
+    assert (tree.data.image_size, tree.train.batch_size) == (64, 128)
     assert model.loss.kind == "bce" and model.loss.real_target == 1
 
 
-def test_the_papers_first_weights():
+def test_paper_weight_init():
     torch.manual_seed(0)
-    model = preset("paper")[1]
+    model = build_preset("paper")[1]
     convs = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     assert len(convs) == 10 and len(norms) == 7 and all(m.bias is None for m in convs)
@@ -104,58 +92,65 @@ def test_the_papers_first_weights():
         assert norm.weight.mean().item() == pytest.approx(1, abs=0.01) and not norm.bias.any()
 
 
-@pytest.mark.parametrize(("size", "channels"), [(32, 1), (64, 3), (128, 1), (256, 3)])
+@pytest.mark.parametrize(("image_size", "num_channels"), [(32, 1), (64, 3), (128, 1), (256, 3)])
 @pytest.mark.parametrize("norm", ["batch", "layer"])
-def test_every_size_and_grey(size, channels, norm):
-    model = build(size, channels, width=4, discriminator={"norm": norm}).eval()
+def test_every_size_and_grayscale(image_size, num_channels, norm):
+    model = build(image_size, num_channels, base_channels=4, discriminator={"norm": norm}).eval()
     images = model.sample(2)
-    assert images.shape == (2, channels, size, size) and images.abs().max() <= 1
+    assert images.shape == (2, num_channels, image_size, image_size) and images.abs().max() <= 1
     assert model.discriminator(images).shape == (2,)
 
 
-def test_maps_stay_at_eight_times_the_width():
-    convs = [m for m in build(256, width=4).discriminator.modules() if isinstance(m, nn.Conv2d)]
+def test_channels_are_capped_at_eight_times_the_base():
+    convs = [
+        m for m in build(256, base_channels=4).discriminator.modules() if isinstance(m, nn.Conv2d)
+    ]
     assert [m.out_channels for m in convs] == [4, 8, 16, 32, 32, 32, 1]
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "key"),
     [
-        ({"data": {"size": 48}}, "dcgan draws 32, 64, 128 or 256 px, not 48"),
-        ({"data": {"size": 16}}, "not 16: --set data.size=64"),
-        ({"model": {"widths": (4, 8, 8, 8)}}, "4 convs draw 64 px, not 32: --set data.size=64"),
-        ({"model": {"optim_d": {"betas": (float("nan"), 0.9)}}}, "model.optim_d.betas.0.*nan"),
-        ({"model": {"loss": {"gradient_penalty": 10}}}, "model.discriminator.norm=instance"),
+        ({"data": {"image_size": 48}}, r"data\.image_size"),
+        ({"data": {"image_size": 16}}, r"--set data\.image_size=64"),
+        (
+            {"model": {"layer_channels": (4, 8, 8, 8)}},
+            r"model\.layer_channels",
+        ),
+        ({"model": {"optim_d": {"betas": (float("nan"), 0.9)}}}, r"model\.optim_d\.betas\.0"),
+        ({"model": {"loss": {"gradient_penalty": 10}}}, r"model\.discriminator\.norm"),
     ],
 )
-def test_what_it_cannot_do_is_one_line(options, words, tmp_path):
+def test_invalid_options_raise_one_line(options, key, tmp_path):
     options = {**options, "data": {"count": 4, **options.get("data", {})}}
-    with pytest.raises(UsageError, match=words) as error:
-        train("dcgan", "shapes", preset="tiny", options=options, out=tmp_path / "x", quiet=True)
+    with pytest.raises(UsageError, match=key) as error:
+        train("dcgan", "shapes", preset="smoke", options=options, out=tmp_path / "x", quiet=True)
     assert "\n" not in str(error.value) and not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize("name", DCGANConfig.presets)
 def test_every_preset_builds(name):
-    model = preset(name)[1]
+    model = build_preset(name)[1]
     (stage,) = model.stages()
-    assert [step.name for step in stage.steps] == ["d", "g"]
-    assert stage.draw.fields == ("image",)  # no labels are asked for
+    assert [phase.name for phase in stage.phases] == ["d", "g"]
+    assert stage.batch.fields == ("image",)
 
 
 @pytest.mark.parametrize("loss", ["bce", "wasserstein"])
-def test_ten_finite_rounds(loss, tmp_path):
-    model = build(32, width=4, latent=8, loss={"kind": loss})
-    run = trainer(DCGAN, model=model, images=drawn(size=32), batch=8, steps=10, log_every=1)
-    run.run(tmp_path)
-    assert len(run.watcher.records) == 10
-    assert all(math.isfinite(r[key]) for r in run.watcher.records for key in ("d", "g"))
+def test_losses_stay_finite(loss, tmp_path):
+    model = build(32, base_channels=4, latent_dim=8, loss={"kind": loss})
+    images = make_images(image_size=32)
+    trainer = make_trainer(DCGAN, model=model, images=images, batch_size=8, steps=10, log_every=1)
+    trainer.run(tmp_path)
+    records = trainer.callback.records
+    assert len(records) == 10
+    assert all(math.isfinite(r[key]) for r in records for key in ("loss/d", "loss/g"))
 
 
-def test_the_datas_labels_are_no_rows_of_a_picture():
-    info = DataInfo(size=32, classes=("bare", "cap"), counts=(3, 5))
-    model = DCGAN(DCGANConfig(width=4), info)
-    bare = DCGAN(DCGANConfig(width=4), DataInfo(size=32))
-    assert sheet(model, 6, (), seed=0).size == sheet(bare, 6, (), seed=0).size
-    with pytest.raises(UsageError, match="the model knows no labels"):
-        sheet(model, 6, ("cap",), seed=0)
+def test_unconditional_grid_ignores_labels():
+    info = DataInfo(image_size=32, class_names=("bare", "cap"), class_counts=(3, 5))
+    model = DCGAN(DCGANConfig(base_channels=4), info)
+    unlabeled = DCGAN(DCGANConfig(base_channels=4), DataInfo(image_size=32))
+    assert sample_grid(model, 6, (), seed=0).size == sample_grid(unlabeled, 6, (), seed=0).size
+    with pytest.raises(UsageError, match="label"):
+        sample_grid(model, 6, ("cap",), seed=0)

@@ -1,1 +1,1 @@
-"""Seeing inside a convolutional network; the functions are in `deconvnet` and `occlusion`."""
+"""Visualization of convolutional networks; see `deconvnet` and `occlusion`."""

@@ -1,18 +1,17 @@
-"""Deconvnet: what in the picture excites a feature map, projected back to pixels.
+"""Deconvnet: project the activations of a feature map back to pixels.
 
 Paper: Visualizing and Understanding Convolutional Networks (Zeiler and Fergus 2014,
 arXiv 1311.2901).
 
-The projection runs the network backwards: max pooling is undone by the switches (each value
-returns to where the maximum was), a ReLU is passed by a ReLU, a convolution by its transposed
-filters. The first and the last are what backpropagation does (Simonyan et al. 2014,
-arXiv 1312.6034), so only the rule of the ReLU is replaced: this carries over to networks of any
-shape, with shortcuts, branches and norms.
+The projection runs the network backwards: unpooling moves each value to the position of its
+maximum, a ReLU is applied to the signal, and a convolution is transposed. The first and the last
+are equal to backpropagation (Simonyan et al. 2014, arXiv 1312.6034), so only the backward pass of
+the ReLU is replaced. This works for any architecture, with shortcuts, branches and normalization.
 
-What differs: the paper's AlexNet has contrast normalisation; norms here are passed by their own
-gradient. The pixels are those that enter the first convolution.
+Differences from the paper: its AlexNet has contrast normalization; here the signal passes through
+normalization layers as their gradient. The pixels are the input of the first convolution.
 
-Shapes: N images, C channels, S size, M maps of h x w.
+Shapes: N images, C channels, S image size, M maps of h x w.
 """
 
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-RELUS = {
+_RELU_FUNCTIONS = {
     functional.relu,
     functional.relu_,
     torch.relu,
@@ -30,150 +29,164 @@ RELUS = {
     torch.Tensor.relu,
     torch.Tensor.relu_,
 }
-LEAKY = {functional.leaky_relu, functional.leaky_relu_}
-TOP = 9
-"""Pictures shown of each map."""
+_LEAKY_RELU_FUNCTIONS = {functional.leaky_relu, functional.leaky_relu_}
+_TOP_K = 9
+"""Number of images per map."""
 
 
-class Rectified(torch.autograd.Function):
-    """A (leaky) ReLU whose backward pass rectifies the signal itself."""
+class _DeconvReLU(torch.autograd.Function):
+    """A (leaky) ReLU whose backward pass applies the same function to the gradient."""
 
     @staticmethod
-    def forward(ctx, x, slope):
+    def forward(ctx, x, negative_slope):
         """Return the rectified x."""
-        ctx.slope = slope
-        return functional.leaky_relu(x, slope)
+        ctx.slope = negative_slope
+        return functional.leaky_relu(x, negative_slope)
 
     @staticmethod
-    def backward(ctx, signal):
-        """Return the rectified signal, wherever the ReLU was off."""
-        return functional.leaky_relu(signal, ctx.slope), None
+    def backward(ctx, grad_output):
+        """Return the rectified gradient, also where the input was negative."""
+        return functional.leaky_relu(grad_output, ctx.slope), None
 
 
-class Deconvolved(TorchFunctionMode):
-    """Within it, every ReLU is a `Rectified`."""
+class _DeconvReLUMode(TorchFunctionMode):
+    """Context in which every ReLU is a `_DeconvReLU`."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        """Replace the ReLUs, call all others."""
+        """Replace ReLUs; call other functions."""
         kwargs = kwargs or {}
-        if func in RELUS:
-            return Rectified.apply(args[0], 0.0)
-        if func in LEAKY:
-            slope = args[1] if len(args) > 1 else kwargs.get("negative_slope", 0.01)
-            return Rectified.apply(args[0], slope)
+        if func in _RELU_FUNCTIONS:
+            return _DeconvReLU.apply(args[0], 0.0)
+        if func in _LEAKY_RELU_FUNCTIONS:
+            negative_slope = args[1] if len(args) > 1 else kwargs.get("negative_slope", 0.01)
+            return _DeconvReLU.apply(args[0], negative_slope)
         return func(*args, **kwargs)
 
 
-def convolutions(net):
+def conv_layers(net):
     """Return the convolutions of a network, in the order of its definition."""
     return [module for module in net.modules() if isinstance(module, nn.Conv2d)]
 
 
 @contextmanager
-def outputs_of(net, names):
-    """Within it, each pass puts the maps of the layers named into the table given."""
-    seen = {}
+def _capture_outputs(net, layer_names):
+    """Yield a dict that receives the maps of the named layers in each forward pass."""
+    outputs = {}
     layers = dict(net.named_modules())
 
-    def keep(name):
+    def make_hook(name):
         def hook(module, inputs, output):
             if torch.is_tensor(output) and output.dim() == 4:
-                seen[name] = output
+                outputs[name] = output
 
         return hook
 
-    hooks = [layers[name].register_forward_hook(keep(name)) for name in names]
+    hooks = [layers[name].register_forward_hook(make_hook(name)) for name in layer_names]
     try:
-        yield seen
+        yield outputs
     finally:
         for hook in hooks:
             hook.remove()
 
 
 @torch.no_grad()
-def layers_of(net, call, images):
-    """Return the shape (M, h, w) of each convolution and each block that holds one, by name.
+def layer_shapes(net, forward_fn, images):
+    """Return the shape (M, h, w) of each convolution and each block with one, by name.
 
     Args:
-        call: passes images [N, C, S, S] through the network.
+        net: the network.
+        forward_fn: passes images [N, C, S, S] through `net`.
+        images: [N, C, S, S].
     """
-    names = [name for name, module in net.named_modules() if name and convolutions(module)]
-    with outputs_of(net, names) as seen:
-        call(images)
-    return {name: tuple(seen[name].shape[1:]) for name in names if name in seen}
+    names = [name for name, module in net.named_modules() if name and conv_layers(module)]
+    with _capture_outputs(net, names) as outputs:
+        forward_fn(images)
+    return {name: tuple(outputs[name].shape[1:]) for name in names if name in outputs}
 
 
 @torch.no_grad()
-def strongest(net, layer, call, batches):
-    """Return where each map of a layer is excited most, over pictures [n, C, S, S] in batches.
+def top_activations(net, layer, forward_fn, batches):
+    """Find the images with the highest activations of each map of a layer.
+
+    Args:
+        net: the network.
+        layer: name of the layer.
+        forward_fn: passes images [n, C, S, S] through `net`.
+        batches: of images [n, C, S, S].
 
     Returns:
-        value [M, 9] (falling), picture [M, 9], place [M, 9] (row-major in h x w), and selectivity
-        [M]: how far the nine stand above the map's mean, in its standard deviations.
+        activations [M, 9] in descending order, image indices [M, 9], positions [M, 9] (row-major
+        in h x w), and selectivity [M]: the mean of the nine minus the mean of the map, in standard
+        deviations of the map.
     """
-    kept, means, squares, start = None, [], [], 0
-    with outputs_of(net, [layer]) as seen:
+    top, means, squares, start = None, [], [], 0
+    with _capture_outputs(net, [layer]) as outputs:
         for images in batches:
-            call(images)
-            maps = seen[layer].flatten(2).float()  # [n, M, h w]
+            forward_fn(images)
+            maps = outputs[layer].flatten(2).float()  # [n, M, h w]
             means.append(maps.mean(2))
             squares.append(maps.square().mean(2))
-            high, where = maps.max(2)  # [n, M]: one place of each picture
-            number = torch.arange(start, start + len(images)).expand(high.shape[1], -1)
-            fresh = (high.T, number, where.T)
-            if kept is not None:
-                fresh = tuple(torch.cat(pair, 1) for pair in zip(kept, fresh, strict=True))
-            best = fresh[0].topk(min(TOP, fresh[0].shape[1]), 1).indices
-            kept = tuple(table.gather(1, best) for table in fresh)
+            maxima, positions = maps.max(2)  # [n, M]: one position per image
+            image_indices = torch.arange(start, start + len(images)).expand(maxima.shape[1], -1)
+            candidates = (maxima.T, image_indices, positions.T)
+            if top is not None:
+                candidates = tuple(torch.cat(pair, 1) for pair in zip(top, candidates, strict=True))
+            order = candidates[0].topk(min(_TOP_K, candidates[0].shape[1]), 1).indices
+            top = tuple(table.gather(1, order) for table in candidates)
             start += len(images)
     mean = torch.cat(means).mean(0)
-    deviation = (torch.cat(squares).mean(0) - mean.square()).clamp(min=1e-12).sqrt()
-    return *kept, (kept[0].mean(1) - mean) / deviation
+    std = (torch.cat(squares).mean(0) - mean.square()).clamp(min=1e-12).sqrt()
+    return *top, (top[0].mean(1) - mean) / std
 
 
-def project(net, layer, call, image, at):
-    """Project one activation of each picture back to pixels.
+def project(net, layer, forward_fn, image, activations):
+    """Project one activation of each image back to pixels.
 
     Args:
-        call: passes images through the network; it may close over N labels.
+        net: the network.
+        layer: name of the layer.
+        forward_fn: passes images through `net`; it may close over N labels.
         image: [N, C, S, S].
-        at: maps of the layer [N], and places [N], row-major in h x w: an activation each.
+        activations: map indices [N] and positions [N], row-major in h x w.
 
     Returns:
-        [N, C, S, S], signed; all else of the layer's output is set to zero before the way back.
+        [N, C, S, S], signed. All other activations of the layer are set to zero.
     """
-    first = {}
+    captured = {}
 
-    def enter(module, inputs):
-        if "pixels" not in first:  # the first convolution that is reached
-            first["pixels"] = inputs[0].detach().requires_grad_()
-            return (first["pixels"], *inputs[1:])
+    def capture_pixels(module, inputs):
+        if "pixels" not in captured:  # the first convolution in the forward pass
+            captured["pixels"] = inputs[0].detach().requires_grad_()
+            return (captured["pixels"], *inputs[1:])
         return None
 
-    hooks = [conv.register_forward_pre_hook(enter) for conv in convolutions(net)]
+    hooks = [conv.register_forward_pre_hook(capture_pixels) for conv in conv_layers(net)]
     try:
-        with torch.enable_grad(), Deconvolved(), outputs_of(net, [layer]) as seen:
-            call(image)
-        maps = seen[layer]
-        which, place = at
+        with torch.enable_grad(), _DeconvReLUMode(), _capture_outputs(net, [layer]) as outputs:
+            forward_fn(image)
+        maps = outputs[layer]
+        map_indices, positions = activations
         signal = torch.zeros_like(maps).flatten(2)  # [N, M, h w]
         rows = torch.arange(len(image), device=maps.device)
-        signal[rows, which, place] = maps.detach().flatten(2)[rows, which, place]
-        (back,) = torch.autograd.grad(maps, first["pixels"], signal.view_as(maps))
+        signal[rows, map_indices, positions] = maps.detach().flatten(2)[
+            rows, map_indices, positions
+        ]
+        (projection,) = torch.autograd.grad(maps, captured["pixels"], signal.view_as(maps))
     finally:
         for hook in hooks:
             hook.remove()
-    return back[:, : image.shape[1]].detach()  # label maps may follow the channels
+    return projection[:, : image.shape[1]].detach()  # label channels may follow the image channels
 
 
 @torch.no_grad()
-def strongest_of(net, layer, call, image):
-    """Return a function: images [N, C, S, S] to the sum [N] of the map most excited by `image`."""
+def make_top_map_score(net, layer, forward_fn, image):
+    """Return a function of images [N, C, S, S] to the sum [N] over one map of the layer: the map
+    with the highest activation for `image` [C, S, S]."""
 
-    def maps(images):
-        with outputs_of(net, [layer]) as seen:
-            call(images)
-        return seen[layer].flatten(2).float()
+    def flat_maps(images):
+        with _capture_outputs(net, [layer]) as outputs:
+            forward_fn(images)
+        return outputs[layer].flatten(2).float()
 
-    best = maps(image[None]).amax(2).argmax(1)  # [1]
-    return lambda images: maps(images)[:, best[0]].sum(1)
+    top_map = flat_maps(image[None]).amax(2).argmax(1)  # [1]
+    return lambda images: flat_maps(images)[:, top_map[0]].sum(1)

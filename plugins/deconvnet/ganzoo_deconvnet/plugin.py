@@ -1,10 +1,10 @@
-"""Registers the verb `visualise`; imports neither torch nor pydantic."""
+"""Registers the command `ganzoo visualize`; imports neither torch nor pydantic."""
 
 from ganzoo_core import CommandSpec, hookimpl
 
 
 @hookimpl
 def ganzoo_commands():
-    """Add the verb `visualise`."""
-    text = "Show what the maps of a convolutional network see."
-    return [CommandSpec(name="visualise", help=text, target="ganzoo_deconvnet.verb:visualise")]
+    """Add the command `visualize`."""
+    text = "Visualize the feature maps of a convolutional network, or occlude images."
+    return [CommandSpec(name="visualize", help=text, target="ganzoo_deconvnet.commands:visualize")]

@@ -1,1 +1,1 @@
-"""FaceNet for ganzoo: photographs of one person lie close together."""
+"""FaceNet for ganzoo: face embeddings."""

@@ -6,11 +6,11 @@ from pydantic import Field
 
 from ganzoo_core import Adam, ModelConfig
 
-JUDGE_DATA = {"name": "people", "size": 64, "count": 96000, "photos": 4}
-JUDGE_TRAIN = {
-    "batch": 160,
-    "schedule": "cosine",
-    "warmup": 120,
+_PEOPLE_96K = {"name": "people", "image_size": 64, "count": 96000, "photos_per_person": 4}
+_TRAIN_BATCH160_COSINE = {
+    "batch_size": 160,
+    "lr_scheduler": "cosine",
+    "warmup_steps": 120,
     "log_every": 50,
     "checkpoint_every": 1000,
 }
@@ -20,69 +20,85 @@ class FaceNetConfig(ModelConfig):
     """`[model]` of facenet."""
 
     network: Literal["plain", "residual", "inception"] = "plain"
-    """Two small ones of at most 1.0 M parameters for 64 px, and InceptionResnetV1 for 160 px."""
-    width: int = Field(32, ge=4)
-    """Channels of the first maps of the small networks."""
-    embedding: int = Field(128, ge=2)
-    """Length of the vectors; InceptionResnetV1 has 512."""
-    classes: int = Field(0, ge=0)
-    """People of the classifier that published checkpoints of InceptionResnetV1 carry; 0: none."""
-    objective: Literal["triplet", "contrast", "instance"] = "triplet"
-    """Triplets as in the paper; a softmax over all pairs of the batch, which learns faster; or two
-    views of one photograph as the pair, for data without identities."""
+    """`plain` and `residual`: at most 1.0 M parameters, for 64 px. `inception`: InceptionResnetV1,
+    for 160 px."""
+    base_channels: int = Field(32, ge=4)
+    """Channels of the first convolution of the small networks."""
+    embed_dim: int = Field(128, ge=2)
+    """Length of the embeddings; InceptionResnetV1 has 512."""
+    num_classes: int = Field(0, ge=0)
+    """Identities of the classifier in published InceptionResnetV1 checkpoints; 0 for none."""
+    objective: Literal["triplet", "supcon", "instance"] = "triplet"
+    """`triplet`: as in the paper. `supcon`: a softmax over all pairs of the batch, which converges
+    faster. `instance`: two augmented views of one photograph, for data without identities."""
     mining: Literal["semi-hard", "hard", "all"] = "semi-hard"
-    """Which negatives of the batch make triplets."""
+    """Which negatives of the batch form triplets."""
     margin: float = Field(0.2, gt=0)
+    """Minimum gap between the squared distances of a triplet."""
     temperature: float = Field(0.08, gt=0)
-    """Of `contrast`."""
-    per_identity: int = Field(4, ge=2)
-    """K of the P x K photographs of a batch."""
-    pretrain: float = Field(0, ge=0)
-    """Epochs of classifying the people of the training data, before the pairs."""
+    """For `supcon`."""
+    images_per_identity: int = Field(4, ge=2)
+    """K of the P x K sampler: photographs of each identity in a batch."""
+    pretrain_epochs: float = Field(0, ge=0)
+    """Epochs of identity classification before the metric learning."""
     augment: str = ""
-    """What training images go through, such as "flip,jitter"; see `ganzoo_core.data.augment`."""
+    """Augmentation of the training images, such as "flip,crop"; see `ganzoo_core.data.augment`."""
     optim: Adam = Adam(lr=1e-3, betas=(0.9, 0.999))
-    ema: float | None = 20000.0
-    """Half-life of the average of the weights, in images."""
+    """Optimizer of the networks."""
+    ema_halflife_images: float | None = 20000.0
+    """Half-life of the moving average of the weights, in images; None for no average."""
     epochs: float = Field(20, gt=0)
+    """Passes over the training images of the metric learning."""
 
     presets: ClassVar = {
-        "tiny": {
-            "model": {"width": 8, "embedding": 16, "pretrain": 1, "ema": 100.0, "epochs": 2},
-            "data": {"name": "shapes", "size": 32},
-            "train": {"batch": 16, "log_every": 5},
+        "smoke": {
+            "model": {
+                "base_channels": 8,
+                "embed_dim": 16,
+                "pretrain_epochs": 1,
+                "ema_halflife_images": 100.0,
+                "epochs": 2,
+            },
+            "data": {"name": "shapes", "image_size": 32},
+            "train": {"batch_size": 16, "log_every": 5},
         },
         "quick": {
-            "model": {"objective": "contrast", "epochs": 5, "optim": {"lr": 2e-3}},
-            "data": {"name": "people", "size": 64, "count": 8000, "photos": 8, "split": "judge-a"},
-            "train": JUDGE_TRAIN,
+            "model": {"objective": "supcon", "epochs": 5, "optim": {"lr": 2e-3}},
+            "data": {
+                "name": "people",
+                "image_size": 64,
+                "count": 8000,
+                "photos_per_person": 8,
+                "split": "auxiliary",
+            },
+            "train": _TRAIN_BATCH160_COSINE,
         },
-        "people": {
-            "model": {"objective": "contrast", "epochs": 12, "optim": {"lr": 2e-3}},
-            "data": {**JUDGE_DATA, "split": "judge-a"},
-            "train": {**JUDGE_TRAIN, "batch": 256},
+        "people-64": {
+            "model": {"objective": "supcon", "epochs": 12, "optim": {"lr": 2e-3}},
+            "data": {**_PEOPLE_96K, "split": "auxiliary"},
+            "train": {**_TRAIN_BATCH160_COSINE, "batch_size": 256},
         },
-        "people-held-out": {
+        "people-64-held-out": {
             "model": {
                 "network": "residual",
-                "objective": "contrast",
+                "objective": "supcon",
                 "epochs": 12,
                 "optim": {"lr": 2e-3},
             },
-            "data": {**JUDGE_DATA, "split": "judge-b"},
-            "train": {**JUDGE_TRAIN, "batch": 256, "seed": 1},
+            "data": {**_PEOPLE_96K, "split": "evaluator"},
+            "train": {**_TRAIN_BATCH160_COSINE, "batch_size": 256, "seed": 1},
         },
         "paper": {
             "model": {
                 "network": "inception",
-                "embedding": 512,
-                "per_identity": 40,
+                "embed_dim": 512,
+                "images_per_identity": 40,
                 "augment": "flip",
                 "optim": {"lr": 0.05, "betas": (0.9, 0.999), "eps": 0.1},
-                "ema": None,
+                "ema_halflife_images": None,
                 "epochs": 90,
             },
-            "data": {"size": 160},
-            "train": {"batch": 1800},
+            "data": {"image_size": 160},
+            "train": {"batch_size": 1800},
         },
     }

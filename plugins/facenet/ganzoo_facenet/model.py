@@ -1,130 +1,147 @@
-"""FaceNet: photographs of one person lie close together on a sphere.
+"""FaceNet: embeddings on the unit sphere, close together for photographs of one person.
 
 Paper: FaceNet: A Unified Embedding for Face Recognition and Clustering (Schroff, Kalenichenko and
 Philbin 2015, arXiv 1503.03832): triplets over P people x K photographs, mined in the batch.
 
-What differs: besides InceptionResnetV1 (Szegedy et al. 2016, arXiv 1602.07261, whose published
-checkpoints are the usual "FaceNet") there are two small networks for 64 px; classifying the people
-first is an option, and so is a softmax over all pairs of the batch in place of triplets.
-`instance` pairs two views of one photograph: it retrieves photographs and is no recogniser.
+Differences from the paper: two small networks for 64 px besides InceptionResnetV1 (Szegedy et al.
+2016, arXiv 1602.07261), the network of the published "FaceNet" checkpoints; optional pretraining by
+identity classification; optionally a softmax over all pairs of the batch instead of triplets. The
+objective `instance` pairs two views of one photograph: for image retrieval, not face recognition.
 
-Shapes: N batch, C channels, S size, D length of the points, P people.
+Shapes: N batch, C channels, S image size, D embedding length, P people.
 """
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, interpolate, normalize
 
-from ganzoo_core import Draw, Imported, Model, Player, Stage, Step
+from ganzoo_core import BatchSpec, ConvertedCheckpoint, Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.data.augment import Augment
-from ganzoo_facenet.inception import SMALLEST, InceptionResnetV1
-from ganzoo_facenet.pairs import contrast_loss, triplet_loss
-from ganzoo_facenet.small import Plain, SlimResNet
+from ganzoo_facenet.inception import MIN_IMAGE_SIZE, InceptionResnetV1
+from ganzoo_facenet.metric_losses import supcon_loss, triplet_loss
+from ganzoo_facenet.small_networks import PlainConvNet, SlimResNet
 
-SMALL = {"plain": Plain, "residual": SlimResNet}
-VIEWS = "flip,jitter,colour,cutout"
-"""What makes two views of one photograph, where the options say nothing else."""
-
-REMARK = (
-    "It learned from two views of each photograph, not from people: it retrieves photographs "
-    "(instances) and is no recogniser."
+_SMALL_NETWORKS = {"plain": PlainConvNet, "residual": SlimResNet}
+_INSTANCE_AUGMENT = "flip,crop,color,cutout"
+"""Default augmentation of the two views of a photograph."""
+_INSTANCE_USAGE_NOTE = (
+    "Trained on two views of each photograph, not on identities: use it for image retrieval, not "
+    "for face recognition."
 )
 
 
 class FaceNet(Model):
-    """One network; `embed` gives its points on the unit sphere."""
+    """One network, `net`, whose normalized output is the embedding."""
 
-    serves = ("net",)
+    inference_modules = ("net",)
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        self.input_size = info.size
-        self.net = self.build(config, info.size)
-        if config.pretrain:
-            if not info.identities:
-                raise ValueError("model.pretrain classifies people, and the data name none")
-            self.people = nn.Linear(config.embedding, info.identities)
+        self.input_size = info.image_size
+        self.net = self.build_network(config, info.image_size)
+        if config.pretrain_epochs:
+            if not info.num_identities:
+                raise ValueError(
+                    "model.pretrain_epochs: the data have no identities to classify: "
+                    "--set model.pretrain_epochs=0"
+                )
+            self.classifier = nn.Linear(config.embed_dim, info.num_identities)
         if config.objective == "instance":
-            self.remark = REMARK
-        views = config.augment or (VIEWS if config.objective == "instance" else "")
-        self.augment = Augment(views)
+            self.usage_note = _INSTANCE_USAGE_NOTE
+        default_augment = _INSTANCE_AUGMENT if config.objective == "instance" else ""
+        self.augment = Augment(config.augment or default_augment)
 
     @staticmethod
-    def build(config, size):
-        """Return the network that the options ask for."""
+    def build_network(config, image_size):
+        """Return the network that `config` names."""
         if config.network == "inception":
-            if size < SMALLEST:
-                raise ValueError(f"data.size: inception takes {SMALLEST} px and more, not {size}")
-            return InceptionResnetV1(config.embedding, config.classes)
-        if size % 16:
-            raise ValueError(f"data.size: {config.network} takes multiples of 16 px, not {size}")
-        return SMALL[config.network](config.width, config.embedding, size)
+            if image_size < MIN_IMAGE_SIZE:
+                raise ValueError(
+                    f"data.image_size: inception needs at least {MIN_IMAGE_SIZE} px, not "
+                    f"{image_size}: --set data.image_size=160"
+                )
+            return InceptionResnetV1(config.embed_dim, config.num_classes)
+        if image_size % 16:
+            raise ValueError(
+                f"data.image_size: {config.network} needs a multiple of 16 px, not {image_size}: "
+                f"--set data.image_size={16 * max(1, round(image_size / 16))}"
+            )
+        return _SMALL_NETWORKS[config.network](config.base_channels, config.embed_dim, image_size)
 
     @classmethod
-    def import_state(cls, state):
-        """Take the names of the published InceptionResnetV1 checkpoints, with or without logits."""
-        config = {"network": "inception", "embedding": state["last_linear.weight"].shape[0]}
+    def convert_checkpoint(cls, state):
+        """Convert a published InceptionResnetV1 checkpoint, with or without its classifier."""
+        config = {"network": "inception", "embed_dim": state["last_linear.weight"].shape[0]}
         if "logits.weight" in state:
-            config["classes"] = state["logits.weight"].shape[0]
-        return Imported(
+            config["num_classes"] = state["logits.weight"].shape[0]
+        return ConvertedCheckpoint(
             state={f"net.{name}": tensor for name, tensor in state.items()},
             config=config,
-            info={"size": 160, "channels": 3},
+            info={"image_size": 160, "num_channels": 3},
         )
 
-    # --- what it is for -----------------------------------------------------------------------
+    # --- inference ----------------------------------------------------------------------------
 
     def embed(self, image):
-        """Return unit vectors [N, D] of images [N, C, H, W] in [-1, 1] of any size."""
-        return normalize(self.net(self.fitted(image)).float())
+        """Return unit vectors [N, D] for images [N, C, H, W] in [-1, 1] of any size."""
+        return normalize(self.net(self._preprocess(image)).float())
 
     def features(self, image):
-        """Return a middle layer's maps [N, C', S/8, S/8]."""
-        return self.net.middle(self.fitted(image))
+        """Return the maps of a middle layer, [N, C', S/8, S/8]; inception has [N, 896, 8, 8]."""
+        return self.net.intermediate_features(self._preprocess(image))
 
-    def fitted(self, image):
-        """Return images [N, 3, S, S]: resized, grey ones in three channels."""
+    def _preprocess(self, image):
+        """Return images [N, 3, S, S]: resized, and gray ones repeated over three channels."""
         size = (self.input_size, self.input_size)
         if image.shape[2:] != size:
             image = interpolate(image, size, mode="bilinear", antialias=True)
         return image if image.shape[1] == 3 else image.expand(-1, 3, -1, -1)
 
-    # --- how it learns ------------------------------------------------------------------------
+    # --- training -----------------------------------------------------------------------------
 
-    def classify_loss(self, t):
-        """Tell the people of the training data apart: cross entropy over P."""
-        points = self.embed(self.augment(t.batch.image, t.noise))
-        logits = self.people(points * 16).float()  # [N, P]; on a sphere the logits need a scale
-        return cross_entropy(logits, t.batch.identity)
+    def classification_loss(self, ctx):
+        """Return the cross entropy over the P identities of the training data, 0-d."""
+        embeddings = self.embed(self.augment(ctx.batch.image, ctx))
+        logits = self.classifier(embeddings * 16).float()  # [N, P]; unit vectors need a scale
+        return cross_entropy(logits, ctx.batch.identity)
 
-    def pair_loss(self, t):
-        """Bring photographs of one person together, push those of two apart."""
-        who, image = t.batch.identity, t.batch.image
-        if self.config.objective == "instance":  # every photograph is its own person
-            who = torch.arange(len(t.batch), device=image.device).repeat(2)
+    def pair_loss(self, ctx):
+        """Return the metric learning loss that `model.objective` names, 0-d."""
+        identity, image = ctx.batch.identity, ctx.batch.image
+        if self.config.objective == "instance":  # each photograph is an identity of its own
+            identity = torch.arange(len(ctx.batch), device=image.device).repeat(2)
             image = torch.cat([image, image])
-        points = self.embed(self.augment(image, t.noise))
-        if self.config.objective == "contrast":
-            return contrast_loss(points, who, self.config.temperature)
-        loss, active = triplet_loss(points, who, self.config.margin, self.config.mining)
-        t.log(triplets_active=active)
+        embeddings = self.embed(self.augment(image, ctx))
+        if self.config.objective == "supcon":
+            return supcon_loss(embeddings, identity, self.config.temperature)
+        loss, active_fraction = triplet_loss(
+            embeddings, identity, self.config.margin, self.config.mining
+        )
+        ctx.log(active_triplet_fraction=active_fraction)
         return loss
 
-    def players(self):
-        """Return the network by itself, and with its classifier while there is one."""
+    def configure_optimizers(self):
+        """Return the optimizer of `net`, and one of `net` with the classifier for pretraining."""
         c = self.config
-        alone = {"net": Player(("net",), c.optim, ema=c.ema)}
-        return {"people": Player(("net", "people"), c.optim), **alone} if c.pretrain else alone
+        specs = {"net": OptimizerSpec(("net",), c.optim, ema_halflife=c.ema_halflife_images)}
+        if c.pretrain_epochs:
+            return {"people": OptimizerSpec(("net", "classifier"), c.optim), **specs}
+        return specs
 
     def stages(self):
-        """Return the pairs, after the classes where they are asked for."""
+        """Return the stage of metric learning, after one of pretraining if it is configured."""
         c = self.config
-        fields = ("image",) if c.objective == "instance" else ("image", "identity")
-        how = "shuffle" if c.objective == "instance" else "identities"
-        draw = Draw(fields=fields, how=how, per_identity=c.per_identity)
-        pairs = Stage("pairs", (Step("pairs", "net", self.pair_loss),), draw, epochs=c.epochs)
-        if not c.pretrain:
+        if c.objective == "instance":
+            batch = BatchSpec()
+        else:
+            batch = BatchSpec(
+                fields=("image", "identity"),
+                sampler="pk",
+                images_per_identity=c.images_per_identity,
+            )
+        pairs = Stage("pairs", (Phase("pairs", "net", self.pair_loss),), batch, epochs=c.epochs)
+        if not c.pretrain_epochs:
             return (pairs,)
-        step = Step("people", "people", self.classify_loss)
-        classes = Draw(fields=("image", "identity"))
-        return (Stage("people", (step,), classes, epochs=c.pretrain), pairs)
+        phase = Phase("people", "people", self.classification_loss)
+        batch = BatchSpec(fields=("image", "identity"))
+        return (Stage("people", (phase,), batch, epochs=c.pretrain_epochs), pairs)

@@ -1,37 +1,41 @@
-"""Registers `facenet`, its judges and the verb `face`; imports neither torch nor pydantic."""
+"""Registers `facenet`, its evaluators and the command `ganzoo face`; imports neither torch nor
+pydantic."""
 
-from ganzoo_core import CommandSpec, JudgeSpec, ModelSpec, hookimpl
+from ganzoo_core import CommandSpec, EvaluatorSpec, ModelSpec, hookimpl
 
 
 @hookimpl
 def ganzoo_register(zoo):
-    """Add the model and its judges."""
+    """Add the model and its evaluators to the zoo."""
     zoo.add(
         ModelSpec(
             name="facenet",
-            summary="FaceNet: who is in the picture, as a point on a sphere",
+            summary="FaceNet: face embeddings for verification, identification and clustering",
             target="ganzoo_facenet.model:FaceNet",
             config="ganzoo_facenet.config:FaceNetConfig",
             paper="FaceNet: A Unified Embedding for Face Recognition and Clustering, "
             "arXiv 1503.03832",
             license="Apache-2.0",
-            family="reader",
-            can=("embed",),
+            family="discriminative",
+            capabilities=("embed",),
         ),
-        judge("people-identity", "Who is it, of drawn portraits: six convolutions"),
-        judge("people-identity-held-out", "Another to measure with: residual", held_out=True),
+        _evaluator_spec("people-identity", "Face embeddings for people: six convolutions"),
+        _evaluator_spec(
+            "people-identity-held-out",
+            "Face embeddings for people, for evaluation only: residual",
+            held_out=True,
+        ),
     )
 
 
-def judge(name, summary, held_out=False):
-    """Return a shipped judge; its bundle lies in judges/NAME."""
-    return JudgeSpec(
+def _evaluator_spec(name, summary, held_out=False):
+    return EvaluatorSpec(
         name=name,
         summary=summary,
-        target=f"ganzoo_facenet:judges/{name}",
+        target=f"ganzoo_facenet:evaluators/{name}",
         role="identity",
-        data="people",
-        split="judge-b" if held_out else "judge-a",
+        train_data="people",
+        train_split="evaluator" if held_out else "auxiliary",
         held_out=held_out,
         license="Apache-2.0",
     )
@@ -39,6 +43,6 @@ def judge(name, summary, held_out=False):
 
 @hookimpl
 def ganzoo_commands():
-    """Add the verb `face`."""
-    text = "Compare faces, find and sort people, estimate ages."
-    return [CommandSpec(name="face", help=text, target="ganzoo_facenet.verbs:face")]
+    """Add the command `face`."""
+    text = "Compare, identify and cluster faces, and estimate ages."
+    return [CommandSpec(name="face", help=text, target="ganzoo_facenet.commands:face")]

@@ -1,4 +1,4 @@
-"""InceptionResnetV1: exact counts, the published names, and the numbers of another build of it."""
+"""InceptionResnetV1: parameter counts, published names, and an independent implementation."""
 
 import pytest
 import torch
@@ -12,37 +12,37 @@ from ganzoo_core.errors import WeightsError
 from ganzoo_core.files import save_tensors
 
 
-def ganzoo(*words):
-    """Call a verb in this process."""
-    cli.main([str(word) for word in words], standalone_mode=False)
+def import_facenet(path, out):
+    args = ["weights", "import", str(path), "--model", "facenet", "--out", str(out)]
+    cli.main(args, standalone_mode=False)
 
 
 @pytest.fixture(scope="module")
 def net():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made = InceptionResnetV1(classes=7)
-        for module in made.modules():  # statistics and scales as after training, not 0 and 1
+        net = InceptionResnetV1(num_classes=7)
+        for module in net.modules():  # statistics and scales as after training, not 0 and 1
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                 module.running_mean.normal_(0, 0.1)
                 module.running_var.uniform_(0.5, 1.5)
                 torch.nn.init.uniform_(module.weight, 0.7, 1.3)
-    return made.eval()
+    return net.eval()
 
 
 @pytest.mark.parametrize(
-    ("classes", "parameters", "tensors"),
+    ("num_classes", "num_parameters", "num_tensors"),
     [(0, 23_482_624, 714), (8631, 27_910_327, 716), (10575, 28_907_599, 716)],
 )
-def test_counts_are_the_published_ones(classes, parameters, tensors):
+def test_published_parameter_counts(num_classes, num_parameters, num_tensors):
     with torch.device("meta"):
-        made = InceptionResnetV1(classes=classes)
-    assert sum(p.numel() for p in made.parameters()) == parameters
-    assert len(made.state_dict()) == tensors
+        net = InceptionResnetV1(num_classes=num_classes)
+    assert sum(p.numel() for p in net.parameters()) == num_parameters
+    assert len(net.state_dict()) == num_tensors
 
 
-def reference(state, image):
-    """Compute the network from its state dict alone, layer by layer, by torch's functions."""
+def reference_forward(state, image):
+    """Compute the network from its state dict with functions of torch."""
 
     def conv(x, name, stride=1, padding=0):
         x = F.conv2d(x, state[f"{name}.conv.weight"], None, stride, padding)
@@ -107,59 +107,45 @@ def reference(state, image):
 
 
 @torch.no_grad()
-def test_it_computes_what_its_layers_say(net):
+def test_forward_equals_reference(net):
     generator = torch.Generator().manual_seed(1)
     image = torch.rand(2, 3, 96, 96, generator=generator) * 2 - 1
-    ours, theirs = net(image), reference(net.state_dict(), image)
-    assert ours.shape == (2, 512) and ours.std() > 0.1
-    assert torch.allclose(ours, theirs, atol=1e-5, rtol=1e-5)
+    embeddings, expected = net(image), reference_forward(net.state_dict(), image)
+    assert embeddings.shape == (2, 512) and embeddings.std() > 0.1
+    assert torch.allclose(embeddings, expected, atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
-def test_edges_are_those_of_the_paper(net):
-    assert net.middle(torch.zeros(1, 3, 160, 160)).shape == (1, 896, 8, 8)
+def test_feature_map_sizes(net):
+    assert net.intermediate_features(torch.zeros(1, 3, 160, 160)).shape == (1, 896, 8, 8)
     assert net(torch.zeros(1, 3, 75, 75)).shape == (1, 512)
 
 
-@pytest.mark.parametrize("classes", [0, 7])
-def test_a_published_checkpoint_is_imported(tmp_path, net, classes):
-    state = {k: v for k, v in net.state_dict().items() if classes or not k.startswith("logits.")}
+@pytest.mark.parametrize("num_classes", [0, 7])
+def test_import_published_checkpoint(tmp_path, net, num_classes):
+    state = net.state_dict()
+    if not num_classes:
+        state = {k: v for k, v in state.items() if not k.startswith("logits.")}
     torch.save(state, tmp_path / "published.pt")
-    ganzoo(
-        "weights",
-        "import",
-        tmp_path / "published.pt",
-        "--as",
-        "facenet",
-        "--out",
-        tmp_path / "mine",
-    )
+    import_facenet(tmp_path / "published.pt", tmp_path / "mine")
     model = load(tmp_path / "mine", device="cpu")
     image = torch.rand(1, 3, 160, 160) * 2 - 1
     with torch.no_grad():
         assert torch.allclose(model.embed(image), F.normalize(net(image)), atol=1e-6)
-    assert model.input_size == 160 and hasattr(model.net, "logits") == bool(classes)
+    assert model.input_size == 160 and hasattr(model.net, "logits") == bool(num_classes)
 
 
-def test_a_checkpoint_of_another_network_names_the_key(tmp_path, net):
+def test_import_error_names_missing_key(tmp_path, net):
     state = dict(net.state_dict())
     state.pop("repeat_2.3.branch0.bn.running_var")
     save_tensors(tmp_path / "other.safetensors", state)
     with pytest.raises(WeightsError, match=r"repeat_2\.3\.branch0\.bn\.running_var"):
-        ganzoo(
-            "weights",
-            "import",
-            tmp_path / "other.safetensors",
-            "--as",
-            "facenet",
-            "--out",
-            tmp_path / "mine",
-        )
+        import_facenet(tmp_path / "other.safetensors", tmp_path / "mine")
     assert not (tmp_path / "mine").exists()
 
 
-class Trap:
-    """Would write a file when it is unpickled."""
+class MaliciousPickle:
+    """Writes a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -168,15 +154,13 @@ class Trap:
         return (open, (self.path, "w"))
 
 
-def test_a_pickle_that_runs_code_is_refused_and_nothing_runs(tmp_path):
-    torch.save({"last_linear.weight": Trap(str(tmp_path / "ran"))}, tmp_path / "evil.pt")
-    with pytest.raises(WeightsError, match="nothing was run"):
-        ganzoo(
-            "weights", "import", tmp_path / "evil.pt", "--as", "facenet", "--out", tmp_path / "mine"
-        )
+def test_malicious_pickle_is_not_executed(tmp_path):
+    torch.save({"last_linear.weight": MaliciousPickle(str(tmp_path / "ran"))}, tmp_path / "evil.pt")
+    with pytest.raises(WeightsError):
+        import_facenet(tmp_path / "evil.pt", tmp_path / "mine")
     assert not (tmp_path / "ran").exists() and not (tmp_path / "mine").exists()
 
 
-def test_small_pictures_are_refused():
-    with pytest.raises(ValueError, match="75 px and more, not 64"):
-        FaceNet.build(type("C", (), {"network": "inception"}), 64)
+def test_image_size_below_75_is_refused():
+    with pytest.raises(ValueError, match=r"data\.image_size"):
+        FaceNet.build_network(type("C", (), {"network": "inception"}), 64)

@@ -1,1 +1,1 @@
-"""Face data sets, and your own photographs."""
+"""Face data sets, and your own images."""

@@ -7,42 +7,42 @@ from pydantic import Field
 from ganzoo_core.config import DataConfig, Split
 
 
-class PicturesConfig(DataConfig):
-    """Of every data set here."""
+class ImageFilesConfig(DataConfig):
+    """Options of every data set of this plugin."""
 
     min_size: int = Field(0, ge=0)
-    """Shortest edge kept, in pixels; looked at when a picture is decoded."""
+    """Minimum short edge in pixels, checked when an image is decoded."""
     split: Split = "all"
-    """Everything, or one side of a division: by person where people are known, else by picture."""
+    """All images, or one split: by person if identities are known, otherwise by image."""
     test_share: float = Field(0.1, gt=0, lt=1)
-    """Share of the people (of the pictures) in the test split."""
+    """Fraction of the people (or images) in the test split."""
 
 
-class AgesConfig(PicturesConfig):
-    """Of data with ages."""
+class AgeRangeConfig(ImageFilesConfig):
+    """Options of data sets with ages."""
 
     min_age: float = 0
-    """Youngest age kept, in years."""
+    """Minimum age in years."""
     max_age: float = 120
-    """Oldest age kept, in years."""
+    """Maximum age in years."""
 
 
-class OwnConfig(PicturesConfig):
-    """Of your own pictures."""
+class UserImagesConfig(ImageFilesConfig):
+    """Options of your own images."""
 
     license: str = "not stated"
-    """Terms of the pictures; the card of a model trained on them repeats it."""
+    """License of the images; the card of a model trained on them contains it."""
 
 
-class TableConfig(AgesConfig, OwnConfig):
-    """Of a CSV or JSONL."""
+class TableConfig(AgeRangeConfig, UserImagesConfig):
+    """Options of a CSV or JSONL."""
 
     table: str = ""
-    """Which table, where the folder or archive holds several: its path inside."""
+    """Path of the table in the folder or archive, if it contains several."""
 
 
-class LFWConfig(PicturesConfig):
-    """Of LFW."""
+class LFWConfig(ImageFilesConfig):
+    """Options of LFW."""
 
     pairs: str = ""
-    """A pairs.txt; left out, the one that lies with the pictures."""
+    """A pairs.txt; by default the one in the folder of the images."""

@@ -1,4 +1,4 @@
-"""Your own pictures: all of a folder, or one folder a class."""
+"""Your own images: a folder, or one folder for each class."""
 
 from __future__ import annotations
 
@@ -6,54 +6,58 @@ import os.path
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from ganzoo_core.data.archive import Folder
-from ganzoo_faces.config import OwnConfig
-from ganzoo_faces.pictures import Pictures, Row, nfc
+from ganzoo_core.data.archive import FolderSource
+from ganzoo_faces.config import UserImagesConfig
+from ganzoo_faces.image_files import ImageFilesDataset, ImageRecord, normalize_nfc
 
 
-class PlainFolder(Pictures):
-    """All pictures of a folder and of the folders in it, or of a tar."""
+class PlainFolder(ImageFilesDataset):
+    """All images of a folder with its subfolders, or of a tar."""
 
-    example = "photographs"
-    advice = "give a folder or a .tar with pictures"
+    example_path = "photographs"
+    empty_hint = "give a folder or a .tar with images"
 
-    def __init__(self, config: OwnConfig) -> None:
+    def __init__(self, config: UserImagesConfig) -> None:
         self.license = config.license
         super().__init__(config)
 
-    def rows(self) -> Iterator[Row]:
-        """Yield every picture; its key leaves out the folders that all have in common."""
-        paths = list(self.pictures())
-        top = common(paths)
+    def iter_records(self) -> Iterator[ImageRecord]:
+        """Yield every image; its key is the path below the common folder."""
+        paths = list(self.iter_image_paths())
+        top = _common_folder(paths)
         for path in paths:
-            yield Row(name=str(path), key=nfc(str(path.relative_to(top))))
+            yield ImageRecord(path=str(path), stable_key=normalize_nfc(str(path.relative_to(top))))
 
 
 class ClassFolder(PlainFolder):
-    """A folder or tar of folders; the name of each is the class of the pictures below it."""
+    """A folder or tar with one subfolder for each class."""
 
-    example = "animals"
-    gives = ("label",)
-    advice = "give a folder or a .tar that holds one folder of pictures for each class"
+    example_path = "animals"
+    record_fields = ("label",)
+    empty_hint = "give a folder or a .tar with one folder of images for each class"
 
-    def rows(self) -> Iterator[Row]:
-        """Yield the pictures that lie in the folder of a class.
+    def iter_records(self) -> Iterator[ImageRecord]:
+        """Yield the images in class folders; count the others.
 
-        In a folder that is the first folder below. An archive may have folders around all its
-        pictures, which are passed over; if it has one class only, the last of them names it.
+        In a folder, the class is the first subfolder. In an archive, common parent folders are
+        skipped; with one class only, the last of them is the class.
         """
-        paths = list(self.pictures())
-        top = PurePosixPath() if isinstance(self.files, Folder) else common(paths)
+        paths = list(self.iter_image_paths())
+        top = PurePosixPath() if isinstance(self.files, FolderSource) else _common_folder(paths)
         if all(path.parent == top for path in paths):
             top = top.parent
         for path in paths:
             below = path.relative_to(top)
             if len(below.parts) > 1:
-                yield Row(name=str(path), key=nfc(str(below)), label=nfc(below.parts[0]))
+                yield ImageRecord(
+                    path=str(path),
+                    stable_key=normalize_nfc(str(below)),
+                    label=normalize_nfc(below.parts[0]),
+                )
             else:
-                self.drop("in no folder of a class")
+                self.count_removed("not in a class folder")
 
 
-def common(paths: list[PurePosixPath]) -> PurePosixPath:
-    """Return the innermost folder that holds all pictures."""
+def _common_folder(paths: list[PurePosixPath]) -> PurePosixPath:
+    """Return the innermost folder that contains all images."""
     return PurePosixPath(os.path.commonpath([path.parent for path in paths]) if paths else "")

@@ -1,4 +1,4 @@
-"""Pictures that tests write: gradients, no photographs."""
+"""Helpers that write images (gradients) and open data sets."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from PIL import Image
 
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import Dataset, UnreadableImage
-from ganzoo_core.zoo import resolve, zoo
+from ganzoo_core.zoo import import_target, zoo
 
 
-def picture(form: str = "JPEG", mode: str = "RGB", size: tuple[int, int] = (20, 24)) -> bytes:
+def image_bytes(
+    image_format: str = "JPEG", mode: str = "RGB", size: tuple[int, int] = (20, 24)
+) -> bytes:
     """Return a gradient as the bytes of a file."""
     pixels = np.zeros((size[1], size[0], 3), np.uint8)
     pixels[..., 0] = np.linspace(0, 255, size[0])
     out = io.BytesIO()
-    Image.fromarray(pixels).convert(mode).save(out, form)
+    Image.fromarray(pixels).convert(mode).save(out, image_format)
     return out.getvalue()
 
 
-GOOD = picture()
+GOOD = image_bytes()
 
 
-def fill(folder: Path, *names: str, data: bytes = GOOD) -> Path:
-    """Write a picture under each name."""
+def write_images(folder: Path, *names: str, data: bytes = GOOD) -> Path:
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,50 +38,46 @@ def fill(folder: Path, *names: str, data: bytes = GOOD) -> Path:
     return folder
 
 
-def opened(name: str, path: Path | str, **options: Any) -> Any:
-    """Open a data set of the zoo."""
+def open_dataset(name: str, path: Path | str, **options: Any) -> Any:
     spec = zoo().dataset(name)
-    dataset: Dataset = resolve(spec.target)(
-        resolve(spec.config)(name=name, path=str(path), **options)
+    dataset: Dataset = import_target(spec.target)(
+        import_target(spec.config)(name=name, path=str(path), **options)
     )
     return dataset
 
 
-def message(name: str, path: Path | str, **options: Any) -> str:
-    """Return the one line with which a data set refuses."""
+def error_message(name: str, path: Path | str, **options: Any) -> str:
+    """Return the one-line message of the DataError of a data set."""
     with pytest.raises(DataError) as caught:
-        opened(name, path, **options)
+        open_dataset(name, path, **options)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def packed(folder: Path, mode: str = "w") -> Path:
-    """Return a tar of a folder."""
+def make_tar(folder: Path, mode: str = "w") -> Path:
     path = folder.with_suffix(".tar.gz" if mode.endswith("gz") else ".tar")
     with tarfile.open(path, mode) as out:  # type: ignore[call-overload]
         out.add(folder, arcname=folder.name)
     return path
 
 
-def reason(data: Any, index: int) -> str:
-    """Return why a picture cannot be read."""
+def unreadable_reason(data: Any, index: int) -> str:
     with pytest.raises(UnreadableImage) as caught:
-        data.image(index)
+        data.load_image(index)
     return str(caught.value)
 
 
 class Kit(NamedTuple):
-    """The tools above, for tests."""
+    """The functions above, for tests."""
 
-    picture: Any
-    fill: Any
-    opened: Any
-    message: Any
-    packed: Any
-    reason: Any
+    image_bytes: Any
+    write_images: Any
+    open_dataset: Any
+    error_message: Any
+    make_tar: Any
+    unreadable_reason: Any
 
 
 @pytest.fixture(scope="session")
 def kit() -> Kit:
-    """Return the tools."""
-    return Kit(picture, fill, opened, message, packed, reason)
+    return Kit(image_bytes, write_images, open_dataset, error_message, make_tar, unreadable_reason)

@@ -1,1 +1,1 @@
-"""The first GAN for ganzoo."""
+"""Vanilla GAN for ganzoo."""

@@ -1,15 +1,25 @@
-"""The first GAN.
+"""Vanilla GAN: perceptrons.
 
-Paper: Generative Adversarial Nets (Goodfellow et al. 2014, arXiv 1406.2661): a generator of
-rectified units, a discriminator of maxout units with dropout, k steps of D for each of G
-(`model.d_steps`), and two objectives for G: the minimax game, log(1 - D(G(z))), whose gradient
-vanishes where D wins (`model.loss.kind=minimax`, preset `paper-minimax`), and the one to train
-with, -log D(G(z)) (`bce`, the default). On MNIST at 28 px: 2,503,984 and 1,231,441 parameters.
+Paper: Generative Adversarial Nets (Goodfellow et al. 2014, arXiv 1406.2661).
+G has rectified units; D has maxout units with dropout. D is updated k times for each update of G
+(`model.d_updates`). At 28 px, grayscale: 2,503,984 and 1,231,441 parameters.
 
-What differs: G's sigmoid is stretched to [-1, 1], where our data lie; the learning rate falls by
-`train.schedule` instead of a factor an update, and momentum stays at 0.5; any size, grey or colour.
+G has two objectives:
 
-Shapes: N batch, Z latent, P = C * S * S pixels.
+- `model.loss.kind=bce` (the default): -log D(G(z)), which the paper trains with.
+- `model.loss.kind=minimax` (preset `paper-minimax`): log(1 - D(G(z))). Its gradient vanishes where
+  D classifies the fakes with confidence.
+
+Differs from the paper:
+
+| | paper | here |
+|---|---|---|
+| output of G | sigmoid, [0, 1] | sigmoid scaled to [-1, 1], the range of the images |
+| learning rate | a constant factor after each update | `train.lr_scheduler` |
+| momentum | increases in training | 0.5 throughout |
+| images | MNIST, TFD, CIFAR-10 | any size, grayscale or color |
+
+Shapes: N batch, Z latent, H hidden units, M maxout units, P = C * S * S pixels.
 """
 
 from torch import nn
@@ -19,78 +29,77 @@ from ganzoo_core.data.ada import make_augment
 from ganzoo_core.losses import make_loss
 
 
-class FirstGenerator(Generator):
+class VanillaGenerator(Generator):
     """z -> 1200 -> 1200 -> image."""
 
-    def __init__(self, config, size, channels):
+    def __init__(self, config, image_size, num_channels):
         super().__init__()
-        self.latent_dim, self.prior = config.latent, config.prior
-        self.shape = (channels, size, size)
+        self.latent_dim, self.prior = config.latent_dim, config.prior
+        self.image_shape = (num_channels, image_size, image_size)
+        num_pixels = num_channels * image_size * image_size
         self.layers = nn.Sequential(
-            nn.Linear(config.latent, config.hidden),
+            nn.Linear(config.latent_dim, config.hidden_dim),  # [N, H]
             nn.ReLU(),
-            nn.Linear(config.hidden, config.hidden),
+            nn.Linear(config.hidden_dim, config.hidden_dim),
             nn.ReLU(),
-            nn.Linear(config.hidden, channels * size * size),
+            nn.Linear(config.hidden_dim, num_pixels),  # [N, P]
             nn.Sigmoid(),
         )
 
-    def latent(self, noise, n):
-        """Draw z [N, Z] from the prior."""
-        return noise(n, self.latent_dim, kind=self.prior)
-
     def forward(self, z, label=None):
-        """Return images [N, C, S, S] in [-1, 1] of latents [N, Z]; labels are not looked at."""
+        """Return images [N, C, S, S] in [-1, 1] from latents [N, Z]. Ignores labels."""
         pixels = self.layers(z)  # [N, P] in [0, 1]
-        return (2 * pixels - 1).unflatten(1, self.shape)
+        return (2 * pixels - 1).unflatten(1, self.image_shape)
 
 
-class FirstDiscriminator(Discriminator):
+class VanillaDiscriminator(Discriminator):
     """image -> 240 maxout units -> 240 -> logit."""
 
-    def __init__(self, config, size, channels):
+    def __init__(self, config, image_size, num_channels):
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Flatten(),
+        num_pixels = num_channels * image_size * image_size
+        units, pieces = config.maxout_units, config.maxout_pieces
+        self.body = nn.Sequential(
+            nn.Flatten(),  # [N, P]
             nn.Dropout(config.dropout),
-            Maxout(channels * size * size, config.units, config.pieces),
+            Maxout(num_pixels, units, pieces),  # [N, M]
             nn.Dropout(config.dropout),
-            Maxout(config.units, config.units, config.pieces),
+            Maxout(units, units, pieces),
             nn.Dropout(config.dropout),
         )
-        self.last = nn.Linear(config.units, 1)
+        self.head = nn.Linear(units, 1)
 
     def features(self, image, label=None):
-        """Return the units before the logit, [N, 240]."""
-        return [self.layers(image)]
+        """Return the units before the logit, a list of one tensor [N, M]."""
+        return [self.body(image)]
 
     def forward(self, image, label=None):
-        """Return logits [N] of images [N, C, S, S]."""
-        return self.last(self.layers(image)).flatten()
+        """Return logits [N] from images [N, C, S, S]."""
+        return self.head(self.body(image)).flatten()
 
 
 class Maxout(nn.Module):
-    """Each unit is the largest of its linear pieces (Goodfellow et al. 2013, arXiv 1302.4389)."""
+    """Each unit is the maximum of its linear pieces (Goodfellow et al. 2013, arXiv 1302.4389)."""
 
-    def __init__(self, inputs, units, pieces):
+    def __init__(self, in_features, out_features, num_pieces):
         super().__init__()
-        self.linear, self.pieces = nn.Linear(inputs, units * pieces), pieces
+        self.linear, self.num_pieces = nn.Linear(in_features, out_features * num_pieces), num_pieces
 
     def forward(self, x):
-        """[N, inputs] -> [N, units]."""
-        return self.linear(x).unflatten(1, (-1, self.pieces)).amax(2)
+        """Return [N, out_features] from [N, in_features]."""
+        return self.linear(x).unflatten(1, (-1, self.num_pieces)).amax(2)
 
 
-class FirstGAN(GAN):
-    """G draws an image of noise; D tells it from a real one.
+class VanillaGAN(GAN):
+    """G maps noise to images; D classifies images as real or generated.
 
-    Both gradient steps are those of `ganzoo_core.GAN`: D on real and detached fakes, then G
+    `ganzoo_core.GAN` has both losses: D is trained on real images and detached fakes, then G
     through the frozen D.
     """
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        self.generator = FirstGenerator(config, info.size, info.channels)
-        self.discriminator = FirstDiscriminator(config, info.size, info.channels)
+        self.generator = VanillaGenerator(config, info.image_size, info.num_channels)
+        self.discriminator = VanillaDiscriminator(config, info.image_size, info.num_channels)
         self.augment = make_augment(config.augment)
         self.loss = make_loss(config.loss)

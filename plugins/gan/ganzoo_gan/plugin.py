@@ -9,9 +9,9 @@ def ganzoo_register(zoo):
     zoo.add(
         ModelSpec(
             name="gan",
-            summary="The first GAN: perceptrons, maxout, and both objectives",
-            target="ganzoo_gan.model:FirstGAN",
-            config="ganzoo_gan.config:FirstGANConfig",
+            summary="Vanilla GAN: perceptrons, maxout, and both generator objectives",
+            target="ganzoo_gan.model:VanillaGAN",
+            config="ganzoo_gan.config:VanillaGANConfig",
             paper="Generative Adversarial Nets, arXiv 1406.2661",
             license="Apache-2.0",
             family="implicit",

@@ -1,1 +1,1 @@
-"""IDCGAN: bidirectional face ageing."""
+"""IDCGAN: bidirectional face aging."""

@@ -1,21 +1,26 @@
-"""IDCGAN: one encoder, one generator, any age from any age.
+"""IDCGAN: one encoder and one generator for every transition between ages.
 
 Paper: Bidirectional Face Aging Synthesis Based on Improved Deep Convolutional Generative
 Adversarial Networks (Liu, Zou, Xie, Kuang and Ma 2019, Information 10(2):69,
 doi 10.3390/info10020069).
 
     z = E(x)    G(connector[z, y])  is the person of x at age group y, older or younger
-    L_D = adversarial, on real faces and on the aged, each with its age
+    L_D = adversarial, on real and on aged faces, each with its age group
     L_G = adversarial + pixel |G[z, y_x] - x| + age(G[z, y]) + feature |D_m(G[z, y]) - D_m(x)|^2
 
-D_m is D's middle layer; the age loss comes from a frozen judge of the role `age`.
+D_m is the middle layer of D. The age loss comes from the frozen auxiliary network `age`.
 
-What differs: the data sets here do not tell the gender, so the connector is [z, age] and what is
-left of the gender stays in z. The paper gives neither weights nor widths: those of the presets
-were tried on `people`. The age loss is the distance of the judge's age to the mean of the group.
-The face at its own age and the face at another are drawn in one pass.
+Differs from the paper:
 
-Shapes: N batch, T targets, Z latent, K classes, S size.
+| | paper | here |
+|---|---|---|
+| connector | [z, age, gender] | [z, age], since the data have no gender; z may encode it |
+| loss weights and channels | not given | the presets, tried on `people` |
+
+The age loss is the distance of the estimated age to the mean age of the group. G generates each
+face at its own age and at another age in one batch.
+
+Shapes: N batch, T targets, Z latent, K classes, S image size.
 """
 
 import math
@@ -23,113 +28,117 @@ import math
 import torch
 from torch.nn.functional import l1_loss, mse_loss
 
-from ganzoo_core import Draw, Model, Player, Stage, Step
+from ganzoo_core import BatchSpec, Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.errors import UsageError
 from ganzoo_core.losses import BCE
-from ganzoo_idcgan.networks import AgedGenerator, AgeDiscriminator, Connector, Encoder
+from ganzoo_idcgan.networks import AgeDiscriminator, Connector, ConnectorGenerator, Encoder
 
-DECADE = 10.0
-"""Years."""
+_YEARS_PER_DECADE = 10.0
 
 
 class IDCGAN(Model):
-    """E says who it is, G draws that person at an age, D tells drawn faces from real ones."""
+    """E encodes the person, G generates that person at an age, D classifies faces as real or
+    generated."""
 
     reconstructs = True
-    serves = ("encoder", "connector", "generator")
+    inference_modules = ("encoder", "connector", "generator")
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        check(info)
-        shape = (info.size, info.channels)
-        self.connector = Connector(config, len(info.classes))
+        if not info.age_bins:
+            raise UsageError(
+                "model.age_bins: idcgan needs data with ages, such as --data people, and age bins: "
+                "--set model.age_bins=[18,29,39,49,59]"
+            )
+        if info.image_size < 32 or info.image_size & (info.image_size - 1):
+            raise ValueError(
+                f"data.image_size: idcgan supports 32, 64, 128 ... px, not {info.image_size}: "
+                "--set data.image_size=64"
+            )
+        shape = (info.image_size, info.num_channels)
+        self.connector = Connector(config, len(info.class_names))
         self.encoder = Encoder(config, *shape)
-        self.generator = AgedGenerator(config, *shape, self.connector.width)
-        self.discriminator = AgeDiscriminator(config, *shape, len(info.classes))
-        self.adversarial = BCE(real_target=config.real_target)
-        means = [math.nan if age is None else age for age in info.mean_ages]
-        self.register_buffer("mean_ages", torch.tensor(means), persistent=False)
+        self.generator = ConnectorGenerator(config, *shape, self.connector.out_features)
+        self.discriminator = AgeDiscriminator(config, *shape, len(info.class_names))
+        self.adversarial_loss = BCE(real_target=config.real_target)
+        mean_ages = [math.nan if age is None else age for age in info.class_mean_ages]
+        self.register_buffer("mean_ages", torch.tensor(mean_ages), persistent=False)
 
-    # --- what it is for -----------------------------------------------------------------------
+    # --- inference ----------------------------------------------------------------------------
 
-    def draw(self, z, label):
-        """Return the people z [N, Z] at groups [N], as images [N, C, S, S] in [-1, 1]."""
+    def decode(self, z, label):
+        """Return images [N, C, S, S] in [-1, 1] from latents [N, Z] and age groups [N]."""
         return self.generator(self.connector(z, label))
 
     def translate(self, image, label):
-        """Return images [N, C, S, S] at groups [N] (capability `translate`)."""
-        return self.draw(self.encoder(image), label)
+        """Return images [N, C, S, S] at age groups [N] (capability `translate`)."""
+        return self.decode(self.encoder(image), label)
 
-    def age(self, images, source_age, target_groups):
-        """Return the same people at groups [N, T], as [N, T, C, S, S] (capability `edit_age`).
+    def edit_age(self, images, source_age, target_labels):
+        """Return faces at age groups [N, T], as [N, T, C, S, S] (capability `edit_age`).
 
-        The source age is not asked for: a face's own group gives its reconstruction.
+        The source age is not used. A face at its own age group is its reconstruction.
         """
-        n, targets = target_groups.shape
-        z = self.encoder(images).repeat_interleave(targets, 0)  # [N T, Z]
-        return self.draw(z, target_groups.flatten()).unflatten(0, (n, targets))
+        n, num_targets = target_labels.shape
+        z = self.encoder(images).repeat_interleave(num_targets, 0)  # [N T, Z]
+        return self.decode(z, target_labels.flatten()).unflatten(0, (n, num_targets))
 
-    # --- the two steps ------------------------------------------------------------------------
+    # --- training -----------------------------------------------------------------------------
 
-    def drawn(self, t):
-        """Return the faces at other ages and at their own, and the groups asked for, once a draw.
+    def fake_images(self, ctx):
+        """Return faces at other ages, faces at their own age, and the target groups.
 
-        A face is asked for at the age of the next one in the batch, so that D sees drawn faces of
-        each age as often as real ones.
+        Computed once a batch. The target group of a face is that of the previous face in the batch,
+        so D receives generated faces of each age as often as real ones.
         """
 
-        def make():
-            asked, z = t.batch.label.roll(1), self.encoder(t.batch.image)
-            both = self.draw(torch.cat([z, z]), torch.cat([asked, t.batch.label]))  # [2N, ...]
-            return (*both.chunk(2), asked)
+        def generate():
+            source_label, target_label = ctx.batch.label, ctx.batch.label.roll(1)
+            z = self.encoder(ctx.batch.image)  # [N, Z]
+            labels = torch.cat([target_label, source_label])  # [2N]
+            images = self.decode(torch.cat([z, z]), labels)  # [2N, C, S, S]
+            return (*images.chunk(2), target_label)
 
-        return t.once("drawn", make)
+        return ctx.cached("fake_images", generate)
 
-    def discriminator_loss(self, t):
-        """Tell real faces from aged ones, which are detached, each with its age."""
-        aged, _, asked = self.drawn(t)
-        real_logit = self.discriminator(t.batch.image, t.batch.label)
-        fake_logit = self.discriminator(aged.detach(), asked)
-        accuracy = self.adversarial.accuracy(real_logit, fake_logit)
-        t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean(), d_accuracy=accuracy)
-        return self.adversarial.d(real_logit, fake_logit)
+    def discriminator_loss(self, ctx):
+        """Return the loss of D, 0-d, on real faces and detached faces at other ages."""
+        aged, _, target_label = self.fake_images(ctx)
+        real_logits = self.discriminator(ctx.batch.image, ctx.batch.label)
+        fake_logits = self.discriminator(aged.detach(), target_label)
+        ctx.log({"logits/real": real_logits.mean(), "logits/fake": fake_logits.mean()})
+        ctx.log({"accuracy/d": self.adversarial_loss.accuracy(real_logits, fake_logits)})
+        return self.adversarial_loss.discriminator_loss(real_logits, fake_logits)
 
-    def generator_loss(self, t):
-        """Fool D, show the age, keep the pixels at the own age and D's view of the person."""
-        aged, same, asked = self.drawn(t)
-        (maps,) = self.discriminator.features(aged)
+    def generator_loss(self, ctx):
+        """Return the loss of encoder and generator, 0-d; logs each term before its weight."""
+        aged, reconstruction, target_label = self.fake_images(ctx)
+        (aged_features,) = self.discriminator.features(aged)
         with torch.no_grad():
-            (before,) = self.discriminator.features(t.batch.image)
-        years = self.judges["age"].estimate_age(aged) - self.mean_ages[asked]
-        terms = {
-            "adversarial": self.adversarial.g(self.discriminator.judge(maps, asked)),
-            "pixel": l1_loss(same, t.batch.image),
-            "age": years.abs().mean() / DECADE,
-            "feature": mse_loss(maps.float(), before.float()),
+            (real_features,) = self.discriminator.features(ctx.batch.image)
+        age_error = self.auxiliaries["age"].estimate_age(aged) - self.mean_ages[target_label]
+        fake_logits = self.discriminator.logits_from_features(aged_features, target_label)
+        losses = {
+            "adversarial": self.adversarial_loss.generator_loss(fake_logits),
+            "pixel": l1_loss(reconstruction, ctx.batch.image),
+            "age": age_error.abs().mean() / _YEARS_PER_DECADE,
+            "feature": mse_loss(aged_features.float(), real_features.float()),
         }
-        t.log(**{f"g_{name}": value for name, value in terms.items()})
-        return sum(getattr(self.config.weights, name) * value for name, value in terms.items())
+        ctx.log({f"loss/g_{name}": value for name, value in losses.items()})
+        weights = self.config.loss_weights
+        return sum(getattr(weights, name) * value for name, value in losses.items())
 
-    def players(self):
-        """Return D, and encoder and generator as one."""
-        c = self.config
+    def configure_optimizers(self):
+        """Return the optimizer of D, and one for encoder and generator together."""
+        config, ema_halflife = self.config, self.config.ema_halflife_images
+        g_modules = ("encoder", "generator")
         return {
-            "d": Player(("discriminator",), c.optim_d),
-            "g": Player(("encoder", "generator"), c.optim_g, ema=c.ema),
+            "d": OptimizerSpec(("discriminator",), config.optim_d),
+            "g": OptimizerSpec(g_modules, config.optim_g, ema_halflife=ema_halflife),
         }
 
     def stages(self):
-        """Return one stage: a D step, then one of encoder and generator."""
-        steps = (Step("d", "d", self.discriminator_loss), Step("g", "g", self.generator_loss))
-        draw = Draw(fields=("image", "label"))
-        return (Stage("gan", steps, draw, epochs=self.config.epochs),)
-
-
-def check(info):
-    """Refuse data without ages, and sizes that halving does not bring to 4 px."""
-    if not info.groups:
-        raise UsageError("idcgan needs data with ages and model.groups to cut them, such as people")
-    if info.size < 32 or info.size & (info.size - 1):
-        raise ValueError(
-            f"data.size: idcgan draws 32, 64, 128 ... px, not {info.size}: --set data.size=64"
-        )
+        """Return one stage. A step updates D, then encoder and generator."""
+        phases = (Phase("d", "d", self.discriminator_loss), Phase("g", "g", self.generator_loss))
+        batch = BatchSpec(fields=("image", "label"))
+        return (Stage("gan", phases, batch, epochs=self.config.epochs),)

@@ -9,14 +9,14 @@ def ganzoo_register(zoo):
     zoo.add(
         ModelSpec(
             name="idcgan",
-            summary="IDCGAN: a face older or younger through one encoder and one generator",
+            summary="IDCGAN: older and younger faces by one encoder and one generator",
             target="ganzoo_idcgan.model:IDCGAN",
             config="ganzoo_idcgan.config:IDCGANConfig",
             paper="Bidirectional Face Aging Synthesis Based on Improved Deep Convolutional "
             "Generative Adversarial Networks, doi 10.3390/info10020069",
             license="Apache-2.0",
             family="implicit",
-            can=("translate", "edit_age"),
-            uses=("age",),
+            capabilities=("translate", "edit_age"),
+            auxiliaries=("age",),
         )
     )

@@ -1,22 +1,22 @@
-"""IDCGAN: shapes and counts, each loss by hand, exact continuation, refusals."""
+"""IDCGAN: shapes and parameter counts, losses by hand, exact resume, unsupported data."""
 
 import pytest
 import torch
-from ganzoo_idcgan.config import GROUPS, IDCGANConfig
+from ganzoo_idcgan.config import AGE_BINS, IDCGANConfig
 from ganzoo_idcgan.model import IDCGAN
 from torch import nn
-from workbench import differences, drawn, trainer
+from training_helpers import FakeStepContext, differing_keys, make_images, make_trainer, num_params
 
 import ganzoo_core as gz
 from ganzoo_core.errors import UsageError
-from ganzoo_core.interfaces import Batch, EditsAge, Judges, Translates
-from ganzoo_core.testing.standins import StandIn
+from ganzoo_core.interfaces import Auxiliaries, Batch, SupportsAgeEditing, SupportsTranslation
+from ganzoo_core.testing.stubs import StubAuxiliary
 
-TINY = IDCGANConfig(
-    groups=GROUPS,
-    width=8,
-    latent=16,
-    ema=50.0,
+SMALL_CONFIG = IDCGANConfig(
+    age_bins=AGE_BINS,
+    base_channels=8,
+    latent_dim=16,
+    ema_halflife_images=50.0,
     epochs=1.0,
     optim_d=gz.Adam(lr=1e-3),
     optim_g=gz.Adam(lr=1e-3),
@@ -25,130 +25,121 @@ TINY = IDCGANConfig(
 
 @pytest.fixture(scope="module")
 def images():
-    return drawn(40, 32, groups=GROUPS)
+    return make_images(num_images=40, image_size=32, age_bins=AGE_BINS)
 
 
-def built(info, config=TINY):
+def build_model(info, config=SMALL_CONFIG):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = IDCGAN(config, info)
-        model.judges = Judges({"age": StandIn()})
+        model.auxiliaries = Auxiliaries({"age": StubAuxiliary()})
     return model
 
 
-def count(net):
-    return sum(p.numel() for p in net.parameters())
-
-
 def test_networks_at_64_px():
-    info = gz.DataInfo(size=64, classes=tuple("abcdef"), groups=GROUPS, mean_ages=(1.0,) * 6)
+    info = gz.DataInfo(
+        image_size=64, class_names=tuple("abcdef"), age_bins=AGE_BINS, class_mean_ages=(1.0,) * 6
+    )
     model = IDCGAN(IDCGANConfig(), info)
-    convs = [m for m in model.encoder.modules() if isinstance(m, nn.Conv2d)]
-    assert [c.out_channels for c in convs] == [64, 128, 256, 512]
-    assert {(c.kernel_size, c.stride) for c in convs} == {((5, 5), (2, 2))}
-    entry = 256 + 6 * 8
-    kernels = 16 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 3) + 3  # transposed convs
+    encoder_convs = [m for m in model.encoder.modules() if isinstance(m, nn.Conv2d)]
+    assert [c.out_channels for c in encoder_convs] == [64, 128, 256, 512]
+    assert {(c.kernel_size, c.stride) for c in encoder_convs} == {((5, 5), (2, 2))}
+    in_features = 256 + 6 * 8
+    convs = 16 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 3) + 3  # transposed convs
     norms = 2 * (512 + 256 + 128 + 64)
-    assert count(model.generator) == entry * 512 * 16 + kernels + norms
+    assert num_params(model.generator) == in_features * 512 * 16 + convs + norms
     image = torch.zeros(2, 3, 64, 64)
     z = model.encoder(image)
-    assert z.shape == (2, 256) and model.connector(z, torch.tensor([0, 5])).shape == (2, entry)
+    assert z.shape == (2, 256) and model.connector(z, torch.tensor([0, 5])).shape == (
+        2,
+        in_features,
+    )
     (maps,) = model.discriminator.features(image)
     assert maps.shape == (2, 128, 16, 16)
     assert model.discriminator(image, torch.tensor([0, 5])).shape == (2,)
 
 
-def test_the_connector_repeats_the_age_beside_the_person():
-    info = gz.DataInfo(size=32, classes=("a", "b"), groups=(30,), mean_ages=(1.0, 2.0))
-    model = IDCGAN(IDCGANConfig(width=8, latent=3, repeat=2), info)
+def test_connector_concatenates_repeated_labels():
+    info = gz.DataInfo(
+        image_size=32, class_names=("a", "b"), age_bins=(30,), class_mean_ages=(1.0, 2.0)
+    )
+    model = IDCGAN(IDCGANConfig(base_channels=8, latent_dim=3, label_repeats=2), info)
     vector = model.connector(torch.tensor([[0.1, 0.2, 0.3]]), torch.tensor([1]))
     assert vector.tolist()[0] == pytest.approx([0.1, 0.2, 0.3, -1, 1, -1, 1])
 
 
-class Pages:
-    """A turn by hand."""
-
-    def __init__(self, batch):
-        self.batch, self.kept, self.logged = batch, {}, {}
-
-    def once(self, name, make):
-        return self.kept.setdefault(name, make()) if name not in self.kept else self.kept[name]
-
-    def log(self, **values):
-        self.logged |= values
-
-
-def test_each_loss_is_what_the_head_of_the_file_says(images):
-    model = built(images.info).eval()
+def test_losses_match_the_formulas(images):
+    model = build_model(images.info).eval()
     rows = torch.tensor([0, 7, 13, 22])
     image = images.gather(rows).float() / 127.5 - 1
     label = images.label[rows]
-    t = Pages(Batch(size=4, image=image, label=label))
-    total = model.generator_loss(t)
-    aged, same, asked = t.kept["drawn"]
-    assert asked.tolist() == [label[3], label[0], label[1], label[2]]
+    ctx = FakeStepContext(Batch(size=4, image=image, label=label))
+    g_loss = model.generator_loss(ctx)
+    aged, reconstruction, target_label = ctx.cache["fake_images"]
+    assert target_label.tolist() == [label[3], label[0], label[1], label[2]]
     z = model.encoder(image)
-    torch.testing.assert_close(aged, model.draw(z, asked))
-    torch.testing.assert_close(same, model.draw(z, label))
-    d, w = model.discriminator, model.config.weights
-    means = torch.tensor(images.info.mean_ages)[asked]
+    torch.testing.assert_close(aged, model.decode(z, target_label))
+    torch.testing.assert_close(reconstruction, model.decode(z, label))
+    d, weights = model.discriminator, model.config.loss_weights
+    mean_ages = torch.tensor(images.info.class_mean_ages)[target_label]
     terms = {
-        "adversarial": nn.functional.softplus(-d(aged, asked)).mean(),
-        "pixel": (same - image).abs().mean(),
-        "age": (model.judges["age"].estimate_age(aged) - means).abs().mean() / 10,
+        "adversarial": nn.functional.softplus(-d(aged, target_label)).mean(),
+        "pixel": (reconstruction - image).abs().mean(),
+        "age": (model.auxiliaries["age"].estimate_age(aged) - mean_ages).abs().mean() / 10,
         "feature": (d.features(aged)[0] - d.features(image)[0]).square().mean(),
     }
     for name, value in terms.items():
-        torch.testing.assert_close(t.logged[f"g_{name}"], value)
-    torch.testing.assert_close(total, sum(getattr(w, k) * v for k, v in terms.items()))
-    expected = nn.functional.softplus(-d(image, label)) + nn.functional.softplus(d(aged, asked))
-    torch.testing.assert_close(model.discriminator_loss(t), expected.mean())
+        torch.testing.assert_close(ctx.logged[f"loss/g_{name}"], value)
+    torch.testing.assert_close(g_loss, sum(getattr(weights, k) * v for k, v in terms.items()))
+    real_loss = nn.functional.softplus(-d(image, label))
+    fake_loss = nn.functional.softplus(d(aged, target_label))
+    torch.testing.assert_close(model.discriminator_loss(ctx), (real_loss + fake_loss).mean())
 
 
-def test_gradients_reach_encoder_and_generator_but_no_judge(images):
-    model = built(images.info)
-    model.judges["age"].module.requires_grad_(False)
+def test_gradients_of_encoder_and_generator_only(images):
+    model = build_model(images.info)
+    model.auxiliaries["age"].module.requires_grad_(False)
     image = images.gather(torch.arange(8)).float() / 127.5 - 1
-    model.generator_loss(Pages(Batch(size=8, image=image, label=images.label[:8]))).backward()
-    learning = [*model.encoder.parameters(), *model.generator.parameters()]
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in learning)
-    assert all(p.grad is None for p in model.judges["age"].module.parameters())
+    ctx = FakeStepContext(Batch(size=8, image=image, label=images.label[:8]))
+    model.generator_loss(ctx).backward()
+    trained = [*model.encoder.parameters(), *model.generator.parameters()]
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in trained)
+    assert all(p.grad is None for p in model.auxiliaries["age"].module.parameters())
 
 
-def test_resumes_bit_by_bit(images, tmp_path):
-    straight = trainer(IDCGAN, model=built(images.info), images=images)
-    straight.run(tmp_path / "straight")
-    worker = trainer(IDCGAN, model=built(images.info), images=images, steps=2)
-    worker.run(tmp_path / "run")
-    again = trainer(IDCGAN, model=built(images.info), images=images)
-    again.restore(tmp_path / "run")
-    again.run(tmp_path / "run")
-    assert straight.round == again.round == 5
-    assert differences(straight.state(), again.state()) == []
+def test_resume_is_bit_exact(images, tmp_path):
+    uninterrupted = make_trainer(IDCGAN, model=build_model(images.info), images=images)
+    uninterrupted.run(tmp_path / "uninterrupted")
+    make_trainer(IDCGAN, model=build_model(images.info), images=images, steps=2).run(tmp_path / "a")
+    resumed = make_trainer(IDCGAN, model=build_model(images.info), images=images)
+    resumed.restore(tmp_path / "a")
+    resumed.run(tmp_path / "a")
+    assert uninterrupted.step == resumed.step == 5
+    assert differing_keys(uninterrupted.state_dict(), resumed.state_dict()) == []
 
 
-def test_ages_in_both_directions_from_one_latent(images):
-    model = built(images.info).eval()
-    assert isinstance(model, EditsAge) and isinstance(model, Translates)
+def test_edit_age_in_both_directions(images):
+    model = build_model(images.info).eval()
+    assert isinstance(model, SupportsAgeEditing) and isinstance(model, SupportsTranslation)
     faces, targets = torch.rand(2, 3, 32, 32), torch.tensor([[0, 5], [5, 0]])
     with torch.no_grad():
-        aged = model.age(faces, None, targets)
+        aged = model.edit_age(faces, None, targets)
         assert aged.shape == (2, 2, 3, 32, 32) and aged.abs().max() <= 1
         torch.testing.assert_close(aged[1, 0], model.translate(faces, targets[:, 0])[1])
     assert not torch.allclose(aged[0, 0], aged[0, 1], atol=1e-3)
 
 
-def test_data_it_cannot_use_are_refused():
-    with pytest.raises(UsageError, match="needs data with ages"):
-        IDCGAN(TINY, gz.DataInfo(size=32, classes=("a",)))
-    with pytest.raises(ValueError, match=r"data\.size=64"):
-        IDCGAN(TINY, gz.DataInfo(size=48, classes=("a", "b"), groups=(30,)))
+def test_unsupported_data_raises():
+    with pytest.raises(UsageError, match=r"model\.age_bins"):
+        IDCGAN(SMALL_CONFIG, gz.DataInfo(image_size=32, class_names=("a",)))
+    with pytest.raises(ValueError, match=r"data\.image_size=64"):
+        IDCGAN(SMALL_CONFIG, gz.DataInfo(image_size=48, class_names=("a", "b"), age_bins=(30,)))
 
 
-def test_a_bundle_ages_as_its_run_does(tmp_path):
-    run = gz.train("idcgan", preset="tiny", steps=2, out=tmp_path / "run", quiet=True)
+def test_pretrained_folder_matches_its_run(tmp_path):
+    run = gz.train("idcgan", preset="smoke", steps=2, out=tmp_path / "run", quiet=True)
     faces, targets = torch.rand(2, 3, 32, 32), torch.tensor([[0, 5], [5, 0]])
     loaded = gz.load(tmp_path / "run" / "weights", device="cpu")
     with torch.no_grad():
-        aged = loaded.age(faces, None, targets)
-        torch.testing.assert_close(aged, run.model.eval().age(faces, None, targets))
+        aged = loaded.edit_age(faces, None, targets)
+        torch.testing.assert_close(aged, run.model.eval().edit_age(faces, None, targets))

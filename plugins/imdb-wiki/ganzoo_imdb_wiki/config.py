@@ -10,29 +10,30 @@ from ganzoo_core.config import DataConfig, Split
 
 
 class ImdbWikiConfig(DataConfig):
-    """Which faces of IMDB-WIKI. An option left out is what the `filters` preset says."""
+    """Which faces of IMDB-WIKI to use. Options that are not set come from the `filters` preset."""
 
     filters: Literal["report", "clean", "none"] = "report"
-    """report: age above 0. clean: also one sure face, age up to 100, gender known. none: all."""
+    """report: age above 0. clean: also one face with a score of at least 1, age up to 100, known
+    gender. none: all images."""
     min_score: float | Literal["any"] | None = None
-    """Smallest score of the face detector; "any" also keeps pictures where it found no face."""
+    """Minimum score of the face detector; "any" also keeps images without a detected face."""
     single_face: bool | None = None
-    """Leave out pictures in which a second face was found."""
+    """Remove images with a second face."""
     min_age: int | None = None
-    """Youngest age kept, in years. Wrong birth dates give ages from -31 to 2014."""
+    """Minimum age in years. Wrong birth dates give ages from -31 to 2014."""
     max_age: int | None = None
-    """Oldest age kept, in years."""
+    """Maximum age in years."""
     gender_known: bool | None = None
-    """Leave out people whose gender is not given."""
+    """Remove people of unknown gender."""
     min_size: int = Field(0, ge=0)
-    """Shortest edge kept, in pixels; looked at when a picture is decoded."""
+    """Minimum short edge in pixels, checked when an image is decoded."""
     split: Split = "all"
-    """All people, or one side of a division by person: nobody is on both sides."""
+    """All people, or one split by person: no person is in both train and test."""
     test_share: float = Field(0.1, gt=0, lt=1)
-    """Share of the people in the test split."""
+    """Fraction of the people in the test split."""
     layout: Literal["auto", "crop", "full"] = "auto"
-    """Whether the pictures are cropped to faces; auto goes by the folder's name (`wiki`, `imdb`
-    are full)."""
+    """Whether images are cropped to faces; auto decides by the folder name (`wiki` and `imdb` are
+    full)."""
     margin: float = Field(0.4, ge=0, le=2)
-    """Room around the face on each side, in widths (heights) of the face, when the pictures are
-    full; 0.4 is how the published crops were made."""
+    """Margin around the face on each side, as a fraction of its width (height), for full images;
+    the published crops have 0.4."""

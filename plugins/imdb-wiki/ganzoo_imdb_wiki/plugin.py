@@ -1,4 +1,4 @@
-"""What the zoo learns of this plugin; cheap to import."""
+"""Registers `imdb-wiki`; cheap to import."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def ganzoo_register(zoo: Registrar) -> None:
             paper="Deep Expectation of Real and Apparent Age, IJCV 2018, "
             "doi 10.1007/s11263-016-0940-3",
             license="academic research only",
-            gives=("image", "age", "identity"),
+            fields=("image", "age", "identity"),
         )
     )

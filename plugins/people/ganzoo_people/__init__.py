@@ -1,14 +1,13 @@
-"""ganzoo_people: procedural portraits whose identity, age and circumstances are known exactly.
+"""ganzoo_people: procedural portraits with exactly known identity, age and nuisance factors.
 
-Importing this package is cheap, since every `ganzoo` command does: numpy and scipy come in with
-the first name that needs them.
+Every `ganzoo` command imports this package, so numpy and scipy are imported only at first use.
 """
 
 import importlib
 from typing import Any
 
-_HOME = {
-    "ganzoo_people.ageing": ["Appearance", "appearance"],
+_EXPORTS = {
+    "ganzoo_people.aging": ["Appearance", "appearance"],
     "ganzoo_people.factors": [
         "HAIR_STYLES",
         "MAX_AGE",
@@ -24,12 +23,12 @@ _HOME = {
     ],
     "ganzoo_people.portrait": ["MAX_SIZE", "MIN_SIZE", "render"],
 }
-_WHERE = {name: module for module, names in _HOME.items() for name in names}
-__all__ = list(_WHERE)
+_MODULE_BY_NAME = {name: module for module, names in _EXPORTS.items() for name in names}
+__all__ = list(_MODULE_BY_NAME)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its home at first use (PEP 562)."""
-    if name not in _WHERE:
+    """Import a public name from its module at first use (PEP 562)."""
+    if name not in _MODULE_BY_NAME:
         raise AttributeError(f"module 'ganzoo_people' has no attribute {name!r}")
-    return getattr(importlib.import_module(_WHERE[name]), name)
+    return getattr(importlib.import_module(_MODULE_BY_NAME[name]), name)

@@ -9,8 +9,8 @@ import numpy as np
 from ganzoo_people.canvas import PLATE, Planes, noise_plate
 
 
-def develop(p: SimpleNamespace, planes: Planes, size: int) -> np.ndarray:
-    """Linear-light planes to uint8 [N, size, size, 3]."""
+def apply_camera(p: SimpleNamespace, planes: Planes, size: int) -> np.ndarray:
+    """Convert linear-light planes to uint8 [N, size, size, 3]."""
     gain = np.exp2(p.exposure)
     cast = 0.10 * p.white_balance
     tint = 0.05 * p.tint
@@ -18,7 +18,7 @@ def develop(p: SimpleNamespace, planes: Planes, size: int) -> np.ndarray:
     steps = (np.arange(size, dtype=np.float32) + 0.5) / size * 2.0 - 1.0
     radius2 = steps[None, None, :] ** 2 + steps[None, :, None] ** 2
     falloff = 1.0 - 0.22 * p.vignette * radius2
-    picture = np.empty((planes[0].shape[0], size, size, 3), np.uint8)
+    image = np.empty((planes[0].shape[0], size, size, 3), np.uint8)
     grain = _grain(p, size)
     for k, plane in enumerate(planes):
         light = _blur(plane, p.blur, size)
@@ -32,8 +32,8 @@ def develop(p: SimpleNamespace, planes: Planes, size: int) -> np.ndarray:
         light += grain[k]
         light += 0.5
         np.clip(light, 0.0, 255.0, out=light)
-        picture[..., k] = light
-    return picture
+        image[..., k] = light
+    return image
 
 
 def _blur(plane: np.ndarray, amount: np.ndarray, size: int) -> np.ndarray:
@@ -54,7 +54,7 @@ def _blur(plane: np.ndarray, amount: np.ndarray, size: int) -> np.ndarray:
 
 
 def _grain(p: SimpleNamespace, size: int) -> list[np.ndarray]:
-    """Sensor noise in grey levels: a window of the noise plate that each photo picks itself."""
+    """Return sensor noise in gray levels: a random window of the noise plate for each photo."""
     plate = noise_plate("grain", 0).reshape(PLATE, PLATE)
     strength = 0.5 + 2.1 * p.noise
     index = np.arange(size)

@@ -1,4 +1,4 @@
-"""Small drawing tools on float32 arrays [N, H, W]: soft edges, blending, noise plates, colours."""
+"""Drawing functions on float32 arrays [N, H, W]: soft edges, blending, noise plates, colors."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 Planes = list[np.ndarray]
-"""A colour picture as three planes [N, H, W] of linear light: red, green, blue."""
+"""RGB images as three planes [N, H, W] of linear light."""
 
 PLATE = 256  # side of the noise plates in texels
-_PLATE_KEY = 0x67616E7A  # fixes the noise for ever; changing it is a new RENDER_VERSION
+_PLATE_KEY = 0x67616E7A  # fixes the noise; another key needs a new RENDER_VERSION
 
 
 def soft_step(x: np.ndarray, width: np.ndarray | float) -> np.ndarray:
-    """0 where x is far below zero, 1 far above, a smooth S of total width `width` in between."""
+    """Return a smooth step from 0 (x far below zero) to 1 (far above), `width` wide."""
     t = x / width
     t += 0.5
     np.clip(t, 0.0, 1.0, out=t)
@@ -27,15 +27,10 @@ def soft_step(x: np.ndarray, width: np.ndarray | float) -> np.ndarray:
     return s
 
 
-def bump(square: np.ndarray) -> np.ndarray:
-    """exp(-square): a soft hill from a squared, scaled distance."""
-    return np.exp(np.negative(square, out=np.empty_like(square)))
-
-
 def hill(
     x: np.ndarray, y: np.ndarray, rx: np.ndarray | float, ry: np.ndarray | float
 ) -> np.ndarray:
-    """A Gaussian hill centred where x = y = 0 with radii rx, ry."""
+    """Return a Gaussian centered at x = y = 0 with radii rx, ry."""
     u = x * (1.0 / rx)
     u *= u
     v = y * (1.0 / ry)
@@ -46,7 +41,7 @@ def hill(
 
 
 def ridge(d: np.ndarray, width: float, pixel: np.ndarray) -> np.ndarray:
-    """A thin line along d = 0, widened and weakened where pixels are too coarse to show it."""
+    """Return a thin line along d = 0, wider and weaker where pixels are too coarse for it."""
     drawn = np.sqrt(width * width + (0.55 * pixel) ** 2)
     t = d * (1.0 / drawn)
     t *= t
@@ -56,25 +51,26 @@ def ridge(d: np.ndarray, width: float, pixel: np.ndarray) -> np.ndarray:
     return t
 
 
-def blend(planes: Planes, colour: Sequence[np.ndarray | float], alpha: np.ndarray) -> None:
-    """Paint `colour` over the planes with opacity alpha, in place."""
-    for plane, tone in zip(planes, colour, strict=True):
+def blend(planes: Planes, color: Sequence[np.ndarray | float], alpha: np.ndarray) -> None:
+    """Paint `color` over the planes with opacity alpha, in place."""
+    for plane, tone in zip(planes, color, strict=True):
         step = tone - plane
         step *= alpha
         np.add(plane, step, out=plane)
 
 
 def mix(a: np.ndarray | float, b: np.ndarray | float, t: np.ndarray) -> np.ndarray:
-    """a where t = 0, b where t = 1."""
+    """Interpolate from a (t = 0) to b (t = 1)."""
     return a + (b - a) * t
 
 
 @lru_cache(maxsize=64)
 def noise_plate(kind: str, mip: int) -> np.ndarray:
-    """A tileable noise plate, flattened [PLATE * PLATE], float32, about N(0, 1) at mip 0.
+    """Return a tileable noise plate, flattened [PLATE * PLATE], float32, about N(0, 1) at mip 0.
 
-    kind: "fine" (pores), "soft" (blotches), "strand" (long in y), "curl" (wool), "grain" (camera).
-    mip: the plate is low-passed for a texel footprint of 2**mip / 2, so coarse pixels do not alias.
+    Args:
+        kind: fine (pores), soft (blotches), strand (long in y), curl (wool), grain (camera).
+        mip: the plate is low-pass filtered for a texel footprint of 2**mip / 2, against aliasing.
     """
     salt = {"fine": 1, "soft": 2, "strand": 3, "curl": 4, "grain": 5}[kind]
     raw = np.random.Philox(key=[_PLATE_KEY, salt]).random_raw(PLATE * PLATE)
@@ -98,7 +94,7 @@ def _unit(plate: np.ndarray) -> np.ndarray:
 
 
 def sample(kind: str, u: np.ndarray, v: np.ndarray, texel_per_pixel: float) -> np.ndarray:
-    """Look up a noise plate at texel coordinates u (along x) and v (along y), nearest texel."""
+    """Sample a noise plate at texel coordinates u (x) and v (y), nearest texel."""
     mip = max(0, round(float(np.log2(max(texel_per_pixel, 1.0)))))
     column = u.astype(np.int32)
     column &= PLATE - 1
@@ -109,10 +105,10 @@ def sample(kind: str, u: np.ndarray, v: np.ndarray, texel_per_pixel: float) -> n
     return noise_plate(kind, mip).take(row)
 
 
-def hue_colour(
+def hue_color(
     hue: np.ndarray, saturation: np.ndarray | float, level: np.ndarray | float
 ) -> list[np.ndarray]:
-    """Linear-light RGB of a hue in [0, 1) with saturation and level in [0, 1]."""
+    """Return linear-light RGB of a hue in [0, 1) with saturation and level in [0, 1]."""
     tones = []
     for offset in (0.0, 1.0 / 3.0, 2.0 / 3.0):
         wave = 0.5 + 0.5 * np.cos(2.0 * np.pi * (hue - offset))

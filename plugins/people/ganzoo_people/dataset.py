@@ -1,72 +1,79 @@
-"""`people` as a ganzoo data set: every age and identity is the truth, not a guess."""
+"""`people` as a ganzoo data set, with exact ages and identities."""
 
 from functools import cached_property
 
 import numpy as np
 
-from ganzoo_core import Dataset, Table
+from ganzoo_core import Dataset, Metadata
 from ganzoo_core.errors import UsageError
-from ganzoo_people.ageing import appearance
+from ganzoo_people.aging import appearance
 from ganzoo_people.factors import MAX_AGE, RENDER_VERSION, SPLITS, age, identity, nuisance
+from ganzoo_people.nuisance_scale import scale_nuisance
 from ganzoo_people.portrait import render
-from ganzoo_people.studio import calm
 
 
 class People(Dataset):
-    """Photo k of the set is photo k mod `photos` of person k div `photos` of the split."""
+    """Rendered portraits. Image k is photo k mod p of person k div p, p = `photos_per_person`."""
 
     license = "Apache-2.0"
     version = f"render {RENDER_VERSION}"
-    layouts = {**Dataset.layouts, "imdb-wiki": "ganzoo_people.wiki:write_wiki"}
+    exporters = {**Dataset.exporters, "imdb-wiki": "ganzoo_people.imdb_wiki_export:write_imdb_wiki"}
 
     def __init__(self, config):
         super().__init__(config)
         if config.min_age > config.max_age:
             raise UsageError(
-                f"data.min_age ({config.min_age:g}) lies above data.max_age ({config.max_age:g})"
+                f"data.min_age ({config.min_age:g}) is above data.max_age ({config.max_age:g})"
             )
-        people, most = -(-config.count // config.photos), len(SPLITS[config.split])
-        if people > most:
+        people, max_people = -(-config.count // config.photos_per_person), len(SPLITS[config.split])
+        if people > max_people:
             raise UsageError(
-                f"data.count ({config.count}) takes {people} people of {config.photos} photos, "
-                f"and {config.split} has {most}: lower data.count or raise data.photos"
+                f"data.count={config.count} needs {people} people, and {config.split} has "
+                f"{max_people}: lower data.count or raise data.photos_per_person"
             )
 
-    def who(self, index):
+    def _person_and_photo(self, index):
         """Return (person number, photo number) of an index."""
-        person, photo = divmod(index, self.config.photos)
+        person, photo = divmod(index, self.config.photos_per_person)
         return SPLITS[self.config.split][person], photo
 
     @cached_property
     def ages(self):
         """Ages in years, [count] float32."""
         low, high = self.config.min_age, self.config.max_age
-        share = [age(self.config.seed, *self.who(i)) / MAX_AGE for i in range(self.config.count)]
+        share = [
+            age(self.config.seed, *self._person_and_photo(i)) / MAX_AGE
+            for i in range(self.config.count)
+        ]
         return (low + (high - low) * np.array(share)).astype(np.float32)
 
-    def table(self):
-        """Return the truth about every portrait."""
-        people = np.array([self.who(i)[0] for i in range(self.config.count)], np.int64)
-        return Table(length=self.config.count, ages=self.ages, identities=people)
+    def metadata(self):
+        """Return the ages and identities."""
+        people = np.array(
+            [self._person_and_photo(i)[0] for i in range(self.config.count)], np.int64
+        )
+        return Metadata(length=self.config.count, ages=self.ages, identities=people)
 
-    def image(self, index):
+    def load_image(self, index):
         """Render one portrait, uint8 [S, S, 3]."""
-        return self.images([index])[0]
+        return self.load_images([index])[0]
 
-    def images(self, indices):
+    def load_images(self, indices):
         """Render many portraits at once, each uint8 [S, S, 3]."""
-        return self.at_ages(indices, [float(self.ages[index]) for index in indices])
+        return self.render_at_ages(indices, [float(self.ages[index]) for index in indices])
 
-    def at_ages(self, indices, ages):
-        """Render portraits as if they had been taken at other ages, in years: same person, same
-        circumstances."""
+    def render_at_ages(self, indices, ages):
+        """Render portraits again at other ages, in years; everything else stays the same."""
         if not len(indices):
             return []
         seed = self.config.seed
-        whos = [self.who(index) for index in indices]
-        looks = [
+        person_photo_pairs = [self._person_and_photo(index) for index in indices]
+        appearances = [
             appearance(identity(seed, person), years)
-            for years, (person, _) in zip(ages, whos, strict=True)
+            for years, (person, _) in zip(ages, person_photo_pairs, strict=True)
         ]
-        photos = [calm(nuisance(seed, *who), self.config.variety) for who in whos]
-        return list(render(looks, photos, self.config.size))
+        nuisances = [
+            scale_nuisance(nuisance(seed, *who), self.config.nuisance_scale)
+            for who in person_photo_pairs
+        ]
+        return list(render(appearances, nuisances, self.config.image_size))

@@ -1,8 +1,7 @@
-"""Who is in the picture and how the photo was taken: the sources of every synthetic portrait.
+"""Identity and nuisance factors of every portrait, as pure functions of integers.
 
-Everything here is a pure function of integers. Uniform numbers come straight from BLAKE2b digests
-and pass only through additions and multiplications, so the same (seed, number, photo) gives
-bit-identical factors on every machine and with every numpy.
+Uniform numbers are taken from BLAKE2b digests and pass only through additions and multiplications.
+So (seed, number, photo) gives bit-identical factors on every machine and with every numpy.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 RENDER_VERSION = 2
-"""Stamp of the whole renderer: raise it whenever factors, ageing or pixels change on purpose."""
+"""Version of the renderer: increase it when factors, aging or pixels change."""
 
 MIN_AGE, MAX_AGE = 0.0, 90.0
 
@@ -25,18 +24,18 @@ HAIR_STYLES = ("cropped", "short", "side part", "long", "curly", "fringe", "bun"
 _SPLIT_SIZE = 1_000_000
 SPLITS: dict[str, range] = {
     name: range(k * _SPLIT_SIZE, (k + 1) * _SPLIT_SIZE)
-    for k, name in enumerate(("gan-train", "judge-a", "judge-b", "calibration", "test"))
+    for k, name in enumerate(("gan-train", "auxiliary", "evaluator", "calibration", "test"))
 }
-"""Disjoint ranges of identity numbers; whoever learns from one is measured on another."""
+"""Disjoint ranges of identity numbers. Models are trained on one and evaluated on another."""
 
 _Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The base parameters of one person, which no birthday changes.
+    """The parameters of one person, which do not depend on age.
 
-    Plain shape parameters are deviations from the average person in [-1, 1]; amounts are in
+    Shape parameters are deviations from the average person in [-1, 1]; amounts are in
     [0, 1]; `hair_style` indexes `HAIR_STYLES`. Every field may be a scalar (one person) or an
     array [N] (see `stack`).
     """
@@ -51,7 +50,7 @@ class Identity:
     eye_size: float  # width of the eye opening
     eye_opening: float  # narrow to round eyes
     eye_tilt: float  # outer corners down (-1) or up (+1)
-    eye_colour: float  # [0, 1]: dark brown, amber, green, blue, pale grey
+    eye_color: float  # [0, 1]: dark brown, amber, green, blue, pale gray
     brow_thickness: float
     brow_height: float
     brow_tilt: float
@@ -69,10 +68,10 @@ class Identity:
     hair_melanin: float  # [0, 1]: blond to black
     hair_redness: float  # [0, 1]
     hair_volume: float
-    hair_parting: float  # where the parting sits, left to right
+    hair_parting: float  # position of the parting, left to right
     hair_peak: float  # straight hairline to widow's peak
     hair_style: int  # index into HAIR_STYLES
-    greying: float  # early (-1) or late (+1) greying
+    graying: float  # early (-1) or late (+1) graying
     receding: float  # [0, 1]: keeps the hair to goes bald
     stubble: float  # [0, 1]: beard shadow from puberty on
     mole_a_x: float  # moles: place on the face and darkness
@@ -84,29 +83,29 @@ class Identity:
     mole_c_x: float
     mole_c_y: float
     mole_c_size: float
-    texture_u: float  # [0, 1]: where in the skin and hair textures this person sits
+    texture_u: float  # [0, 1]: position in the skin and hair textures
     texture_v: float
 
 
 @dataclass(frozen=True)
 class Nuisance:
-    """How one photo was taken: everything that says neither who it is nor how old.
+    """The factors of one photo that are independent of identity and age.
 
-    Angles are radians, lengths are fractions of the picture or of half a head, colours are hue,
+    Angles are radians, lengths are fractions of the image or of half a head, colors are hue,
     saturation and level in [0, 1]. Fields may be scalars or arrays [N] (see `stack`).
     """
 
     yaw: float
     pitch: float
     roll: float
-    scale: float  # 1 = a head fills about 70 % of the picture's height
+    scale: float  # 1 = a head fills about 70 % of the image's height
     shift_x: float
     shift_y: float
     light_azimuth: float  # 0 = from the camera, negative = from the left
     light_elevation: float
     light_contrast: float  # [0, 1]: overcast to hard lamp
     light_warmth: float  # [-1, 1]: skylight to candle
-    fill_hue: float  # colour of the light that comes back from the room
+    fill_hue: float  # color of the light that comes back from the room
     fill_strength: float
     exposure: float  # stops
     white_balance: float  # [-1, 1]: blue to amber cast
@@ -138,12 +137,12 @@ class Nuisance:
     blur: float  # [0, 1]
     noise: float  # [0, 1]
     vignette: float  # [0, 1]
-    noise_u: float  # [0, 1]: where in the noise plate this photo sits
+    noise_u: float  # [0, 1]: position in the noise plate
     noise_v: float
 
 
-_AMOUNTS = {  # identity fields in [0, 1]; all others are deviations in [-1, 1]
-    "eye_colour",
+_UNIT_INTERVAL_FIELDS = {  # identity fields in [0, 1]; all others are deviations in [-1, 1]
+    "eye_color",
     "skin_tone",
     "freckles",
     "hair_melanin",
@@ -192,13 +191,13 @@ _PHOTO_RANGES = {  # nuisance fields with a range other than [-1, 1]
     "noise_v": (0.0, 1.0),
 }
 
-_GLASSES_SHARE = 0.22
+_GLASSES_PROBABILITY = 0.22
 _IDENTITY_FIELDS = tuple(f.name for f in dataclasses.fields(Identity))
 _NUISANCE_FIELDS = tuple(f.name for f in dataclasses.fields(Nuisance))
 
 
 def _uniforms(kind: str, numbers: tuple[int, ...], count: int) -> list[float]:
-    """`count` numbers in [0, 1) with 53 bits each, a pure function of kind and numbers."""
+    """Return `count` numbers in [0, 1) with 53 bits each, a pure function of kind and numbers."""
     name = "|".join((kind, *(str(int(n)) for n in numbers)))
     digests = [
         hashlib.blake2b(f"{name}|{block}".encode(), digest_size=64).digest()
@@ -209,56 +208,64 @@ def _uniforms(kind: str, numbers: tuple[int, ...], count: int) -> list[float]:
 
 
 def identity(seed: int, number: int) -> Identity:
-    """The person `number` of the world `seed`.
+    """Return the identity of person `number` (`SPLITS` has the ranges in use) for a seed.
 
-    seed: any integer. number: any integer >= 0 (`SPLITS` names the ranges in use).
-    Returns an `Identity` of scalars. Raises ValueError for a negative number.
+    Raises:
+        ValueError: `number` is negative.
     """
-    _check_count("identity number", number)
+    _check_nonnegative("identity number", number)
     values: dict[str, Any] = {}
     drawn = _uniforms("identity", (seed, number), len(_IDENTITY_FIELDS))
     for name, u in zip(_IDENTITY_FIELDS, drawn, strict=True):
-        values[name] = u if name in _AMOUNTS else 2.0 * u - 1.0
+        values[name] = u if name in _UNIT_INTERVAL_FIELDS else 2.0 * u - 1.0
         if name == "hair_style":
             values[name] = int(u * len(HAIR_STYLES))
     return Identity(**values)
 
 
 def nuisance(seed: int, number: int, photo: int) -> Nuisance:
-    """The circumstances of photo `photo` of person `number` in the world `seed`.
+    """Return the nuisance factors of photo `photo` of person `number` for a seed.
 
-    All three are integers, number and photo >= 0. Returns a `Nuisance` of scalars, independent of
-    the person and of the age. Raises ValueError for a negative number or photo.
+    They are independent of the identity and of the age.
+
+    Raises:
+        ValueError: `number` or `photo` is negative.
     """
-    _check_count("identity number", number)
-    _check_count("photo number", photo)
+    _check_nonnegative("identity number", number)
+    _check_nonnegative("photo number", photo)
     values: dict[str, float] = {}
     drawn = _uniforms("nuisance", (seed, number, photo), len(_NUISANCE_FIELDS))
     for name, u in zip(_NUISANCE_FIELDS, drawn, strict=True):
         low, high = _PHOTO_RANGES.get(name, (-1.0, 1.0))
         values[name] = low + (high - low) * u
         if name == "glasses":
-            values[name] = 1.0 if u < _GLASSES_SHARE else 0.0
+            values[name] = 1.0 if u < _GLASSES_PROBABILITY else 0.0
         if name == "mouth_open":  # half of all mouths are closed
             values[name] = max(values[name], 0.0)
     return Nuisance(**values)
 
 
 def age(seed: int, number: int, photo: int) -> float:
-    """Age in years at which photo `photo` of person `number` is taken, uniform in [0, 90).
+    """Return the age in years in photo `photo` of person `number`, uniform in [0, 90).
 
-    Independent of identity and nuisance; each age group of the issue (0-18, 19-29, 30-39, 40-49,
-    50-59, 60+) holds at least a tenth of all photos. Raises ValueError for negative numbers.
+    It is independent of identity and nuisance. Each age bin of `report` (0-18, 19-29, 30-39, 40-49,
+    50-59, 60+) has at least a tenth of all photos.
+
+    Raises:
+        ValueError: `number` or `photo` is negative.
     """
-    _check_count("identity number", number)
-    _check_count("photo number", photo)
+    _check_nonnegative("identity number", number)
+    _check_nonnegative("photo number", photo)
     return MIN_AGE + (MAX_AGE - MIN_AGE) * _uniforms("age", (seed, number, photo), 1)[0]
 
 
 def stack(records: Sequence[_Record]) -> _Record:
-    """Turn N records of scalars into one record of float64 arrays [N] (a struct of arrays).
+    """Return N records of scalars as one record of float64 arrays [N] (a struct of arrays).
 
-    Works for `Identity`, `Nuisance` and `Appearance`. Raises ValueError for an empty sequence.
+    The records are `Identity`, `Nuisance` or `Appearance`.
+
+    Raises:
+        ValueError: the sequence is empty.
     """
     if not records:
         raise ValueError("people.stack: got no records; pass at least one Identity or Nuisance")
@@ -268,6 +275,6 @@ def stack(records: Sequence[_Record]) -> _Record:
     return kind(**dict(zip(names, table.T, strict=True)))
 
 
-def _check_count(what: str, number: int) -> None:
+def _check_nonnegative(what: str, number: int) -> None:
     if number < 0:
         raise ValueError(f"people: {what} is {number}; use an integer of 0 or more")

@@ -1,4 +1,4 @@
-"""What is painted on the face: eyes, brows, nostrils and mouth."""
+"""Features painted on the face: eyes, brows, nostrils and mouth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ganzoo_people.canvas import Planes, blend, hill, mix, ridge, sample, soft_step
 from ganzoo_people.head import View, mouth_curve
 
-# iris colours along eye_colour: dark brown, amber, green, blue, pale grey (linear light)
+# iris colors along eye_color: dark brown, amber, green, blue, pale gray (linear light)
 _IRIS_STOPS = np.linspace(0.0, 1.0, 5)
 _IRIS = np.array(
     [
@@ -22,13 +22,13 @@ _IRIS = np.array(
 )
 
 
-def iris_tone(eye_colour: np.ndarray) -> Planes:
-    """Linear-light iris colour for eye_colour in [0, 1], three arrays shaped like the input."""
-    return [np.interp(eye_colour, _IRIS_STOPS, _IRIS[:, k]).astype(np.float32) for k in range(3)]
+def _iris_tone(eye_color: np.ndarray) -> Planes:
+    """Return the linear-light iris color for eye_color in [0, 1], three arrays like the input."""
+    return [np.interp(eye_color, _IRIS_STOPS, _IRIS[:, k]).astype(np.float32) for k in range(3)]
 
 
 def paint_eyes(p: SimpleNamespace, v: View, planes: Planes) -> np.ndarray:
-    """Draw both eyes into the albedo; returns the catchlights as extra light [N, H, W]."""
+    """Paint both eyes into the albedo; return the catchlights as additional light [N, H, W]."""
     eye = _eye_shape(p, v)
     _lids(p, v, planes, eye)
     _ball(p, v, planes, eye)
@@ -45,12 +45,12 @@ def paint_eyes(p: SimpleNamespace, v: View, planes: Planes) -> np.ndarray:
 
 
 def _eye_shape(p: SimpleNamespace, v: View) -> SimpleNamespace:
-    """Both eyes at once, mirrored: x, y from the eye's middle, t = x over the half width, heights
-    of the upper and lower lid's edge at x, and how open the eye is at each pixel."""
+    """Return the geometry of both eyes, mirrored: x, y from the center of the eye, t = x / half
+    width, y of the upper and lower lid at x, and the opacity of the eye opening."""
     x = np.abs(v.fx) - p.eye_x
     y = v.fy - p.eye_y + p.eye_tilt * x
     t = x * (1.0 / p.eye_half_width)
-    # the fullest part of the opening sits a little towards the nose
+    # the opening is widest slightly towards the nose
     curve = 1.0 - t * t
     curve += 0.12 * t * curve
     closing = 1.0 - 0.30 * p.squint
@@ -65,7 +65,7 @@ def _eye_shape(p: SimpleNamespace, v: View) -> SimpleNamespace:
 
 
 def _lids(p: SimpleNamespace, v: View, planes: Planes, eye: SimpleNamespace) -> None:
-    """Crease above the upper lid; with age it becomes a heavy fold that hangs outwards."""
+    """Paint the crease above the upper lid, which becomes a heavy fold with age."""
     gap = 0.050 * (1.0 - 0.5 * p.eye_hood)
     hang = 0.035 * p.eye_hood * np.maximum(eye.t, 0.0)
     crease = ridge(eye.y - eye.upper + gap + 0.02 * eye.curve - hang, 0.018, v.pixel)
@@ -76,7 +76,7 @@ def _lids(p: SimpleNamespace, v: View, planes: Planes, eye: SimpleNamespace) -> 
 
 
 def _ball(p: SimpleNamespace, v: View, planes: Planes, eye: SimpleNamespace) -> None:
-    """White, iris and pupil, shaded by the upper lid."""
+    """Paint sclera, iris and pupil, shaded by the upper lid."""
     x = eye.x - eye.side * p.gaze_dx
     y = eye.y - p.gaze_dy
     radius = np.sqrt(x * x + y * y)
@@ -88,7 +88,7 @@ def _ball(p: SimpleNamespace, v: View, planes: Planes, eye: SimpleNamespace) -> 
     glow *= 1.0 - 0.65 * soft_step(radius * (1.0 / p.iris_radius) - 0.84, 0.35)
     glow *= 1.0 - 0.96 * soft_step(0.40 * p.iris_radius - radius, 1.2 * v.pixel)  # pupil
     corner = 1.0 - 0.30 * np.minimum(eye.t * eye.t, 1.0)
-    for plane, sclera, iris in zip(planes, white, iris_tone(p.eye_colour), strict=True):
+    for plane, sclera, iris in zip(planes, white, _iris_tone(p.eye_color), strict=True):
         ball = mix(sclera * corner, glow * iris, disc)
         ball *= under_lid
         ball -= plane
@@ -97,10 +97,10 @@ def _ball(p: SimpleNamespace, v: View, planes: Planes, eye: SimpleNamespace) -> 
 
 
 def paint_brows(p: SimpleNamespace, v: View, planes: Planes, hair: Planes) -> None:
-    """Eyebrows: a tapered arc of hairs."""
+    """Paint the eyebrows: a tapered arc of hairs."""
     bx = np.abs(v.fx) - p.eye_x
     t = bx * (1.0 / 0.215)
-    centre = p.brow_y - 0.035 * p.brow_raise - p.brow_tilt * bx + 0.85 * bx * bx
+    center = p.brow_y - 0.035 * p.brow_raise - p.brow_tilt * bx + 0.85 * bx * bx
     thick = p.brow_half_thickness * np.clip(1.05 - 0.40 * t, 0.2, 1.3)
     hairs = sample(
         "strand",
@@ -108,17 +108,17 @@ def paint_brows(p: SimpleNamespace, v: View, planes: Planes, hair: Planes) -> No
         v.fy * 60.0 - bx * 40.0 + p.tex_v,
         110.0 * v.coarse,
     )
-    d = np.abs(v.fy - centre) - thick
+    d = np.abs(v.fy - center) - thick
     alpha = soft_step(-d - 0.004 + 0.010 * hairs, 0.045 + v.pixel)
     alpha *= soft_step(1.02 - np.abs(t), 0.35)
     alpha *= p.brow_density * (0.80 + 0.10 * hairs)
     np.clip(alpha, 0.0, 0.95, out=alpha)
-    tone = [mix(h * 0.8, 0.42, 0.75 * p.brow_grey) for h in hair]
+    tone = [mix(h * 0.8, 0.42, 0.75 * p.brow_gray) for h in hair]
     blend(planes, tone, alpha)
 
 
 def paint_nostrils(p: SimpleNamespace, v: View, planes: Planes) -> None:
-    """Two dark openings under the tip, more of them when the head tips back."""
+    """Paint two dark openings under the tip, more visible when the head tilts back."""
     x = np.abs(v.fx - 1.1 * p.nose_height * np.sin(p.yaw)) - 0.46 * p.nose_half_width
     y = v.fy - p.nose_tip_y - 0.060 - 0.25 * x
     alpha = hill(x, y, 0.040 + 0.2 * v.pixel, 0.020 + 0.2 * v.pixel)
@@ -127,7 +127,7 @@ def paint_nostrils(p: SimpleNamespace, v: View, planes: Planes) -> None:
 
 
 def paint_mouth(p: SimpleNamespace, v: View, planes: Planes) -> None:
-    """Lips, the line between them, teeth when the mouth opens, fine wrinkles around it."""
+    """Paint the lips, the line between them, teeth of an open mouth, fine wrinkles around it."""
     line, t = mouth_curve(p, v.fx)
     d = v.fy - line
     window = np.maximum(1.0 - t * t, 0.0)
@@ -138,11 +138,11 @@ def paint_mouth(p: SimpleNamespace, v: View, planes: Planes) -> None:
     top = -p.lip_upper * bow
     bottom = (p.lip_lower + p.gape) * root
     lips = soft_step(d - top, aa) * soft_step(bottom - d, aa) * soft_step(window, 0.2)
-    # old lips are furrowed by lines that run into them
+    # lines that run into old lips
     furrow = np.cos(v.fx * 115.0) * (0.5 * p.lip_wrinkles) * np.minimum(0.02 / v.pixel, 1.0)
     near = hill(d, d * 0.0, 0.13, 1.0) * soft_step(1.1 - np.abs(t), 0.4)
     for k, (plane, keep) in enumerate(zip(planes, (0.86, 0.46, 0.46), strict=True)):
-        strength = lips * (p.lip_colour * 0.9 + 0.05)
+        strength = lips * (p.lip_color * 0.9 + 0.05)
         np.multiply(plane, 1.0 - (1.0 - keep) * strength, out=plane)
         np.multiply(plane, 1.0 + 0.22 * near * furrow, out=plane)
         if k == 0:
@@ -151,7 +151,7 @@ def paint_mouth(p: SimpleNamespace, v: View, planes: Planes) -> None:
 
 
 def _mouth_gap(p: SimpleNamespace, v: View, planes: Planes, d: np.ndarray, t: np.ndarray) -> None:
-    """What shows between the lips: darkness, teeth, and the seam of a closed mouth."""
+    """Paint the gap between the lips: dark, with teeth, or the seam of a closed mouth."""
     root = np.sqrt(np.maximum(1.0 - t * t, 0.0))
     aa = 1.2 * v.pixel + 0.01
     gap = soft_step(d, aa) * soft_step(p.gape * root - d, aa)

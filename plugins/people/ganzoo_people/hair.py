@@ -1,4 +1,4 @@
-"""Hair: a textured mass around the skull with an opening for the face."""
+"""Hair: a textured mass around the skull, with an opening for the face."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganzoo_people.canvas import Planes, hill, mix, sample, soft_step
 from ganzoo_people.factors import HAIR_STYLES
 from ganzoo_people.head import DOME_DEPTH, View
 
-# What a style is made of, in half heads or amounts:
+# parameters of each style, in half heads or amounts:
 #            top    side   end    burns  fringe sweep  curl   flare  bun
 _STYLES = {
     "cropped": (0.30, 0.12, -0.05, 0.05, 0.02, 0.00, 0.15, -0.20, 0.0),
@@ -24,20 +24,20 @@ _STYLES = {
 _STYLE_PARTS = ("top", "side", "end", "burns", "fringe", "sweep", "curl", "flare", "bun")
 _STYLE_TABLE = np.array([_STYLES[name] for name in HAIR_STYLES], np.float32)
 
-_GREY = (0.56, 0.55, 0.55)
+_GRAY = (0.56, 0.55, 0.55)
 
 
 def style_parts(p: SimpleNamespace) -> SimpleNamespace:
-    """Numbers of each person's hair style, arrays [N, 1, 1]."""
+    """Return the parameters of each person's hair style, arrays [N, 1, 1]."""
     rows = _STYLE_TABLE[p.hair_style.astype(np.int64).reshape(-1)]
     s = SimpleNamespace(**{k: rows[:, j].reshape(-1, 1, 1) for j, k in enumerate(_STYLE_PARTS)})
-    # small children's hair is short whatever it will become; grown hair hangs on
+    # small children have short hair in every style
     grown = p.hair_length
     s.end = mix(np.minimum(s.end, 0.10), s.end, grown)
     s.burns = mix(np.minimum(s.burns, 0.10), s.burns, grown)
     s.fringe = s.fringe * grown * p.hair_density
     s.bun = s.bun * soft_step(grown - 0.55, 0.5)
-    s.bun *= 1.0 - soft_step(p.crown_thinning - 0.35, 0.5)  # too little left to tie
+    s.bun *= 1.0 - soft_step(p.crown_thinning - 0.35, 0.5)  # too thin for a bun
     fluff = p.hair_thickness * (1.0 + 0.12 * p.hair_tousle)
     bald = np.clip(p.crown_thinning, 0.0, 1.0)
     s.top = s.top * fluff * (1.0 - 0.85 * bald)
@@ -46,7 +46,7 @@ def style_parts(p: SimpleNamespace) -> SimpleNamespace:
 
 
 def hair_tone(p: SimpleNamespace) -> Planes:
-    """Albedo of ungreyed hair, three arrays [N, 1, 1]."""
+    """Return the albedo of hair before graying, three arrays [N, 1, 1]."""
     m = p.hair_melanin
     tones = []
     for blond, black, red in zip(
@@ -59,20 +59,20 @@ def hair_tone(p: SimpleNamespace) -> Planes:
 
 
 def hair_mass(p: SimpleNamespace, s: SimpleNamespace, v: View, ragged: np.ndarray) -> np.ndarray:
-    """Opacity [N, H, W] of the whole mass as if the face were not cut out."""
-    q = outline_hair(p, s, v)
+    """Return the opacity [N, H, W] of the whole mass, without the opening for the face."""
+    q = _outline_hair(p, s, v)
     rim = (1.0 - q) * p.face_half_width
     rim += ragged * (0.012 + 0.022 * s.curl)
     alpha = soft_step(rim, 0.05 + 0.09 * s.curl + 1.2 * v.pixel)
     low = s.end - v.y + ragged * 0.05
     alpha *= soft_step(low, 0.12 + v.pixel)
-    # sparse hair shows what is behind it between the locks
+    # sparse hair is transparent between the locks
     alpha *= np.clip(p.hair_density + 0.5 * (1.0 - p.hair_density) * ragged, 0.0, 1.0)
     return alpha
 
 
-def outline_hair(p: SimpleNamespace, s: SimpleNamespace, v: View) -> np.ndarray:
-    """Radius of the hair's silhouette: 1 on it. Long hair falls straight below the temples."""
+def _outline_hair(p: SimpleNamespace, s: SimpleNamespace, v: View) -> np.ndarray:
+    """Return the radius relative to the outline of the hair (1 on it); long hair falls straight."""
     dy = v.y - p.widest_y
     up = np.minimum(dy, 0.0) / (p.widest_y + 1.0 + s.top)
     fall = np.maximum(dy, 0.0)
@@ -84,7 +84,7 @@ def outline_hair(p: SimpleNamespace, s: SimpleNamespace, v: View) -> np.ndarray:
 
 
 def strands(p: SimpleNamespace, s: SimpleNamespace, v: View) -> np.ndarray:
-    """Texture of single locks, fanning out from the parting, about N(0, 1) [N, H, W]."""
+    """Return the texture of locks that fan out from the parting, about N(0, 1) [N, H, W]."""
     part = 0.38 * p.hair_parting
     spread = 1.0 / (0.60 + 0.75 * np.maximum(v.fy + 1.05, 0.0))
     across = (v.hx - part * (1.0 - s.bun)) * spread
@@ -102,7 +102,7 @@ def strands(p: SimpleNamespace, s: SimpleNamespace, v: View) -> np.ndarray:
 
 
 def face_opening(p: SimpleNamespace, s: SimpleNamespace, v: View, lock: np.ndarray) -> np.ndarray:
-    """1 where the face (or a bald head) shows through the hair, 0 under hair."""
+    """Return 1 where the face (or bald scalp) is visible, 0 under hair."""
     ax = np.abs(v.fx)
     wide = p.face_half_width * 0.93
     u = ax * (1.0 / wide)
@@ -112,10 +112,10 @@ def face_opening(p: SimpleNamespace, s: SimpleNamespace, v: View, lock: np.ndarr
     line = line + (0.22 + 0.1 * s.fringe) * u2 * u2
     line -= p.temple_recession * hill(ax - 0.42, ax * 0.0, 0.20, 1.0)
     line += 0.10 * np.maximum(p.hair_peak, 0.0) * hill(v.fx, ax * 0.0, 0.13, 1.0)
-    soft = 0.07 + v.pixel + 0.25 * (1.0 - p.hair_length)  # down has no sharp edge
+    soft = 0.07 + v.pixel + 0.25 * (1.0 - p.hair_length)  # infant hair has no sharp edge
     below = soft_step(v.fy - line + 0.018 * lock, soft)
     between = soft_step((1.0 - u) * wide + 0.016 * lock, soft)
-    # below the sideburns the cheeks are free; long hair also leaves the chin's sides free
+    # below the sideburns no hair covers the cheeks
     free = soft_step(v.fy - s.burns + 0.04 * lock, 0.16)
     opening = np.maximum(between, free)
     opening *= below
@@ -131,8 +131,8 @@ def face_opening(p: SimpleNamespace, s: SimpleNamespace, v: View, lock: np.ndarr
 def shade_hair(
     p: SimpleNamespace, s: SimpleNamespace, v: View, lock: np.ndarray, tone: Planes
 ) -> tuple[Planes, np.ndarray]:
-    """Lit colour of the hair and its gloss; both in linear light."""
-    q = outline_hair(p, s, v)
+    """Return the lit color of the hair and its gloss, in linear light."""
+    q = _outline_hair(p, s, v)
     np.minimum(q, 1.0, out=q)
     rise = np.sqrt(np.maximum(1.0 - q * q, 0.02))
     nx = v.x / (p.face_half_width + s.side)
@@ -142,9 +142,9 @@ def shade_hair(
     facing *= 1.0 / 1.15
     facing += 0.15
     np.clip(facing, 0.0, 1.3, out=facing)
-    # strands turn grey one by one: the darkest of the plate first, temples before the crown
+    # strands turn gray one by one: dark strands first, temples before the crown
     first = 0.35 * hill(np.abs(v.fx) - 0.7, v.fy, 0.25, 0.35)
-    white = soft_step((1.8 + first) * p.hair_grey - 0.90 + 0.12 * lock, 1.1)
+    white = soft_step((1.8 + first) * p.hair_gray - 0.90 + 0.12 * lock, 1.1)
     deep = 0.80 + 0.19 * lock
     np.clip(deep, 0.25, 1.7, out=deep)
     deep *= 0.55 + 0.45 * rise
@@ -152,17 +152,17 @@ def shade_hair(
     sheen *= np.maximum(0.7 + 0.4 * lock, 0.0) * facing
     sheen *= 0.055 * (1.0 - 0.75 * s.curl)
     planes = []
-    for colour, grey, key, fill in zip(tone, _GREY, p.key, p.fill, strict=True):
-        plane = mix(colour, grey, white)
+    for color, gray, key, fill in zip(tone, _GRAY, p.key, p.fill, strict=True):
+        plane = mix(color, gray, white)
         plane *= deep
         plane *= facing * key + fill * 0.9
-        plane += sheen * key * (0.35 + colour)
+        plane += sheen * key * (0.35 + color)
         planes.append(plane)
     return planes, sheen
 
 
 def bun_shape(p: SimpleNamespace, s: SimpleNamespace, v: View, ragged: np.ndarray) -> np.ndarray:
-    """Opacity of a bun on top of the head."""
-    x = v.x + 0.2 * DOME_DEPTH * np.sin(p.yaw)  # it sits behind the crown
+    """Return the opacity of a bun on top of the head."""
+    x = v.x + 0.2 * DOME_DEPTH * np.sin(p.yaw)  # behind the crown
     r = np.sqrt((x / 0.30) ** 2 + ((v.y + 1.06 + s.top) / 0.20) ** 2)
     return soft_step((1.0 - r) * 0.25 + 0.012 * ragged, 0.05 + v.pixel) * s.bun

@@ -1,9 +1,9 @@
 """The head as a 2.5-D solid: outline, pose, and the height field of the face.
 
-A dome stands on the head's outline. Turning the dome by yaw and pitch tells, for every pixel, which
-point of the frontal face lies there (`fx`, `fy`), so features slide and foreshorten with the pose
-while the outline stays. On the dome the anatomy is a sum of soft hills and hollows; `crease`
-collects the folds, which are both carved into the surface and darkened as little shadows.
+The head is a dome on its outline. Rotating the dome by yaw and pitch gives the point of the frontal
+face at every pixel (`fx`, `fy`). So features move and foreshorten with the pose while the outline
+stays. On the dome, the anatomy is a sum of soft hills and hollows. `crease` collects the folds,
+which lower the surface and darken it.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ import numpy as np
 from ganzoo_people.canvas import hill, ridge, sample, soft_step
 
 DOME_DEPTH = 0.80
-UNIT = 0.372  # half a head as a fraction of the picture's height, at scale 1
+_UNIT = 0.372  # half a head as a fraction of the image's height, at scale 1
 
 
 @dataclass
 class View:
-    """Where every pixel lies. Arrays [N, H, W] in half heads."""
+    """Coordinates of every pixel, arrays [N, H, W] in half heads."""
 
     size: int
     pixel: np.ndarray  # [N, 1, 1] side of a pixel
     coarse: float  # the same for scale 1, as a plain number
-    x: np.ndarray  # upright head frame, origin in the head's middle
+    x: np.ndarray  # upright head frame, origin at the center of the head
     y: np.ndarray
     inside: np.ndarray  # > 0 in the outline, about the distance to it
     dome: np.ndarray  # height of the dome, 0 outside
-    fx: np.ndarray  # the point of the frontal face seen here
+    fx: np.ndarray  # the point of the frontal face at this pixel
     fy: np.ndarray
-    hx: np.ndarray  # like fx, but never folds over at the side: flow of the hair
+    hx: np.ndarray  # like fx, but monotonic at the sides: for the hair
     front: np.ndarray  # > 0 on the front half of the head
 
     def crop(self, rows: slice, columns: slice) -> View:
-        """The same view restricted to a window."""
+        """Return the view of a window."""
         cut = {
             k: v[:, rows, columns] if k not in ("size", "pixel", "coarse") else v
             for k, v in vars(self).items()
@@ -44,16 +44,16 @@ class View:
         return View(**cut)
 
 
-def look(p: SimpleNamespace, size: int) -> View:
-    """Map the pixels of a size x size picture into head and face coordinates."""
+def make_view(p: SimpleNamespace, size: int) -> View:
+    """Map the pixels of a size x size image to head and face coordinates."""
     steps = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
-    unit = UNIT * p.scale
+    unit = _UNIT * p.scale
     px = (steps[None, None, :] - p.shift_x) / unit
     py = (steps[None, :, None] + 0.015 - p.shift_y) / unit
     cos, sin = np.cos(p.roll), np.sin(p.roll)
     x = px * cos + py * sin
     y = py * cos - px * sin
-    rho2 = outline(p, x, y, 0.0, 0.0)
+    rho2 = _outline(p, x, y, 0.0, 0.0)
     inside = (1.0 - np.sqrt(rho2)) * p.face_half_width
     flat = np.minimum(rho2, 1.0)
     dome = np.sqrt(1.0 - flat * (0.45 + 0.55 * flat))
@@ -62,14 +62,14 @@ def look(p: SimpleNamespace, size: int) -> View:
     fy = y * np.cos(p.pitch) - dome * np.sin(p.pitch)
     front = x * np.sin(p.yaw) + dome * np.cos(p.yaw)
     hx = x - (DOME_DEPTH * np.sin(p.yaw)) * (1.0 - 0.6 * flat)
-    coarse = 1.0 / (size * UNIT)
+    coarse = 1.0 / (size * _UNIT)
     return View(size, coarse / p.scale, coarse, x, y, inside, dome, fx, fy, hx, front)
 
 
-def outline(
+def _outline(
     p: SimpleNamespace, x: np.ndarray, y: np.ndarray, side: float, top: float
 ) -> np.ndarray:
-    """Squared radius of the head's egg: 1 on the outline, grown by `side` and `top` for hair."""
+    """Return the squared radius of the head: 1 on the outline, enlarged by `side` and `top`."""
     dy = y - p.widest_y
     up = np.minimum(dy, 0.0) / (p.widest_y + 1.0 + top)
     down = np.maximum(dy, 0.0) / (p.chin_y - p.widest_y)
@@ -86,14 +86,14 @@ def outline(
 
 @dataclass
 class Relief:
-    """Shape of the face in a window: height above the dome, and folds that hold shadow."""
+    """Shape of the face in a window: height above the dome, and folds in shadow."""
 
     height: np.ndarray
     crease: np.ndarray
 
 
 def face_relief(p: SimpleNamespace, v: View) -> Relief:
-    """Sum up the anatomy of the face in front of the dome."""
+    """Return the sum of the anatomy of the face on the dome."""
     ax = np.abs(v.fx)
     height = _bones(p, v, ax)
     height += _soft_parts(p, v, ax)
@@ -101,7 +101,7 @@ def face_relief(p: SimpleNamespace, v: View) -> Relief:
     height += _lips(p, v)
     crease = _folds(p, v, ax)
     crease += _lines(p, v, ax)
-    crease /= 1.0 + 0.22 * crease  # where folds meet they must not become black holes
+    crease /= 1.0 + 0.22 * crease  # so that crossing folds do not become black
     height -= 0.035 * crease
     return Relief(height, crease)
 
@@ -139,7 +139,7 @@ def _nose(p: SimpleNamespace, v: View) -> np.ndarray:
     top = p.eye_y - 0.06
     t = (v.fy - top) / (p.nose_tip_y - top)
     along = np.clip(t, 0.0, 1.0)
-    # the nose stands out of the dome: turned heads see it shifted further than the cheeks
+    # the nose protrudes: in a rotated head it shifts further than the cheeks
     x = v.fx - 0.03 * p.asymmetry - along * (1.3 * p.nose_height * np.sin(p.yaw))
     rise = p.nose_bridge * (1.0 - along) + along * np.sqrt(along)
     rise *= soft_step(t + 0.05, 0.5)
@@ -156,7 +156,7 @@ def _nose(p: SimpleNamespace, v: View) -> np.ndarray:
 
 
 def mouth_curve(p: SimpleNamespace, fx: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Height of the mouth line at fx, and fx as a fraction of the mouth's half width."""
+    """Return the y of the mouth line at fx, and fx as a fraction of the mouth's half width."""
     t = (fx - 0.025 * p.asymmetry) / (p.mouth_half_width * (1.0 + 0.13 * p.smile))
     t2 = np.minimum(t * t, 1.6)
     return p.mouth_y + (p.mouth_droop - 0.055 * p.smile) * (t2 - 0.3), t
@@ -177,7 +177,7 @@ def _lips(p: SimpleNamespace, v: View) -> np.ndarray:
 
 
 def _folds(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
-    """The long folds: nose to mouth, mouth to chin, under the eye, above the eye."""
+    """Return the long folds: nose to mouth, mouth to chin, under the eye, under the lip."""
     ala = p.nose_tip_y - 0.03
     t = (v.fy - ala) / (p.mouth_y + 0.03 - ala)
     laugh = p.nasolabial * 1.35 + 0.09 * np.maximum(p.smile, 0.0)
@@ -203,7 +203,7 @@ def _folds(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
 
 
 def _lines(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
-    """Fine lines: forehead, between the brows, beside the eyes, on cheeks and lips."""
+    """Return the fine lines: forehead, between the brows, beside the eyes, on the cheeks."""
     c = _forehead_lines(p, v, ax)
     # two vertical frown lines
     frown = ridge(ax - 0.055 - 0.1 * (p.brow_y - v.fy + 0.05), 0.016, v.pixel)
@@ -231,7 +231,7 @@ def _lines(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
 
 
 def _forehead_lines(p: SimpleNamespace, v: View, ax: np.ndarray) -> np.ndarray:
-    """Four wavy lines between brows and hairline, nearer each other than fingers."""
+    """Return four wavy lines between brows and hairline."""
     wobble = sample("soft", v.fx * 40.0 + p.tex_u, v.fy * 12.0 + p.tex_v, 40.0 * v.coarse)
     phase = (p.brow_y - v.fy - 0.10 + 0.16 * ax * ax + 0.018 * wobble) * (1.0 / 0.115)
     lines = np.cos((phase - 0.35) * (2.0 * np.pi)) * 0.5

@@ -1,4 +1,4 @@
-"""Light on skin: a soft lamp, light from the room, a little gloss, glow under the skin."""
+"""Light on skin: a soft lamp, light from the room, gloss, subsurface scattering."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ganzoo_people.canvas import Planes, hue_colour
+from ganzoo_people.canvas import Planes, hue_color
 from ganzoo_people.head import Relief, View
 
 
 def set_lights(p: SimpleNamespace) -> None:
-    """Work out lamp direction and the colours of lamp (`key`) and room (`fill`), [N, 1, 1]."""
+    """Set the direction of the lamp and the colors of lamp (`key`) and room (`fill`), [N, 1, 1]."""
     flat = np.cos(p.light_elevation)
     p.light_x = np.sin(p.light_azimuth) * flat
     p.light_y = -np.sin(p.light_elevation)
@@ -20,13 +20,13 @@ def set_lights(p: SimpleNamespace) -> None:
     warm = 0.13 * p.light_warmth
     p.key = [strength * np.exp(warm), strength, strength * np.exp(-1.2 * warm)]
     room = 0.23 + 0.45 * (1.0 - p.light_contrast) + 0.10 * p.fill_strength
-    p.fill = [room * tone for tone in hue_colour(p.fill_hue, 0.24, 1.0)]
+    p.fill = [room * tone for tone in hue_color(p.fill_hue, 0.24, 1.0)]
 
 
 def light_face(
     p: SimpleNamespace, v: View, relief: Relief, albedo: Planes, sparks: np.ndarray
 ) -> Planes:
-    """Shade the face's surface: albedo in, linear light out."""
+    """Return the face in linear light from its albedo."""
     surface = v.dome + relief.height
     nx, ny = _slopes(surface, v.pixel)
     nz = 1.0 / np.sqrt(nx * nx + ny * ny + 1.0)
@@ -35,12 +35,12 @@ def light_face(
     facing += p.light_z
     facing *= nz
     gloss = _gloss(p, nx, ny, nz)
-    # folds and the face's rim see less of the room; some light comes back from below
+    # folds and the rim of the face receive less light from the room; some comes from below
     open_sky = (0.55 + 0.45 * nz) * (1.0 + 0.16 * ny * nz)
     shadow = np.maximum(1.0 - 0.66 * relief.crease, 0.25)
     open_sky *= shadow
     lit = []
-    # red light travels furthest under the skin and softens the edge of the shadow
+    # red light scatters furthest under the skin and softens the edge of the shadow
     for k, wrap in enumerate((0.34, 0.26, 0.22)):
         lamp = (facing + wrap) * (1.0 / (1.0 + wrap))
         np.maximum(lamp, 0.0, out=lamp)
@@ -55,7 +55,7 @@ def light_face(
 
 
 def _slopes(surface: np.ndarray, pixel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Negative slopes of a height field in picture x and y, by central differences."""
+    """Return the negative slopes of a height field in x and y, by central differences."""
     half = -0.5 / pixel
     nx = np.empty_like(surface)
     nx[:, :, 1:-1] = surface[:, :, 2:] - surface[:, :, :-2]
@@ -71,7 +71,7 @@ def _slopes(surface: np.ndarray, pixel: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _gloss(p: SimpleNamespace, nx: np.ndarray, ny: np.ndarray, nz: np.ndarray) -> np.ndarray:
-    """Oily shine towards the lamp; young skin shines more than dry old skin."""
+    """Return the specular reflection of the lamp; young skin shines more than old skin."""
     hx, hy, hz = p.light_x, p.light_y, p.light_z + 1.0
     length = 1.0 / np.sqrt(hx * hx + hy * hy + hz * hz)
     g = nx * (hx * length)

@@ -9,10 +9,10 @@ def ganzoo_register(zoo):
     zoo.add(
         DatasetSpec(
             name="people",
-            summary="Drawn portraits with known age and identity, rendered on the spot",
+            summary="Rendered portraits with exactly known age and identity",
             target="ganzoo_people.dataset:People",
             config="ganzoo_people.config:PeopleConfig",
             license="Apache-2.0",
-            gives=("image", "age", "identity"),
+            fields=("image", "age", "identity"),
         )
     )

@@ -1,7 +1,7 @@
-"""From appearance and circumstances to pixels: `render`, the only way to make a portrait.
+"""`render`: from appearance and nuisance factors to pixels.
 
-Pictures are worked on in small batches (so that the planes stay in the processor's cache) as
-float32 planes [N, H, W] of linear light; only the camera at the end makes bytes of them.
+Images are rendered in small batches, so that the planes stay in the CPU cache, as float32 planes
+[N, H, W] of linear light. The camera converts them to bytes at the end.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from ganzoo_people import features, hair, scene, skin
-from ganzoo_people.ageing import Appearance
-from ganzoo_people.camera import develop
+from ganzoo_people.aging import Appearance
+from ganzoo_people.camera import apply_camera
 from ganzoo_people.canvas import PLATE, Planes
 from ganzoo_people.factors import Nuisance, stack
-from ganzoo_people.head import View, face_relief, look
+from ganzoo_people.head import View, face_relief, make_view
 from ganzoo_people.lighting import light_face, set_lights
 
 MIN_SIZE, MAX_SIZE = 32, 512
@@ -29,12 +29,18 @@ def render(
     nuisances: Nuisance | Sequence[Nuisance],
     size: int,
 ) -> np.ndarray:
-    """Photograph N people.
+    """Render N portraits; a portrait does not depend on the others of its batch.
 
-    appearances: N `Appearance` records, or one with array fields [N] (see `ageing.appearance`).
-    nuisances: as many `Nuisance` records, or one with array fields [N]. size: side of the picture,
-    32..512 pixels. Returns uint8 [N, size, size, 3], sRGB-like, rows from the top. A portrait does
-    not depend on its batch mates. Raises ValueError for a bad size or unequal numbers of records.
+    Args:
+        appearances: N `Appearance` records, or one with array fields [N] (see `aging.appearance`).
+        nuisances: N `Nuisance` records, or one with array fields [N].
+        size: edge of the image, 32..512 pixels.
+
+    Returns:
+        uint8 [N, size, size, 3], sRGB-like, rows from the top.
+
+    Raises:
+        ValueError: a size out of range, or unequal numbers of records.
     """
     if not MIN_SIZE <= size <= MAX_SIZE:
         raise ValueError(
@@ -46,25 +52,25 @@ def render(
         raise ValueError(
             f"people.render: {count} appearances but {photos} nuisances; pass one for each"
         )
-    pictures = np.empty((count, size, size, 3), np.uint8)
+    images = np.empty((count, size, size, 3), np.uint8)
     step = max(1, _PIXELS_AT_ONCE // (size * size))
     for start in range(0, count, step):
         part = slice(start, start + step)
-        pictures[part] = _portraits(_settings(who, how, part), size)
-    return pictures
+        images[part] = _render_batch(_render_params(who, how, part), size)
+    return images
 
 
 def _columns(records: Appearance | Nuisance | Sequence) -> dict[str, np.ndarray]:
-    """Any of the accepted forms as a dict of arrays [N]."""
+    """Return records, or one record of arrays, as a dict of arrays [N]."""
     if not dataclasses.is_dataclass(records):
         records = stack(records)
     return {k: np.atleast_1d(np.asarray(v)) for k, v in vars(records).items()}
 
 
-def _settings(
+def _render_params(
     who: dict[str, np.ndarray], how: dict[str, np.ndarray], part: slice
 ) -> SimpleNamespace:
-    """All numbers of a batch as float32 arrays [N, 1, 1], with a few derived ones."""
+    """Return all parameters of a batch as float32 arrays [N, 1, 1], with a few derived ones."""
     p = SimpleNamespace()
     for table in (who, how):
         for name, column in table.items():
@@ -79,9 +85,9 @@ def _settings(
     return p
 
 
-def _portraits(p: SimpleNamespace, size: int) -> np.ndarray:
-    """Paint one batch from back to front."""
-    v = look(p, size)
+def _render_batch(p: SimpleNamespace, size: int) -> np.ndarray:
+    """Render one batch from back to front."""
+    v = make_view(p, size)
     planes = scene.backdrop(p, v)
     style = hair.style_parts(p)
     tone = hair.hair_tone(p)
@@ -90,26 +96,28 @@ def _portraits(p: SimpleNamespace, size: int) -> np.ndarray:
     mass = hair.hair_mass(p, style, v, lock)
     bun = hair.bun_shape(p, style, v, lock)
     whole = np.maximum(mass, bun)
-    _lay(planes, [0.45 * c for c in lit_hair], whole)  # hair behind the neck lies in shadow
+    _composite(planes, [0.45 * c for c in lit_hair], whole)  # hair behind the neck is in shadow
     tones = skin.base_tone(p)
     scene.dress(p, v, planes, tones)
     scene.ears(p, v, planes, tones)
     head = v.inside / (1.8 * v.pixel) + 0.25
     np.clip(head, 0.0, 1.0, out=head)
-    _face(p, v, planes, head, tone)
+    _paint_face(p, v, planes, head, tone)
     opening = hair.face_opening(p, style, v, lock)
-    _lay(planes, lit_hair, np.maximum(mass * (1.0 - opening), bun * (1.0 - head)))
+    _composite(planes, lit_hair, np.maximum(mass * (1.0 - opening), bun * (1.0 - head)))
     scene.glasses(p, v, planes)
-    return develop(p, planes, v.size)
+    return apply_camera(p, planes, v.size)
 
 
-def _lay(planes: Planes, layer: Planes, alpha: np.ndarray) -> None:
+def _composite(planes: Planes, layer: Planes, alpha: np.ndarray) -> None:
     for plane, over in zip(planes, layer, strict=True):
         np.add(plane, (over - plane) * alpha, out=plane)
 
 
-def _face(p: SimpleNamespace, v: View, planes: Planes, head: np.ndarray, hair_tone: Planes) -> None:
-    """The front of the head, from bones to lashes, lit and laid over the planes."""
+def _paint_face(
+    p: SimpleNamespace, v: View, planes: Planes, head: np.ndarray, hair_tone: Planes
+) -> None:
+    """Composite the lit face over the planes."""
     relief = face_relief(p, v)
     albedo = skin.paint(p, v)
     features.paint_nostrils(p, v, albedo)
@@ -117,4 +125,4 @@ def _face(p: SimpleNamespace, v: View, planes: Planes, head: np.ndarray, hair_to
     sparks = features.paint_eyes(p, v, albedo)
     features.paint_brows(p, v, albedo, hair_tone)
     lit = light_face(p, v, relief, albedo, sparks)
-    _lay(planes, lit, head)
+    _composite(planes, lit, head)

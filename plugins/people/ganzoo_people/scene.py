@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ganzoo_people.canvas import Planes, blend, hill, hue_colour, mix, ridge, sample, soft_step
+from ganzoo_people.canvas import Planes, blend, hill, hue_color, mix, ridge, sample, soft_step
 from ganzoo_people.head import View
 
 
 def backdrop(p: SimpleNamespace, v: View) -> Planes:
-    """An out-of-focus wall with a gradient and one soft shape, linear light."""
+    """Return a blurred wall with a gradient and one soft shape, in linear light."""
     n = p.scale.shape[0]
     steps = (np.arange(v.size, dtype=np.float32) + 0.5) / v.size - 0.5
     u, w = steps[None, None, :], steps[None, :, None]
@@ -20,12 +20,12 @@ def backdrop(p: SimpleNamespace, v: View) -> Planes:
     level *= 1.0 + 0.7 * p.blob_level * hill(
         u - 0.5 * p.blob_x, w - 0.5 * p.blob_y, p.blob_size, p.blob_size
     )
-    tones = hue_colour(p.backdrop_hue, 0.75 * p.backdrop_saturation, 1.0)
+    tones = hue_color(p.backdrop_hue, 0.75 * p.backdrop_saturation, 1.0)
     return [np.broadcast_to(level * tone, (n, v.size, v.size)).copy() for tone in tones]
 
 
 def dress(p: SimpleNamespace, v: View, planes: Planes, skin: Planes) -> None:
-    """Neck, shoulders and clothes over the backdrop, lit."""
+    """Paint neck, shoulders and clothes over the backdrop, lit."""
     ax = np.abs(v.x)
     neck_x = np.abs(v.x - 0.10 * np.sin(p.yaw))
     collar = 1.26 + 0.05 * p.clothes_neckline
@@ -34,7 +34,7 @@ def dress(p: SimpleNamespace, v: View, planes: Planes, skin: Planes) -> None:
     arm = np.maximum(ax - 0.8 * p.shoulder_half_width, 0.0)
     top = collar - 0.20 + 0.36 * slope + 3.0 * arm * arm
     body = soft_step(v.y - top, 0.05 + v.pixel)
-    # the neckline leaves a scoop of skin free
+    # skin above the neckline
     scoop = v.y - collar - (0.06 + 0.35 * p.clothes_neckline)
     scoop += 1.1 * neck_x * neck_x / (p.neck_half_width + 0.05)
     cover = soft_step(scoop, 0.03 + v.pixel)
@@ -45,14 +45,14 @@ def dress(p: SimpleNamespace, v: View, planes: Planes, skin: Planes) -> None:
     light = light * (1.0 + 0.10 * folds)
     light *= 0.70 + 0.30 * soft_step(v.y - top - 0.10, 0.3)
     light *= 0.80 + 0.20 * soft_step(scoop - 0.05, 0.12)
-    tones = hue_colour(p.clothes_hue, 0.8 * p.clothes_saturation, 0.02 + 0.7 * p.clothes_level**2)
+    tones = hue_color(p.clothes_hue, 0.8 * p.clothes_saturation, 0.02 + 0.7 * p.clothes_level**2)
     body *= cover
     for tone, plane, key, fill in zip(tones, planes, p.key, p.fill, strict=True):
         np.add(plane, (tone * light * (0.75 * key + fill) - plane) * body, out=plane)
 
 
 def _neck(p: SimpleNamespace, v: View, planes: Planes, skin: Planes, chest: np.ndarray) -> None:
-    """Neck and bare chest: a cylinder in the shadow of the chin that opens into the shoulders."""
+    """Paint neck and bare chest: a cylinder in the shadow of the chin, wider at the shoulders."""
     turn = v.x - 0.10 * np.sin(p.yaw)
     neck_x = np.abs(turn)
     half = p.neck_half_width * (1.0 + 0.9 * np.maximum(v.y - 1.02, 0.0) ** 2)
@@ -75,7 +75,7 @@ def _neck(p: SimpleNamespace, v: View, planes: Planes, skin: Planes, chest: np.n
 
 
 def ears(p: SimpleNamespace, v: View, planes: Planes, skin: Planes) -> None:
-    """Two ears behind the head's outline; the nearer one shows more."""
+    """Paint two ears behind the outline of the head; the nearer one is more visible."""
     side = np.sign(v.x)
     reach = p.face_half_width * 0.965 + p.ear_out - 0.16 * side * np.sin(p.yaw) * 1.0
     x = np.abs(v.x) - reach + 0.02
@@ -92,7 +92,7 @@ def ears(p: SimpleNamespace, v: View, planes: Planes, skin: Planes) -> None:
 
 
 def glasses(p: SimpleNamespace, v: View, planes: Planes) -> None:
-    """Rims, bridge and temples in front of the face, with a faint reflection in the lenses."""
+    """Paint rims, bridge and temples over the face, with a faint reflection in the lenses."""
     x = np.abs(v.fx) - p.eye_x * 1.02
     y = v.fy - p.eye_y - 0.035
     rx = np.minimum(0.215 + 0.05 * p.glasses_size, p.eye_x - 0.045)

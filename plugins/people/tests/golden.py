@@ -1,4 +1,4 @@
-"""Golden values of this RENDER_VERSION: `python golden.py` rewrites golden.json on purpose."""
+"""Golden values of this RENDER_VERSION; `python golden.py` writes golden.json."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ AGES = [1.5, 16.0, 37.0, 78.0]
 SIZE = 64
 
 
-def blocks(picture: np.ndarray) -> np.ndarray:
-    """Means of the 8 x 8 blocks of a picture [64, 64, 3], as [8, 8, 3] in grey levels."""
+def block_means(picture: np.ndarray) -> np.ndarray:
+    """Return the means of the 8 x 8 blocks of an image [64, 64, 3], [8, 8, 3] in gray levels."""
     return picture.reshape(8, 8, 8, 8, 3).mean((1, 3), dtype=np.float64)
 
 
-def pictures() -> np.ndarray:
-    """The golden portraits, uint8 [4, 64, 64, 3]."""
-    seen = [
+def render_golden_portraits() -> np.ndarray:
+    """Return the golden portraits, uint8 [4, 64, 64, 3]."""
+    appearances = [
         people.appearance(people.identity(s, n), a)
         for (s, n, _), a in zip(CASES, AGES, strict=True)
     ]
-    return people.render(seen, [people.nuisance(*case) for case in CASES], SIZE)
+    return people.render(appearances, [people.nuisance(*case) for case in CASES], SIZE)
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
         "identity": [dataclasses.asdict(people.identity(s, n)) for s, n, _ in CASES],
         "nuisance": [dataclasses.asdict(people.nuisance(*case)) for case in CASES],
         "age": [people.age(*case) for case in CASES],
-        "blocks": [np.round(blocks(p), 1).tolist() for p in pictures()],
+        "blocks": [np.round(block_means(p), 1).tolist() for p in render_golden_portraits()],
     }
     PATH.write_text(json.dumps(records) + "\n")
 

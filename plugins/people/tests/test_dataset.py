@@ -1,10 +1,10 @@
-"""`people` as a data set: its limits, and the sheet in the docs."""
+"""`people` as a data set: its limits, and the contact sheet in the docs."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from ganzoo_people import sheet
+from ganzoo_people import contact_sheet
 from ganzoo_people.config import PeopleConfig
 from ganzoo_people.dataset import People
 from PIL import Image
@@ -14,12 +14,13 @@ from ganzoo_core.errors import UsageError
 DOCS = Path(__file__).parents[3] / "docs"
 
 
-def test_more_people_than_a_split_has_are_refused():
-    with pytest.raises(UsageError, match=r"1000001 people .* lower data\.count"):
-        People(PeopleConfig(count=1_000_001, photos=1))
-    People(PeopleConfig(count=1_000_000, photos=1))
+def test_too_many_people_for_split():
+    with pytest.raises(UsageError, match=r"data\.count"):
+        People(PeopleConfig(count=1_000_001, photos_per_person=1))
+    People(PeopleConfig(count=1_000_000, photos_per_person=1))
 
 
-def test_the_sheet_in_the_docs_is_of_this_version():
-    shown = np.asarray(Image.open(DOCS / "img" / "people.png").convert("RGB"), float)
-    assert np.abs(shown - sheet.sheet()).mean() < 5  # it is stored in 256 colours
+def test_contact_sheet_in_docs_is_current():
+    stored = np.asarray(Image.open(DOCS / "img" / "people.png").convert("RGB"), float)
+    # the file has 256 colors
+    assert np.abs(stored - contact_sheet.render_contact_sheet()).mean() < 5

@@ -1,1 +1,1 @@
-"""PFA-GAN for ganzoo: progressive face ageing."""
+"""PFA-GAN for ganzoo: progressive face aging."""

@@ -4,128 +4,161 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from ganzoo_core import Adam, Config, JudgeConfig, ModelConfig
+from ganzoo_core import Adam, AuxiliaryConfig, Config, ModelConfig
 
-PAPER_GROUPS = (30, 40, 50)
-REPORT_GROUPS = (18, 29, 39, 49, 59)
-"""The source report's six groups: 0-18, 19-29, 30-39, 40-49, 50-59, 60+."""
+PAPER_AGE_BINS = (30, 40, 50)
+REPORT_AGE_BINS = (18, 29, 39, 49, 59)
+"""The six age groups of the source report: 0-18, 19-29, 30-39, 40-49, 50-59, 60+."""
 
-TAUGHT = {
-    "start": 0.0,
-    "view": "flip,jitter",
-    "ema": 3000.0,
-    "head": 100,
-    "weights": {"adversarial": 1.0, "age": 1.2e-5, "identity": 0.3, "feature": 0.2},
-    "mismatch": True,
-    "d_steps": 2,
+TUNED = {
+    "last_conv_init_std": 0.0,
+    "age_augment": "flip,crop",
+    "ema_halflife_images": 3000.0,
+    "d_warmup_steps": 100,
+    "loss_weights": {"adversarial": 1.0, "age": 1.2e-5, "identity": 0.3, "feature": 0.2},
+    "source_as_negative": True,
+    "d_updates": 2,
     "optim_d": {"lr": 4e-4, "betas": (0.9, 0.99)},
     "optim_g": {"lr": 1.5e-4},
 }
-"""Not of the paper: see the README."""
+"""Not in the paper; see the README."""
 
-BEHIND_GRAIN = {
-    **TAUGHT,
-    "view": "flip,jitter,grey,grain",
-    "weights": {**TAUGHT["weights"], "age": 2e-5},
+TUNED_NOISE_AUGMENT = {
+    **TUNED,
+    "age_augment": "flip,crop,grayscale,noise(0.5)",
+    "loss_weights": {**TUNED["loss_weights"], "age": 2e-5},
 }
-"""Of photographs: neither colours nor fine patterns move an age judge that learned so too."""
+"""For photographs: an age network trained with this augmentation ignores colors and patterns."""
 
-JOINED_LATE = {
-    **TAUGHT,
+TUNED_BATCH_NORM = {
+    **TUNED,
     "discriminator": {"norm": "batch"},
-    "weights": {**TAUGHT["weights"], "embedding": 0.3},
+    "loss_weights": {**TUNED["loss_weights"], "embedding": 0.3},
 }
-"""Of drawn portraits at full width: a D that asks for more, and people who stay who they are."""
+"""For rendered portraits at full width: a stronger D, and identities that are preserved better."""
 
-FALLING = {"schedule": "cosine", "warmup": 200}
-"""`[train]` beside it. Without the warm-up, the first steps throw all pixels out of range."""
+COSINE_WITH_WARMUP = {"lr_scheduler": "cosine", "warmup_steps": 200}
+"""`[train]` for these. Without warmup, the first steps move all pixels out of range."""
 
 
-class Weights(Config):
+class LossWeights(Config):
     """Weights of the generator's losses."""
 
     adversarial: float = Field(100.0, ge=0)
+    """Weight of the adversarial loss."""
     age: float = Field(0.4, ge=0)
-    """Of squared years and cross-entropy of the group together."""
+    """Weight of the squared age error plus the cross-entropy of the group."""
     identity: float = Field(0.02, ge=0)
-    """Of (1 - alpha) L1 + alpha (1 - SSIM) + feature |F - F|^2 + embedding |e - e|^2."""
+    """Weight of (1 - a) L1 + a (1 - SSIM) + feature |F - F|^2 + embedding |e - e|^2, with
+    a = ssim_weight."""
     feature: float = Field(1.25, ge=0)
-    """Inside identity."""
+    """Weight of the feature distance inside identity."""
     embedding: float = Field(0.0, ge=0)
-    """Inside identity; of the judge's unit vectors, behind `view`. None in the paper."""
+    """Weight of the embedding distance inside identity, on augmented images; not in the paper."""
 
 
 class DiscriminatorConfig(Config):
     """`[model.discriminator]`."""
 
     norm: Literal["spectral", "batch"] = "spectral"
-    """What holds D: spectral norm as in the paper, or BatchNorm, after which the group joins."""
+    """Spectral norm as in the paper; or BatchNorm, with label maps after the last one."""
 
 
-class PFAConfig(ModelConfig):
+class AuxiliariesConfig(Config):
+    """`[model.auxiliaries]`."""
+
+    identity: AuxiliaryConfig = AuxiliaryConfig()
+    """The face recognition network of the identity losses."""
+    age: AuxiliaryConfig = AuxiliaryConfig()
+    """The age estimator of the age losses."""
+
+
+class PFAGANConfig(ModelConfig):
     """`[model]` of pfa-gan."""
 
-    groups: tuple[int, ...] = PAPER_GROUPS
-    """Inclusive upper edges of the age groups, in years."""
-    direction: Literal["ageing", "rejuvenation", "both"] = "ageing"
-    """both trains a second, reversed row of sub-networks."""
-    width: int = Field(32, ge=4)
-    """Channels of the first maps of each sub-network."""
-    start: float = Field(0.02, ge=0)
-    """Deviation of the last conv's first weights; 0: training starts from the identity."""
-    weights: Weights = Weights()
-    alpha: float = Field(0.15, ge=0, le=1)
-    """Share of SSIM against L1."""
-    view: str = ""
-    """What the age judge sees aged faces through, such as "flip,jitter,grey,grain", so that no
-    pattern of pixels or colours fools it, if it learned so too (its `model.augment`); see
-    `ganzoo_core.data.augment`. Nothing in the paper."""
-    identity: JudgeConfig = JudgeConfig()
-    """The frozen identity network, by its middle layer."""
-    age: JudgeConfig = JudgeConfig()
-    """The frozen age network."""
+    age_bins: tuple[int, ...] = PAPER_AGE_BINS
+    """Inclusive upper edges of the age bins, in years."""
+    direction: Literal["aging", "rejuvenation", "both"] = "aging"
+    """both trains a second, reversed chain of sub-networks."""
+    g_channels: int = Field(32, ge=4)
+    """Base channels of each sub-network."""
+    last_conv_init_std: float = Field(0.02, ge=0)
+    """Standard deviation of the initial weights of the last conv; 0: the initial output of each
+    sub-network is its input."""
+    loss_weights: LossWeights = LossWeights()
+    """Weights of the losses."""
+    ssim_weight: float = Field(0.15, ge=0, le=1)
+    """Weight of SSIM against L1: a in `loss_weights.identity`."""
+    age_augment: str = ""
+    """Augmentation of the aged faces that the age network receives, such as
+    "flip,crop,grayscale,noise(0.5)". It prevents pixel and color patterns that only change the
+    estimated age, if the age network was trained with it too (its `model.augment`). See
+    `ganzoo_core.data.augment`; not in the paper."""
+    auxiliaries: AuxiliariesConfig = AuxiliariesConfig()
+    """The frozen networks of the losses."""
     optim_d: Adam = Adam(lr=1e-4, betas=(0.5, 0.99))
+    """The optimizer of the discriminator."""
     optim_g: Adam = Adam(lr=1e-4, betas=(0.5, 0.99))
-    ema: float | None = None
-    """Half-life of the sub-networks' average, in images; none in the paper."""
-    head: int = Field(0, ge=0)
-    """Rounds at the start in which D learns alone; none in the paper."""
+    """The optimizer of the sub-networks."""
+    ema_halflife_images: float | None = None
+    """Half-life of the moving average of the sub-networks, in images; none in the paper."""
+    d_warmup_steps: int = Field(0, ge=0)
+    """Steps at the start that train D only; none in the paper."""
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
-    mismatch: bool = False
-    """Show D the sources as they are under their targets' groups too, as false ones (as IPCGAN
-    does, Wang et al. 2018); not in the paper."""
-    d_steps: int = Field(1, ge=1)
-    """D steps a round, each on a batch of its own; 1 in the paper."""
-    rounds: int = Field(200_000, gt=0)
+    """Options of the discriminator."""
+    source_as_negative: bool = False
+    """Train D on the source faces with the labels of their targets as additional negatives (as in
+    IPCGAN, Wang et al. 2018); not in the paper."""
+    d_updates: int = Field(1, ge=1)
+    """Updates of D in each step, each on its own batch; 1 in the paper."""
+    steps: int = Field(200_000, gt=0)
+    """Length of the training in steps; `train.steps` overrides it."""
 
-    @field_validator("groups")
+    @field_validator("age_bins")
     @classmethod
-    def rising(cls, edges: tuple[int, ...]) -> tuple[int, ...]:
-        """Refuse fewer than two groups, and edges that do not rise."""
-        if not edges or list(edges) != sorted(set(edges)) or not 0 <= edges[0] <= edges[-1] < 100:
-            raise ValueError("edges of two groups or more rise from 0 to 99, such as [30, 40, 50]")
-        return edges
+    def check_age_bins(cls, age_bins: tuple[int, ...]) -> tuple[int, ...]:
+        """Refuse fewer than two age groups, and edges that are not increasing."""
+        is_increasing = list(age_bins) == sorted(set(age_bins))
+        if not age_bins or not is_increasing or not 0 <= age_bins[0] <= age_bins[-1] < 100:
+            raise ValueError("needs increasing edges between 0 and 99, such as [30, 40, 50]")
+        return age_bins
 
     presets: ClassVar = {
-        "tiny": {
-            "model": {"groups": REPORT_GROUPS, "width": 4, "start": 0.0, "ema": 1000.0},
-            "data": {"name": "shapes", "size": 32},
-            "train": {"batch": 8, "steps": 10, "sample_every": 10, "log_every": 5},
+        "smoke": {
+            "model": {
+                "age_bins": REPORT_AGE_BINS,
+                "g_channels": 4,
+                "last_conv_init_std": 0.0,
+                "ema_halflife_images": 1000.0,
+            },
+            "data": {"name": "shapes", "image_size": 32},
+            "train": {"batch_size": 8, "steps": 10, "sample_every": 10, "log_every": 5},
         },
         "quick": {
-            "model": {"groups": REPORT_GROUPS, "width": 16, **TAUGHT},
-            "data": {"name": "people", "size": 64, "count": 4000, "variety": 0.35},
-            "train": {"batch": 15, "steps": 650, **FALLING},
+            "model": {"age_bins": REPORT_AGE_BINS, "g_channels": 16, **TUNED},
+            "data": {"name": "people", "image_size": 64, "count": 4000, "nuisance_scale": 0.35},
+            "train": {"batch_size": 15, "steps": 650, **COSINE_WITH_WARMUP},
         },
         "people-64": {
-            "model": {"groups": REPORT_GROUPS, **JOINED_LATE},
-            "data": {"name": "people", "size": 64, "count": 12000, "photos": 2, "variety": 0.35},
-            "train": {"batch": 24, "steps": 1200, "checkpoint_every": 200, **FALLING},
+            "model": {"age_bins": REPORT_AGE_BINS, **TUNED_BATCH_NORM},
+            "data": {
+                "name": "people",
+                "image_size": 64,
+                "count": 12000,
+                "photos_per_person": 2,
+                "nuisance_scale": 0.35,
+            },
+            "train": {
+                "batch_size": 24,
+                "steps": 1200,
+                "checkpoint_every": 200,
+                **COSINE_WITH_WARMUP,
+            },
         },
-        "paper": {"data": {"size": 256}, "train": {"batch": 48}},
+        "paper": {"data": {"image_size": 256}, "train": {"batch_size": 48}},
         "utkface-128": {
-            "model": {"groups": REPORT_GROUPS, **BEHIND_GRAIN},
-            "data": {"name": "utkface", "size": 128},
-            "train": {"batch": 30, "steps": 20000, **FALLING},
+            "model": {"age_bins": REPORT_AGE_BINS, **TUNED_NOISE_AUGMENT},
+            "data": {"name": "utkface", "image_size": 128},
+            "train": {"batch_size": 30, "steps": 20000, **COSINE_WITH_WARMUP},
         },
     }

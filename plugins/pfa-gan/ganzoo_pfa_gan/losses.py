@@ -1,23 +1,33 @@
-"""What the age judge says, as losses ask for it."""
+"""Age group and expected age from the logits of an age estimator."""
 
 from __future__ import annotations
 
 import torch
 
-AGES = 101
-"""Classes of an age judge: 0 to 100 years."""
+_NUM_AGES = 101
+"""Classes of an age estimator: 0 to 100 years."""
 
 
-def group_logits(logits, edges):
-    """Return log-probabilities [N, K] of the groups, from logits [N, 101] over ages: a group's
-    probability is the sum over its ages. `edges` are its inclusive upper edges."""
-    ages = torch.arange(AGES, device=logits.device)
-    group = torch.bucketize(ages, torch.tensor(edges, device=logits.device))
-    log_p = logits.float().log_softmax(1)
-    parts = [log_p.masked_fill(group != k, -torch.inf).logsumexp(1) for k in range(len(edges) + 1)]
-    return torch.stack(parts, 1)
+def group_log_probs(logits, age_bins):
+    """Return log-probabilities [N, K] of the age groups.
+
+    The probability of a group is the sum over its ages.
+
+    Args:
+        logits: [N, 101] over the ages 0 to 100.
+        age_bins: the inclusive upper edges of the groups, K - 1 of them.
+    """
+    ages = torch.arange(_NUM_AGES, device=logits.device)
+    age_to_group = torch.bucketize(ages, torch.tensor(age_bins, device=logits.device))
+    age_log_probs = logits.float().log_softmax(1)
+    columns = [
+        age_log_probs.masked_fill(age_to_group != k, -torch.inf).logsumexp(1)
+        for k in range(len(age_bins) + 1)
+    ]
+    return torch.stack(columns, 1)
 
 
 def expected_age(logits):
-    """Return the mean of the distribution over ages (DEX), [N] years."""
-    return logits.float().softmax(1) @ torch.arange(AGES, dtype=torch.float32).to(logits.device)
+    """Return expected ages [N] in years from logits [N, 101] (DEX)."""
+    ages = torch.arange(_NUM_AGES, dtype=torch.float32).to(logits.device)
+    return logits.float().softmax(1) @ ages

@@ -1,249 +1,274 @@
-"""PFA-GAN: a face ages from group to group and stays the same person.
+"""PFA-GAN: progressive face aging by a chain of residual sub-networks.
 
 Paper: PFA-GAN: Progressive Face Aging with Generative Adversarial Network (Huang, Chen, Zhang,
 Shan 2020, arXiv 2012.03459).
 
-    X[i+1] = X[i] + gate[i] G[i](X[i])        one residual sub-network a pair of neighbouring groups
+    X[i+1] = X[i] + gate[i] G[i](X[i])        a sub-network for each pair of adjacent groups
     L_D = 1/2 [(D(x_t, t) - 1)^2 + D(X[t], t)^2]
     L_G = adversarial 1/2 (D(X[t], t) - 1)^2
         + age [(E[age] - mean age of t)^2 + CE(group, t)]
         + identity [(1 - alpha) |X[t] - X[s]|_1 + alpha (1 - SSIM) + feature |F(X[t]) - F(X[s])|^2]
 
-E[age] and CE come from a frozen age judge, F is a middle layer of a frozen identity judge; its
-points on the sphere may be compared too (`weights.embedding`).
+alpha is `model.ssim_weight`. E[age] and CE come from the frozen auxiliary network `age`; F is an
+intermediate layer of the frozen auxiliary network `identity`.
 
-What differs from the public code: gates that are closed cost nothing; every pair of groups comes
-equally often; the SSIM's window is odd; the loss has the paper's 1/2; the group's probability is
-summed from the judge's ages, so any groups will do; the reversed model for rejuvenation is an
-option; G may start as the identity (`start`), wait until D has learned (`head`) and be averaged;
-the age judge may see faces through augmentations (`view`); D may have BatchNorm, which the group
-joins after (`discriminator.norm`).
-The paper does not give the weights of its losses; those of the presets were searched (README.md).
+Differs from the public code:
 
-Shapes: N batch, K groups, S size.
+| | here |
+|---|---|
+| closed gates | skip the computation instead of multiplying by zero |
+| pairs of groups | each equally often |
+| SSIM | odd window |
+| adversarial loss | with the 1/2 of the paper |
+| group probability | sum over the ages of the age network, so any age bins work |
+| direction | aging, rejuvenation (the reversed model) or both |
+
+Not in the paper, and off by default: `last_conv_init_std=0`, `d_warmup_steps`, a moving average of
+G, `age_augment`, `source_as_negative`, the loss `embedding`, BatchNorm in D. The paper gives no
+loss weights; those of the presets were searched (README.md).
+
+Shapes: N batch, T targets, K age groups, S image size.
 """
 
 import math
 from itertools import combinations
 
 import torch
-from torch import nn
+from torch.nn.functional import hardtanh, nll_loss
 
-from ganzoo_core import Draw, Model, Player, Stage, Step
+from ganzoo_core import BatchSpec, Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.data.augment import Augment
 from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.losses import LeastSquares
-from ganzoo_core.metrics.similarity import ssim
-from ganzoo_pfa_gan.losses import expected_age, group_logits
-from ganzoo_pfa_gan.networks import PatchDiscriminator, Progression
+from ganzoo_core.metrics.ssim import ssim
+from ganzoo_pfa_gan.losses import expected_age, group_log_probs
+from ganzoo_pfa_gan.networks import PatchDiscriminator, ProgressiveGenerator
 
-JUDGED = {"identity": "features", "age": "age_logits"}
-"""What the losses ask of the judge of each role, beyond the role itself."""
+_AUXILIARY_METHODS = {"identity": "features", "age": "age_logits"}
+"""The optional method that the losses need from each auxiliary network."""
 
 
 class PFAGAN(Model):
-    """Sub-networks age a face group by group; D sees faces of the target group and theirs."""
+    """Sub-networks age a face group by group; D classifies faces of the target group as real or
+    generated."""
 
-    adversarial = LeastSquares()
-    uses = tuple(JUDGED)
+    adversarial_loss = LeastSquares()
+    auxiliary_roles = tuple(_AUXILIARY_METHODS)
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        check(config, info)
-        sub = (config.width, info.channels, config.start)
-        self.directions = ("ageing", "rejuvenation")
+        if not info.age_bins:
+            raise ValueError(
+                "model.age_bins: pfa-gan needs data with ages, such as --data people, and age "
+                "bins: --set model.age_bins=[30,40,50]"
+            )
+        if info.image_size < 32 or info.image_size & (info.image_size - 1):
+            raise ValueError(
+                f"data.image_size: pfa-gan supports 32, 64, 128 or 256 px, not {info.image_size}: "
+                "--set data.image_size=64"
+            )
+        num_groups = len(info.class_names)
+        self.directions = ("aging", "rejuvenation")
         if config.direction != "both":
             self.directions = (config.direction,)
-        self.serves = self.directions
+        self.inference_modules = self.directions
+        generator_args = (config.g_channels, info.num_channels, config.last_conv_init_std)
         for name in self.directions:
-            setattr(self, name, Progression(len(info.classes), *sub))
-        self.view = Augment(config.view)
-        judged = (info.size, info.channels, len(info.classes))
-        self.discriminator = PatchDiscriminator(*judged, config.discriminator.norm)
-        means = [math.nan if age is None else age for age in info.mean_ages]
-        self.register_buffer("mean_ages", torch.tensor(means), persistent=False)
+            setattr(self, name, ProgressiveGenerator(num_groups, *generator_args))
+        self.age_augment = Augment(config.age_augment)
+        self.discriminator = PatchDiscriminator(
+            info.image_size, info.num_channels, num_groups, config.discriminator.norm
+        )
+        mean_ages = [math.nan if age is None else age for age in info.class_mean_ages]
+        self.register_buffer("mean_ages", torch.tensor(mean_ages), persistent=False)
 
-    # --- from group to group ---------------------------------------------------------------------
+    # --- inference ----------------------------------------------------------------------------
 
-    def move(self, image, source, target):
-        """Return images [N, C, S, S] moved from groups source [N] to target [N], unbounded; the
-        image itself where no direction leads there."""
-        last = len(self.info.classes) - 1
-        if "ageing" in self.directions:
-            image = self.ageing(image, source, target)
-        if "rejuvenation" in self.directions:  # the same network, its groups counted backwards
+    def transition(self, image, source, target):
+        """Return images [N, C, S, S], unbounded, from age groups source [N] to target [N].
+
+        A transition in a direction that the model does not support returns the image itself.
+        """
+        last = len(self.info.class_names) - 1
+        if "aging" in self.directions:
+            image = self.aging(image, source, target)
+        if "rejuvenation" in self.directions:  # the same network with the groups in reverse order
             image = self.rejuvenation(image, last - source, last - target)
         return image
 
     def translate(self, image, label):
-        """Return images [N, C, S, S] in [-1, 1] at groups [N], from the group the age judge sees
-        (capability `translate`); the image itself where the model does not go."""
-        return clipped(self.move(image, self.source(image, None), label))
+        """Return images [N, C, S, S] in [-1, 1] at age groups [N] (capability `translate`).
 
-    def age(self, images, source_age, target_groups):
-        """Return the same people at target groups [N, T], as [N, T, C, S, S] (`edit_age`).
+        The auxiliary network `age` estimates the source group. An unsupported transition returns
+        the image itself.
+        """
+        return _clamp_to_range(self.transition(image, self.source_group(image, None), label))
+
+    def edit_age(self, images, source_age, target_labels):
+        """Return faces at age groups [N, T], as [N, T, C, S, S] (capability `edit_age`).
 
         Args:
-            source_age: years [N]; None to ask the age judge.
+            images: [N, C, S, S] in [-1, 1].
+            source_age: [N] years; None: estimated by the auxiliary network `age`.
+            target_labels: [N, T] age groups.
 
         Raises:
-            UsageError: a target on the side to which the model does not go; no age and no judge.
+            UsageError: an unsupported transition; or neither source ages nor an age network.
         """
-        source = self.source(images, source_age)
-        behind = ~self.reaches(source[:, None], target_groups)
-        if behind.any():
-            face, at = behind.nonzero()[0].tolist()
-            raise UsageError(self.one_way(source[face], target_groups[face, at]))
-        ages = clipped(self.passage(images, source))
-        return ages[target_groups, torch.arange(len(images), device=images.device)[:, None]]
+        source = self.source_group(images, source_age)
+        is_unsupported = ~self.supported_transitions(source[:, None], target_labels)
+        if is_unsupported.any():
+            face, column = is_unsupported.nonzero()[0].tolist()
+            names = self.info.class_names
+            raise UsageError(
+                f"model.direction: this model supports {self.directions[0]} only, not "
+                f"{names[source[face]]} to {names[target_labels[face, column]]}: train one with "
+                "--set model.direction=both"
+            )
+        aged = _clamp_to_range(self._age_all_groups(images, source))  # [K, N, C, S, S]
+        return aged[target_labels, torch.arange(len(images), device=images.device)[:, None]]
 
-    def reaches(self, source, target):
-        """Return whether the model goes from groups `source` to groups `target`, bool."""
+    def supported_transitions(self, source, target):
+        """Return whether each transition between age groups is supported, bool."""
         if len(self.directions) > 1:
             return torch.ones_like(source + target, dtype=torch.bool)
-        return target >= source if "ageing" in self.directions else target <= source
+        return target >= source if "aging" in self.directions else target <= source
 
-    def passage(self, image, source):
-        """Return the face at every age in one pass, [K, N, C, S, S], unbounded."""
-        groups = len(self.info.classes)
-        ages = image.expand(groups, *image.shape)
-        if "ageing" in self.directions:
-            ages = self.ageing.stages(image, source)
+    def _age_all_groups(self, image, source):
+        """Return the faces at every age group, [K, N, C, S, S], unbounded."""
+        num_groups = len(self.info.class_names)
+        aged = image.expand(num_groups, *image.shape)
+        if "aging" in self.directions:
+            aged = self.aging.forward_all_groups(image, source)
         if "rejuvenation" in self.directions:
-            younger = self.rejuvenation.stages(image, groups - 1 - source).flip(0)
-            before = torch.arange(groups, device=source.device)[:, None] < source  # [K, N]
-            ages = torch.where(before[:, :, None, None, None], younger, ages)
-        return ages
+            younger = self.rejuvenation.forward_all_groups(image, num_groups - 1 - source).flip(0)
+            is_younger = torch.arange(num_groups, device=source.device)[:, None] < source  # [K, N]
+            aged = torch.where(is_younger[:, :, None, None, None], younger, aged)
+        return aged
 
-    def one_way(self, source, target):
-        """Say that the model does not go from one group to another."""
-        names = self.info.classes
-        return (
-            f"this model knows {self.directions[0]} only, and {names[target]} lies the other way "
-            f"from {names[source]}: train one with --set model.direction=both"
-        )
+    def source_group(self, images, age):
+        """Return the age groups [N] of ages [N] in years; None: estimate the ages from the images.
 
-    def source(self, images, age):
-        """Return the groups [N] of ages [N] in years, estimated by the judge where None."""
+        Raises:
+            UsageError: no ages and no auxiliary network `age`.
+        """
         if age is None:
-            if "age" not in self.judges:
-                raise UsageError("the age of the face is not known: give it (--from AGE)")
-            age = self.judges["age"].estimate_age(images)
-        edges = torch.tensor(self.info.groups, device=images.device)
-        return torch.bucketize(age.floor(), edges)  # an age on an edge belongs below it
+            if "age" not in self.auxiliaries:
+                raise UsageError("pfa-gan needs the age of the face: give --from AGE")
+            age = self.auxiliaries["age"].estimate_age(images)
+        edges = torch.tensor(self.info.age_bins, device=images.device)
+        return torch.bucketize(age.floor(), edges)  # the edges are inclusive
 
-    # --- the two steps ---------------------------------------------------------------------------
+    # --- training -----------------------------------------------------------------------------
 
-    def pairs(self):
-        """Return the (source, target) groups that the model goes, each drawn equally often."""
-        ageing = tuple(combinations(range(len(self.info.classes)), 2))
-        there = {"ageing": ageing, "rejuvenation": tuple((old, young) for young, old in ageing)}
-        return tuple(pair for name in self.directions for pair in there[name])
+    def group_pairs(self):
+        """Return the supported pairs of age groups (source, target)."""
+        aging = tuple(combinations(range(len(self.info.class_names)), 2))
+        rejuvenation = tuple((old, young) for young, old in aging)
+        pairs = {"aging": aging, "rejuvenation": rejuvenation}
+        return tuple(pair for name in self.directions for pair in pairs[name])
 
-    def fake(self, t):
-        """Return the sources at their targets' groups, made once a draw for both steps."""
-        source, target = t.batch, t.batch.target
-        return t.once("fake", lambda: self.move(source.image, source.label, target.label))
+    def fake_images(self, ctx):
+        """Return the source faces at their target groups, computed once a batch."""
+        source, target = ctx.batch, ctx.batch.target
+        return ctx.cached("fake", lambda: self.transition(source.image, source.label, target.label))
 
-    def discriminator_loss(self, t):
-        """Tell real faces of the target group from aged ones, which are detached, and, with
-        `mismatch`, from the sources as they are."""
-        target = t.batch.target
-        fake = clipped(self.fake(t).detach())
-        real_logit = self.discriminator(target.image, target.label)
-        fake_logit = self.discriminator(fake, target.label)
-        t.log(d_real=real_logit.mean(), d_fake=fake_logit.mean())
-        if self.config.mismatch:
-            wrong_logit = self.discriminator(t.batch.image, target.label)
-            t.log(d_wrong=wrong_logit.mean())
-            fake_logit = torch.cat([fake_logit, wrong_logit])
-        return self.adversarial.d(real_logit, fake_logit)
+    def discriminator_loss(self, ctx):
+        """Return the loss of D, 0-d. The negatives are the detached fakes and, with
+        `source_as_negative`, the source faces with the labels of their targets."""
+        target = ctx.batch.target
+        fake_images = _clamp_to_range(self.fake_images(ctx).detach())
+        real_logits = self.discriminator(target.image, target.label)
+        fake_logits = self.discriminator(fake_images, target.label)
+        ctx.log({"logits/real": real_logits.mean(), "logits/fake": fake_logits.mean()})
+        if self.config.source_as_negative:
+            source_logits = self.discriminator(ctx.batch.image, target.label)
+            ctx.log({"logits/wrong_label": source_logits.mean()})
+            fake_logits = torch.cat([fake_logits, source_logits])
+        return self.adversarial_loss.discriminator_loss(real_logits, fake_logits)
 
-    def generator_loss(self, t):
-        """Fool D, look as old as the target group, stay the same person; every term is logged."""
-        source, target = t.batch, t.batch.target
-        fake = clipped(self.fake(t))
-        terms = {
-            "adversarial": self.adversarial.g(self.discriminator(fake, target.label)),
-            **self.age_terms(self.view(fake, t.noise), target.label),
-            **self.identity_terms(fake, source.image, t.noise),
+    def generator_loss(self, ctx):
+        """Return the loss of the sub-networks, 0-d; logs each term before its weight."""
+        source, target = ctx.batch, ctx.batch.target
+        fake_images = _clamp_to_range(self.fake_images(ctx))
+        fake_logits = self.discriminator(fake_images, target.label)
+        losses = {
+            "adversarial": self.adversarial_loss.generator_loss(fake_logits),
+            **self.age_losses(self.age_augment(fake_images, ctx), target.label),
+            **self.identity_losses(fake_images, source.image, ctx),
         }
-        t.log(**{f"g_{name}": value for name, value in terms.items()})
-        w, alpha = self.config.weights, self.config.alpha
-        identity = (1 - alpha) * terms["pixel"] + alpha * terms["ssim"]
-        judged = w.feature * terms["feature"] + w.embedding * terms.get("embedding", 0.0)
+        ctx.log({f"loss/g_{name}": value for name, value in losses.items()})
+        weights, alpha = self.config.loss_weights, self.config.ssim_weight
+        pixel_and_ssim = (1 - alpha) * losses["pixel"] + alpha * losses["ssim"]
+        features = weights.feature * losses["feature"]
+        features = features + weights.embedding * losses.get("embedding", 0.0)
         return (
-            w.adversarial * terms["adversarial"]
-            + w.age * (terms["years"] + terms["group"])
-            + w.identity * (identity + judged)
+            weights.adversarial * losses["adversarial"]
+            + weights.age * (losses["age_mse"] + losses["age_ce"])
+            + weights.identity * (pixel_and_ssim + features)
         )
 
-    def age_terms(self, fake, group):
-        """Return `years`, the squared distance to the mean age of the group, and `group`, the
-        cross-entropy of it, through the age judge."""
-        logits = self.judges["age"].age_logits(fake)  # [N, 101]
-        years = (expected_age(logits) - self.mean_ages[group]).square().mean()
-        groups = group_logits(logits, self.info.groups)  # [N, K]
-        return {"years": years, "group": nn.functional.nll_loss(groups, group)}
+    def age_losses(self, fake_images, target_group):
+        """Return two losses of the estimated age: `age_mse`, the squared distance in years to the
+        mean age of the group, and `age_ce`, the cross-entropy of the group."""
+        logits = self.auxiliaries["age"].age_logits(fake_images)  # [N, 101]
+        age_mse = (expected_age(logits) - self.mean_ages[target_group]).square().mean()
+        log_probs = group_log_probs(logits, self.info.age_bins)  # [N, K]
+        return {"age_mse": age_mse, "age_ce": nll_loss(log_probs, target_group)}
 
-    def identity_terms(self, fake, real, noise):
-        """Return `pixel` (L1), `ssim` (1 - SSIM), `feature`, a judge's middle layer squared, and,
-        where it has a weight, `embedding`, the squared distance of that judge's points."""
-        judge = self.judges["identity"]
+    def identity_losses(self, fake_images, source_images, rng):
+        """Return the losses that preserve identity: `pixel` (L1), `ssim` (1 - SSIM), `feature`
+        (squared distance of features) and, if it has a weight, `embedding` (squared distance of
+        the embeddings of augmented images)."""
+        identity_network = self.auxiliaries["identity"]
         with torch.no_grad():
-            before = judge.features(real)
-        terms = {
-            "pixel": (fake - real).abs().mean(),
-            "ssim": 1 - ssim(fake, real).mean(),
-            "feature": (judge.features(fake) - before).square().mean(),
+            source_features = identity_network.features(source_images)
+        losses = {
+            "pixel": (fake_images - source_images).abs().mean(),
+            "ssim": 1 - ssim(fake_images, source_images).mean(),
+            "feature": (identity_network.features(fake_images) - source_features).square().mean(),
         }
-        if self.config.weights.embedding:
+        if self.config.loss_weights.embedding:
             with torch.no_grad():
-                who = judge.embed(self.view(real, noise))  # [N, E]
-            away = judge.embed(self.view(fake, noise)) - who
-            terms["embedding"] = away.square().sum(1).mean()
-        return terms
+                source_embedding = identity_network.embed(self.age_augment(source_images, rng))
+            fake_embedding = identity_network.embed(self.age_augment(fake_images, rng))  # [N, E]
+            losses["embedding"] = (fake_embedding - source_embedding).square().sum(1).mean()
+        return losses
 
-    def players(self):
-        """Return D and the sub-networks; the judges are none of them."""
-        config = self.config
+    def configure_optimizers(self):
+        """Return the optimizer of D, and one for all sub-networks."""
+        config, ema_halflife = self.config, self.config.ema_halflife_images
         return {
-            "d": Player(("discriminator",), config.optim_d),
-            "g": Player(self.directions, config.optim_g, ema=config.ema),
+            "d": OptimizerSpec(("discriminator",), config.optim_d),
+            "g": OptimizerSpec(self.directions, config.optim_g, ema_halflife=ema_halflife),
         }
 
     def stages(self):
-        """Return one stage: pairs of groups, a D step, a G step.
+        """Return one stage. A step is `model.d_updates` updates of D, then one of G.
 
         Raises:
-            WeightsError: a judge cannot say what the losses ask for.
+            WeightsError: an auxiliary network lacks a method that the losses need.
         """
-        check_judges(self.judges)
-        d = Step("d", "d", self.discriminator_loss, repeat=self.config.d_steps)
-        g = Step("g", "g", self.generator_loss, when=lambda t: t.round >= self.config.head)
-        draw = Draw(fields=("image", "label"), how="pairs", pairs=self.pairs())
-        return (Stage("gan", (d, g), draw, rounds=self.config.rounds),)
+        config = self.config
+        for role, method in _AUXILIARY_METHODS.items():
+            if role in self.auxiliaries and not hasattr(self.auxiliaries[role], method):
+                class_name = type(self.auxiliaries[role].module).__name__
+                raise WeightsError(
+                    f"the auxiliary network {role!r}, {class_name}, has no {method}(), which "
+                    f"pfa-gan needs: --set model.auxiliaries.{role}.weights=FOLDER (`ganzoo list "
+                    "evaluator`)"
+                )
+        d = Phase("d", "d", self.discriminator_loss, repeats=config.d_updates)
+        g = Phase("g", "g", self.generator_loss, condition=self._is_d_warmed_up)
+        batch = BatchSpec(
+            fields=("image", "label"), sampler="group_pairs", pairs=self.group_pairs()
+        )
+        return (Stage("gan", (d, g), batch, steps=config.steps),)
+
+    def _is_d_warmed_up(self, ctx):
+        return ctx.step >= self.config.d_warmup_steps
 
 
-def clipped(image):
-    """Return images inside [-1, 1]; beyond, no gradient flows."""
-    return nn.functional.hardtanh(image)
-
-
-def check(config, info):
-    """Refuse data without ages, and images that the networks do not fit."""
-    if not info.groups:
-        raise ValueError("needs data with ages and model.groups to cut them, such as people")
-    if info.size < 32 or info.size & (info.size - 1):
-        raise ValueError(f"data.size: 32, 64, 128 or 256 px, not {info.size}: --set data.size=64")
-
-
-def check_judges(judges):
-    """Refuse judges that lack what the losses ask for."""
-    for role, method in JUDGED.items():
-        if role in judges and not hasattr(judges[role], method):
-            kind = type(judges[role].module).__name__
-            raise WeightsError(
-                f"the judge of {role!r}, {kind}, has no {method}(), which the losses of pfa-gan "
-                f"ask for: --set model.{role}.weights=FOLDER names another (`ganzoo list judge`)"
-            )
+def _clamp_to_range(image):
+    """Return images clamped to [-1, 1]; pixels outside get no gradient."""
+    return hardtanh(image)

@@ -1,6 +1,6 @@
 """The networks of PFA-GAN (Huang et al. 2020, arXiv 2012.03459).
 
-Shapes: N batch, C channels, S edge of the image, W width, K groups.
+Shapes: N batch, C image channels, S image size, W base channels, K age groups.
 """
 
 from __future__ import annotations
@@ -15,144 +15,150 @@ from torch.nn.utils.parametrizations import spectral_norm
 from ganzoo_core import Discriminator
 from ganzoo_core.interfaces import one_hot
 
-SLOPE = 0.2
+_NEGATIVE_SLOPE = 0.2
 
 
-class SubNetwork(nn.Module):
-    """The change from one age group to the next: images [N, C, S, S] to what is added to them.
+class SubGenerator(nn.Module):
+    """Predicts the change from one age group to the next. 1,524,227 parameters at W = 32.
 
-    1,524,227 parameters at W = 32. InstanceNorm has none. `last` is the deviation from which the
-    last conv's weights are drawn; at 0 it starts as no change at all.
+    Args:
+        base_channels: W.
+        num_channels: C.
+        last_conv_init_std: standard deviation of the initial weights of the last conv; 0: the
+            initial change is zero.
     """
 
-    def __init__(self, width, channels, last):
+    def __init__(self, base_channels, num_channels, last_conv_init_std):
         super().__init__()
-        w = width
+        w = base_channels
         self.layers = nn.Sequential(
-            *normed(nn.Conv2d(channels, w, 9, 1, 4)),  # [N, W, S, S]
-            *normed(nn.Conv2d(w, 2 * w, 4, 2, 1)),  # [N, 2W, S/2, S/2]
-            *normed(nn.Conv2d(2 * w, 4 * w, 4, 2, 1)),  # [N, 4W, S/4, S/4]
-            *(Residual(4 * w) for _ in range(4)),
-            *normed(nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1)),  # [N, 2W, S/2, S/2]
-            *normed(nn.ConvTranspose2d(2 * w, w, 4, 2, 1)),  # [N, W, S, S]
-            drawn(nn.Conv2d(w, channels, 9, 1, 4), last),  # [N, C, S, S], neither norm nor tanh
+            *_conv_norm_act(nn.Conv2d(num_channels, w, 9, 1, 4)),  # [N, W, S, S]
+            *_conv_norm_act(nn.Conv2d(w, 2 * w, 4, 2, 1)),  # [N, 2W, S/2, S/2]
+            *_conv_norm_act(nn.Conv2d(2 * w, 4 * w, 4, 2, 1)),  # [N, 4W, S/4, S/4]
+            *(_ResidualBlock(4 * w) for _ in range(4)),
+            *_conv_norm_act(nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1)),  # [N, 2W, S/2, S/2]
+            *_conv_norm_act(nn.ConvTranspose2d(2 * w, w, 4, 2, 1)),  # [N, W, S, S]
+            _init_normal(nn.Conv2d(w, num_channels, 9, 1, 4), last_conv_init_std),  # [N, C, S, S]
         )
 
     def forward(self, image):
-        """Return the change [N, C, S, S], unbounded."""
+        """Return the change [N, C, S, S], unbounded, of images [N, C, S, S]."""
         return self.layers(image)
 
 
-class Residual(nn.Module):
+class _ResidualBlock(nn.Module):
     """x -> LeakyReLU(x + f(x)), f = conv, norm, LeakyReLU, conv, norm."""
 
-    def __init__(self, width):
+    def __init__(self, num_channels):
         super().__init__()
-        first, second = (nn.Conv2d(width, width, 3, 1, 1) for _ in range(2))
-        self.layers = nn.Sequential(*normed(first), *normed(second)[:2])
+        conv1, conv2 = (nn.Conv2d(num_channels, num_channels, 3, 1, 1) for _ in range(2))
+        self.layers = nn.Sequential(*_conv_norm_act(conv1), *_conv_norm_act(conv2)[:2])
 
     def forward(self, x):
-        """Return [N, width, h, w] of the same."""
-        return nn.functional.leaky_relu(x + self.layers(x), SLOPE)
+        """Return maps of the shape of x."""
+        return nn.functional.leaky_relu(x + self.layers(x), _NEGATIVE_SLOPE)
 
 
-class InstanceNorm(nn.Module):
-    """Each map of each image with mean 0 and deviation 1; no parameters.
+class ChannelsLastInstanceNorm2d(nn.Module):
+    """Instance norm without parameters, as layer norm over the positions of each map.
 
-    As layer norm over places: torch's instance norm returns the other memory format, which costs a
-    sub-network a quarter more, and its gradient is wrong for one channels_last image (torch 2.14).
+    torch's instance norm returns the other memory format, which makes a sub-network a quarter
+    slower, and its gradient is wrong for a batch of one channels_last image (torch 2.14).
     """
 
     def forward(self, x):
-        """Return [N, W, h, w] of the same, channels_last."""
-        places = x.flatten(2).contiguous()  # [N, W, h w]
-        normal = nn.functional.layer_norm(places, places.shape[2:]).view(x.shape)
-        return normal.contiguous(memory_format=torch.channels_last)
+        """Return maps of the shape of x [N, W, h, w], in channels_last."""
+        flat = x.flatten(2).contiguous()  # [N, W, h w]
+        normalized = nn.functional.layer_norm(flat, flat.shape[2:]).view(x.shape)
+        return normalized.contiguous(memory_format=torch.channels_last)
 
 
-def normed(conv):
-    """Return conv, InstanceNorm, LeakyReLU."""
-    return drawn(conv), InstanceNorm(), nn.LeakyReLU(SLOPE)
+def _conv_norm_act(conv):
+    return _init_normal(conv), ChannelsLastInstanceNorm2d(), nn.LeakyReLU(_NEGATIVE_SLOPE)
 
 
-class Progression(nn.Module):
-    """One sub-network a pair of neighbouring groups: X[i+1] = X[i] + gate[i] * G[i](X[i]).
+class ProgressiveGenerator(nn.Module):
+    """One sub-network for each pair of adjacent groups: X[i+1] = X[i] + gate[i] * G[i](X[i]).
 
-    gate[i] is 1 for source <= i < target and else 0. Rows whose gate is 0 never enter G[i], so
-    that closed gates cost nothing, and no gate opens where target <= source: there the output is
-    the input, bit by bit.
+    gate[i] is 1 for source <= i < target, else 0. G[i] computes only the rows with gate 1, so
+    closed gates cost nothing. Where target <= source, the output equals the input exactly.
     """
 
-    def __init__(self, groups, *sub):
+    def __init__(self, num_groups, *sub_generator_args):
         super().__init__()
-        self.hops = nn.ModuleList(SubNetwork(*sub) for _ in range(groups - 1))
+        sub_generators = (SubGenerator(*sub_generator_args) for _ in range(num_groups - 1))
+        self.sub_generators = nn.ModuleList(sub_generators)
 
     def forward(self, image, source, target):
-        """Return images [N, C, S, S] that went from group source [N] to target [N]."""
-        spans = torch.stack([source, target], 1).tolist()  # which rows go where shapes the batch
-        for i, hop in enumerate(self.hops):
-            rows = [n for n, (s, t) in enumerate(spans) if s <= i < t]
-            if len(rows) == len(spans):
-                image = image + hop(image)
+        """Return images [N, C, S, S], unbounded, from age groups source [N] to target [N]."""
+        pairs = torch.stack([source, target], 1).tolist()  # on the CPU: they define batch shapes
+        for i, sub_generator in enumerate(self.sub_generators):
+            rows = [n for n, (s, t) in enumerate(pairs) if s <= i < t]
+            if len(rows) == len(pairs):
+                image = image + sub_generator(image)
             elif rows:
                 index = torch.tensor(rows, device=image.device)
-                image = image.index_add(0, index, hop(image[index]).to(image.dtype))
+                image = image.index_add(0, index, sub_generator(image[index]).to(image.dtype))
         return image
 
-    def stages(self, image, source):
-        """Return the face at every age [K, N, C, S, S] in one pass: groups up to the source [N]
-        show the image itself, every later one is one hop from the one before."""
-        out = [image]
-        for i in range(len(self.hops)):
-            hop = torch.full_like(source, i)
-            out.append(self(out[-1], torch.maximum(source, hop), hop + 1))
-        return torch.stack(out)
+    def forward_all_groups(self, image, source):
+        """Return the faces at every age group [K, N, C, S, S] in one pass.
+
+        Groups up to the source are the input itself. Each later group is computed from the
+        previous one.
+        """
+        images = [image]
+        for i in range(len(self.sub_generators)):
+            index = torch.full_like(source, i)
+            images.append(self(images[-1], torch.maximum(source, index), index + 1))
+        return torch.stack(images)
 
 
 class PatchDiscriminator(Discriminator):
-    """Judges 14 x 14 patches of an image of an age group; the group joins after the first conv.
+    """14 x 14 patch logits of an image; label maps are concatenated after the first conv.
 
     log2(S) - 4 convs of stride 2, one of stride 1, and the logits: 6,967,745, 2,772,929 and 671,169
-    parameters at 256, 128 and 64 px with four groups. With norm="batch" BatchNorm stands in for
-    spectral norm, and the group joins after the last of it, since a batch in which every group is
-    wrong would be known as a whole (Reed et al. 2016, arXiv 1605.05396, join it there too).
+    parameters at 256, 128 and 64 px with four groups.
+
+    With norm="batch", BatchNorm replaces spectral norm, and the label maps are concatenated after
+    the last BatchNorm (as in Reed et al. 2016, arXiv 1605.05396). Otherwise the batch statistics
+    reveal whether the labels of a batch are wrong.
     """
 
-    def __init__(self, size, channels, groups, norm="spectral"):
+    def __init__(self, image_size, num_channels, num_groups, norm="spectral"):
         super().__init__()
-        self.groups, self.late = groups, norm == "batch"
-        halvings = int(math.log2(size)) - 4
-        widths = [min(64 * 2**i, 512) for i in range(halvings + 1)]  # 64 128 256 at 64 px
-        self.first = drawn(nn.Conv2d(channels, 64, 4, 2, 1))
-        inputs = [64 if self.late else 64 + groups, *widths[1:]]
-        layers, last = [], widths[-1]
-        for i, (a, b) in enumerate(pairwise(inputs)):
-            conv = drawn(nn.Conv2d(a, b, 4, 1 if i == halvings - 1 else 2, 1))
-            layers += [conv, nn.BatchNorm2d(b)] if self.late else [spectral_norm(conv)]
-            layers += [nn.LeakyReLU(SLOPE)]
-        logits = drawn(nn.Conv2d(last, 1, 4, 1, 1))
-        if self.late:
-            self.rest = nn.Sequential(*layers)
-            meet = nn.Conv2d(last + groups, last, 1)
-            self.meet = nn.Sequential(meet, nn.LeakyReLU(SLOPE), logits)
+        self.num_groups, self.inject_late = num_groups, norm == "batch"
+        num_downsamples = int(math.log2(image_size)) - 4
+        channels = [min(64 * 2**i, 512) for i in range(num_downsamples + 1)]  # 64 128 256 at 64 px
+        last = channels[-1]
+        self.stem = _init_normal(nn.Conv2d(num_channels, 64, 4, 2, 1))
+        channels[0] = 64 if self.inject_late else 64 + num_groups
+        layers = []
+        for i, (a, b) in enumerate(pairwise(channels)):
+            stride = 1 if i == num_downsamples - 1 else 2
+            conv = _init_normal(nn.Conv2d(a, b, 4, stride, 1))
+            layers += [conv, nn.BatchNorm2d(b)] if self.inject_late else [spectral_norm(conv)]
+            layers += [nn.LeakyReLU(_NEGATIVE_SLOPE)]
+        logit_conv = _init_normal(nn.Conv2d(last, 1, 4, 1, 1))
+        if self.inject_late:
+            self.body = nn.Sequential(*layers)
+            fuse_conv = nn.Conv2d(last + num_groups, last, 1)
+            self.fuse = nn.Sequential(fuse_conv, nn.LeakyReLU(_NEGATIVE_SLOPE), logit_conv)
         else:
-            self.rest = nn.Sequential(*layers, logits)
+            self.body = nn.Sequential(*layers, logit_conv)
 
     def forward(self, image, label=None):
-        """Return logits [N, 1, 14, 14] of images [N, C, S, S] and groups [N]."""
-        h = nn.functional.leaky_relu(self.first(image), SLOPE)  # [N, 64, S/2, S/2]
-        if self.late:
-            return self.meet(self.joined(self.rest(h), label))  # from [N, 256, 15, 15] at 64 px
-        return self.rest(self.joined(h, label))
-
-    def joined(self, h, label):
-        """Return maps [N, W, h, w] and the groups' [N, K, h, w] as one."""
-        group = one_hot(label, self.groups, h)[:, :, None, None]
-        return torch.cat([h, group.expand(-1, -1, *h.shape[2:])], 1)
+        """Return logits [N, 1, 14, 14] from images [N, C, S, S] and age groups [N]."""
+        h = nn.functional.leaky_relu(self.stem(image), _NEGATIVE_SLOPE)  # [N, 64, S/2, S/2]
+        if self.inject_late:
+            h = self.body(h)  # [N, 256, 15, 15] at 64 px
+        group = one_hot(label, self.num_groups, h)[:, :, None, None]
+        h = torch.cat([h, group.expand(-1, -1, *h.shape[2:])], 1)
+        return self.fuse(h) if self.inject_late else self.body(h)
 
 
-def drawn(conv, std=0.02):
-    """Return a conv with weights drawn from N(0, std) and biases of zero."""
+def _init_normal(conv, std=0.02):
+    """Initialize weights from N(0, std) and biases by zero; return the conv."""
     nn.init.normal_(conv.weight, 0.0, std)
     nn.init.zeros_(conv.bias)
     return conv

@@ -9,11 +9,11 @@ def ganzoo_register(zoo):
     zoo.add(
         ModelSpec(
             name="pfa-gan",
-            summary="Progressive face ageing: group by group, the same person",
+            summary="PFA-GAN: progressive face aging that preserves identity",
             target="ganzoo_pfa_gan.model:PFAGAN",
-            config="ganzoo_pfa_gan.config:PFAConfig",
-            can=("edit_age", "translate"),
-            uses=("identity", "age"),
+            config="ganzoo_pfa_gan.config:PFAGANConfig",
+            capabilities=("edit_age", "translate"),
+            auxiliaries=("identity", "age"),
             paper="PFA-GAN: Progressive Face Aging with Generative Adversarial Network, "
             "arXiv 2012.03459",
             license="Apache-2.0",

@@ -1,278 +1,261 @@
-"""PFA-GAN against its paper: counts, shapes, gates, both directions, losses, resume, refusals."""
+"""PFA-GAN against its paper: parameter counts, gates, both directions, losses, resume."""
 
 from collections import Counter
 
 import pytest
 import torch
-from ganzoo_pfa_gan.config import PAPER_GROUPS, REPORT_GROUPS, PFAConfig
-from ganzoo_pfa_gan.losses import expected_age, group_logits
+from ganzoo_pfa_gan.config import PAPER_AGE_BINS, REPORT_AGE_BINS, PFAGANConfig
+from ganzoo_pfa_gan.losses import expected_age, group_log_probs
 from ganzoo_pfa_gan.model import PFAGAN
 from PIL import Image
 from torch import nn
+from training_helpers import make_trainer, num_params, run_steps
 
 from ganzoo_core import config, load, train
-from ganzoo_core.data import group_names, prepare
-from ganzoo_core.data.draws import Pairs
-from ganzoo_core.engine import Trainer, Watcher, resolve_setup
+from ganzoo_core.data import age_bin_names, pack_images
+from ganzoo_core.data.samplers import GroupPairSampler
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.interfaces import DataInfo, EditsAge, Judges, Translates
+from ganzoo_core.interfaces import Auxiliaries, DataInfo, SupportsAgeEditing, SupportsTranslation
 from ganzoo_core.losses import LeastSquares
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
-from ganzoo_core.testing.standins import StandIn
+from ganzoo_core.testing.stubs import StubAuxiliary
 
-MEANS = (9.0, 24.0, 34.5, 44.5, 54.5, 70.0)
-SMALL = {"width": 4, "groups": REPORT_GROUPS}
+MEAN_AGES = (9.0, 24.0, 34.5, 44.5, 54.5, 70.0)
+SMALL_OPTIONS = {"g_channels": 4, "age_bins": REPORT_AGE_BINS}
 
 
-def info(groups=REPORT_GROUPS, size=32, channels=3):
-    names = group_names(groups)
+def make_info(age_bins=REPORT_AGE_BINS, image_size=32, num_channels=3):
+    names = age_bin_names(age_bins)
     return DataInfo(
-        size=size,
-        channels=channels,
-        classes=names,
-        groups=groups,
-        counts=(1,) * len(names),
-        mean_ages=MEANS[: len(names)],
+        image_size=image_size,
+        num_channels=num_channels,
+        class_names=names,
+        age_bins=age_bins,
+        class_counts=(1,) * len(names),
+        class_mean_ages=MEAN_AGES[: len(names)],
     )
 
 
-def build(groups=REPORT_GROUPS, size=32, channels=3, **options):
+def build(age_bins=REPORT_AGE_BINS, image_size=32, num_channels=3, **options):
     torch.manual_seed(0)
-    return PFAGAN(PFAConfig(groups=groups, **{"width": 4, **options}), info(groups, size, channels))
+    config = PFAGANConfig(age_bins=age_bins, **{"g_channels": 4, **options})
+    return PFAGAN(config, make_info(age_bins, image_size, num_channels))
 
 
-def count(net):
-    return sum(p.numel() for p in net.parameters())
-
-
-class Brightness(StandIn):
-    """Takes brightness for age: black is 0, white is 100."""
+class BrightnessAge(StubAuxiliary):
+    """Estimates brightness as age: black is 0, white is 100."""
 
     def age_logits(self, image):
         years = 50 * (image.mean((1, 2, 3)) + 1)
         return -((torch.arange(101.0) - years[:, None]) ** 2) / 50
 
 
-def judged(model):
+def with_auxiliaries(model):
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        model.judges = Judges({"identity": Brightness(), "age": Brightness()})
+        model.auxiliaries = Auxiliaries({"identity": BrightnessAge(), "age": BrightnessAge()})
     return model
 
 
-def shapes(count=48, groups=REPORT_GROUPS):
-    dataset = Shapes(ShapesConfig(name="shapes", count=count, size=32, people=8))
-    return prepare(dataset, size=32, groups=groups)
+def make_shapes(count=48, age_bins=REPORT_AGE_BINS):
+    dataset = Shapes(ShapesConfig(name="shapes", count=count, image_size=32, num_identities=8))
+    return pack_images(dataset, image_size=32, age_bins=age_bins)
 
 
-class Lines(Watcher):
-    def __init__(self):
-        self.records = []
-
-    def advanced(self, round, total):
-        pass
-
-    def sampled(self, model, round):
-        pass
-
-    def saved(self, path):
-        pass
-
-    def logged(self, record):
-        self.records.append(record)
-
-
-def trainer(images=None, precision="fp32", steps=4, batch=8, **options):
-    images = images or shapes()
-    tree = config.build("pfa-gan", preset="tiny", patches=[{"model": {"width": 4, **options}}])
+def make_pfa_trainer(images=None, precision="fp32", steps=4, **options):
+    images = images or make_shapes()
+    tree = config.build_config(
+        "pfa-gan", preset="smoke", patches=[{"model": {"g_channels": 4, **options}}]
+    )
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = judged(PFAGAN(tree.model, images.info))
-    train = tree.train.model_copy(update={"steps": steps, "batch": batch, "log_every": 2})
-    return Trainer(model, images, train, resolve_setup("cpu", precision), Lines())
+        model = with_auxiliaries(PFAGAN(tree.model, images.info))
+    return make_trainer(
+        PFAGAN, model=model, images=images, precision=precision, steps=steps, log_every=2
+    )
 
 
 # --- the paper's networks -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("groups", "generator", "at_64"),
-    [(PAPER_GROUPS, 4_572_681, 671_169), (REPORT_GROUPS, 7_621_135, 675_265)],
+    ("age_bins", "g_params", "d_params"),
+    [(PAPER_AGE_BINS, 4_572_681, 671_169), (REPORT_AGE_BINS, 7_621_135, 675_265)],
 )
-def test_the_papers_parameter_counts(groups, generator, at_64):
-    model = build(groups, 64, width=32)
-    assert {count(hop) for hop in model.ageing.hops} == {1_524_227}
-    assert count(model.ageing) == generator
-    assert count(model.discriminator) == at_64
+def test_paper_parameter_counts(age_bins, g_params, d_params):
+    model = build(age_bins, 64, g_channels=32)
+    assert {num_params(net) for net in model.aging.sub_generators} == {1_524_227}
+    assert num_params(model.aging) == g_params
+    assert num_params(model.discriminator) == d_params
 
 
-@pytest.mark.parametrize(("size", "parameters"), [(128, 2_772_929), (256, 6_967_745)])
-def test_the_papers_discriminators(size, parameters):
-    assert count(build(PAPER_GROUPS, size).discriminator) == parameters
+@pytest.mark.parametrize(("image_size", "d_params"), [(128, 2_772_929), (256, 6_967_745)])
+def test_paper_discriminator_parameter_counts(image_size, d_params):
+    assert num_params(build(PAPER_AGE_BINS, image_size).discriminator) == d_params
 
 
-@pytest.mark.parametrize("size", [32, 64, 128, 256])
-def test_the_discriminator_judges_14_by_14_patches_under_spectral_norm(size):
-    net = build(PAPER_GROUPS, size).discriminator
-    images, groups = torch.zeros(2, 3, size, size), torch.tensor([0, 3])
+@pytest.mark.parametrize("image_size", [32, 64, 128, 256])
+def test_discriminator_has_14_by_14_logits_and_spectral_norm(image_size):
+    net = build(PAPER_AGE_BINS, image_size).discriminator
+    images, label = torch.zeros(2, 3, image_size, image_size), torch.tensor([0, 3])
     with torch.no_grad():
-        one, other = net(images, groups)
-    assert one.shape == (1, 14, 14) and not torch.equal(one, other)
+        first, second = net(images, label)
+    assert first.shape == (1, 14, 14) and not torch.equal(first, second)
     convs = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
-    normed = [hasattr(conv, "parametrizations") for conv in convs]
-    assert normed == [False, *[True] * (len(convs) - 2), False]
+    has_spectral_norm = [hasattr(conv, "parametrizations") for conv in convs]
+    assert has_spectral_norm == [False, *[True] * (len(convs) - 2), False]
     assert [c.stride[0] for c in convs[-2:]] == [1, 1] and all(c.stride[0] == 2 for c in convs[:-2])
 
 
 # --- gates ----------------------------------------------------------------------------------------
 
 
-def gated(net, image, source, target):
-    """Every sub-network runs on every row, its gate multiplied in, as in the public code."""
-    for i, hop in enumerate(net.hops):
+def forward_all_gated(net, image, source, target):
+    """Run every sub-network on every row and multiply by its gate, as in the public code."""
+    for i, sub_generator in enumerate(net.sub_generators):
         gate = ((source <= i) & (i < target)).float()[:, None, None, None]
-        image = image + gate * hop(image)
+        image = image + gate * sub_generator(image)
     return image
 
 
-def test_skipping_closed_gates_changes_nothing_but_the_cost():
-    net, image = build().ageing, torch.rand(36, 3, 32, 32) * 2 - 1
-    source, target = (
-        g.flatten() for g in torch.meshgrid(torch.arange(6), torch.arange(6), indexing="ij")
-    )
-    ran = []
-    for hop in net.hops:
-        hop.register_forward_hook(lambda m, i, out: ran.append(len(out)))
-    moved = net(image, source, target)
-    assert ran == [(i + 1) * (5 - i) for i in range(5)]
+def record_batch_sizes(net):
+    batch_sizes = []
+    for sub_generator in net.sub_generators:
+        sub_generator.register_forward_hook(lambda m, i, out: batch_sizes.append(len(out)))
+    return batch_sizes
+
+
+def test_skipping_closed_gates_matches_multiplied_gates():
+    net, image = build().aging, torch.rand(36, 3, 32, 32) * 2 - 1
+    groups = torch.arange(6)
+    source, target = (g.flatten() for g in torch.meshgrid(groups, groups, indexing="ij"))
+    batch_sizes = record_batch_sizes(net)
+    aged = net(image, source, target)
+    assert batch_sizes == [(i + 1) * (5 - i) for i in range(5)]
     with torch.no_grad():
-        assert torch.allclose(moved, gated(net, image, source, target), atol=1e-4)
-    still = target <= source
-    assert torch.equal(moved[still], image[still])
-    assert all(not torch.equal(a, b) for a, b in zip(moved[~still], image[~still], strict=True))
+        assert torch.allclose(aged, forward_all_gated(net, image, source, target), atol=1e-4)
+    is_equal = torch.stack([torch.eq(a, b).all() for a, b in zip(aged, image, strict=True)])
+    assert torch.equal(is_equal, target <= source)
 
 
-def test_gradients_are_those_of_the_gates():
-    net, image = build().ageing, torch.rand(3, 3, 32, 32)
+def test_skipping_closed_gates_matches_multiplied_gradients():
+    net, image = build().aging, torch.rand(3, 3, 32, 32)
     source, target = torch.tensor([0, 2, 4]), torch.tensor([3, 4, 2])
-    found = []
-    for move in (net, lambda *a: gated(net, *a)):
+    grads = []
+    for forward in (net, lambda *args: forward_all_gated(net, *args)):
         net.zero_grad()
-        move(image, source, target).square().mean().backward()
-        found.append([p.grad.clone() for hop in net.hops[:4] for p in hop.parameters()])
-        last = [p.grad for p in net.hops[4].parameters()]
-        assert all(g is None or not g.any() for g in last)
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*found, strict=True))
+        forward(image, source, target).square().mean().backward()
+        grads.append([p.grad.clone() for p in net.sub_generators[:4].parameters()])
+        last_grads = [p.grad for p in net.sub_generators[4].parameters()]
+        assert all(grad is None or not grad.any() for grad in last_grads)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*grads, strict=True))
 
 
-def test_intermediate_ages_come_out_of_the_same_pass():
-    net, image = build().ageing, torch.rand(4, 3, 32, 32)
+def test_forward_all_groups_matches_single_transitions():
+    net, image = build().aging, torch.rand(4, 3, 32, 32)
     source = torch.tensor([0, 2, 5, 0])
-    ran = []
-    for hop in net.hops:
-        hop.register_forward_hook(lambda m, i, out: ran.append(len(out)))
-    ages = net.stages(image, source)
-    assert ran == [2, 2, 3, 3, 3] and ages.shape == (6, 4, 3, 32, 32)
+    batch_sizes = record_batch_sizes(net)
+    aged = net.forward_all_groups(image, source)
+    assert batch_sizes == [2, 2, 3, 3, 3] and aged.shape == (6, 4, 3, 32, 32)
     for group in range(6):
-        assert torch.allclose(
-            ages[group], net(image, source, torch.full_like(source, group)), atol=1e-5
-        )
+        expected = net(image, source, torch.full_like(source, group))
+        assert torch.allclose(aged[group], expected, atol=1e-5)
 
 
-def test_a_start_of_zero_is_the_identity():
-    model, image = build(start=0.0), torch.rand(2, 3, 32, 32) * 2 - 1
+def test_zero_last_conv_init_is_the_identity():
+    model, image = build(last_conv_init_std=0.0), torch.rand(2, 3, 32, 32) * 2 - 1
     zero, five = torch.zeros(2).long(), torch.full((2,), 5)
-    assert torch.equal(model.move(image, zero, five), image)
-    assert not torch.equal(build().move(image, zero, five), image)
+    assert torch.equal(model.transition(image, zero, five), image)
+    assert not torch.equal(build().transition(image, zero, five), image)
 
 
 # --- pairs and directions -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("direction", "allowed"),
-    [("ageing", int.__lt__), ("rejuvenation", int.__gt__), ("both", int.__ne__)],
+    ("direction", "is_allowed"),
+    [("aging", int.__lt__), ("rejuvenation", int.__gt__), ("both", int.__ne__)],
 )
-def test_every_pair_of_groups_is_seen_evenly(direction, allowed):
-    images = shapes()
+def test_group_pairs_are_sampled_evenly(direction, is_allowed):
+    images = make_shapes()
     (stage,) = build(direction=direction).stages()
-    rows, seen = Pairs(images, stage.draw, 0, "gan"), Counter()
-    for number in range(5):
-        source, target = (images.label[half].tolist() for half in rows(number, 24))
-        seen.update(zip(source, target, strict=True))
-    assert set(seen) == {(s, t) for s in range(6) for t in range(6) if allowed(s, t)}
-    assert len(set(seen.values())) == 1
+    sampler, counts = GroupPairSampler(images, stage.batch, 0, "gan"), Counter()
+    for draw in range(5):
+        source, target = (images.label[half].tolist() for half in sampler(draw, 24))
+        counts.update(zip(source, target, strict=True))
+    assert set(counts) == {(s, t) for s in range(6) for t in range(6) if is_allowed(s, t)}
+    assert len(set(counts.values())) == 1
 
 
-def test_groups_without_images_are_refused_before_training():
-    groups = (18, 29, 85)  # nobody of 86 or more
-    with pytest.raises(DataError, match=r"no image of 86\+"):
-        trainer(shapes(groups=groups), groups=groups)
+def test_empty_age_bins_raise_before_training():
+    age_bins = (18, 29, 85)
+    with pytest.raises(DataError, match=r"86\+"):
+        make_pfa_trainer(make_shapes(age_bins=age_bins), age_bins=age_bins)
 
 
-@pytest.mark.parametrize("direction", ["ageing", "rejuvenation", "both"])
-def test_it_goes_the_directions_it_was_built_for(direction):
+@pytest.mark.parametrize("direction", ["aging", "rejuvenation", "both"])
+def test_supported_directions(direction):
     model = build(direction=direction)
-    assert isinstance(model, EditsAge) and isinstance(model, Translates)
+    assert isinstance(model, SupportsAgeEditing) and isinstance(model, SupportsTranslation)
     image, ages = torch.rand(2, 3, 32, 32) * 2 - 1, torch.tensor([29.9, 30.0])
-    own = model.age(image, ages, torch.tensor([[1], [2]])).squeeze(1)
-    assert torch.equal(own, image)
-    for name, target in (("ageing", 5), ("rejuvenation", 0)):
+    assert torch.equal(model.edit_age(image, ages, torch.tensor([[1], [2]])).squeeze(1), image)
+    for name, target in (("aging", 5), ("rejuvenation", 0)):
         if direction in (name, "both"):
-            moved = model.age(image, ages, torch.full((2, 1), target)).squeeze(1)
-            assert not torch.equal(moved, image) and moved.abs().max() <= 1
+            aged = model.edit_age(image, ages, torch.full((2, 1), target)).squeeze(1)
+            assert not torch.equal(aged, image) and aged.abs().max() <= 1
             continue
-        with pytest.raises(UsageError, match=r"--set model.direction=both") as error:
-            model.age(image, ages, torch.full((2, 1), target)).squeeze(1)
+        with pytest.raises(UsageError, match=r"--set model\.direction=both") as error:
+            model.edit_age(image, ages, torch.full((2, 1), target))
         assert "\n" not in str(error.value) and f"{direction} only" in str(error.value)
-        assert torch.equal(judged(model).translate(image, torch.full((2,), target)), image)
+        translated = with_auxiliaries(model).translate(image, torch.full((2,), target))
+        assert torch.equal(translated, image)
 
 
-def test_all_ages_of_a_face_come_in_one_call():
+def test_edit_age_matches_single_transitions():
     model, faces = build(direction="both"), torch.rand(3, 3, 32, 32)
     source, target = torch.tensor([0, 2, 5]), torch.tensor([[0, 1, 5], [1, 2, 4], [5, 0, 3]])
-    found = model.age(faces, torch.tensor([5.0, 35.0, 70.0]), target)
-    assert found.shape == (3, 3, 3, 32, 32)
+    aged = model.edit_age(faces, torch.tensor([5.0, 35.0, 70.0]), target)
+    assert aged.shape == (3, 3, 3, 32, 32)
     for column in range(3):
-        alone = model.move(faces, source, target[:, column]).clamp(-1, 1)
-        assert torch.allclose(found[:, column], alone, atol=1e-5)
+        expected = model.transition(faces, source, target[:, column]).clamp(-1, 1)
+        assert torch.allclose(aged[:, column], expected, atol=1e-5)
 
 
 def test_rejuvenation_is_the_reversed_model():
     model, image = build(direction="rejuvenation"), torch.rand(1, 3, 32, 32)
-    hop = model.rejuvenation.hops
-    by_hand = image + hop[0](image)  # 60+ to 50-59
-    by_hand = by_hand + hop[1](by_hand)
-    moved = model.move(image, torch.tensor([5]), torch.tensor([3]))
-    assert torch.allclose(moved, by_hand, atol=1e-6)
+    sub_generators = model.rejuvenation.sub_generators
+    expected = image + sub_generators[0](image)  # 60+ to 50-59
+    expected = expected + sub_generators[1](expected)
+    younger = model.transition(image, torch.tensor([5]), torch.tensor([3]))
+    assert torch.allclose(younger, expected, atol=1e-6)
 
 
-def test_the_judge_supplies_a_missing_age():
-    model = judged(build(direction="both"))
+def test_missing_source_age_is_estimated():
+    model = with_auxiliaries(build(direction="both"))
     dark, light = torch.full((1, 3, 32, 32), -0.9), torch.full((1, 3, 32, 32), 0.9)
     faces, target = torch.cat([dark, light]), torch.tensor([5, 0])
-    assert model.source(faces, None).tolist() == [0, 5]
-    known = model.age(faces, torch.tensor([5.0, 95.0]), target[:, None])
-    assert torch.equal(model.age(faces, None, target[:, None]), known)
-    assert torch.allclose(model.translate(faces, target), known.squeeze(1), atol=1e-5)
+    assert model.source_group(faces, None).tolist() == [0, 5]
+    aged = model.edit_age(faces, torch.tensor([5.0, 95.0]), target[:, None])
+    assert torch.equal(model.edit_age(faces, None, target[:, None]), aged)
+    assert torch.allclose(model.translate(faces, target), aged.squeeze(1), atol=1e-5)
     with pytest.raises(UsageError, match="--from AGE"):
-        build().age(faces, None, target[:, None])
+        build().edit_age(faces, None, target[:, None])
 
 
 # --- losses ---------------------------------------------------------------------------------------
 
 
-def test_a_groups_probability_is_the_sum_over_its_ages():
+def test_group_probability_is_the_sum_over_its_ages():
     logits = torch.randn(4, 101)
     p = logits.softmax(1)
-    parts = [(0, 18), (19, 29), (30, 39), (40, 49), (50, 59), (60, 100)]
-    by_hand = torch.stack([p[:, low : high + 1].sum(1) for low, high in parts], 1)
-    assert torch.allclose(group_logits(logits, REPORT_GROUPS).exp(), by_hand, atol=1e-6)
+    ranges = [(0, 18), (19, 29), (30, 39), (40, 49), (50, 59), (60, 100)]
+    expected = torch.stack([p[:, low : high + 1].sum(1) for low, high in ranges], 1)
+    assert torch.allclose(group_log_probs(logits, REPORT_AGE_BINS).exp(), expected, atol=1e-6)
     assert torch.allclose(expected_age(logits), (p * torch.arange(101)).sum(1), atol=1e-4)
 
 
 @pytest.mark.parametrize("embedding", [0.0, 1.5])
-def test_every_term_is_logged_and_the_weights_add_them_up(embedding):
+def test_generator_loss_is_the_weighted_sum_of_logged_terms(embedding):
     weights = {
         "adversarial": 3.0,
         "age": 0.5,
@@ -280,123 +263,129 @@ def test_every_term_is_logged_and_the_weights_add_them_up(embedding):
         "feature": 2.0,
         "embedding": embedding,
     }
-    worker = trainer(steps=2, alpha=0.25, weights=weights, head=0)
-    while worker.round < 2:
-        worker.play(worker.plan.at(worker.round))
-    got = worker.log.means(worker.world)
-    terms = {k[2:]: v for k, v in got.items() if k.startswith("g_")}
-    del terms["grad"]  # the norm of G's gradient, which the Trainer logs
-    known = {"adversarial", "years", "group", "pixel", "ssim", "feature"}
-    assert set(terms) == known | ({"embedding"} if embedding else set())
+    trainer = make_pfa_trainer(steps=2, ssim_weight=0.25, loss_weights=weights, d_warmup_steps=0)
+    run_steps(trainer, 2)
+    logged = trainer.log.means(trainer.world)
+    terms = {k.removeprefix("loss/g_"): v for k, v in logged.items() if k.startswith("loss/g_")}
+    names = {"adversarial", "age_mse", "age_ce", "pixel", "ssim", "feature"}
+    assert set(terms) == names | ({"embedding"} if embedding else set())
     identity = 0.75 * terms["pixel"] + 0.25 * terms["ssim"] + 2.0 * terms["feature"]
     identity += embedding * terms.get("embedding", 0.0)
-    age = terms["years"] + terms["group"]
-    assert got["g"] == pytest.approx(
-        3 * terms["adversarial"] + 0.5 * age + 0.7 * identity, rel=1e-4
-    )
+    age = terms["age_mse"] + terms["age_ce"]
+    expected = 3 * terms["adversarial"] + 0.5 * age + 0.7 * identity
+    assert logged["loss/g"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_adversarial_loss_has_the_papers_half():
-    model = build()
+def test_adversarial_loss_is_halved():
+    loss = build().adversarial_loss
     real, fake = torch.full((2, 1, 14, 14), 0.5), torch.full((2, 1, 14, 14), 0.25)
-    assert model.adversarial.d(real, fake).item() == pytest.approx((0.25 + 0.0625) / 2)
-    assert model.adversarial.g(fake).item() == pytest.approx(0.5625 / 2)
+    assert loss.discriminator_loss(real, fake).item() == pytest.approx((0.25 + 0.0625) / 2)
+    assert loss.generator_loss(fake).item() == pytest.approx(0.5625 / 2)
 
 
-def test_the_age_term_pulls_towards_the_target_group():
-    model = judged(build())
+def test_age_loss_gradient_points_to_the_target_age():
+    model = with_auxiliaries(build())
     image = torch.full((6, 3, 32, 32), -0.5, requires_grad=True)  # 25 years old
-    terms = model.age_terms(image, torch.arange(6))
-    terms["years"].backward()
-    pull = -image.grad.mean((1, 2, 3)).sign()
-    assert pull.tolist() == [-1, -1, 1, 1, 1, 1]
-    assert terms["years"].item() == pytest.approx(
-        sum((25 - mean) ** 2 for mean in MEANS) / 6, rel=0.02
-    )
+    terms = model.age_losses(image, torch.arange(6))
+    terms["age_mse"].backward()
+    direction = -image.grad.mean((1, 2, 3)).sign()
+    assert direction.tolist() == [-1, -1, 1, 1, 1, 1]
+    expected = sum((25 - mean) ** 2 for mean in MEAN_AGES) / 6
+    assert terms["age_mse"].item() == pytest.approx(expected, rel=0.02)
 
 
 # --- training -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("direction", "precision"), [("ageing", "fp32"), ("both", "bf16")])
-def test_a_resumed_run_has_the_same_bits(tmp_path, direction, precision):
-    whole = trainer(direction=direction, precision=precision)
-    whole.run(tmp_path / "whole")
-    first = trainer(direction=direction, precision=precision)
-    while first.round < 2:
-        first.play(first.plan.at(first.round))
-    first.save(tmp_path / "part")
-    second = trainer(direction=direction, precision=precision)
-    second.restore(tmp_path / "part")
-    second.run(tmp_path / "part")
-    one, other = whole.state(), second.state()
-    assert set(one) == set(other) and not any("judge" in name for name in one)
-    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+@pytest.mark.parametrize(("direction", "precision"), [("aging", "fp32"), ("both", "bf16")])
+def test_resume_is_bit_exact(tmp_path, direction, precision):
+    uninterrupted = make_pfa_trainer(direction=direction, precision=precision)
+    uninterrupted.run(tmp_path / "uninterrupted")
+    interrupted = make_pfa_trainer(direction=direction, precision=precision)
+    run_steps(interrupted, 2)
+    interrupted.save(tmp_path / "interrupted")
+    resumed = make_pfa_trainer(direction=direction, precision=precision)
+    resumed.restore(tmp_path / "interrupted")
+    resumed.run(tmp_path / "interrupted")
+    expected, state = uninterrupted.state_dict(), resumed.state_dict()
+    assert set(expected) == set(state)
+    assert not any("auxiliar" in name or "age_head" in name for name in state)
+    assert [name for name in state if not torch.equal(state[name], expected[name])] == []
 
 
-def test_a_run_draws_strips_and_its_weights_age_a_face(tmp_path):
-    options = {"data": {"name": "shapes", "count": 32, "size": 32}}
-    options["train"] = {"batch": 6, "device": "cpu", "precision": "fp32", "sample_every": 2}
+def test_run_saves_strips_and_loadable_weights(tmp_path):
+    options = {"data": {"name": "shapes", "count": 32, "image_size": 32}}
+    options["train"] = {"batch_size": 6, "device": "cpu", "precision": "fp32", "sample_every": 2}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        asked = PFAConfig(groups=PAPER_GROUPS, direction="both", width=4)
-        model = judged(PFAGAN(asked, shapes(32, PAPER_GROUPS).info))
+        config = PFAGANConfig(age_bins=PAPER_AGE_BINS, direction="both", g_channels=4)
+        model = with_auxiliaries(PFAGAN(config, make_shapes(32, PAPER_AGE_BINS).info))
     run = train(model, options=options, steps=2, out=tmp_path / "run", quiet=True)
     with Image.open(run.path / "samples" / "00000002.png") as strips:  # input and four groups
         assert strips.width > 5 * 96 and strips.height > 8 * 96
-    again = load(run.path, device="cpu", model=ObjectPFAGAN)
-    assert {name.split(".")[0] for name in again.state_dict()} == {"ageing", "rejuvenation"}
+    loaded = load(run.path, device="cpu", model=PFAGANWithConfig)
+    assert {name.split(".")[0] for name in loaded.state_dict()} == {"aging", "rejuvenation"}
     faces, ages = torch.rand(2, 3, 32, 32) * 2 - 1, torch.tensor([20.0, 60.0])
     target = torch.tensor([[1, 3], [2, 0]])
-    one, other = (m.age(faces, ages, target) for m in (again, run.model))
-    assert torch.allclose(one, other, atol=1e-3)  # another memory format, another order of sums
+    aged, expected = (m.edit_age(faces, ages, target) for m in (loaded, run.model))
+    assert torch.allclose(aged, expected, atol=1e-3)  # another memory format, another sum order
 
 
-class ObjectPFAGAN(PFAGAN):
-    Config = PFAConfig
+class PFAGANWithConfig(PFAGAN):
+    Config = PFAGANConfig
 
 
-def test_d_learns_alone_at_first():
-    worker = trainer(head=2)
-    before = {name: value.clone() for name, value in worker.model.state_dict().items()}
+def test_d_warmup_steps():
+    trainer = make_pfa_trainer(d_warmup_steps=2)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
 
-    def moved():
-        now = worker.model.state_dict()
-        return {k.split(".")[0] for k, v in now.items() if not torch.equal(v, before[k])}
+    def changed_networks():
+        state = trainer.model.state_dict()
+        return {k.split(".")[0] for k, v in state.items() if not torch.equal(v, before[k])}
 
-    for _ in range(2):
-        worker.play(worker.plan.at(worker.round))
-    assert moved() == {"discriminator"}
-    worker.play(worker.plan.at(worker.round))
-    assert moved() == {"discriminator", "ageing"}
-
-
-def test_with_mismatch_d_is_shown_the_sources_too():
-    worker = trainer(steps=1, mismatch=True)
-    losses = worker.model.adversarial = LeastSquares()
-    judge, shown = worker.model.discriminator, []
-    judge.register_forward_pre_hook(lambda net, args: shown.append(args))
-    losses.d = lambda real, fake: (shown.append(len(fake)), LeastSquares.d(losses, real, fake))[1]
-    worker.play(worker.plan.at(0))
-    real, fake, wrong, negatives = shown[:4]
-    assert negatives == len(fake[0]) + len(wrong[0])
-    assert torch.equal(wrong[0], fake[0])  # nothing has aged at the start
-    assert torch.equal(wrong[1], real[1]) and not torch.equal(wrong[0], real[0])
+    run_steps(trainer, 2)
+    assert changed_networks() == {"discriminator"}
+    run_steps(trainer)
+    assert changed_networks() == {"discriminator", "aging"}
 
 
-def test_each_d_step_has_a_batch_of_its_own():
-    worker, seen = trainer(steps=1, d_steps=3), []
-    losses = worker.model.adversarial = LeastSquares()
-    losses.d = lambda real, fake: (seen.append(real), LeastSquares.d(losses, real, fake))[1]
-    worker.play(worker.plan.at(0))
-    assert len(seen) == 3
-    assert not torch.equal(seen[0], seen[1])
+def test_source_as_negative():
+    trainer, d_inputs = make_pfa_trainer(steps=1, source_as_negative=True), []
+    d_losses = record_d_losses(trainer.model)
+    trainer.model.discriminator.register_forward_pre_hook(lambda net, args: d_inputs.append(args))
+    run_steps(trainer)
+    (real_images, real_label), (fake_images, _), (source_images, source_label) = d_inputs[:3]
+    _, fake_logits = d_losses[0]
+    assert len(fake_logits) == len(fake_images) + len(source_images)
+    assert torch.equal(source_images, fake_images)  # the initial sub-networks return their input
+    assert torch.equal(source_label, real_label) and not torch.equal(source_images, real_images)
 
 
-def test_the_judges_get_no_gradient_and_stay():
-    worker = trainer(steps=1, head=0)
-    judge = worker.model.judges["identity"].module
-    before = judge.layers[0].weight.clone()
-    worker.play(worker.plan.at(0))
-    weight = judge.layers[0].weight
+def test_each_d_update_has_its_own_batch():
+    trainer = make_pfa_trainer(steps=1, d_updates=3)
+    d_losses = record_d_losses(trainer.model)
+    run_steps(trainer)
+    assert len(d_losses) == 3
+    assert not torch.equal(d_losses[0][0], d_losses[1][0])
+
+
+def record_d_losses(model):
+    """Return a list that receives the (real, fake) logits of each discriminator loss."""
+    calls = []
+
+    class RecordingLoss(LeastSquares):
+        def discriminator_loss(self, real_logits, fake_logits):
+            calls.append((real_logits, fake_logits))
+            return super().discriminator_loss(real_logits, fake_logits)
+
+    model.adversarial_loss = RecordingLoss()
+    return calls
+
+
+def test_auxiliaries_get_no_gradient():
+    trainer = make_pfa_trainer(steps=1, d_warmup_steps=0)
+    identity_network = trainer.model.auxiliaries["identity"].module
+    before = identity_network.layers[0].weight.clone()
+    run_steps(trainer)
+    weight = identity_network.layers[0].weight
     assert weight.grad is None and torch.equal(weight, before)

@@ -1,101 +1,135 @@
-"""Gated PixelCNN: two stacks without a blind spot, and a class to draw.
+"""Gated PixelCNN: two stacks without a blind spot, conditional on a class.
 
 Paper: Conditional Image Generation with PixelCNN Decoders (van den Oord et al. 2016,
-arXiv 1606.05328), figure 2: a vertical stack sees all rows above, a horizontal one the left of its
-own row, and at each layer the vertical one feeds the horizontal one. Each layer ends in the gate
-tanh(W_f x + V_f h) * sigmoid(W_g x + V_g h), where h is the class, or, with `spatial`, the picture
-m(h) that a deconvolution draws of it, so that places differ (section 2.3).
+arXiv 1606.05328), figure 2. The receptive field of the vertical stack is all rows above; that of
+the horizontal stack is the own row to the left. At each layer the vertical stack feeds the
+horizontal one. Each layer ends in the gate tanh(W_f x + V_f h) * sigmoid(W_g x + V_g h). h is the
+one-hot class or, with `spatial_cond_channels`, a map m(h): a transposed convolution of the class,
+so that the condition depends on the position (section 2.3).
 
-What differs: the vertical kernels are cropped to the rows above instead of masked and shifted,
-which is the same function; m is one layer, its kernel as large as the image.
+Differences from the paper: the vertical kernels are cropped to the rows above instead of masked and
+shifted, which is the same function; m is one layer whose kernel is as large as the image.
 
-Shapes: N batch, C channels, S size, P = width, L levels, K classes, M = maps of m(h), or K.
+Shapes: N batch, C image channels, S image size, P hidden channels, L levels, K classes, M condition
+channels: those of m(h), or K.
 """
 
 import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
-from ganzoo_pixelcnn.causal import CausalConv, Head, RowsAbove, channels_last
+from ganzoo_pixelcnn.masked import LogitHead, MaskedConv2d, VerticalStackConv, to_channels_last
 
 
-def gate(maps):
-    """[N, 2P, H, W] -> tanh of one half times sigmoid of the other, [N, P, H, W]."""
-    signal, opening = maps.chunk(2, 1)
-    return signal.tanh() * opening.sigmoid()
+def _gated_activation(maps):
+    content, gate = maps.chunk(2, 1)
+    return content.tanh() * gate.sigmoid()
 
 
-class GatedLayer(nn.Module):
-    """One layer of both stacks. The first sees the image itself: mask A, and no residual."""
+class _GatedLayer(nn.Module):
+    """One layer of both stacks. The first receives the image: it has mask A and no residual."""
 
-    def __init__(self, inputs, width, kernel, *, channels, given, first=False):
+    def __init__(
+        self,
+        in_channels,
+        hidden_channels,
+        kernel_size,
+        *,
+        image_channels,
+        cond_channels,
+        is_first=False,
+    ):
         super().__init__()
-        kind = "A" if first else "B"
-        self.residual = not first
-        self.vertical = RowsAbove(inputs, 2 * width, kernel, own=not first)
-        self.link = nn.Conv2d(2 * width, 2 * width, 1)
-        self.horizontal = CausalConv(
-            inputs, 2 * width, (1, kernel), kind=kind, channels=channels, parts=2
+        mask_type = "A" if is_first else "B"
+        self.has_residual = not is_first
+        self.vertical_conv = VerticalStackConv(
+            in_channels, 2 * hidden_channels, kernel_size, include_current_row=not is_first
         )
-        self.out = CausalConv(width, width, (1, 1), kind="B", channels=channels)
-        self.of_given = nn.Conv2d(given, 4 * width, 1, bias=False) if given else None
+        self.vertical_to_horizontal = nn.Conv2d(2 * hidden_channels, 2 * hidden_channels, 1)
+        self.horizontal_conv = MaskedConv2d(
+            in_channels,
+            2 * hidden_channels,
+            (1, kernel_size),
+            mask_type=mask_type,
+            image_channels=image_channels,
+            num_gates=2,
+        )
+        self.out_proj = MaskedConv2d(
+            hidden_channels, hidden_channels, (1, 1), mask_type="B", image_channels=image_channels
+        )
+        self.cond_proj = (
+            nn.Conv2d(cond_channels, 4 * hidden_channels, 1, bias=False) if cond_channels else None
+        )
 
-    def forward(self, v, h, given, walk=None):
-        """(v, h) [N, P, S, S] each and given [N, M, S, S] or [N, K, 1, 1] -> (v, h) of the next
-        layer; on a walk v and what is given are a row [N, P, 1, S], and h a place [N, P, 1, 1]."""
+    def forward(self, v, h, cond, state=None):
+        """Return (v, h) for the next layer, from v, h [N, P, S, S] and cond [N, M, S, S] or
+        [N, K, 1, 1].
 
-        def upper():
-            maps = self.vertical(v, walk)  # [N, 2P, S, S]
-            if given is None:
-                return gate(maps), self.link(maps)
-            v_given, h_given = self.of_given(given).chunk(2, 1)  # [N, 2P, S, S] or [N, 2P, 1, 1]
-            return gate(maps + v_given), self.link(maps) + h_given
+        In incremental sampling v [N, P, 1, S] and cond are one row, and h [N, P, 1, 1] is one
+        position.
+        """
 
-        v_next, down = upper() if walk is None else walk.each_row(self, upper)
-        if walk is not None:
-            down = down[:, :, :, walk.column, None]
-        maps = self.horizontal(h, walk) + down  # [N, 2P, S, S]
-        out = self.out(gate(maps), walk)
-        return v_next, h + out if self.residual else out
+        def vertical_stack():
+            maps = self.vertical_conv(v, state)  # [N, 2P, S, S]
+            if cond is None:
+                return _gated_activation(maps), self.vertical_to_horizontal(maps)
+            v_cond, h_cond = self.cond_proj(cond).chunk(2, 1)  # [N, 2P, S, S] or [N, 2P, 1, 1]
+            return _gated_activation(maps + v_cond), self.vertical_to_horizontal(maps) + h_cond
+
+        v_next, from_vertical = (
+            vertical_stack() if state is None else state.cached_per_row(self, vertical_stack)
+        )
+        if state is not None:
+            from_vertical = from_vertical[:, :, :, state.column, None]
+        maps = self.horizontal_conv(h, state) + from_vertical  # [N, 2P, S, S]
+        out = self.out_proj(_gated_activation(maps), state)
+        return v_next, h + out if self.has_residual else out
 
 
 class GatedPixelCNN(nn.Module):
-    """A 7x7 layer on the image, `layers` more, and the head."""
+    """A layer on the image, `num_layers` more, and the head."""
 
-    def __init__(self, config, size, channels, classes):
+    def __init__(self, config, image_size, image_channels, num_classes):
         super().__init__()
-        self.classes, self.picture, p = classes, None, config.width
-        if config.spatial:
-            self.picture = nn.ConvTranspose2d(classes or 1, config.spatial, size, bias=False)
-        common = {"channels": channels, "given": config.spatial or classes}
+        self.num_classes, self.spatial_cond, p = num_classes, None, config.hidden_channels
+        if config.spatial_cond_channels:
+            self.spatial_cond = nn.ConvTranspose2d(
+                num_classes or 1, config.spatial_cond_channels, image_size, bias=False
+            )
+        common = {
+            "image_channels": image_channels,
+            "cond_channels": config.spatial_cond_channels or num_classes,
+        }
         self.layers = nn.ModuleList(
             [
-                GatedLayer(channels, p, config.first_kernel, first=True, **common),
-                *(GatedLayer(p, p, config.kernel, **common) for _ in range(config.layers)),
+                _GatedLayer(image_channels, p, config.first_kernel_size, is_first=True, **common),
+                *(
+                    _GatedLayer(p, p, config.kernel_size, **common)
+                    for _ in range(config.num_layers)
+                ),
             ]
         )
-        self.head = Head(p, config.head, config.levels, channels)
+        self.head = LogitHead(p, config.head_channels, config.levels, image_channels)
 
-    def forward(self, x, label=None, walk=None):
-        """Images [N, C, S, S] and labels [N] -> logits [N, S, S, C, L]; on a walk, of one place:
-        [N, 1, 1, C, L]."""
+    def forward(self, x, label=None, state=None):
+        """Return logits [N, S, S, C, L] from images [N, C, S, S] and labels [N]; with `state` the
+        logits [N, 1, 1, C, L] of one position."""
         v = h = x
-        if walk is None:
-            given = self.given(x, label)
-        else:  # the place's row of it
-            given = walk.each_row(self, lambda: row_of(self.given(x, label), walk.row))
+        if state is None:
+            cond = self._condition_maps(x, label)
+        else:
+            cond = state.cached_per_row(self, lambda: self._condition_row(x, label, state.row))
         for layer in self.layers:
-            v, h = channels_last(*layer(v, h, given, walk))
+            v, h = to_channels_last(*layer(v, h, cond, state))
         return self.head(h)
 
-    def given(self, x, label):
-        """Return m(h) [N, M, S, S], or the classes h [N, K, 1, 1], or None where there are none."""
-        h = None if label is None else one_hot(label, self.classes).to(x)[:, :, None, None]
-        if self.picture is None:
+    def _condition_maps(self, x, label):
+        """Return m(h) [N, M, S, S], the one-hot classes [N, K, 1, 1], or None without classes."""
+        h = None if label is None else one_hot(label, self.num_classes).to(x)[:, :, None, None]
+        if self.spatial_cond is None:
             return h
-        return self.picture(torch.ones_like(x[:, :1, :1, :1]) if h is None else h)
+        return self.spatial_cond(torch.ones_like(x[:, :1, :1, :1]) if h is None else h)
 
-
-def row_of(maps, row):
-    """Return a row [N, M, 1, S] of maps [N, M, S, S]; what has no rows is returned as it is."""
-    return maps if maps is None or maps.shape[2] == 1 else maps[:, :, row, None]
+    def _condition_row(self, x, label, row):
+        maps = self._condition_maps(x, label)
+        return maps if maps is None or maps.shape[2] == 1 else maps[:, :, row, None]

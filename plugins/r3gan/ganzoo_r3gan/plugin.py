@@ -9,7 +9,7 @@ def ganzoo_register(zoo):
     zoo.add(
         ModelSpec(
             name="r3gan",
-            summary="R3GAN: a modern baseline, relativistic pairs and both gradient penalties",
+            summary="R3GAN: modern baseline with a relativistic loss and both gradient penalties",
             target="ganzoo_r3gan.model:R3GAN",
             config="ganzoo_r3gan.config:R3GANConfig",
             paper="The GAN is dead; long live the GAN! A Modern GAN Baseline, arXiv 2501.05441",

@@ -1,13 +1,20 @@
-"""BigGAN's networks for a class and a latent, with D's second head: a point on a sphere.
+"""The networks of BigGAN, with a second head in D that embeds the image on a unit sphere.
 
 Paper: Large Scale GAN Training for High Fidelity Natural Image Synthesis (Brock, Donahue and
-Simonyan 2019, arXiv 1809.11096), as ReACGAN's authors build them for CIFAR-10 in
-POSTECH-CVLab/PyTorch-StudioGAN: each block of G reads the class and a piece of z of its own.
+Simonyan 2019, arXiv 1809.11096), as the authors of ReACGAN build them for CIFAR-10 in
+POSTECH-CVLab/PyTorch-StudioGAN. Each block of G is conditioned on the class and on its own chunk
+of z.
 
-What differs: no self-attention, and spectral norm in D alone; beyond 32 px one block more in each
-network for every doubling, half as wide each.
+Differs from the paper:
 
-Shapes: N batch, Z a piece of z, A class and piece, W width of G, V width of D, E point, S size.
+| | StudioGAN's BigGAN | here |
+|---|---|---|
+| self-attention | in both networks | none |
+| spectral norm | in both networks | in D only |
+| image size | 32 px | each doubling adds a block of half the channels to each network |
+
+Shapes: N batch, Z chunk of z, A condition (class embedding and chunk), W channels of G, V channels
+of D, E embedding, S image size.
 """
 
 import math
@@ -21,122 +28,134 @@ from torch.nn.utils.parametrizations import spectral_norm
 from ganzoo_core import Discriminator, Generator
 
 
-class ConditionalNorm(nn.Module):
-    """BatchNorm whose scale and shift are linear in the class and a piece of z."""
+class _ConditionalBatchNorm2d(nn.Module):
+    """BatchNorm whose scale and shift are linear functions of a condition."""
 
-    def __init__(self, width, entry):
+    def __init__(self, num_features, cond_dim):
         super().__init__()
-        self.norm = nn.BatchNorm2d(width, affine=False)
-        self.scale = nn.Linear(entry, width, bias=False)
-        self.shift = nn.Linear(entry, width, bias=False)
+        self.norm = nn.BatchNorm2d(num_features, affine=False)
+        self.scale = nn.Linear(cond_dim, num_features, bias=False)
+        self.shift = nn.Linear(cond_dim, num_features, bias=False)
 
-    def forward(self, x, a):
-        """Return maps [N, W, h, w] as the condition [N, A] has them."""
-        return self.norm(x) * (1 + self.scale(a)[..., None, None]) + self.shift(a)[..., None, None]
+    def forward(self, x, cond):
+        """Return normalized maps of the shape of x [N, W, h, w], from conditions [N, A]."""
+        scale = 1 + self.scale(cond)[..., None, None]  # [N, W, 1, 1]
+        return self.norm(x) * scale + self.shift(cond)[..., None, None]
 
 
-class UpBlock(nn.Module):
-    """Norm, ReLU, doubling, conv, norm, ReLU, conv; beside it doubling and a 1x1 conv."""
+class _UpBlock(nn.Module):
+    """Residual block of G: norm, ReLU, upsample, conv, norm, ReLU, conv; 1x1 shortcut."""
 
-    def __init__(self, a, b, entry):
+    def __init__(self, in_channels, out_channels, cond_dim):
         super().__init__()
-        self.norm1, self.norm2 = ConditionalNorm(a, entry), ConditionalNorm(b, entry)
-        self.conv1, self.conv2 = nn.Conv2d(a, b, 3, 1, 1), nn.Conv2d(b, b, 3, 1, 1)
-        self.shortcut = nn.Conv2d(a, b, 1)
+        self.norm1 = _ConditionalBatchNorm2d(in_channels, cond_dim)
+        self.norm2 = _ConditionalBatchNorm2d(out_channels, cond_dim)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, 1, 1)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1)
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1)
 
-    def forward(self, x, a):
-        """Return maps [N, b, 2h, 2w]."""
-        h = self.conv1(interpolate(relu(self.norm1(x, a)), scale_factor=2))
-        h = self.conv2(relu(self.norm2(h, a)))
-        return h + interpolate(self.shortcut(x), scale_factor=2)  # 1x1: before or after is one
+    def forward(self, x, cond):
+        """Return maps [N, out_channels, 2h, 2w]."""
+        h = self.conv1(interpolate(relu(self.norm1(x, cond)), scale_factor=2))
+        h = self.conv2(relu(self.norm2(h, cond)))
+        return h + interpolate(self.shortcut(x), scale_factor=2)  # a 1x1 conv commutes with it
 
 
 class ACGenerator(Generator):
-    """The first piece of z -> 4 px -> blocks that double up to S px and read the class and z."""
+    """First chunk of z -> 4 px -> blocks that upsample to S px, each with the class and a chunk."""
 
-    def __init__(self, config, size, channels, classes):
+    def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
-        widths = [config.width, *(thinned(config.width, edge) for edge in edges(size))]
-        entry = config.embedding + config.latent
-        self.latent_dim = config.latent * len(widths)
-        self.embed = nn.Embedding(classes, config.embedding)
-        self.first = nn.Linear(config.latent, config.width * 16)
-        self.blocks = nn.ModuleList(UpBlock(a, b, entry) for a, b in pairwise(widths))
-        self.norm = nn.BatchNorm2d(widths[-1])
-        self.last = nn.Conv2d(widths[-1], channels, 3, 1, 1)
-        orthogonal(self)
+        w = config.g_channels
+        channels = [w, *(_channels_at(w, resolution) for resolution in _resolutions(image_size))]
+        cond_dim = config.class_embed_dim + config.latent_chunk_dim
+        self.latent_dim = config.latent_chunk_dim * len(channels)
+        self.class_embed = nn.Embedding(num_classes, config.class_embed_dim)
+        self.stem = nn.Linear(config.latent_chunk_dim, w * 16)
+        self.blocks = nn.ModuleList(_UpBlock(a, b, cond_dim) for a, b in pairwise(channels))
+        self.norm = nn.BatchNorm2d(channels[-1])
+        self.head = nn.Conv2d(channels[-1], num_channels, 3, 1, 1)
+        _init_orthogonal(self)
 
     def forward(self, z, label=None):
-        """Return images [N, C, S, S] in [-1, 1] of latents [N, 4Z] (32 px) and labels [N]."""
-        first, *pieces = z.chunk(len(self.blocks) + 1, 1)  # each [N, Z]
-        h = self.first(first).unflatten(1, (-1, 4, 4))  # [N, W, 4, 4]
-        for block, piece in zip(self.blocks, pieces, strict=True):
-            h = block(h, torch.cat([self.embed(label), piece], 1))  # [N, W, 8, 8] .. [N, W, 32, 32]
-        return torch.tanh(self.last(relu(self.norm(h))))
+        """Return images [N, C, S, S] in [-1, 1] from latents [N, 4Z] (at 32 px) and labels [N]."""
+        stem_z, *block_zs = z.chunk(len(self.blocks) + 1, 1)  # each [N, Z]
+        h = self.stem(stem_z).unflatten(1, (-1, 4, 4))  # [N, W, 4, 4]
+        for block, block_z in zip(self.blocks, block_zs, strict=True):
+            cond = torch.cat([self.class_embed(label), block_z], 1)  # [N, A]
+            h = block(h, cond)  # [N, W, 8, 8] .. [N, W, 32, 32]
+        return torch.tanh(self.head(relu(self.norm(h))))
 
 
-class DownBlock(nn.Module):
-    """ReLU, conv, ReLU, conv, halving; beside it a 1x1 conv and halving. All convs are bounded."""
+class _DownBlock(nn.Module):
+    """Residual block of D: ReLU, conv, ReLU, conv, pool; 1x1 shortcut. Convs have spectral norm.
 
-    def __init__(self, a, b, *, first=False, halve=True):
+    Args:
+        is_first: whether the input is the image, which has no ReLU before the first conv.
+        downsample: whether to halve the resolution; without it the shortcut is the identity.
+    """
+
+    def __init__(self, in_channels, out_channels, *, is_first=False, downsample=True):
         super().__init__()
-        self.conv1 = spectral_norm(nn.Conv2d(a, b, 3, 1, 1))
-        self.conv2 = spectral_norm(nn.Conv2d(b, b, 3, 1, 1))
-        self.shortcut = spectral_norm(nn.Conv2d(a, b, 1)) if halve else nn.Identity()
-        self.first, self.pool = first, nn.AvgPool2d(2) if halve else nn.Identity()
+        self.conv1 = spectral_norm(nn.Conv2d(in_channels, out_channels, 3, 1, 1))
+        self.conv2 = spectral_norm(nn.Conv2d(out_channels, out_channels, 3, 1, 1))
+        self.shortcut = (
+            spectral_norm(nn.Conv2d(in_channels, out_channels, 1)) if downsample else nn.Identity()
+        )
+        self.pool = nn.AvgPool2d(2) if downsample else nn.Identity()
+        self.is_first = is_first
 
     def forward(self, x):
-        """Return maps [N, b, h, w], halved unless it is told not to."""
-        h = self.conv2(relu(self.conv1(x if self.first else relu(x))))
+        """Return maps [N, out_channels, h/2, w/2], or [N, out_channels, h, w]."""
+        h = self.conv2(relu(self.conv1(x if self.is_first else relu(x))))
         return self.pool(h) + self.shortcut(self.pool(x))
 
 
 class ACDiscriminator(Discriminator):
-    """Blocks down to 8 px, summed over places: a logit, and a point on the proxies' sphere."""
+    """Blocks down to 8 px, two more at 8 px, sum pooling, then two heads: logit and embedding."""
 
-    def __init__(self, config, size, channels, classes):
+    def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
-        v = config.d_width
-        halved = [edge // 2 for edge in reversed(edges(size)) if edge > 8]  # .. 32, 16, 8
-        widths = [channels, *(thinned(v, 2 * edge) for edge in halved)]
-        blocks = [DownBlock(a, b, first=i == 0) for i, (a, b) in enumerate(pairwise(widths))]
-        self.blocks = nn.Sequential(*blocks, *(DownBlock(v, v, halve=False) for _ in range(2)))
-        self.logit = spectral_norm(nn.Linear(v, 1))
-        self.point = spectral_norm(nn.Linear(v, config.point))
-        self.proxy = nn.Embedding(classes, config.point)
-        orthogonal(self)
+        v = config.d_channels
+        resolutions = [r for r in reversed(_resolutions(image_size)) if r > 8]  # .. 64, 32, 16
+        channels = [num_channels, *(_channels_at(v, resolution) for resolution in resolutions)]
+        blocks = [_DownBlock(a, b, is_first=i == 0) for i, (a, b) in enumerate(pairwise(channels))]
+        self.blocks = nn.Sequential(
+            *blocks, *(_DownBlock(v, v, downsample=False) for _ in range(2))
+        )
+        self.adv_head = spectral_norm(nn.Linear(v, 1))
+        self.embed_head = spectral_norm(nn.Linear(v, config.embed_dim))
+        self.class_proxies = nn.Embedding(num_classes, config.embed_dim)
+        _init_orthogonal(self)
 
-    def begin(self):
-        """Draw the weights as at the start."""
-        orthogonal(self)
+    def reset_parameters(self):
+        """Initialize the weights again."""
+        _init_orthogonal(self)
 
-    def both(self, image):
-        """Return logits [N] and points [N, E] of images [N, C, S, S]; the class is not looked at.
-
-        Points lie on the unit sphere.
-        """
+    def logits_and_embedding(self, image):
+        """Return logits [N] and unit vectors [N, E] from images [N, C, S, S]."""
         h = relu(self.blocks(image)).sum((2, 3))  # [N, V, 8, 8] -> [N, V]
-        return self.logit(h).flatten(), normalize(self.point(h).float())
+        return self.adv_head(h).flatten(), normalize(self.embed_head(h).float())
 
     def forward(self, image, label=None):
-        """Return logits [N] of images [N, C, S, S]."""
-        return self.both(image)[0]
+        """Return logits [N] from images [N, C, S, S]. Ignores labels."""
+        return self.logits_and_embedding(image)[0]
 
 
-def edges(size):
-    """Return the edges of G's maps after each doubling: 8, 16 .. S."""
-    return [2**i for i in range(3, int(math.log2(size)) + 1)]
+def _resolutions(image_size):
+    """Return the resolutions of G after each upsampling: 8, 16 .. S."""
+    return [2**i for i in range(3, int(math.log2(image_size)) + 1)]
 
 
-def thinned(width, edge):
-    """Return the width of maps of an edge: whole up to 32 px, then halved with every doubling."""
-    return width * 32 // max(edge, 32)
+def _channels_at(base_channels, resolution):
+    """Return the channels at a resolution: constant up to 32 px, then halved at each doubling."""
+    return base_channels * 32 // max(resolution, 32)
 
 
 @torch.no_grad()
-def orthogonal(net):
-    """Draw all weights orthogonal, with zero biases; BatchNorm begins as it is."""
-    for name, weight in net.named_parameters():
+def _init_orthogonal(module):
+    """Initialize all weights orthogonally and their biases by zero; BatchNorm stays as it is."""
+    for name, weight in module.named_parameters():
         if weight.dim() > 1:
             nn.init.orthogonal_(weight)
         elif not name.startswith("norm"):

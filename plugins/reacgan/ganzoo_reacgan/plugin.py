@@ -9,7 +9,7 @@ def ganzoo_register(zoo):
     zoo.add(
         ModelSpec(
             name="reacgan",
-            summary="ReACGAN: D names the class too, by data-to-data cross-entropy",
+            summary="ReACGAN: D also classifies the images, by data-to-data cross-entropy",
             target="ganzoo_reacgan.model:ReACGAN",
             config="ganzoo_reacgan.config:ReACGANConfig",
             paper="Rebooting ACGAN: Auxiliary Classifier GANs with Stable Training, "

@@ -6,59 +6,69 @@ from pydantic import Field
 
 from ganzoo_core import Adam, GANConfig
 
-GROUPS = (18, 29, 39, 49, 59)
-STILL = Adam(lr=2e-4, betas=(0.0, 0.9))
+AGE_BINS = (18, 29, 39, 49, 59)
+ADAM_2E4_BETA1_0 = Adam(lr=2e-4, betas=(0.0, 0.9))
 HINGE = {"loss": {"kind": "hinge"}}
 
 
 class SNGANConfig(GANConfig):
-    """`[model]` of sngan: these, and the loss, optimisers and average of every GAN."""
+    """`[model]` of sngan."""
 
-    groups: tuple[int, ...] = GROUPS
-    """Inclusive upper edges of the age groups, in years."""
-    width: int = Field(256, ge=4)
-    """Channels of G's maps up to 32 px; halved with every doubling beyond."""
-    d_width: int = Field(128, ge=4)
-    """Channels of D's maps up to 32 px; halved with every doubling beyond."""
-    latent: int = Field(128, ge=1)
+    age_bins: tuple[int, ...] = AGE_BINS
+    """Inclusive upper edges of the age bins, in years."""
+    g_channels: int = Field(256, ge=4)
+    """Channels of G at up to 32 px; halved at each doubling above."""
+    d_channels: int = Field(128, ge=4)
+    """Channels of D at up to 32 px; halved at each doubling above."""
+    latent_dim: int = Field(128, ge=1)
     """Length of z."""
-    optim_d: Adam = STILL
-    optim_g: Adam = STILL
-    d_steps: int = Field(5, ge=1)
+    optim_d: Adam = ADAM_2E4_BETA1_0
+    """The optimizer of the discriminator."""
+    optim_g: Adam = ADAM_2E4_BETA1_0
+    """The optimizer of the generator."""
+    d_updates: int = Field(5, ge=1)
+    """Updates of D in each step, each on its own batch; 5 in the paper."""
 
     presets: ClassVar = {
-        "tiny": {
-            "model": {"width": 8, "d_width": 8, "latent": 16, "d_steps": 2, "ema": 1000.0, **HINGE},
-            "data": {"name": "shapes", "size": 32},
-            "train": {"batch": 16, "steps": 20, "sample_every": 10, "log_every": 5},
+        "smoke": {
+            "model": {
+                "g_channels": 8,
+                "d_channels": 8,
+                "latent_dim": 16,
+                "d_updates": 2,
+                "ema_halflife_images": 1000.0,
+                **HINGE,
+            },
+            "data": {"name": "shapes", "image_size": 32},
+            "train": {"batch_size": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {
             "model": {
-                "width": 48,
-                "d_width": 48,
-                "d_steps": 1,
-                "ema": 5000.0,
+                "g_channels": 48,
+                "d_channels": 48,
+                "d_updates": 1,
+                "ema_halflife_images": 5000.0,
                 **HINGE,
                 "optim_d": {"lr": 4e-4},
             },
-            "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
-            "train": {"batch": 32, "steps": 1800},
+            "data": {"name": "people", "image_size": 32, "count": 6000, "nuisance_scale": 0.35},
+            "train": {"batch_size": 32, "steps": 1800},
         },
-        "good": {
+        "people-64": {
             "model": {
-                "width": 64,
-                "d_width": 64,
-                "d_steps": 1,
-                "ema": 10000.0,
+                "g_channels": 64,
+                "d_channels": 64,
+                "d_updates": 1,
+                "ema_halflife_images": 10000.0,
                 **HINGE,
                 "optim_d": {"lr": 4e-4},
             },
-            "data": {"name": "people", "size": 64, "count": 20000, "variety": 0.35},
-            "train": {"batch": 64, "steps": 10000, "sample_every": 1000},
+            "data": {"name": "people", "image_size": 64, "count": 20000, "nuisance_scale": 0.35},
+            "train": {"batch_size": 64, "steps": 10000, "sample_every": 1000},
         },
         "paper": {
             "model": HINGE,
-            "data": {"name": "cifar10", "size": 32},
-            "train": {"batch": 64, "steps": 50000, "sample_every": 1000},
+            "data": {"name": "cifar10", "image_size": 32},
+            "train": {"batch_size": 64, "steps": 50000, "sample_every": 1000},
         },
     }

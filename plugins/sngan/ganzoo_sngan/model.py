@@ -1,14 +1,20 @@
-"""SNGAN with a projection discriminator: a critic whose slope is bounded layer by layer.
+"""SNGAN with a projection discriminator: spectral normalization bounds every layer of D.
 
-Papers: Spectral Normalization for Generative Adversarial Networks (Miyato et al. 2018,
-arXiv 1802.05957), the residual nets of its CIFAR-10 table; cGANs with Projection Discriminator
-(Miyato and Koyama 2018, arXiv 1802.05637), which adds conditional BatchNorm in G and, in D, the
-product of the class's embedding with the pooled maps.
+Papers:
 
-What differs: sizes beyond 32 px get one block more in each network for every doubling, half as
-wide each; data without classes get plain BatchNorm and no projection.
+- Spectral Normalization for Generative Adversarial Networks (Miyato et al. 2018, arXiv 1802.05957):
+  the residual networks for CIFAR-10.
+- cGANs with Projection Discriminator (Miyato and Koyama 2018, arXiv 1802.05637): conditional
+  BatchNorm in G; D adds the inner product of the class embedding and the pooled features.
 
-Shapes: N batch, Z latent, W width of G, V width of D, S size.
+Differs from the papers:
+
+| | papers | here |
+|---|---|---|
+| image size | 32 px | each doubling adds a block of half the channels to each network |
+| data without classes | - | plain BatchNorm in G, no projection in D |
+
+Shapes: N batch, Z latent, W channels of G, V channels of D, S image size.
 """
 
 import math
@@ -23,121 +29,135 @@ from ganzoo_core import GAN, Discriminator, Generator
 from ganzoo_core.losses import make_loss
 
 
-class ConditionalNorm(nn.Module):
-    """BatchNorm whose scale and shift are those of the class, where there are classes."""
+class _ConditionalBatchNorm2d(nn.Module):
+    """BatchNorm with a scale and a shift for each class; plain BatchNorm without classes."""
 
-    def __init__(self, width, classes):
+    def __init__(self, num_features, num_classes):
         super().__init__()
-        self.norm = nn.BatchNorm2d(width, affine=not classes)
-        if classes:
-            self.scale, self.shift = nn.Embedding(classes, width), nn.Embedding(classes, width)
+        self.norm = nn.BatchNorm2d(num_features, affine=not num_classes)
+        if num_classes:
+            self.scale = nn.Embedding(num_classes, num_features)
+            self.shift = nn.Embedding(num_classes, num_features)
             nn.init.ones_(self.scale.weight)
             nn.init.zeros_(self.shift.weight)
 
     def forward(self, x, label):
-        """Return normalised maps [N, W, h, w]."""
+        """Return normalized maps of the shape of x [N, W, h, w]."""
         x = self.norm(x)
         if self.norm.affine:
             return x
         return self.scale(label)[:, :, None, None] * x + self.shift(label)[:, :, None, None]
 
 
-class UpBlock(nn.Module):
-    """Norm, ReLU, doubling, conv, norm, ReLU, conv; beside it doubling and a 1x1 conv."""
+class _UpBlock(nn.Module):
+    """Residual block of G: norm, ReLU, upsample, conv, norm, ReLU, conv; 1x1 shortcut."""
 
-    def __init__(self, a, b, classes):
+    def __init__(self, in_channels, out_channels, num_classes):
         super().__init__()
-        self.norm1, self.norm2 = ConditionalNorm(a, classes), ConditionalNorm(b, classes)
-        self.conv1, self.conv2 = nn.Conv2d(a, b, 3, 1, 1), nn.Conv2d(b, b, 3, 1, 1)
-        self.shortcut = nn.Conv2d(a, b, 1)
+        self.norm1 = _ConditionalBatchNorm2d(in_channels, num_classes)
+        self.norm2 = _ConditionalBatchNorm2d(out_channels, num_classes)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, 1, 1)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, 1, 1)
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x, label):
-        """Return maps [N, b, 2h, 2w]."""
+        """Return maps [N, out_channels, 2h, 2w]."""
         h = self.conv1(interpolate(relu(self.norm1(x, label)), scale_factor=2))
         h = self.conv2(relu(self.norm2(h, label)))
-        return h + interpolate(self.shortcut(x), scale_factor=2)  # 1x1: before or after is one
+        return h + interpolate(self.shortcut(x), scale_factor=2)  # a 1x1 conv commutes with it
 
 
 class SNGenerator(Generator):
-    """z -> 4 px -> residual blocks that double up to S px."""
+    """z -> 4 px -> residual blocks that upsample to S px."""
 
-    def __init__(self, config, size, channels, classes):
+    def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
-        self.latent_dim = config.latent
-        widths = [config.width, *(thinned(config.width, edge) for edge in edges(size))]
-        self.first = nn.Linear(config.latent, config.width * 16)
-        self.blocks = nn.ModuleList(UpBlock(a, b, classes) for a, b in pairwise(widths))
-        self.norm = nn.BatchNorm2d(widths[-1])
-        self.last = nn.Conv2d(widths[-1], channels, 3, 1, 1)
-        glorot(self)
+        self.latent_dim = config.latent_dim
+        w = config.g_channels
+        channels = [w, *(_channels_at(w, resolution) for resolution in _resolutions(image_size))]
+        self.stem = nn.Linear(config.latent_dim, w * 16)
+        self.blocks = nn.ModuleList(_UpBlock(a, b, num_classes) for a, b in pairwise(channels))
+        self.norm = nn.BatchNorm2d(channels[-1])
+        self.head = nn.Conv2d(channels[-1], num_channels, 3, 1, 1)
+        _init_xavier(self)
 
     def forward(self, z, label=None):
-        """Return images [N, C, S, S] in [-1, 1] of latents [N, Z] and labels [N]."""
-        h = self.first(z).unflatten(1, (-1, 4, 4))  # [N, W, 4, 4]
+        """Return images [N, C, S, S] in [-1, 1] from latents [N, Z] and labels [N]."""
+        h = self.stem(z).unflatten(1, (-1, 4, 4))  # [N, W, 4, 4]
         for block in self.blocks:
             h = block(h, label)  # [N, W, 8, 8] .. [N, W, 32, 32], [N, W/2, 64, 64]
-        return torch.tanh(self.last(relu(self.norm(h))))
+        return torch.tanh(self.head(relu(self.norm(h))))
 
 
-class DownBlock(nn.Module):
-    """ReLU, conv, ReLU, conv, halving; beside it a 1x1 conv and halving. All convs are bounded."""
+class _DownBlock(nn.Module):
+    """Residual block of D: ReLU, conv, ReLU, conv, pool; 1x1 shortcut. Convs have spectral norm.
 
-    def __init__(self, a, b, *, first=False, halve=True):
+    Args:
+        is_first: whether the input is the image, which has no ReLU before the first conv.
+        downsample: whether to halve the resolution; without it the shortcut is the identity.
+    """
+
+    def __init__(self, in_channels, out_channels, *, is_first=False, downsample=True):
         super().__init__()
-        self.conv1 = spectral_norm(nn.Conv2d(a, b, 3, 1, 1))
-        self.conv2 = spectral_norm(nn.Conv2d(b, b, 3, 1, 1))
-        self.shortcut = spectral_norm(nn.Conv2d(a, b, 1)) if halve else nn.Identity()
-        self.first, self.pool = first, nn.AvgPool2d(2) if halve else nn.Identity()
+        self.conv1 = spectral_norm(nn.Conv2d(in_channels, out_channels, 3, 1, 1))
+        self.conv2 = spectral_norm(nn.Conv2d(out_channels, out_channels, 3, 1, 1))
+        self.shortcut = (
+            spectral_norm(nn.Conv2d(in_channels, out_channels, 1)) if downsample else nn.Identity()
+        )
+        self.pool = nn.AvgPool2d(2) if downsample else nn.Identity()
+        self.is_first = is_first
 
     def forward(self, x):
-        """Return maps [N, b, h, w], halved unless it is told not to."""
-        h = self.conv2(relu(self.conv1(x if self.first else relu(x))))
+        """Return maps [N, out_channels, h/2, w/2], or [N, out_channels, h, w]."""
+        h = self.conv2(relu(self.conv1(x if self.is_first else relu(x))))
         return self.pool(h) + self.shortcut(self.pool(x))
 
 
 class SNDiscriminator(Discriminator):
-    """Blocks that halve down to 8 px, two that do not, the sum over places; linear + projection."""
+    """Blocks down to 8 px, two more at 8 px, sum pooling, then a linear layer plus projection."""
 
-    def __init__(self, config, size, channels, classes):
+    def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
-        v = config.d_width
-        halved = [edge // 2 for edge in reversed(edges(size)) if edge > 8]  # .. 32, 16, 8
-        widths = [channels, *(thinned(v, 2 * edge) for edge in halved)]
-        blocks = [DownBlock(a, b, first=i == 0) for i, (a, b) in enumerate(pairwise(widths))]
-        self.blocks = nn.Sequential(*blocks, *(DownBlock(v, v, halve=False) for _ in range(2)))
-        self.linear = spectral_norm(nn.Linear(v, 1))
-        self.embed = spectral_norm(nn.Embedding(classes, v)) if classes else None
-        glorot(self)
+        v = config.d_channels
+        resolutions = [r for r in reversed(_resolutions(image_size)) if r > 8]  # .. 64, 32, 16
+        channels = [num_channels, *(_channels_at(v, resolution) for resolution in resolutions)]
+        blocks = [_DownBlock(a, b, is_first=i == 0) for i, (a, b) in enumerate(pairwise(channels))]
+        self.blocks = nn.Sequential(
+            *blocks, *(_DownBlock(v, v, downsample=False) for _ in range(2))
+        )
+        self.head = spectral_norm(nn.Linear(v, 1))
+        self.class_embed = spectral_norm(nn.Embedding(num_classes, v)) if num_classes else None
+        _init_xavier(self)
 
-    def begin(self):
-        """Draw the weights as at the start."""
-        glorot(self)
+    def reset_parameters(self):
+        """Initialize the weights again."""
+        _init_xavier(self)
 
     def features(self, image, label=None):
-        """Return the maps before the sum over places, [N, V, 8, 8]."""
+        """Return the maps before the pooling, a list of one tensor [N, V, 8, 8]."""
         return [relu(self.blocks(image))]
 
     def forward(self, image, label=None):
-        """Return logits [N] of images [N, C, S, S] and labels [N]."""
+        """Return logits [N] from images [N, C, S, S] and labels [N]."""
         h = self.features(image)[0].sum((2, 3))  # [N, V]
-        logit = self.linear(h).flatten()
-        return logit if self.embed is None else logit + (self.embed(label) * h).sum(1)
+        logit = self.head(h).flatten()
+        return logit if self.class_embed is None else logit + (self.class_embed(label) * h).sum(1)
 
 
-def edges(size):
-    """Return the edges of G's maps after each doubling: 8, 16 .. S."""
-    return [2**i for i in range(3, int(math.log2(size)) + 1)]
+def _resolutions(image_size):
+    """Return the resolutions of G after each upsampling: 8, 16 .. S."""
+    return [2**i for i in range(3, int(math.log2(image_size)) + 1)]
 
 
-def thinned(width, edge):
-    """Return the width of maps of an edge: whole up to 32 px, then halved with every doubling."""
-    return width * 32 // max(edge, 32)
+def _channels_at(base_channels, resolution):
+    """Return the channels at a resolution: constant up to 32 px, then halved at each doubling."""
+    return base_channels * 32 // max(resolution, 32)
 
 
 @torch.no_grad()
-def glorot(net):
-    """Draw the weights of convs and linear layers as Glorot and Bengio do, with zero biases."""
-    for name, weight in net.named_parameters():
+def _init_xavier(module):
+    """Initialize convs, linear layers and embeddings by Xavier uniform, their biases by zero."""
+    for name, weight in module.named_parameters():
         if "scale" in name or "shift" in name or "norm" in name:
             continue
         if weight.dim() > 1:
@@ -147,14 +167,17 @@ def glorot(net):
 
 
 class SNGAN(GAN):
-    """Both gradient steps are those of `ganzoo_core.GAN`, with the hinge loss of the presets."""
+    """Both losses are those of `ganzoo_core.GAN`; the presets set the hinge loss."""
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        if info.size < 32 or info.size & (info.size - 1):
-            raise ValueError(f"data.size: 32, 64, 128 ... px, not {info.size}: --set data.size=32")
-        self.conditional = bool(info.classes)
-        shape = (info.size, info.channels, len(info.classes))
+        if info.image_size < 32 or info.image_size & (info.image_size - 1):
+            raise ValueError(
+                f"data.image_size: sngan supports 32, 64, 128 ... px, not {info.image_size}: "
+                "--set data.image_size=32"
+            )
+        self.conditional = bool(info.class_names)
+        shape = (info.image_size, info.num_channels, len(info.class_names))
         self.generator = SNGenerator(config, *shape)
         self.discriminator = SNDiscriminator(config, *shape)
         self.loss = make_loss(config.loss)

@@ -9,7 +9,7 @@ def ganzoo_register(zoo):
     zoo.add(
         ModelSpec(
             name="sngan",
-            summary="SNGAN: spectral norm, residual nets, a projection discriminator",
+            summary="SNGAN: spectral norm, residual networks, projection discriminator",
             target="ganzoo_sngan.model:SNGAN",
             config="ganzoo_sngan.config:SNGANConfig",
             paper="Spectral Normalization for Generative Adversarial Networks, arXiv 1802.05957",

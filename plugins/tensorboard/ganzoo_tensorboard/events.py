@@ -1,7 +1,7 @@
-"""Event files in TensorBoard's format, written at once.
+"""Event files in the format of TensorBoard, flushed after each value.
 
-Not `SummaryWriter`: it writes from a thread of its own, so that a full disk is noticed late or
-never, and it decodes and encodes every picture anew.
+`SummaryWriter` is not used: it writes from a thread of its own, so that a full disk is noticed late
+or never, and it decodes and encodes every image again.
 """
 
 from __future__ import annotations
@@ -18,55 +18,57 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_STRING
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-PREFIX = "events.out.tfevents."
-"""How TensorBoard knows an event file; it reads those of a folder in the order of their names."""
+_EVENT_FILE_PREFIX = "events.out.tfevents."
+"""TensorBoard recognizes event files by this prefix, and reads them in the order of their names."""
 
 
-class EventFile:
-    """One event file, open for writing; every value is on disk when a call returns."""
+class EventFileWriter:
+    """One event file; every value is on disk when a method returns."""
 
-    def __init__(self, folder: Path, purge: int | None = None) -> None:
-        """Open a new file, after those of the folder.
+    def __init__(self, folder: Path, purge_step: int | None = None) -> None:
+        """Create a new file, after those in the folder.
 
         Args:
-            purge: TensorBoard then forgets all of the earlier files from this step on.
+            folder: created if it is missing.
+            purge_step: TensorBoard drops values of earlier files from this step on.
         """
         folder.mkdir(exist_ok=True)
-        number = len(list(folder.glob(f"{PREFIX}*")))
-        name = f"{PREFIX}{int(time.time()):010d}.{number:04d}.{socket.gethostname()}"
+        number = len(list(folder.glob(f"{_EVENT_FILE_PREFIX}*")))
+        name = f"{_EVENT_FILE_PREFIX}{int(time.time()):010d}.{number:04d}.{socket.gethostname()}"
         self.file = (folder / name).open("xb")
-        self.records = RecordWriter(self.file)
-        self.write(Event(file_version="brain.Event:2"))
-        if purge is not None:
-            self.write(Event(step=purge, session_log=SessionLog(status=SessionLog.START)))
+        self.record_writer = RecordWriter(self.file)
+        self._write_event(Event(file_version="brain.Event:2"))
+        if purge_step is not None:
+            session_log = SessionLog(status=SessionLog.START)
+            self._write_event(Event(step=purge_step, session_log=session_log))
 
-    def write(self, event: Event) -> None:
-        """Append an event."""
+    def _write_event(self, event: Event) -> None:
         event.wall_time = time.time()
-        self.records.write(event.SerializeToString())
+        self.record_writer.write(event.SerializeToString())
         self.file.flush()
 
-    def scalars(self, values: dict[str, float], step: int) -> None:
-        """Append numbers."""
-        found = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-        self.write(Event(step=step, summary=Summary(value=found)))
+    def write_scalars(self, scalars: dict[str, float], step: int) -> None:
+        """Append scalars by tag."""
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
+        self._write_event(Event(step=step, summary=Summary(value=values)))
 
-    def image(self, tag: str, path: Path, step: int) -> None:
-        """Append a PNG as it is."""
+    def write_image(self, tag: str, path: Path, step: int) -> None:
+        """Append a PNG file without encoding it again."""
         with Image.open(path) as opened:
             width, height = opened.size
-        picture = Summary.Image(
+        image = Summary.Image(
             width=width, height=height, colorspace=3, encoded_image_string=path.read_bytes()
         )
-        self.write(Event(step=step, summary=Summary(value=[Summary.Value(tag=tag, image=picture)])))
+        value = Summary.Value(tag=tag, image=image)
+        self._write_event(Event(step=step, summary=Summary(value=[value])))
 
-    def text(self, tag: str, markdown: str, step: int) -> None:
+    def write_text(self, tag: str, markdown: str, step: int) -> None:
         """Append a text."""
         plugin = SummaryMetadata.PluginData(plugin_name="text")
         shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
         tensor = TensorProto(dtype=DT_STRING, string_val=[markdown.encode()], tensor_shape=shape)
         value = Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin), tensor=tensor)
-        self.write(Event(step=step, summary=Summary(value=[value])))
+        self._write_event(Event(step=step, summary=Summary(value=[value])))
 
     def close(self) -> None:
         """Close the file."""

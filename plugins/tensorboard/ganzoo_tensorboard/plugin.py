@@ -1,4 +1,4 @@
-"""The lifecycle hooks, passed on to a run's board; cheap to import."""
+"""The lifecycle hooks, forwarded to the `RunWriter` of a run; cheap to import."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from typing import TYPE_CHECKING, Any
 from ganzoo_core.zoo import hookimpl
 
 if TYPE_CHECKING:
-    from ganzoo_tensorboard.board import Board
+    from ganzoo_tensorboard.run_writer import RunWriter
 
-SWITCH = "GANZOO_TENSORBOARD"
-"""Set to 0 in the environment, nothing is written."""
+_ENABLE_ENV_VAR = "GANZOO_TENSORBOARD"
+"""If this environment variable is 0, nothing is written."""
 
-boards: dict[Path, Board] = {}
-"""The runs under way in this process, by their folders."""
+run_writers: dict[Path, RunWriter] = {}
+"""By folder of the run, for the runs in progress in this process."""
 
 
 @hookimpl
 def ganzoo_run_started(run: Path, config: Mapping[str, Any]) -> None:
-    """Open `<run>/tensorboard/`, and note the configuration."""
-    boards.pop(run, None)  # of a run that ended without a word, and is resumed in this process
-    if os.environ.get(SWITCH, "1") != "0":
-        from ganzoo_tensorboard.board import Board
+    """Open `<run>/tensorboard/` and write the configuration."""
+    run_writers.pop(run, None)  # of a run that ended without ganzoo_run_finished
+    if os.environ.get(_ENABLE_ENV_VAR, "1") != "0":
+        from ganzoo_tensorboard.run_writer import RunWriter
 
-        boards[run] = Board(run, config)
+        run_writers[run] = RunWriter(run, config)
 
 
 @hookimpl
-def ganzoo_round_logged(run: Path, record: Mapping[str, Any]) -> None:
-    """Write the numbers of a line of metrics.jsonl."""
-    tell(run, "logged", record)
+def ganzoo_step_logged(run: Path, record: Mapping[str, Any]) -> None:
+    """Write the values of a line of metrics.jsonl."""
+    _call_writer(run, "write_metrics", record)
 
 
 @hookimpl
 def ganzoo_checkpoint_saved(run: Path, path: Path) -> None:
-    """Write the grids up to a checkpoint: a resumed run draws only those after it."""
-    tell(run, "show", int(path.stem))
+    """Write the grids up to the checkpoint: a resumed run draws only later ones."""
+    _call_writer(run, "write_grids", int(path.stem))
 
 
 @hookimpl
 def ganzoo_run_finished(run: Path, status: str) -> None:
-    """Write the last grids and close."""
-    tell(run, "finished", status)
-    boards.pop(run, None)
+    """Write the remaining grids and close the file."""
+    _call_writer(run, "finish", status)
+    run_writers.pop(run, None)
 
 
-def tell(run: Path, method: str, *values: Any) -> None:
-    """Call a method of a run's board, if it has one; a board that fails is not put back."""
-    if board := boards.pop(run, None):
-        getattr(board, method)(*values)
-        boards[run] = board
+def _call_writer(run: Path, method: str, *values: Any) -> None:
+    """Call a method of the writer of a run. A writer that raises is dropped."""
+    if writer := run_writers.pop(run, None):
+        getattr(writer, method)(*values)
+        run_writers[run] = writer

@@ -1,4 +1,4 @@
-"""Event files read back with TensorBoard's own reader: they say what the run folder says."""
+"""Event files, read with TensorBoard's own reader, have the values of the run folder."""
 
 import json
 import subprocess
@@ -6,15 +6,15 @@ import sys
 import tomllib
 
 import pytest
+from contract_models import LazyADA
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from zoo_of_proofs import LazyADA
 
 from ganzoo_core import resume, train
 from ganzoo_core.errors import DivergedError
 
-DATA = {"name": "shapes", "count": 16, "size": 16}
+DATA = {"name": "shapes", "count": 16, "image_size": 16}
 TRAIN = {
-    "batch": 4,
+    "batch_size": 4,
     "steps": 8,
     "log_every": 2,
     "sample_every": 3,
@@ -24,133 +24,126 @@ TRAIN = {
 }
 
 
-def trained(folder, **more):
-    return train(
-        LazyADA, options={"data": DATA, "train": {**TRAIN, **more}}, out=folder, quiet=True
-    )
+def train_run(folder, model=LazyADA, **train_options):
+    options = {"data": DATA, "train": {**TRAIN, **train_options}}
+    return train(model, options=options, out=folder, quiet=True)
 
 
-def board(folder):
-    found = EventAccumulator(str(folder / "tensorboard"), {"images": 0, "scalars": 0})
-    return found.Reload()
+def read_metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def lines(folder):
-    return [json.loads(x) for x in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
-def check(folder):
-    """The board has each line, each grid, and nothing twice."""
-    found, records = board(folder), lines(folder)
-    numbers = {name for r in records for name in r} - {"round", "rounds", "stage"}
-    assert set(found.Tags()["scalars"]) == numbers and {"d", "g", "images"} <= numbers
-    for name in numbers:
-        shown = [(event.step, event.value) for event in found.Scalars(name)]
-        wanted = [(r["round"], r[name]) for r in records if name in r]
-        assert [step for step, _ in shown] == [round for round, _ in wanted]
-        assert [value for _, value in shown] == pytest.approx([v for _, v in wanted], rel=1e-6)
+def check_events_match_run(folder):
+    """Check that each value and grid of the run is there once; return the events."""
+    events = EventAccumulator(str(folder / "tensorboard"), {"images": 0, "scalars": 0}).Reload()
+    records = read_metrics(folder)
+    names = {name for r in records for name in r} - {"step", "total_steps", "stage"}
+    assert set(events.Tags()["scalars"]) == names and {"loss/d", "loss/g", "images_seen"} <= names
+    for name in names:
+        written = [(event.step, event.value) for event in events.Scalars(name)]
+        expected = [(r["step"], r[name]) for r in records if name in r]
+        assert [step for step, _ in written] == [step for step, _ in expected]
+        values = [value for _, value in expected]
+        assert [value for _, value in written] == pytest.approx(values, rel=1e-6)
     grids = {int(p.stem): p.read_bytes() for p in (folder / "samples").iterdir()}
-    images = [(event.step, event.encoded_image_string) for event in found.Images("samples")]
+    images = [(event.step, event.encoded_image_string) for event in events.Images("samples")]
     assert sorted(images) == images and len(images) == len(grids) and dict(images) == grids
-    return found
+    return events
 
 
-def test_a_run_is_shown(tmp_path):
-    run = trained(tmp_path / "run")
-    found = check(run.path)
-    assert [event.step for event in found.Images("samples")] == [3, 6, 8]
-    (text,) = found.Tensors("config")
-    shown = text.tensor_proto.string_val[0].decode()
-    assert "    [train]\n" in shown and "batch = 4" in shown and "[made]" in shown
-    assert all(not line or line.startswith("    ") for line in shown.splitlines())
+def test_run_is_written(tmp_path):
+    run = train_run(tmp_path / "run")
+    events = check_events_match_run(run.path)
+    assert [event.step for event in events.Images("samples")] == [3, 6, 8]
+    (text,) = events.Tensors("config")
+    config_text = text.tensor_proto.string_val[0].decode()
+    assert "    [train]\n" in config_text and "batch_size = 4" in config_text
+    assert "[provenance]" in config_text
+    assert all(not line or line.startswith("    ") for line in config_text.splitlines())
 
 
-def test_a_resumed_run_has_no_double_ends(tmp_path):
-    run = trained(tmp_path / "run", steps=7)
-    ends = [r["round"] for r in lines(run.path)]
-    assert ends == [2, 4, 6, 7]
+def test_resumed_run_has_each_step_once(tmp_path):
+    run = train_run(tmp_path / "run", steps=7)
+    assert [r["step"] for r in read_metrics(run.path)] == [2, 4, 6, 7]
     resume(run.path, steps=14, model=LazyADA, quiet=True)
     assert len(list((run.path / "tensorboard").iterdir())) == 2
-    check(run.path)
+    check_events_match_run(run.path)
     before = {p: p.read_bytes() for p in (run.path / "tensorboard").iterdir()}
     resume(run.path, steps=16, model=LazyADA, quiet=True)
     assert all(p.read_bytes() == data for p, data in before.items())
-    check(run.path)
+    check_events_match_run(run.path)
 
 
-def test_a_killed_run_shows_what_resume_draws_anew(tmp_path):
-    """As after a kill in round 12: lines and grids after the checkpoint of round 10 are there."""
-    path = trained(tmp_path / "run", steps=12).path
+def test_resume_after_kill_writes_new_grids(tmp_path):
+    """As after a kill at step 12: metrics and grids after the checkpoint of step 10 exist."""
+    path = train_run(tmp_path / "run", steps=12).path
     for file in (path / "checkpoints").glob("*12*"):
         file.unlink()
-    old = (path / "samples" / "00000012.png").read_bytes()
-    (path / "samples" / "00000012.png").write_bytes(b"cut short")
+    grid = path / "samples" / "00000012.png"
+    complete_grid = grid.read_bytes()
+    grid.write_bytes(b"truncated")
     resume(path, steps=14, model=LazyADA, quiet=True)
-    found = check(path)
-    assert [event.step for event in found.Images("samples")] == [3, 6, 9, 12, 14]
-    assert {e.step: e.encoded_image_string for e in found.Images("samples")}[12] == old
+    events = check_events_match_run(path)
+    images = {event.step: event.encoded_image_string for event in events.Images("samples")}
+    assert list(images) == [3, 6, 9, 12, 14] and images[12] == complete_grid
 
 
-class Stumbles(LazyADA):
-    """Diverges once, in round 7."""
+class DivergesOnce(LazyADA):
+    """Diverges once, at step 7."""
 
-    falls = 1
+    failures_left = 1
 
-    def generator_loss(self, t):
-        """Return nan where it stumbles."""
-        loss = super().generator_loss(t)
-        if self.falls and t.seen >= 6 * TRAIN["batch"]:
-            Stumbles.falls = 0
+    def generator_loss(self, ctx):
+        loss = super().generator_loss(ctx)
+        if self.failures_left and ctx.images_seen >= 6 * TRAIN["batch_size"]:
+            DivergesOnce.failures_left = 0
             return loss * float("nan")
         return loss
 
 
-def test_a_run_that_goes_back_is_shown_once(tmp_path):
-    Stumbles.falls = 1
-    options = {"data": DATA, "train": {**TRAIN, "log_every": 1, "checkpoint_every": 4, "steps": 9}}
-    run = train(Stumbles, options=options, out=tmp_path / "run", quiet=True)
-    assert not Stumbles.falls
+def test_run_that_went_back_has_each_step_once(tmp_path):
+    DivergesOnce.failures_left = 1
+    run = train_run(tmp_path / "run", DivergesOnce, log_every=1, checkpoint_every=4, steps=9)
+    assert not DivergesOnce.failures_left
     assert len(list((run.path / "tensorboard").iterdir())) == 2
-    check(run.path)
+    check_events_match_run(run.path)
 
 
-def test_the_switch(tmp_path, monkeypatch):
+def test_disabled_by_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("GANZOO_TENSORBOARD", "0")
-    run = trained(tmp_path / "run")
+    run = train_run(tmp_path / "run")
     assert not (run.path / "tensorboard").exists()
 
 
-@pytest.mark.parametrize("when", ["at the start", "later"])
-def test_a_writer_that_fails_costs_one_warning(tmp_path, monkeypatch, capsys, when):
+@pytest.mark.parametrize("method", ["__init__", "write_scalars"])
+def test_failing_writer_gives_one_warning(tmp_path, monkeypatch, capsys, method):
     from ganzoo_tensorboard import events
 
-    def full(*_):
+    def raise_disk_full(*_):
         raise OSError(28, "No space left on device")
 
-    method = "__init__" if when == "at the start" else "scalars"
-    monkeypatch.setattr(events.EventFile, method, full)
-    run = trained(tmp_path / "run")
-    said = capsys.readouterr().err
-    assert said.count("tensorboard") == 1 and "No space left on device" in said
-    assert "switched off" in said and len(lines(run.path)) == 4
+    monkeypatch.setattr(events.EventFileWriter, method, raise_disk_full)
+    run = train_run(tmp_path / "run")
+    stderr = capsys.readouterr().err
+    assert stderr.count("tensorboard") == 1 and "No space left on device" in stderr
+    assert len(read_metrics(run.path)) == 4
     assert tomllib.loads((run.path / "config.toml").read_text())["train"]["steps"] == 8
 
 
-def test_a_run_that_fails_closes_its_board(tmp_path):
+def test_diverged_run_closes_its_writer(tmp_path):
     from ganzoo_tensorboard import plugin
 
-    class Falls(LazyADA):
-        def generator_loss(self, t):
-            """Return nan."""
-            return super().generator_loss(t) * float("nan")
+    class AlwaysDiverges(LazyADA):
+        def generator_loss(self, ctx):
+            return super().generator_loss(ctx) * float("nan")
 
     with pytest.raises(DivergedError):
-        train(Falls, options={"data": DATA, "train": TRAIN}, out=tmp_path / "run", quiet=True)
-    assert not plugin.boards
+        train_run(tmp_path / "run", AlwaysDiverges)
+    assert not plugin.run_writers
     assert list((tmp_path / "run" / "tensorboard").iterdir())
 
 
-def test_the_plugin_is_cheap_to_import():
+def test_plugin_is_cheap_to_import():
     code = (
         "import sys, ganzoo_tensorboard.plugin as p; "
         "sys.exit(any(m in sys.modules for m in ('torch', 'numpy', 'tensorboard', 'PIL')))"

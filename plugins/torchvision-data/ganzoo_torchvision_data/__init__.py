@@ -1,1 +1,1 @@
-"""Classic image sets, read from the files that torchvision downloads."""
+"""Image data sets, read from the files that torchvision downloads."""

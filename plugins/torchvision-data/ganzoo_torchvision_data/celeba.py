@@ -1,4 +1,4 @@
-"""CelebA: img_align_celeba, and the lists of attributes, identities and partitions beside it."""
+"""CelebA: img_align_celeba, with its lists of attributes, identities and partitions."""
 
 from __future__ import annotations
 
@@ -9,112 +9,114 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ganzoo_core.data.archive import open_files, plain
-from ganzoo_core.data.picture import SUFFIXES, decode
+from ganzoo_core.data.archive import open_files, short_error_message
+from ganzoo_core.data.image_decoding import IMAGE_SUFFIXES, decode_image
 from ganzoo_core.errors import DataError, suggest
-from ganzoo_core.interfaces import Dataset, Table, UnreadableImage
-from ganzoo_torchvision_data.arrays import fingerprint, root_of
+from ganzoo_core.interfaces import Dataset, Metadata, UnreadableImage
+from ganzoo_torchvision_data.array_dataset import dataset_root, files_fingerprint
 from ganzoo_torchvision_data.config import CelebAConfig
 
-PICTURES = "img_align_celeba"
-PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
-LISTS = {
+_IMAGE_FOLDER = "img_align_celeba"
+_DOWNLOAD_PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
+_LIST_FILES = {
     "attribute": "list_attr_celeba.txt",
     "identity": "identity_CelebA.txt",
     "split": "list_eval_partition.txt",
 }
-SIDES = {"train": 0, "valid": 1, "test": 2}
+_SPLIT_CODES = {"train": 0, "valid": 1, "test": 2}
 
 
 class CelebA(Dataset):
-    """CelebA (Liu, Luo, Wang, Tang 2015), unpacked by hand: its server wants a browser."""
+    """CelebA (Liu, Luo, Wang, Tang 2015). Its server needs a browser, so it has no download."""
 
     license = "non-commercial research only"
-    example = "data/celeba"
+    example_path = "data/celeba"
 
     def __init__(self, config: CelebAConfig) -> None:
         super().__init__(config)
-        self.root = root_of(config.path, config.name or "celeba", self.example)
-        folder = self.folder()
+        self.root = dataset_root(config.path, config.name or "celeba", self.example_path)
+        folder = self._find_image_folder()
         self.files = open_files(folder)
-        self.used: list[Path] = []
+        self.source_files: list[Path] = []
         places = [self.root, folder.parent, folder.parent.parent, self.root / "celeba"]
-        self.places = [place / below for place in places for below in ("", "Anno", "Eval")]
+        self.list_folders = [place / below for place in places for below in ("", "Anno", "Eval")]
         self.removed: dict[str, int] = {}
-        names = {name for name in self.files.names if name.lower().endswith(SUFFIXES)}
-        self.removed["files that are no pictures by their names"] = len(self.files) - len(names)
+        names = {name for name in self.files.names if name.lower().endswith(IMAGE_SUFFIXES)}
+        self.removed["not image files"] = len(self.files) - len(names)
         self.columns: dict[str, dict[str, int]] = {}
-        for column, read in (("identity", self.identities), ("attribute", self.attributes)):
-            if found := read():
+        identities, attribute = self._read_number_list("identity"), self._read_attribute()
+        for column, found in (("identity", identities), ("attribute", attribute)):
+            if found:
                 self.columns[column] = found
-                names = self.only(names, found, LISTS[column])
-        self.names = tuple(sorted(self.side(names)))
+                names = self._keep_listed(names, found, _LIST_FILES[column])
+        self.names = tuple(sorted(self._filter_split(names)))
         if not self.names:
             counts = ", ".join(f"{reason}: {count}" for reason, count in self.removed.items())
-            raise DataError(f"{folder}: no picture is left ({counts}); is it {PICTURES}?")
+            raise DataError(f"{folder}: no image is left ({counts}); is it {_IMAGE_FOLDER}?")
 
-    def folder(self) -> Path:
-        """Return the folder of the pictures."""
+    def _find_image_folder(self) -> Path:
         try:
-            for place in (f"celeba/{PICTURES}", PICTURES, ""):
+            for place in (f"celeba/{_IMAGE_FOLDER}", _IMAGE_FOLDER, ""):
                 folder = self.root / place
-                # Some copies have the folder in a folder of the same name.
-                for inner in (folder / PICTURES, folder):
+                # some copies have the folder in a folder of the same name
+                for inner in (folder / _IMAGE_FOLDER, folder):
                     if inner.is_dir() and (place or (inner / "000001.jpg").exists()):
                         return inner
         except OSError as error:
-            raise DataError(f"{self.root}: {plain(error)}; give a folder you may read") from None
+            raise DataError(
+                f"{self.root}: {short_error_message(error)}; give a folder that you can read"
+            ) from None
         raise DataError(
-            f"celeba: {self.root} holds no folder {PICTURES}; fetch {PICTURES}.zip and the lists "
-            f"from {PAGE} in a browser and unpack the zip into {self.root}"
+            f"celeba: {self.root} contains no folder {_IMAGE_FOLDER}; download {_IMAGE_FOLDER}.zip "
+            f"and the lists from {_DOWNLOAD_PAGE} in a browser and unpack the zip into {self.root}"
         )
 
-    def only(self, names: set[str], listed: dict[str, int], title: str) -> set[str]:
-        """Leave out pictures that a list does not have; count its missing pictures too."""
+    def _keep_listed(self, names: set[str], listed: dict[str, int], list_name: str) -> set[str]:
+        """Return the listed images; count unlisted images and missing files."""
         missing = len(listed.keys() - names)
         self.removed["file missing"] = max(self.removed.get("file missing", 0), missing)
-        self.removed[f"not in {title}"] = len(names - listed.keys())
+        self.removed[f"not in {list_name}"] = len(names - listed.keys())
         return names & listed.keys()
 
-    def lines(self, column: str) -> tuple[str, Iterator[tuple[int, list[str]]]] | None:
-        """Return a list's path, and its lines as (number, words); None if it is not there."""
-        found = (place / LISTS[column] for place in self.places)
+    def _read_list(self, column: str) -> tuple[str, Iterator[tuple[int, list[str]]]] | None:
+        """Return the path of a list and its lines as (number, words); None if it does not exist."""
+        found = (place / _LIST_FILES[column] for place in self.list_folders)
         path = next((path for path in found if path.is_file()), None)
         if path is None:
             return None
-        self.used.append(path)
+        self.source_files.append(path)
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
-            raise DataError(f"{path}: {plain(error)}; fetch it again from {PAGE}") from None
+            raise DataError(
+                f"{path}: {short_error_message(error)}; download it again from {_DOWNLOAD_PAGE}"
+            ) from None
         rows = ((number, line.split()) for number, line in enumerate(text.splitlines(), 1))
         return str(path), ((number, words) for number, words in rows if words)
 
-    def identities(self) -> dict[str, int]:
-        """Return the person of each picture, where known."""
-        return self.numbers("identity")
-
-    def numbers(self, column: str) -> dict[str, int]:
-        """Read a list of a picture and a number on each line."""
-        where, lines = self.lines(column) or ("", iter(()))
+    def _read_number_list(self, column: str) -> dict[str, int]:
+        """Return a list with a file name and a number on each line."""
+        where, lines = self._read_list(column) or ("", iter(()))
         found = {}
         for number, words in lines:
             if len(words) != 2 or not re.fullmatch("[0-9]{1,9}", words[1]):
-                raise DataError(f"{where}, line {number}: not '000001.jpg N'; fetch it from {PAGE}")
+                raise DataError(
+                    f"{where}, line {number}: not '000001.jpg N'; download it from {_DOWNLOAD_PAGE}"
+                )
             found[words[0]] = int(words[1])
         return found
 
-    def attributes(self) -> dict[str, int]:
-        """Return 1 for the pictures that have the attribute of the options, else 0."""
+    def _read_attribute(self) -> dict[str, int]:
+        """Return 1 for images with the attribute `data.attribute`, and 0 for the others."""
         wanted = self.config.attribute
         if not wanted:
             return {}
-        where, lines = self.lines("attribute") or ("", iter(()))
+        where, lines = self._read_list("attribute") or ("", iter(()))
         names: list[str] = []
         found = {}
         for number, words in lines:
             if not names:
-                if len(words) > 1:  # the first line is the number of pictures
+                if len(words) > 1:  # the first line is the number of images
                     names = words
                     if wanted not in names:
                         advice = suggest(wanted, names)
@@ -122,41 +124,42 @@ class CelebA(Dataset):
                 continue
             if len(words) != len(names) + 1 or not set(words[1:]) <= {"1", "-1"}:
                 raise DataError(
-                    f"{where}, line {number}: not a picture and {len(names)} times 1 or -1; "
-                    f"fetch it from {PAGE}"
+                    f"{where}, line {number}: not a file name and {len(names)} times 1 or -1; "
+                    f"download it from {_DOWNLOAD_PAGE}"
                 )
             found[words[0]] = int(words[1 + names.index(wanted)] == "1")
         return found
 
-    def side(self, names: set[str]) -> set[str]:
-        """Leave out the other sides of the official division."""
+    def _filter_split(self, names: set[str]) -> set[str]:
         split = self.config.split
         if split == "all":
             return names
-        sides = self.numbers("split")
+        sides = self._read_number_list("split")
         if not sides:
-            raise DataError(f"celeba: data.split={split} needs {LISTS['split']} in {self.root}")
-        stays = {name for name in names if sides.get(name) == SIDES[split]}
+            raise DataError(
+                f"celeba: data.split={split} needs {_LIST_FILES['split']} in {self.root}"
+            )
+        stays = {name for name in names if sides.get(name) == _SPLIT_CODES[split]}
         self.removed[f"not in the {split} split"] = len(names - stays)
         return stays
 
-    def table(self) -> Table:
-        """Return the attribute as label and the official numbers of the people, where known."""
+    def metadata(self) -> Metadata:
+        """Return the attribute as label, and the official identity numbers, if the lists exist."""
         wanted = self.config.attribute
         columns = {
             column: np.array([values[name] for name in self.names], np.int64)
             for column, values in self.columns.items()
         }
-        return Table(
+        return Metadata(
             length=len(self.names),
             labels=columns.get("attribute"),
-            classes=(f"not {wanted}", wanted) if "attribute" in columns else (),
+            class_names=(f"not {wanted}", wanted) if "attribute" in columns else (),
             identities=columns.get("identity"),
             removed=tuple(self.removed.items()),
         )
 
-    def image(self, index: int) -> Image.Image:
-        """Return one picture, 178x218 in the official files.
+    def load_image(self, index: int) -> Image.Image:
+        """Return one image, 178x218 in the official files.
 
         Raises:
             UnreadableImage: with the reason in a few words.
@@ -165,13 +168,13 @@ class CelebA(Dataset):
             data = self.files.read(self.names[index])
         except DataError as error:
             raise UnreadableImage(str(error)) from None
-        return decode(data, size=self.config.size, min_size=self.config.min_size)
+        return decode_image(data, target_size=self.config.image_size, min_size=self.config.min_size)
 
-    def describe(self, index: int) -> str:
-        """Return the name of a picture."""
+    def sample_name(self, index: int) -> str:
+        """Return the file name of an image."""
         return self.names[index]
 
-    def source(self) -> str:
-        """Return a fingerprint of the lists and the pictures."""
+    def fingerprint(self) -> str:
+        """Return a fingerprint of the lists and the images."""
         folder = Path(self.files.path)
-        return fingerprint([*self.used, *(folder / name for name in self.names)])
+        return files_fingerprint([*self.source_files, *(folder / name for name in self.names)])

@@ -9,30 +9,30 @@ from pydantic import Field
 from ganzoo_core.config import DataConfig
 
 
-class ClassicConfig(DataConfig):
-    """Of MNIST, Fashion-MNIST and CIFAR-10."""
+class DownloadableConfig(DataConfig):
+    """Options of MNIST, Fashion-MNIST and CIFAR-10."""
 
     split: Literal["train", "test", "all"] = "train"
-    """The official division."""
+    """The official split."""
     download: bool = False
-    """Fetch files that are missing below the path."""
+    """Download missing files into the path."""
 
 
 class SVHNConfig(DataConfig):
-    """Of SVHN."""
+    """Options of SVHN."""
 
     split: Literal["train", "test", "extra", "all"] = "train"
-    """The official division; `all` is train and test, without the simpler `extra`."""
+    """The official split; `all` is train and test, without the easier `extra`."""
     download: bool = False
-    """Fetch files that are missing below the path."""
+    """Download missing files into the path."""
 
 
 class CelebAConfig(DataConfig):
-    """Of CelebA."""
+    """Options of CelebA."""
 
     split: Literal["all", "train", "valid", "test"] = "all"
-    """The official division, which is by person; needs list_eval_partition.txt."""
+    """The official split, by person; needs list_eval_partition.txt."""
     attribute: str = "Smiling"
-    """Which of the 40 attributes is the label, such as Young or Male; "" for none."""
+    """The attribute that is the label, such as Young or Male; "" for no label."""
     min_size: int = Field(0, ge=0)
-    """Shortest edge kept, in pixels."""
+    """Minimum short edge in pixels."""

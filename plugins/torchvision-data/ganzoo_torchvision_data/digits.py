@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: IDX files, zipped or not, read as they are."""
+"""MNIST and Fashion-MNIST: IDX files, gzipped or not."""
 
 from __future__ import annotations
 
@@ -12,53 +12,55 @@ from typing import ClassVar
 
 import numpy as np
 
-from ganzoo_core.data.archive import plain
+from ganzoo_core.data.archive import short_error_message
 from ganzoo_core.errors import DataError
-from ganzoo_torchvision_data.arrays import Arrays, Labels, Pixels
-from ganzoo_torchvision_data.download import Remote
+from ganzoo_torchvision_data.array_dataset import ArrayDataset, Labels, Pixels
+from ganzoo_torchvision_data.download import RemoteFile
 
-LARGEST = 2**30
-"""Bytes; MNIST has 47 million."""
-PARTS = {"train": ("train",), "test": ("t10k",), "all": ("train", "t10k")}
+_MAX_BYTES = 2**30
+"""Maximum size of a file; MNIST has 47 million bytes."""
+_FILE_PREFIXES_BY_SPLIT = {"train": ("train",), "test": ("t10k",), "all": ("train", "t10k")}
 
 
-class MNIST(Arrays):
+class MNIST(ArrayDataset):
     """MNIST (LeCun, Bottou, Bengio, Haffner 1998)."""
 
     license = "CC-BY-SA-3.0"
-    example = "data"
-    classes = tuple("0123456789")
-    folders = ("", "raw", "MNIST/raw")
-    page = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-    official: ClassVar[str] = "MNIST"
-    """Its class in torchvision."""
+    example_path = "data"
+    class_names = tuple("0123456789")
+    search_folders = ("", "raw", "MNIST/raw")
+    download_page = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+    torchvision_class: ClassVar[str] = "MNIST"
+    """Name of the torchvision class."""
 
-    def parts(self) -> list[tuple[Pixels, Labels]]:
-        """Read images and labels of each part."""
-        return [self.part(name) for name in PARTS[self.config.split]]
+    def load_parts(self) -> list[tuple[Pixels, Labels]]:
+        """Return the images and labels of each part."""
+        return [self._load_part(name) for name in _FILE_PREFIXES_BY_SPLIT[self.config.split]]
 
-    def part(self, name: str) -> tuple[Pixels, Labels]:
-        """Read [n, H, W] pixels and [n] labels."""
+    def _load_part(self, name: str) -> tuple[Pixels, Labels]:
+        """Return [n, H, W] pixels and [n] labels."""
         images, labels = (
-            self.file(f"{name}-{kind}-ubyte.gz", f"{name}-{kind}-ubyte", f"{name}-{old}-ubyte")
+            self.find_or_download(
+                f"{name}-{kind}-ubyte.gz", f"{name}-{kind}-ubyte", f"{name}-{old}-ubyte"
+            )
             for kind, old in (("images-idx3", "images.idx3"), ("labels-idx1", "labels.idx1"))
         )
-        pixels, classes = read_idx(images, 3), read_idx(labels, 1)
+        pixels, classes = _read_idx(images, 3), _read_idx(labels, 1)
         if len(pixels) != len(classes):
             raise DataError(
-                f"{images} holds {len(pixels)} pictures and {labels.name} {len(classes)} labels; "
+                f"{images} has {len(pixels)} images and {labels.name} {len(classes)} labels; "
                 "download both again"
             )
-        return pixels, self.checked(classes.astype(np.int64), str(labels))
+        return pixels, self.check_labels(classes.astype(np.int64), str(labels))
 
-    def remote(self) -> Sequence[Remote]:
-        """Return torchvision's addresses."""
+    def remote_files(self) -> Sequence[RemoteFile]:
+        """Return the URLs of torchvision."""
         from torchvision import datasets
 
-        known = getattr(datasets, self.official)
+        torchvision_dataset = getattr(datasets, self.torchvision_class)
         return [
-            Remote(name, tuple(mirror + name for mirror in known.mirrors), md5)
-            for name, md5 in known.resources
+            RemoteFile(name, tuple(mirror + name for mirror in torchvision_dataset.mirrors), md5)
+            for name, md5 in torchvision_dataset.resources
         ]
 
 
@@ -66,7 +68,7 @@ class FashionMNIST(MNIST):
     """Fashion-MNIST (Xiao, Rasul, Vollgraf 2017)."""
 
     license = "MIT"
-    classes = (
+    class_names = (
         "T-shirt/top",
         "Trouser",
         "Pullover",
@@ -78,33 +80,33 @@ class FashionMNIST(MNIST):
         "Bag",
         "Ankle boot",
     )
-    folders = ("", "raw", "FashionMNIST/raw")
-    page = "https://github.com/zalandoresearch/fashion-mnist"
-    official = "FashionMNIST"
+    search_folders = ("", "raw", "FashionMNIST/raw")
+    download_page = "https://github.com/zalandoresearch/fashion-mnist"
+    torchvision_class = "FashionMNIST"
 
 
-def read_idx(path: Path, dims: int) -> Pixels:
-    """Read an IDX file of bytes with so many dimensions; a gzip is unzipped in memory.
+def _read_idx(path: Path, num_dims: int) -> Pixels:
+    """Return the bytes of an IDX file, gzipped or not, as an array.
 
     Raises:
-        DataError: not such a file, cut short, or longer than it says.
+        DataError: another format, truncated, or longer than its header says.
     """
     try:
         with path.open("rb") as raw:
             zipped = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             with gzip.open(raw) if zipped else raw as file:
-                head = file.read(4 + 4 * dims)
-                if head[:4] != bytes([0, 0, 8, dims]) or len(head) != 4 + 4 * dims:
-                    raise DataError(f"{path} is not an IDX file of bytes in {dims} dimensions")
-                shape = struct.unpack(f">{dims}I", head[4:])
+                head = file.read(4 + 4 * num_dims)
+                if head[:4] != bytes([0, 0, 8, num_dims]) or len(head) != 4 + 4 * num_dims:
+                    raise DataError(f"{path} is not an IDX file of bytes in {num_dims} dimensions")
+                shape = struct.unpack(f">{num_dims}I", head[4:])
                 size = math.prod(shape)
-                if size > LARGEST:
-                    raise DataError(f"{path} announces {size} bytes; download it again")
+                if size > _MAX_BYTES:
+                    raise DataError(f"{path} has a header of {size} bytes; download it again")
                 data = file.read(size + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: {plain(error)}; download it again") from None
+        raise DataError(f"{path}: {short_error_message(error)}; download it again") from None
     if len(data) != size:
-        what = "is cut short" if len(data) < size else "is longer than it says"
+        what = "is truncated" if len(data) < size else "is longer than its header says"
         raise DataError(f"{path} {what}; download it again")
     return np.frombuffer(data, np.uint8).reshape(shape)

@@ -1,4 +1,4 @@
-"""SVHN, cropped digits: train_32x32.mat and its siblings."""
+"""SVHN, cropped digits: train_32x32.mat, test_32x32.mat, extra_32x32.mat."""
 
 from __future__ import annotations
 
@@ -7,36 +7,44 @@ from pathlib import Path
 
 import numpy as np
 
-from ganzoo_core.data.matlab import DAMAGE, variable
+from ganzoo_core.data.matlab import MAT_ERRORS, read_variable
 from ganzoo_core.errors import DataError
-from ganzoo_torchvision_data.arrays import Arrays, Labels, Pixels
-from ganzoo_torchvision_data.download import Remote
+from ganzoo_torchvision_data.array_dataset import ArrayDataset, Labels, Pixels
+from ganzoo_torchvision_data.download import RemoteFile
 
-PARTS = {"train": ("train",), "test": ("test",), "extra": ("extra",), "all": ("train", "test")}
+_FILE_PREFIXES_BY_SPLIT = {
+    "train": ("train",),
+    "test": ("test",),
+    "extra": ("extra",),
+    "all": ("train", "test"),
+}
 
 
-class SVHN(Arrays):
+class SVHN(ArrayDataset):
     """Street View House Numbers (Netzer and others 2011)."""
 
     license = "non-commercial use only"
-    example = "data/SVHN"
-    classes = tuple("0123456789")
-    folders = ("SVHN", "svhn", "")
-    page = "http://ufldl.stanford.edu/housenumbers/"
+    example_path = "data/SVHN"
+    class_names = tuple("0123456789")
+    search_folders = ("SVHN", "svhn", "")
+    download_page = "http://ufldl.stanford.edu/housenumbers/"
 
-    def parts(self) -> list[tuple[Pixels, Labels]]:
-        """Read the files of the split."""
-        return [self.part(self.file(f"{n}_32x32.mat")) for n in PARTS[self.config.split]]
+    def load_parts(self) -> list[tuple[Pixels, Labels]]:
+        """Return the parts of the split."""
+        return [
+            self._load_part(self.find_or_download(f"{n}_32x32.mat"))
+            for n in _FILE_PREFIXES_BY_SPLIT[self.config.split]
+        ]
 
-    def part(self, path: Path) -> tuple[Pixels, Labels]:
-        """Read [n, 32, 32, 3] pixels, a view, and [n] labels; the file calls the zero ten."""
+    def _load_part(self, path: Path) -> tuple[Pixels, Labels]:
+        """Return [n, 32, 32, 3] pixels, a view, and [n] labels; label 10 of the file becomes 0."""
         try:
             data = path.read_bytes()
-            found = {name: variable(data, name) for name in ("X", "y")}
+            found = {name: read_variable(data, name) for name in ("X", "y")}
             lacking = [name for name, value in found.items() if value is None]
             if lacking:
                 raise ValueError(f"it lacks {lacking[0]!r}")
-        except (OSError, *DAMAGE) as error:
+        except (OSError, *MAT_ERRORS) as error:
             why = " ".join(str(error).split())[:100] or type(error).__name__
             raise DataError(f"{path} is not SVHN's .mat ({why}); download it again") from None
         pixels, labels = np.asarray(found["X"]), np.asarray(found["y"]).reshape(-1)
@@ -47,17 +55,17 @@ class SVHN(Arrays):
                 "(32, 32, 3, N) and N; is it SVHN's .mat of cropped digits?"
             )
         numbers = labels.astype(np.int64)
-        return pixels.transpose(3, 0, 1, 2), self.checked(
+        return pixels.transpose(3, 0, 1, 2), self.check_labels(
             np.where(numbers == 10, 0, numbers), str(path)
         )
 
-    def picture(self, pixels: Pixels, row: int) -> Pixels:
-        """Return one picture, [32, 32, 3]."""
+    def to_hwc(self, pixels: Pixels, row: int) -> Pixels:
+        """Return one image, [32, 32, 3]."""
         return np.ascontiguousarray(pixels[row])
 
-    def remote(self) -> Sequence[Remote]:
-        """Return torchvision's addresses."""
+    def remote_files(self) -> Sequence[RemoteFile]:
+        """Return the URLs of torchvision."""
         from torchvision import datasets
 
-        known = datasets.SVHN.split_list.values()
-        return [Remote(name, (url,), md5) for url, name, md5 in known]
+        resources = datasets.SVHN.split_list.values()
+        return [RemoteFile(name, (url,), md5) for url, name, md5 in resources]

@@ -1,4 +1,4 @@
-"""Opens data sets of the zoo, and catches their one-line refusals."""
+"""Helpers that open data sets of the zoo and return their error messages."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import Any, NamedTuple
 import pytest
 
 from ganzoo_core.errors import GanzooError
-from ganzoo_core.zoo import resolve, zoo
+from ganzoo_core.zoo import import_target, zoo
 
 
-def opened(name: str, path: Path | str, **options: Any) -> Any:
-    """Open a data set of the zoo."""
+def open_dataset(name: str, path: Path | str, **options: Any) -> Any:
     spec = zoo().dataset(name)
-    return resolve(spec.target)(resolve(spec.config)(name=name, path=str(path), **options))
+    return import_target(spec.target)(
+        import_target(spec.config)(name=name, path=str(path), **options)
+    )
 
 
-def message(name: str, path: Path | str, **options: Any) -> str:
-    """Return the one line with which a data set refuses."""
+def error_message(name: str, path: Path | str, **options: Any) -> str:
+    """Return the one-line error message of a data set."""
     with pytest.raises(GanzooError) as caught:
-        opened(name, path, **options)
+        open_dataset(name, path, **options)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 class Kit(NamedTuple):
-    """The tools above, for tests."""
+    """The functions above, for tests."""
 
-    opened: Any
-    message: Any
+    open_dataset: Any
+    error_message: Any
 
 
 @pytest.fixture(scope="session")
 def kit() -> Kit:
-    """Return the tools."""
-    return Kit(opened, message)
+    return Kit(open_dataset, error_message)

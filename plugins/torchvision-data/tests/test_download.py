@@ -1,4 +1,4 @@
-"""Downloads: from addresses on this machine, and where no server can be reached."""
+"""Downloads from a local server, and without network."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from ganzoo_torchvision_data.download import SECONDS, Remote, fetch
+from ganzoo_torchvision_data.download import TIMEOUT_SECONDS, RemoteFile, download_files
 
 from ganzoo_core.errors import DataError, OutputError
 
 
 @pytest.fixture
 def blocked(monkeypatch: Any) -> list[float | None]:
-    """Answer no request; note the time that each would have waited."""
+    """Block all requests; return the list of their timeouts."""
     waits: list[float | None] = []
 
     def urlopen(*_: Any, **__: Any) -> Any:
@@ -41,19 +41,19 @@ def blocked(monkeypatch: Any) -> list[float | None]:
         ("cifar10", "cifar-10-binary.tar.gz", ""),
     ],
 )
-def test_a_blocked_network_gives_the_steps(
+def test_blocked_network(
     tmp_path: Path, kit: Any, blocked: list[float | None], *, name: str, file: str, below: str
 ) -> None:
-    text = kit.message(name, tmp_path, download=True)
-    assert text.startswith(f"{name}: {file} cannot be downloaded (network is unreachable); on a")
-    assert text.endswith(f"and put it into {tmp_path / below}") and "fetch http" in text
-    assert set(blocked) == {SECONDS} and socket.getdefaulttimeout() is None
+    text = kit.error_message(name, tmp_path, download=True)
+    assert text.startswith(f"{name}: {file}") and "network is unreachable" in text
+    assert str(tmp_path / below) in text and "http" in text
+    assert set(blocked) == {TIMEOUT_SECONDS} and socket.getdefaulttimeout() is None
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
 @pytest.fixture
 def serve(tmp_path: Path, monkeypatch: Any) -> Any:
-    """Return a function that serves bytes as a.bin on this machine; another server has nothing."""
+    """Return a function that serves bytes as a.bin; its first mirror has no such file."""
     home = tmp_path / "server"
     home.mkdir()
 
@@ -66,11 +66,11 @@ def serve(tmp_path: Path, monkeypatch: Any) -> Any:
     thread.start()
     monkeypatch.setenv("no_proxy", "*")
 
-    def remote(data: bytes, md5: str = "") -> Remote:
+    def remote(data: bytes, md5: str = "") -> RemoteFile:
         (home / "a.bin").write_bytes(data)
         base = f"http://127.0.0.1:{server.server_port}"
         digest = md5 or hashlib.md5(data, usedforsecurity=False).hexdigest()
-        return Remote("a.bin", (f"{base}/nowhere/a.bin", f"{base}/a.bin"), digest)
+        return RemoteFile("a.bin", (f"{base}/nowhere/a.bin", f"{base}/a.bin"), digest)
 
     yield remote
     server.shutdown()
@@ -78,29 +78,31 @@ def serve(tmp_path: Path, monkeypatch: Any) -> Any:
     thread.join()
 
 
-def test_the_next_server_is_tried_and_the_file_is_checked(tmp_path: Path, serve: Any) -> None:
+def test_mirrors_and_md5(tmp_path: Path, serve: Any) -> None:
     home = tmp_path / "home"
-    fetch([serve(b"hello")], home, "x")
+    download_files([serve(b"hello")], home, "x")
     assert (home / "a.bin").read_bytes() == b"hello" and len(list(home.iterdir())) == 1
-    fetch([Remote("a.bin", (), "")], home, "x")  # is there already
-    with pytest.raises(DataError, match=r"x: a\.bin cannot be downloaded \(file not found\)"):
-        fetch([serve(b"other", md5="0" * 32)], tmp_path / "second", "x")
+    download_files([RemoteFile("a.bin", (), "")], home, "x")  # exists already
+    with pytest.raises(DataError, match=r"a\.bin"):
+        download_files([serve(b"other", md5="0" * 32)], tmp_path / "second", "x")
     assert list((tmp_path / "second").iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_folder_is_not_writable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"cannot write .*file/raw"):
-        fetch([Remote("a.bin", (), "")], tmp_path / "file" / "raw", "x")
+    with pytest.raises(OutputError, match="file/raw"):
+        download_files([RemoteFile("a.bin", (), "")], tmp_path / "file" / "raw", "x")
 
 
-def test_a_download_is_read_at_once(tmp_path: Path, kit: Any, serve: Any, monkeypatch: Any) -> None:
+def test_open_downloads_missing_files(
+    tmp_path: Path, kit: Any, serve: Any, monkeypatch: Any
+) -> None:
     record = bytes([7]) + bytes(3072)
     (tmp_path / "test_batch.bin").write_bytes(record * 2)
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as out:
         out.add(tmp_path / "test_batch.bin", arcname="cifar-10-batches-bin/test_batch.bin")
     file = serve((tmp_path / "a.tar.gz").read_bytes())
-    monkeypatch.setattr("ganzoo_torchvision_data.cifar.CIFAR10.remote", lambda self: [file])
+    monkeypatch.setattr("ganzoo_torchvision_data.cifar.CIFAR10.remote_files", lambda self: [file])
     monkeypatch.setattr("ganzoo_torchvision_data.cifar.ARCHIVE", "a.bin")
-    data = kit.opened("cifar10", tmp_path / "root", split="test", download=True)
-    assert data.labels.tolist() == [7, 7] and data.used == [tmp_path / "root" / "a.bin"]
+    data = kit.open_dataset("cifar10", tmp_path / "root", split="test", download=True)
+    assert data.labels.tolist() == [7, 7] and data.source_files == [tmp_path / "root" / "a.bin"]

@@ -6,17 +6,17 @@ from pydantic import Field, model_validator
 
 from ganzoo_core import Adam, ModelConfig
 
-REPORT_GROUPS = (18, 29, 39, 49, 59)
-"""The report's six age groups."""
+_REPORT_AGE_BINS = (18, 29, 39, 49, 59)
+"""The six age groups of the report."""
 
-FASHION = {"name": "fashion-mnist", "size": 28, "channels": 1}
-BINARY = {"levels": 2, "likelihood": "bernoulli"}
-SHORT = {
-    "batch": 64,
+_FASHION_MNIST_28 = {"name": "fashion-mnist", "image_size": 28, "num_channels": 1}
+_BERNOULLI_2_LEVELS = {"levels": 2, "likelihood": "bernoulli"}
+_TRAIN_BATCH64_COSINE = {
+    "batch_size": 64,
     "precision": "fp32",
-    "schedule": "cosine",
-    "warmup": 100,
-    "clip": 1.0,
+    "lr_scheduler": "cosine",
+    "warmup_steps": 100,
+    "grad_clip_norm": 1.0,
     "log_every": 50,
     "sample_every": 1000,
     "checkpoint_every": 1000,
@@ -26,32 +26,36 @@ SHORT = {
 class VAEConfig(ModelConfig):
     """`[model]` of vae."""
 
-    groups: tuple[int, ...] = REPORT_GROUPS
-    """Upper edges of the age groups, which the samples' evaluation reads; the model takes none."""
+    age_bins: tuple[int, ...] = _REPORT_AGE_BINS
+    """Inclusive upper edges of the age groups, for the evaluation of samples. The model receives no
+    labels."""
     network: Literal["mlp", "conv"] = "conv"
-    """The paper's perceptrons, or convolutions of stride 2."""
-    latent: int = Field(20, ge=1)
+    """Perceptrons, as in the paper, or convolutions of stride 2."""
+    latent_dim: int = Field(20, ge=1)
     """Length of z."""
-    hidden: int = Field(500, ge=1)
-    """Units of the perceptrons' hidden layers, or of the dense layers next to the convolutions."""
-    width: int = Field(32, ge=1)
-    """Maps of the convolutions nearest the image; the inner ones have twice as many."""
+    hidden_dim: int = Field(500, ge=1)
+    """Units of the hidden layers of the perceptrons, or of the linear layers beside the
+    convolutions."""
+    base_channels: int = Field(32, ge=1)
+    """Channels of the convolutions nearest to the image; the inner ones have twice as many."""
     levels: int = Field(256, ge=2, le=256)
-    """Values that a channel of a pixel may have: 256 are the bytes themselves, 2 black and white.
-    Likelihoods compare only where this is the same."""
+    """Values that a channel of a pixel can have: 256 for bytes, 2 for black and white.
+    Likelihoods are comparable only for equal `levels`."""
     likelihood: Literal["bernoulli", "gaussian", "logistic"] = "logistic"
-    """p(x | z): Bernoulli for two levels, or the mass that a Gaussian or a logistic distribution
-    has on each level."""
-    importance: int = Field(64, ge=1)
-    """Draws of z an image in the bound that evaluation reports; more make it tighter."""
+    """p(x | z): Bernoulli for 2 levels, or the probability mass of a Gaussian or a logistic
+    distribution on each level."""
+    num_importance_samples: int = Field(64, ge=1)
+    """Samples of z per image in the bound that `evaluate` reports; more samples make it tighter."""
     optim: Adam = Adam(lr=1e-3, betas=(0.9, 0.999))
-    ema: float | None = Field(None, gt=0)
-    """Half-life of the weights' average, in images."""
+    """Optimizer of the networks."""
+    ema_halflife_images: float | None = Field(None, gt=0)
+    """Half-life of the moving average of the weights, in images; None for no average."""
     epochs: float = Field(50, gt=0)
+    """Passes over the training images."""
 
     @model_validator(mode="after")
-    def two_levels(self) -> Self:
-        """Refuse a Bernoulli of more than two levels: it would be no likelihood."""
+    def check_bernoulli_levels(self) -> Self:
+        """Refuse a Bernoulli likelihood with more than 2 levels."""
         if self.likelihood == "bernoulli" and self.levels != 2:
             raise ValueError(
                 f"model.likelihood: bernoulli has 2 levels, not {self.levels}: "
@@ -60,34 +64,44 @@ class VAEConfig(ModelConfig):
         return self
 
     presets: ClassVar = {
-        "tiny": {
-            "model": {"latent": 4, "hidden": 16, "width": 4, "importance": 4},
-            "data": {"name": "shapes", "size": 16},
-            "train": {"batch": 16, "steps": 20, "sample_every": 20, "log_every": 5},
+        "smoke": {
+            "model": {
+                "latent_dim": 4,
+                "hidden_dim": 16,
+                "base_channels": 4,
+                "num_importance_samples": 4,
+            },
+            "data": {"name": "shapes", "image_size": 16},
+            "train": {"batch_size": 16, "steps": 20, "sample_every": 20, "log_every": 5},
         },
         "quick": {
-            "model": {"latent": 32, "hidden": 256, "ema": 5000.0},
-            "data": {"name": "people", "size": 32, "count": 6000, "variety": 0.35},
-            "train": {"steps": 1200, **SHORT},
+            "model": {"latent_dim": 32, "hidden_dim": 256, "ema_halflife_images": 5000.0},
+            "data": {"name": "people", "image_size": 32, "count": 6000, "nuisance_scale": 0.35},
+            "train": {"steps": 1200, **_TRAIN_BATCH64_COSINE},
         },
-        "good": {
-            "model": {"latent": 32, "ema": 10000.0},
-            "data": FASHION,
-            "train": {"steps": 5000, **SHORT},
+        "fashion-28": {
+            "model": {"latent_dim": 32, "ema_halflife_images": 10000.0},
+            "data": _FASHION_MNIST_28,
+            "train": {"steps": 5000, **_TRAIN_BATCH64_COSINE},
         },
-        "binary": {
-            "model": {"latent": 32, "ema": 10000.0, **BINARY},
-            "data": FASHION,
-            "train": {"steps": 3000, **SHORT},
+        "fashion-28-binary": {
+            "model": {"latent_dim": 32, "ema_halflife_images": 10000.0, **_BERNOULLI_2_LEVELS},
+            "data": _FASHION_MNIST_28,
+            "train": {"steps": 3000, **_TRAIN_BATCH64_COSINE},
         },
         "paper": {
-            "model": {"network": "mlp", "groups": (), **BINARY},
-            "data": {"name": "mnist", "size": 28, "channels": 1},
-            "train": {"batch": 100, "precision": "fp32"},
+            "model": {"network": "mlp", "age_bins": (), **_BERNOULLI_2_LEVELS},
+            "data": {"name": "mnist", "image_size": 28, "num_channels": 1},
+            "train": {"batch_size": 100, "precision": "fp32"},
         },
         "paper-faces": {
-            "model": {"network": "mlp", "hidden": 200, "latent": 10, "likelihood": "gaussian"},
-            "data": {"name": "people", "size": 32, "channels": 1, "count": 2000},
-            "train": {"batch": 100, "precision": "fp32"},
+            "model": {
+                "network": "mlp",
+                "hidden_dim": 200,
+                "latent_dim": 10,
+                "likelihood": "gaussian",
+            },
+            "data": {"name": "people", "image_size": 32, "num_channels": 1, "count": 2000},
+            "train": {"batch_size": 100, "precision": "fp32"},
         },
     }

@@ -1,7 +1,7 @@
-"""p(x | z) over the levels of a pixel: each a probability mass, so that all of them compare.
+"""p(x | z) over the levels of a pixel. All are probability masses, so their values are comparable.
 
-The Gaussian and the logistic distribution give a level the mass between the middles to its
-neighbours; the first and last level take the tails (Salimans et al. 2017, arXiv 1701.05517).
+The Gaussian and the logistic distribution give each level the mass of its bin; the bins of the
+first and the last level include the tails (Salimans et al. 2017, arXiv 1701.05517).
 
 Shapes: any; parameters [..., n] for values [...].
 """
@@ -12,83 +12,87 @@ import torch
 from torch.nn.functional import logsigmoid
 from torch.special import log_ndtr
 
-from ganzoo_core.data.levels import from_codes
+from ganzoo_core.data.quantization import dequantize
 
-SHARPEST = -7.0
-"""The least logarithm of a scale, where images lie in [-1, 1]."""
+_MIN_LOG_SCALE = -7.0
+"""The smallest log scale, for images in [-1, 1]."""
+_LOG_2PI = math.log(2 * math.pi)
 
 
-class Bernoulli:
-    """Black or white: one logit a value."""
+class _Bernoulli:
+    """Black or white: one logit per value."""
 
-    numbers = 1
+    num_params = 1
 
     def __init__(self, levels):
         assert levels == 2
 
-    def log_prob(self, logit, code):
+    def log_prob(self, logits, codes):
         """Return log p [...] of codes 0 or 1 [...] for logits [..., 1]."""
-        return logsigmoid(logit[..., 0] * (2 * code - 1))
+        return logsigmoid(logits[..., 0] * (2 * codes - 1))
 
-    def mean(self, logit):
+    def mean(self, logits):
         """Return the expected value [...] in [-1, 1]."""
-        return 2 * logit[..., 0].sigmoid() - 1
+        return 2 * logits[..., 0].sigmoid() - 1
 
 
-class Located:
-    """What a distribution with a place and a scale has: two numbers a value."""
-
-    numbers = 2
+class _DiscretizedLocationScale:
+    num_params = 2
 
     def __init__(self, levels):
-        self.levels, self.half = levels, 1 / (levels - 1)
+        self.levels, self.half_bin = levels, 1 / (levels - 1)
 
-    def log_prob(self, numbers, code):
-        """Return log p [...] of codes [...] for (place, log scale) [..., 2]."""
-        place, log_scale = numbers.float().unbind(-1)
-        narrow = (-log_scale.clamp(min=SHARPEST)).exp()
-        gap = from_codes(code, self.levels) - place
-        low, high = (gap - self.half) * narrow, (gap + self.half) * narrow
-        first, last = code == 0, code == self.levels - 1
-        inside = self.between(low, high)
-        return torch.where(first, self.below(high), torch.where(last, self.below(-low), inside))
+    def log_prob(self, params, codes):
+        """Return log p [...] of codes [...] for (location, log scale) [..., 2]."""
+        loc, log_scale = params.float().unbind(-1)
+        inv_scale = (-log_scale.clamp(min=_MIN_LOG_SCALE)).exp()
+        centered = dequantize(codes, self.levels) - loc
+        low, high = (centered - self.half_bin) * inv_scale, (centered + self.half_bin) * inv_scale
+        is_first, is_last = codes == 0, codes == self.levels - 1
+        log_bin_prob = self.log_interval_prob(low, high)
+        return torch.where(
+            is_first, self.log_cdf(high), torch.where(is_last, self.log_cdf(-low), log_bin_prob)
+        )
 
-    def mean(self, numbers):
-        """Return the middle [...] in [-1, 1]."""
-        return numbers[..., 0].clamp(-1, 1)
+    def mean(self, params):
+        """Return the location [...] in [-1, 1]."""
+        return params[..., 0].clamp(-1, 1)
 
 
-class Logistic(Located):
-    """The logistic distribution; sigmoid is its distribution function."""
+class _DiscretizedLogistic(_DiscretizedLocationScale):
+    """The logistic distribution; its cdf is the sigmoid."""
 
-    def below(self, x):
+    def log_cdf(self, x):
         """Return log F(x); 1 - F(x) is F(-x)."""
         return logsigmoid(x)
 
-    def between(self, low, high):
+    def log_interval_prob(self, low, high):
         """Return log(F(high) - F(low)): F(a) - F(b) = F(a) F(-b) (1 - exp(b - a))."""
         return logsigmoid(high) + logsigmoid(-low) + torch.log(-torch.expm1(low - high))
 
 
-class Gaussian(Located):
+class _DiscretizedGaussian(_DiscretizedLocationScale):
     """The normal distribution."""
 
-    def below(self, x):
+    def log_cdf(self, x):
         """Return log F(x)."""
         return log_ndtr(x)
 
-    def between(self, low, high):
-        """Return log(F(high) - F(low)), in the lower tail, where floats are fine enough."""
-        upper = low + high > 0
-        low, high = torch.where(upper, -high, low), torch.where(upper, -low, high)
-        top, bottom = log_ndtr(high), log_ndtr(low)
-        return top + torch.log(-torch.expm1((bottom - top).clamp(max=-1e-6)))
+    def log_interval_prob(self, low, high):
+        """Return log(F(high) - F(low)), computed in the lower tail, where floats are precise."""
+        in_upper_tail = low + high > 0
+        low, high = torch.where(in_upper_tail, -high, low), torch.where(in_upper_tail, -low, high)
+        log_cdf_high, log_cdf_low = log_ndtr(high), log_ndtr(low)
+        return log_cdf_high + torch.log(-torch.expm1((log_cdf_low - log_cdf_high).clamp(max=-1e-6)))
 
 
-LIKELIHOODS = {"bernoulli": Bernoulli, "gaussian": Gaussian, "logistic": Logistic}
-NORMAL = math.log(2 * math.pi)
+LIKELIHOODS = {
+    "bernoulli": _Bernoulli,
+    "gaussian": _DiscretizedGaussian,
+    "logistic": _DiscretizedLogistic,
+}
 
 
-def log_normal(z):
+def standard_normal_log_prob(z):
     """Return log N(z; 0, I) [...] of vectors [..., Z]."""
-    return -0.5 * (z.square() + NORMAL).sum(-1)
+    return -0.5 * (z.square() + _LOG_2PI).sum(-1)

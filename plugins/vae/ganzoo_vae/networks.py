@@ -1,6 +1,6 @@
-"""The encoder and decoder of the VAE, as perceptrons and as convolutions.
+"""The encoder and the decoder of the VAE, as perceptrons and as convolutions.
 
-Shapes: N batch, C channels, S size, Z latent, H hidden, W width, k numbers a value.
+Shapes: N batch, C channels, S image size, Z latent, W base channels, P parameters per value.
 """
 
 from torch import nn
@@ -9,23 +9,27 @@ from torch import nn
 class Encoder(nn.Module):
     """x -> mean and log variance of q(z | x)."""
 
-    def __init__(self, config, size, channels):
+    def __init__(self, config, image_size, num_channels):
         super().__init__()
-        h, w = config.hidden, config.width
+        hidden_dim, base_channels = config.hidden_dim, config.base_channels
         if config.network == "mlp":  # one layer of tanh (appendix C)
-            layers = [nn.Flatten(), nn.Linear(channels * size * size, h), nn.Tanh()]
-        else:
-            edge = quarter(size)
             layers = [
-                nn.Conv2d(channels, w, 4, 2, 1),
+                nn.Flatten(),
+                nn.Linear(num_channels * image_size * image_size, hidden_dim),
+                nn.Tanh(),
+            ]
+        else:
+            feature_size = _feature_size(image_size)
+            layers = [
+                nn.Conv2d(num_channels, base_channels, 4, 2, 1),
                 nn.SiLU(),  # [N, W, S/2, S/2]
-                nn.Conv2d(w, 2 * w, 4, 2, 1),
+                nn.Conv2d(base_channels, 2 * base_channels, 4, 2, 1),
                 nn.SiLU(),  # [N, 2W, S/4, S/4]
                 nn.Flatten(),
-                nn.Linear(2 * w * edge * edge, h),
+                nn.Linear(2 * base_channels * feature_size * feature_size, hidden_dim),
                 nn.SiLU(),
             ]
-        self.layers = nn.Sequential(*layers, nn.Linear(h, 2 * config.latent))
+        self.layers = nn.Sequential(*layers, nn.Linear(hidden_dim, 2 * config.latent_dim))
 
     def forward(self, x):
         """Images [N, C, S, S] -> mean and log variance, [N, Z] each."""
@@ -33,40 +37,45 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """z -> the numbers of p(x | z)."""
+    """z -> the parameters of p(x | z)."""
 
-    def __init__(self, config, size, channels, numbers):
+    def __init__(self, config, image_size, num_channels, params_per_value):
         super().__init__()
-        h, w, self.shape = config.hidden, config.width, (channels, numbers, size, size)
+        hidden_dim, base_channels = config.hidden_dim, config.base_channels
+        self.output_shape = (num_channels, params_per_value, image_size, image_size)
         if config.network == "mlp":
-            values = channels * numbers * size * size
-            layers = [nn.Linear(config.latent, h), nn.Tanh(), nn.Linear(h, values)]
-        else:
-            edge = quarter(size)
+            num_outputs = num_channels * params_per_value * image_size * image_size
             layers = [
-                nn.Linear(config.latent, h),
+                nn.Linear(config.latent_dim, hidden_dim),
+                nn.Tanh(),
+                nn.Linear(hidden_dim, num_outputs),
+            ]
+        else:
+            feature_size = _feature_size(image_size)
+            layers = [
+                nn.Linear(config.latent_dim, hidden_dim),
                 nn.SiLU(),
-                nn.Linear(h, 2 * w * edge * edge),
+                nn.Linear(hidden_dim, 2 * base_channels * feature_size * feature_size),
                 nn.SiLU(),
-                nn.Unflatten(1, (2 * w, edge, edge)),
-                nn.ConvTranspose2d(2 * w, w, 4, 2, 1),
+                nn.Unflatten(1, (2 * base_channels, feature_size, feature_size)),
+                nn.ConvTranspose2d(2 * base_channels, base_channels, 4, 2, 1),
                 nn.SiLU(),  # [N, W, S/2, S/2]
-                nn.ConvTranspose2d(w, w, 4, 2, 1),
+                nn.ConvTranspose2d(base_channels, base_channels, 4, 2, 1),
                 nn.SiLU(),  # [N, W, S, S]
-                nn.Conv2d(w, channels * numbers, 3, 1, 1),
+                nn.Conv2d(base_channels, num_channels * params_per_value, 3, 1, 1),
             ]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z):
-        """Latents [N, Z] -> [N, C, S, S, k]."""
-        return self.layers(z).float().reshape(-1, *self.shape).movedim(2, -1)
+        """Latents [N, Z] -> [N, C, S, S, P]."""
+        return self.layers(z).float().reshape(-1, *self.output_shape).movedim(2, -1)
 
 
-def quarter(size):
-    """Return a quarter of the edge, to which the convolutions come."""
-    if size % 4:
+def _feature_size(image_size):
+    if image_size % 4:
+        nearest = 4 * max(2, round(image_size / 4))
         raise ValueError(
-            f"data.size: the convolutions halve twice, and {size} px is no multiple of 4: "
-            f"--set data.size={4 * max(2, round(size / 4))}, or model.network=mlp"
+            f"data.image_size: two convolutions of stride 2 need a multiple of 4, not {image_size}:"
+            f" --set data.image_size={nearest}, or --set model.network=mlp"
         )
-    return size // 4
+    return image_size // 4

@@ -1,4 +1,4 @@
-"""Registers `vae` and the verb `vae`; imports neither torch nor pydantic."""
+"""Registers `vae` and the command `ganzoo vae`; imports neither torch nor pydantic."""
 
 from ganzoo_core import CommandSpec, ModelSpec, hookimpl
 
@@ -9,19 +9,19 @@ def ganzoo_register(zoo):
     zoo.add(
         ModelSpec(
             name="vae",
-            summary="Variational autoencoder: a latent code, and a bound of the likelihood",
+            summary="Variational autoencoder: latent codes, and a lower bound of the likelihood",
             target="ganzoo_vae.model:VAE",
             config="ganzoo_vae.config:VAEConfig",
             paper="Auto-Encoding Variational Bayes, arXiv 1312.6114",
             license="Apache-2.0",
             family="approximate",
-            can=("sample", "likelihood"),
+            capabilities=("sample", "likelihood"),
         )
     )
 
 
 @hookimpl
 def ganzoo_commands():
-    """Add the verb `vae`."""
-    text = "Look into a VAE: images rebuilt, walks through the latent space."
-    return [CommandSpec(name="vae", help=text, target="ganzoo_vae.verbs:vae")]
+    """Add the command `vae`."""
+    text = "Images of a VAE: reconstructions and latent interpolations."
+    return [CommandSpec(name="vae", help=text, target="ganzoo_vae.commands:vae")]

@@ -6,8 +6,9 @@ from ganzoo_core import DataConfig
 
 
 class MyPluginConfig(DataConfig):
-    """`[data]` of my-plugin; `path`, `size` and `channels` are there already."""
+    """`[data]` of my-plugin; `DataConfig` has `path`, `image_size` and `num_channels`."""
 
     count: int = Field(600, ge=1)
-    """Images."""
+    """Number of images."""
     seed: int = Field(0, ge=0)
+    """Seed of the images."""

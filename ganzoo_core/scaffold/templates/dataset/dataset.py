@@ -1,41 +1,40 @@
-"""Drawn discs in three colours.
+"""Synthetic discs in three colors.
 
-Source: say here where the data are from, under which terms, and how a user gets them. Data that
-lie in files open and list them in the constructor, from `config.path`, and raise
-`ganzoo_core.errors.DataError` in one line for what they cannot read; `ganzoo_core.data.archive`
-opens folders and archives alike.
+Source: name the origin of the data here, their terms, and how a user gets them. A data set on
+files lists them in the constructor, from `config.path`, and raises `ganzoo_core.errors.DataError`
+with one line if they cannot be read. `ganzoo_core.data.archive` reads folders and archives.
 """
 
 import numpy as np
 
-from ganzoo_core import Dataset, Table
+from ganzoo_core import Dataset, Metadata
 
-CLASSES = ("red", "green", "blue")
+CLASS_NAMES = ("red", "green", "blue")
 
 
 class MyPlugin(Dataset):
-    """One disc a picture; its colour is the label, its place and size are chance."""
+    """One disc in each image. The color is the label; position and radius are random."""
 
     license = "Apache-2.0"
-    version = "1"  # of drawn data: count it up when the same options give other pixels
+    version = "1"  # increase it when the same options give other pixels
 
     def __init__(self, config):
         super().__init__(config)
-        chance = np.random.Generator(np.random.Philox(config.seed))
-        self.place = chance.uniform(-0.4, 0.4, (config.count, 2))
-        self.radius = chance.uniform(0.2, 0.5, config.count)
+        rng = np.random.Generator(np.random.Philox(config.seed))
+        self.center = rng.uniform(-0.4, 0.4, (config.count, 2))
+        self.radius = rng.uniform(0.2, 0.5, config.count)
 
-    def table(self):
-        """Return what is known of every image, before one is decoded."""
-        count = self.config.count
-        return Table(length=count, labels=np.arange(count) % len(CLASSES), classes=CLASSES)
+    def metadata(self):
+        """Return the labels of all images."""
+        labels = np.arange(self.config.count) % len(CLASS_NAMES)
+        return Metadata(length=self.config.count, labels=labels, class_names=CLASS_NAMES)
 
-    def image(self, index):
-        """Return one image, uint8 [S, S, 3]; a PIL image will do as well, of any size."""
-        size = self.config.size
+    def load_image(self, index):
+        """Return one image, uint8 [S, S, 3]. A PIL image of any size is allowed too."""
+        size = self.config.image_size
         axis = (np.arange(size) + 0.5) / size * 2 - 1
-        x, y = self.place[index]
+        x, y = self.center[index]
         disc = np.hypot(axis - x, axis[:, None] - y) < self.radius[index]
-        picture = np.full((size, size, 3), 40, np.uint8)
-        picture[disc, index % len(CLASSES)] = 220
-        return picture
+        image = np.full((size, size, 3), 40, np.uint8)
+        image[disc, index % len(CLASS_NAMES)] = 220
+        return image

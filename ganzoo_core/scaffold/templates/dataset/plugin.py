@@ -1,4 +1,4 @@
-"""Registers `my-plugin`; imports neither torch nor pydantic."""
+"""Registers `my-plugin`. Imports neither torch nor pydantic."""
 
 from ganzoo_core import DatasetSpec, hookimpl
 
@@ -9,10 +9,10 @@ def ganzoo_register(zoo):
     zoo.add(
         DatasetSpec(
             name="my-plugin",
-            summary="Drawn discs in three colours",
+            summary="Synthetic discs in three colors",
             target="ganzoo_my_plugin.dataset:MyPlugin",
             config="ganzoo_my_plugin.config:MyPluginConfig",
             license="Apache-2.0",
-            gives=("image", "label"),
+            fields=("image", "label"),
         )
     )

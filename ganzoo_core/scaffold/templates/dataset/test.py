@@ -1,20 +1,20 @@
-"""my-plugin keeps what every data set of the zoo promises, and a batch comes out of it."""
+"""my-plugin passes the conformance checks, and its classes are balanced."""
 
 from ganzoo_my_plugin.config import MyPluginConfig
 from ganzoo_my_plugin.dataset import MyPlugin
 
-from ganzoo_core.data import prepare
+from ganzoo_core.data import pack_images
 from ganzoo_core.testing import parametrize_with_checks
 
 
 @parametrize_with_checks("my-plugin")
-def test_promises(check):
-    """Each conformance check; `ganzoo check my-plugin` prints them."""
+def test_conformance(check):
+    """The checks that `ganzoo check my-plugin` runs."""
     check()
 
 
 def test_labels():
     """Every class has a third of the images."""
-    data = MyPlugin(MyPluginConfig(name="my-plugin", size=16, count=12))
-    info = prepare(data, size=16).info
-    assert dict(zip(info.classes, info.counts, strict=True)) == {"red": 4, "green": 4, "blue": 4}
+    data = MyPlugin(MyPluginConfig(name="my-plugin", image_size=16, count=12))
+    info = pack_images(data, image_size=16).info
+    assert (info.class_names, info.class_counts) == (("red", "green", "blue"), (4, 4, 4))

@@ -1,4 +1,4 @@
-"""Registers `my-plugin`; imports neither torch nor pydantic."""
+"""Registers `my-plugin`. Imports neither torch nor pydantic."""
 
 from ganzoo_core import ModelSpec, hookimpl
 
@@ -9,11 +9,11 @@ def ganzoo_register(zoo):
     zoo.add(
         ModelSpec(
             name="my-plugin",
-            summary="Who is in the picture, as a point on a sphere",
+            summary="Face embeddings: distances tell identities apart",
             target="ganzoo_my_plugin.model:MyPlugin",
             config="ganzoo_my_plugin.config:MyPluginConfig",
             paper="FaceNet, arXiv 1503.03832",
             license="Apache-2.0",
-            can=("embed",),
+            capabilities=("embed",),
         )
     )

@@ -1,4 +1,4 @@
-"""Registers `my-plugin`; imports neither torch nor pydantic."""
+"""Registers `my-plugin`. Imports neither torch nor pydantic."""
 
 from ganzoo_core import ModelSpec, hookimpl
 

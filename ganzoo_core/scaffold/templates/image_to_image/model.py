@@ -1,99 +1,102 @@
-"""Turns an image into one of another class, and back again.
+"""Image-to-image translation between classes.
 
-Paper: StarGAN (Choi et al. 2018, arXiv 1711.09020), small: D is told the class, with the hinge.
-What differs: say here what is yours.
+Paper: StarGAN (Choi et al. 2018, arXiv 1711.09020), small; D receives the class, with hinge loss.
+Differences: describe yours here.
 
-Shapes: N batch, K classes, W width, S size, C channels.
+Shapes: N batch, K classes, B base channels, S image size, C image channels.
 """
 
 import torch
 from torch import nn
 
-from ganzoo_core import Discriminator, Draw, Model, Player, Stage, Step
+from ganzoo_core import BatchSpec, Discriminator, Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.losses import Hinge
 
 
-def with_label(image, label, classes):
-    """Return images [N, C, S, S] with one map a class, [N, C + K, S, S]."""
-    y = nn.functional.one_hot(label, classes).to(image)  # [N, K]
+def concat_label_maps(image, label, num_classes):
+    """Return [N, C + K, S, S]: the images [N, C, S, S] and a one-hot map for each class."""
+    y = nn.functional.one_hot(label, num_classes).to(image)  # [N, K]
     return torch.cat([image, y[:, :, None, None].expand(-1, -1, *image.shape[2:])], 1)
 
 
-def down(a, b):
-    """Return conv, LeakyReLU: halves the edge."""
-    return nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2)
+def downsample_block(in_channels, out_channels):
+    """Conv, LeakyReLU: half the resolution."""
+    return nn.Conv2d(in_channels, out_channels, 4, 2, 1), nn.LeakyReLU(0.2)
 
 
-class MyPluginTranslator(nn.Module):
-    """(image, label) -> halved twice -> put together again -> image."""
+class MyPluginGenerator(nn.Module):
+    """(image, label) -> two downsampling convs -> pixel shuffle -> image."""
 
-    def __init__(self, w, info):
+    def __init__(self, config, info):
         super().__init__()
-        self.classes = len(info.classes)
+        b, c, self.num_classes = config.base_channels, info.num_channels, len(info.class_names)
         self.layers = nn.Sequential(
-            *down(info.channels + self.classes, w),  # [N, W, S/2, S/2]
-            *down(w, 2 * w),  # [N, 2W, S/4, S/4]
-            nn.Conv2d(2 * w, 16 * info.channels, 3, 1, 1),  # [N, 16C, S/4, S/4]
+            *downsample_block(c + self.num_classes, b),  # [N, B, S/2, S/2]
+            *downsample_block(b, 2 * b),  # [N, 2B, S/4, S/4]
+            nn.Conv2d(2 * b, 16 * c, 3, 1, 1),  # [N, 16C, S/4, S/4]
             nn.PixelShuffle(4),  # [N, C, S, S]
+            nn.Tanh(),
         )
 
     def forward(self, image, label):
-        """Return images [N, C, S, S] in [-1, 1] like `image`, of classes `label` [N]."""
-        return torch.tanh(self.layers(with_label(image, label, self.classes)))
+        """Return images [N, C, S, S] in [-1, 1] of classes `label` [N]."""
+        return self.layers(concat_label_maps(image, label, self.num_classes))
 
 
 class MyPluginDiscriminator(Discriminator):
-    """(image, label) -> a logit a patch."""
+    """(image, label) -> one logit for each patch."""
 
-    def __init__(self, w, info):
+    def __init__(self, config, info):
         super().__init__()
-        self.classes, c = len(info.classes), info.channels + len(info.classes)
-        self.layers = nn.Sequential(*down(c, w), *down(w, 2 * w), nn.Conv2d(2 * w, 1, 3, 1, 1))
+        b, c, self.num_classes = config.base_channels, info.num_channels, len(info.class_names)
+        convs = (*downsample_block(c + self.num_classes, b), *downsample_block(b, 2 * b))
+        self.layers = nn.Sequential(*convs, nn.Conv2d(2 * b, 1, 3, 1, 1))
 
     def forward(self, image, label=None):
-        """Return logits [N, 1, S/4, S/4] of images [N, C, S, S] and labels [N]."""
-        return self.layers(with_label(image, label, self.classes))
+        """Return logits [N, 1, S/4, S/4] from images [N, C, S, S] and labels [N]."""
+        return self.layers(concat_label_maps(image, label, self.num_classes))
 
 
 class MyPlugin(Model):
-    """A batch is an image and, as `t.batch.target`, another one of the class it shall become."""
+    """A batch has images and, in `ctx.batch.target`, images of the target classes."""
 
     def __init__(self, config, info):
         super().__init__(config, info)
         self.loss = Hinge()
-        if info.size % 4 or len(info.classes) < 2:
-            raise ValueError("it takes data of two classes or more, and sizes that 4 divides")
-        self.generator = MyPluginTranslator(config.width, info)
-        self.discriminator = MyPluginDiscriminator(config.width, info)
+        if info.image_size % 4 or len(info.class_names) < 2:
+            raise ValueError("the data need two classes, and an image size that 4 divides")
+        self.generator = MyPluginGenerator(config, info)
+        self.discriminator = MyPluginDiscriminator(config, info)
 
     def translate(self, image, label):
-        """Return images [N, C, S, S] like these, of classes [N] (capability `translate`)."""
+        """Return images [N, C, S, S] translated to classes [N] (capability `translate`)."""
         return self.generator(image, label)
 
-    def fake(self, t):
-        """Return the images as their targets' classes, made once a draw for both steps."""
-        return t.once("fake", lambda: self.translate(t.batch.image, t.batch.target.label))
+    def fake_images(self, ctx):
+        """Return the images in their target classes, computed once for both phases."""
+        return ctx.cached("fake", lambda: self.translate(ctx.batch.image, ctx.batch.target.label))
 
-    def discriminator_loss(self, t):
-        """Tell real images of the target class from translated ones, which are detached."""
-        real = self.discriminator(t.batch.target.image, t.batch.target.label)
-        return self.loss.d(real, self.discriminator(self.fake(t).detach(), t.batch.target.label))
+    def discriminator_loss(self, ctx):
+        """Hinge loss of real images of the target class and detached translated ones."""
+        target, fake = ctx.batch.target, self.fake_images(ctx).detach()
+        real_logits = self.discriminator(target.image, target.label)
+        return self.loss.discriminator_loss(real_logits, self.discriminator(fake, target.label))
 
-    def generator_loss(self, t):
-        """Fool D, and find the way back to the image one came from."""
-        fake = self.fake(t)
-        cycle = (self.translate(fake, t.batch.label) - t.batch.image).abs().mean()
-        t.log(g_cycle=cycle)
-        fooled = self.discriminator(fake, t.batch.target.label)
-        return self.loss.g(fooled) + self.config.cycle * cycle
+    def generator_loss(self, ctx):
+        """Adversarial loss plus the cycle consistency loss."""
+        fake = self.fake_images(ctx)
+        cycle = (self.translate(fake, ctx.batch.label) - ctx.batch.image).abs().mean()
+        ctx.log({"loss/cycle": cycle})
+        fake_logits = self.discriminator(fake, ctx.batch.target.label)
+        return self.loss.generator_loss(fake_logits) + self.config.cycle_weight * cycle
 
-    def players(self):
-        """Return who learns."""
-        d = Player(("discriminator",), self.config.optim_d)
-        return {"d": d, "g": Player(("generator",), self.config.optim_g, ema=self.config.ema)}
+    def configure_optimizers(self):
+        """Return the optimizers of D and G."""
+        g = OptimizerSpec(("generator",), self.config.optim_g, self.config.ema_halflife_images)
+        return {"d": OptimizerSpec(("discriminator",), self.config.optim_d), "g": g}
 
     def stages(self):
-        """Return one stage: pairs of classes, a D step, a G step."""
-        steps = (Step("d", "d", self.discriminator_loss), Step("g", "g", self.generator_loss))
-        draw = Draw(fields=("image", "label"), how="pairs")
-        return (Stage("gan", steps, draw, epochs=self.config.epochs),)
+        """Return one stage with pairs of classes; each step updates D, then G."""
+        phases = (Phase("d", "d", self.discriminator_loss), Phase("g", "g", self.generator_loss))
+        batch = BatchSpec(fields=("image", "label"), sampler="group_pairs")
+        return (Stage("gan", phases, batch, epochs=self.config.epochs),)

@@ -1,4 +1,4 @@
-"""Registers `my-plugin`; imports neither torch nor pydantic."""
+"""Registers `my-plugin`. Imports neither torch nor pydantic."""
 
 from ganzoo_core import ModelSpec, hookimpl
 
@@ -9,11 +9,11 @@ def ganzoo_register(zoo):
     zoo.add(
         ModelSpec(
             name="my-plugin",
-            summary="Turns an image into one of another class",
+            summary="Image-to-image translation between classes",
             target="ganzoo_my_plugin.model:MyPlugin",
             config="ganzoo_my_plugin.config:MyPluginConfig",
             paper="StarGAN, arXiv 1711.09020",
             license="Apache-2.0",
-            can=("translate",),
+            capabilities=("translate",),
         )
     )

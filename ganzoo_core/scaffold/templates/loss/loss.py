@@ -1,7 +1,7 @@
-"""Cross-entropy at a temperature.
+"""Binary cross-entropy with a temperature.
 
-Paper: Generative Adversarial Nets (Goodfellow et al. 2014, arXiv 1406.2661), the non-saturating
-form. What differs: say here what is yours.
+Paper: Generative Adversarial Nets (Goodfellow et al. 2014, arXiv 1406.2661), non-saturating.
+Differences: describe yours here.
 """
 
 from torch.nn.functional import softplus
@@ -10,16 +10,16 @@ from ganzoo_core import Loss
 
 
 class MyPlugin(Loss):
-    """d = -log sigma(D(x) / T) - log(1 - sigma(D(G) / T)), g = -log sigma(D(G) / T)."""
+    """d = -log sigma(D(x) / T) - log(1 - sigma(D(G(z)) / T)), g = -log sigma(D(G(z)) / T)."""
 
     def __init__(self, temperature=1.0):
         self.temperature = temperature
 
-    def d(self, real, fake):
-        """Return the discriminator's loss, 0-d, of logits of real and of fake images."""
-        t = self.temperature
-        return softplus(-real.float() / t).mean() + softplus(fake.float() / t).mean()
+    def discriminator_loss(self, real_logits, fake_logits):
+        """Return the discriminator's loss, 0-d."""
+        real, fake = (x.float() / self.temperature for x in (real_logits, fake_logits))
+        return softplus(-real).mean() + softplus(fake).mean()
 
-    def g(self, fake, real=None):
-        """Return the generator's loss, 0-d, of logits of fake images."""
-        return softplus(-fake.float() / self.temperature).mean()
+    def generator_loss(self, fake_logits, real_logits=None):
+        """Return the generator's loss, 0-d."""
+        return softplus(-fake_logits.float() / self.temperature).mean()

@@ -1,4 +1,4 @@
-"""Registers `my-plugin`; imports neither torch nor pydantic."""
+"""Registers `my-plugin`. Imports neither torch nor pydantic."""
 
 from ganzoo_core import LossSpec, hookimpl
 
@@ -9,7 +9,7 @@ def ganzoo_register(zoo):
     zoo.add(
         LossSpec(
             name="my-plugin",
-            summary="Cross-entropy at a temperature",
+            summary="Binary cross-entropy with a temperature",
             target="ganzoo_my_plugin.loss:MyPlugin",
             config="ganzoo_my_plugin.config:MyPluginOptions",
             paper="Generative Adversarial Nets, arXiv 1406.2661",

@@ -1,32 +1,33 @@
-"""Contrast of the samples over that of real images.
+"""Contrast of samples divided by that of real images.
 
-Source: say here which paper defines the measure, and how it should be read.
+Source: cite the paper that defines the metric here, and describe how to read it.
 """
 
 import torch
 
-from ganzoo_core.metrics import Figure, Unfit
+from ganzoo_core.metrics import MetricNotApplicableError, MetricValue
 
-FEWEST = 10
+MIN_IMAGES = 10
 
 
-def my_plugin(case):
-    """Return `contrast_ratio`: standard deviation of the samples' pixels over that of real ones.
+def my_plugin(ctx):
+    """Return `contrast_ratio`: the std of all pixels of samples over that of real images.
 
     Args:
-        case: a `ganzoo_core.metrics.Case`: `case.real` and `case.fake` are sets of uint8 images,
-            `case.seen("fake").features` what the feature network sees (then say
-            ``needs=("features",)`` in plugin.py).
+        ctx: a `ganzoo_core.metrics.EvaluationContext`. `ctx.real` and `ctx.fake` are uint8 images,
+            `ctx.network_outputs("fake").features` are the features of samples (a metric that uses
+            them declares ``requires=("features",)`` in plugin.py).
 
     Raises:
-        Unfit: too few images.
+        MetricNotApplicableError: too few images.
     """
-    if min(len(case.real), len(case.fake)) < FEWEST:
-        raise Unfit(f"my-plugin needs {FEWEST} images of each kind: give a larger -n")
-    ratio = contrast(case.fake) / contrast(case.real)
-    return {"contrast_ratio": Figure(value=ratio)}
+    if min(len(ctx.real), len(ctx.fake)) < MIN_IMAGES:
+        raise MetricNotApplicableError(
+            f"my-plugin needs {MIN_IMAGES} images of each kind: give a larger -n"
+        )
+    return {"contrast_ratio": MetricValue(value=pixel_std(ctx.fake) / pixel_std(ctx.real))}
 
 
-def contrast(images):
-    """Return the standard deviation of all pixels, in steps of 1/255."""
+def pixel_std(images):
+    """Return the standard deviation of all pixels, 0 to 255."""
     return float(images.gather(torch.arange(len(images))).double().std())

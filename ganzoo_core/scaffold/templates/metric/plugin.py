@@ -1,4 +1,4 @@
-"""Registers `my-plugin`; imports neither torch nor pydantic."""
+"""Registers `my-plugin`. Imports neither torch nor pydantic."""
 
 from ganzoo_core import MetricSpec, hookimpl
 
@@ -9,7 +9,7 @@ def ganzoo_register(zoo):
     zoo.add(
         MetricSpec(
             name="my-plugin",
-            summary="Contrast of the samples over that of real images",
+            summary="Contrast of samples divided by that of real images",
             target="ganzoo_my_plugin.metric:my_plugin",
             license="Apache-2.0",
         )

@@ -1,0 +1,91 @@
+"""The commands: a static table of the core's, and those that plugins add."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+import click
+
+from ganzoo_core.errors import PluginError
+from ganzoo_core.zoo import CommandSpec, Plugin, import_target, zoo
+
+_CLI_PACKAGE = "ganzoo_core.cli"
+
+CORE_COMMANDS = {
+    "list": ("list:list_", "List models, data sets, evaluators, losses and metrics."),
+    "info": ("info:info", "Describe a model, a data set or any other entry."),
+    "run": ("run:run", "Train a model."),
+    "resume": ("resume:resume", "Continue a run from its latest checkpoint, bit-exact."),
+    "sample": ("sample:sample", "Draw images from a run or a pretrained folder."),
+    "evaluate": ("evaluate:evaluate", "Measure a run or pretrained folder against real images."),
+    "compare": ("compare:compare", "Compare evaluations of runs side by side."),
+    "age": ("age:age", "Render faces in photographs at other ages."),
+    "data": ("data:data", "Inspect, prepare or export a data set."),
+    "weights": ("weights:weights", "Export, verify, import, compare and share weights."),
+    "registry": ("registry:registry", "Check the registries of models, data and weights."),
+    "schema": ("schema:schema", "Print the JSON schema of a configuration."),
+    "new": ("new:new", "Create a plugin: a model, data set, loss or metric."),
+    "check": ("check:check", "Run the conformance checks on an entry of the zoo."),
+    "plugins": ("plugins:plugins", "List the plugins and what each registers."),
+    "doctor": ("doctor:doctor", "Find problems of this installation."),
+    "completion": ("completion:completion", "Print a shell completion script."),
+}
+"""Command name -> (module:attribute in this package, one line of help)."""
+
+
+@cache
+def _plugin_commands_by_name() -> dict[str, list[tuple[CommandSpec, Plugin]]]:
+    commands: dict[str, list[tuple[CommandSpec, Plugin]]] = {}
+    for plugin in zoo().plugins:
+        for command in plugin.commands:
+            commands.setdefault(command.name, []).append((command, plugin))
+    return commands
+
+
+def plugin_commands() -> dict[str, CommandSpec]:
+    """Return the commands of plugins whose name is free."""
+    return {
+        name: candidates[0][0]
+        for name, candidates in sorted(_plugin_commands_by_name().items())
+        if len(candidates) == 1 and name not in CORE_COMMANDS
+    }
+
+
+def rejected_commands() -> dict[str, str]:
+    """Return the commands of plugins whose name is taken, with the reason."""
+    reasons = {}
+    for name, candidates in sorted(_plugin_commands_by_name().items()):
+        origins = " and ".join(plugin.origin for _, plugin in candidates)
+        if name in CORE_COMMANDS:
+            reasons[name] = (
+                f"the command {name!r} of {origins} is rejected: ganzoo itself has this command"
+            )
+        elif len(candidates) > 1:
+            reasons[name] = (
+                f"the command {name!r} is registered by {origins}: uninstall one of them"
+            )
+    return reasons
+
+
+def load_command(name: str) -> click.Command | None:
+    """Import and return a command; None if the name is unknown.
+
+    Raises:
+        PluginError: two plugins add this command, or it cannot be imported.
+    """
+    if name in CORE_COMMANDS:
+        module, _, attribute = CORE_COMMANDS[name][0].partition(":")
+        command_object: click.Command = getattr(
+            importlib.import_module(f"{_CLI_PACKAGE}.{module}"), attribute
+        )
+        return command_object
+    if name in rejected_commands():
+        raise PluginError(rejected_commands()[name])
+    if name not in plugin_commands():
+        return None
+    target = plugin_commands()[name].target
+    command = import_target(target)
+    if not isinstance(command, click.Command):
+        raise PluginError(f"{target} is not a click command: {name!r} cannot be called")
+    return command

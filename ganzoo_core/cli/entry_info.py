@@ -1,0 +1,139 @@
+"""Facts that `ganzoo info` prints: data sets, evaluators, losses, metrics and plugins."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import PackageNotFoundError, metadata
+from typing import Any
+
+from ganzoo_core.zoo import (
+    DatasetSpec,
+    EvaluatorSpec,
+    LossSpec,
+    MetricSpec,
+    Plugin,
+    Spec,
+    import_target,
+    zoo,
+)
+from ganzoo_core.zoo.specs import spec_kind
+
+_REQUIREMENT_TEXTS = {
+    "features": "features of real images and samples: `--feature-extractor` names the network",
+    "classifier": "a classifier trained on the real training images",
+    "edit_age": "a model with the capability `edit_age`",
+    "likelihood": "a model with the capability `likelihood`",
+}
+"""Description by word of `MetricSpec.requires`."""
+
+
+def common_facts(spec: Spec) -> dict[str, Any]:
+    """Return the facts that every kind of entry has."""
+    return {
+        "kind": spec_kind(spec),
+        "name": spec.name,
+        "summary": spec.summary,
+        "paper": spec.paper,
+        "license": spec.license,
+        "origin": zoo().origin(spec),
+    }
+
+
+def entry_facts(spec: Spec) -> dict[str, Any]:
+    """Return the facts of an entry that is not a model; the keys depend on its kind.
+
+    Raises:
+        PluginError: the code of the entry is broken.
+        WeightsError: the weights of an evaluator are damaged.
+    """
+    if isinstance(spec, DatasetSpec):
+        return {**common_facts(spec), **_dataset_facts(spec)}
+    if isinstance(spec, EvaluatorSpec):
+        return {**common_facts(spec), **_evaluator_facts(spec)}
+    if isinstance(spec, LossSpec):
+        return {**common_facts(spec), **_loss_facts(spec)}
+    if isinstance(spec, MetricSpec):
+        return {**common_facts(spec), **_metric_facts(spec)}
+    return common_facts(spec)
+
+
+def _dataset_facts(spec: DatasetSpec) -> dict[str, Any]:
+    from ganzoo_core.cli.option_docs import option_records
+    from ganzoo_core.config.tree import data_config_class
+
+    example = getattr(import_target(spec.target), "example", "")
+    options = option_records(data_config_class(spec.name), "data")
+    return {
+        "fields": list(spec.fields),
+        "use": f"--data {spec.name}{f':{example}' if example else ''}",
+        "options": [option for option in options if option["name"] != "data.name"],
+    }
+
+
+def _evaluator_facts(spec: EvaluatorSpec) -> dict[str, Any]:
+    from ganzoo_core.weights.auxiliaries import from_spec
+
+    pretrained = from_spec(spec).pretrained
+    info = pretrained.info
+    usage = "held out for evaluation" if spec.held_out else "also an auxiliary network of losses"
+    commands = [f"--set model.auxiliaries.{spec.role}.weights={spec.name}"]
+    if spec.role == "identity":
+        commands.append(f"ganzoo evaluate RUN --feature-extractor {spec.name}")
+    return {
+        "role": f"{spec.role}, {usage}",
+        "model": pretrained.model_name,
+        "data": info.name,
+        "size": f"{info.num_channels} x {info.image_size} x {info.image_size} px",
+        "sha256": pretrained.sha256,
+        "use": commands,
+        "metrics": [f"{m['name']}={m['value']:.4g}" for m in pretrained.index.get("metrics", [])],
+    }
+
+
+def _loss_facts(spec: LossSpec) -> dict[str, Any]:
+    from ganzoo_core.cli.option_docs import option_records
+    from ganzoo_core.config.losses import LossOptions
+
+    config = import_target(spec.config) if spec.config else LossOptions
+    return {
+        "use": f"--set model.loss.kind={spec.name}",
+        "docstring": _docstring(spec),
+        "options": [
+            option
+            for option in option_records(config, "model.loss")
+            if option["name"] != "model.loss.kind"
+        ],
+    }
+
+
+def _metric_facts(spec: MetricSpec) -> dict[str, Any]:
+    requirements = [_REQUIREMENT_TEXTS.get(word, word) for word in spec.requires]
+    return {
+        "use": f"ganzoo evaluate RUN --metrics {spec.name}",
+        "requires": requirements or ["images only"],
+        "docstring": _docstring(spec),
+    }
+
+
+def _docstring(spec: Spec) -> str:
+    return inspect.getdoc(import_target(spec.target)) or ""
+
+
+def plugin_facts(plugin: Plugin) -> dict[str, Any]:
+    """Return what a plugin registers, and its hooks."""
+    try:
+        summary = metadata(plugin.distribution)["Summary"] or ""
+    except PackageNotFoundError:
+        summary = ""
+    manager = plugin.manager
+    modules = [module for _, module in manager.list_name_plugin()] if manager else []
+    hooks = [caller.name for m in modules if manager for caller in manager.get_hookcallers(m) or ()]
+    return {
+        "kind": "plugin",
+        "name": plugin.name,
+        "summary": summary,
+        "origin": plugin.origin,
+        "registers": [f"{spec_kind(spec)} {spec.name}" for spec in plugin.specs],
+        "commands": [command.name for command in plugin.commands],
+        "hooks": sorted(hooks),
+    }

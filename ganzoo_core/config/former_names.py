@@ -1,0 +1,82 @@
+"""Former names of options, presets and flags. Only error messages use them, for a suggestion."""
+
+from collections.abc import Collection, Mapping
+
+FORMER_OPTIONS = {
+    "accumulate": ("grad_accum_steps",),
+    "alpha": ("ssim_weight",),
+    "balanced": ("class_balanced",),
+    "batch": ("batch_size",),
+    "best": ("monitor",),
+    "blocks": ("blocks_per_resolution",),
+    "channels": ("num_channels",),
+    "classes": ("class_loss_weight", "num_classes"),
+    "clip": ("grad_clip_norm", "weight_clip"),
+    "cures": ("d_control",),
+    "d_steps": ("d_updates",),
+    "d_width": ("d_channels",),
+    "ema": ("ema_halflife_images",),
+    "first": ("norm_first_conv",),
+    "groups": ("age_bins",),
+    "half": ("halve_d_loss",),
+    "halt_d": ("freeze_epochs",),
+    "halt_d_above": ("freeze_above_accuracy",),
+    "head": ("d_warmup_steps", "head_channels"),
+    "hidden": ("hidden_dim",),
+    "init": ("init_from", "init_std"),
+    "keep": ("save_total_limit",),
+    "kernel": ("kernel_size",),
+    "latent": ("latent_dim", "latent_chunk_dim"),
+    "layers": ("num_layers",),
+    "mismatch": ("wrong_label_weight", "source_as_negative"),
+    "mismatch_epochs": ("wrong_label_epochs",),
+    "output": ("output_activation",),
+    "pairs": ("encoder_pairs",),
+    "people": ("num_identities",),
+    "per_identity": ("images_per_identity",),
+    "photos": ("photos_per_person",),
+    "pieces": ("maxout_pieces",),
+    "point": ("embed_dim",),
+    "pretrain": ("pretrain_epochs",),
+    "reading": ("label_injection",),
+    "repeat": ("label_repeats",),
+    "reset_d": ("reset_every_epochs",),
+    "rounds": ("inversion_steps", "steps"),
+    "schedule": ("lr_scheduler",),
+    "size": ("image_size",),
+    "spatial": ("spatial_cond_channels",),
+    "spread": ("label_std_years",),
+    "start": ("last_conv_init_std",),
+    "units": ("maxout_units",),
+    "up": ("upsample",),
+    "variety": ("nuisance_scale",),
+    "view": ("age_augment",),
+    "warmup": ("warmup_steps",),
+    "width": ("base_channels", "g_channels", "hidden_channels"),
+    "widths": ("layer_channels",),
+}
+"""The last part of an option's path, former to present names."""
+
+FORMER_PRESETS = {
+    "tiny": ("smoke",),
+    "good": ("people-64", "fashion-32", "fashion-28", "utkface-64"),
+}
+
+FORMER_FLAGS = {
+    "--features": ("--feature-extractor",),
+    "--groups": ("--age-bins",),
+    "--init": ("--init-from",),
+    "--judge": ("--evaluator",),
+    "--layout": ("--exporter",),
+    "--rounds": ("--steps",),
+    "--towards": ("--direction",),
+    "--as": ("--model",),
+    "--with": ("--include-module",),
+}
+
+
+def present_name(
+    table: Mapping[str, tuple[str, ...]], name: str, known_names: Collection[str]
+) -> str:
+    """Return the first present name of a former one that is known here, else the name itself."""
+    return next((new for new in table.get(name, ()) if new in known_names), name)

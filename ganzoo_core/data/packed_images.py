@@ -1,0 +1,218 @@
+"""A data set decoded once: uint8 pixels of one size, with labels, ages and identities."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ganzoo_core.data.age_bins import age_bin_names, assign_age_bins
+from ganzoo_core.data.store import DecodedPixels, open_or_build_store
+from ganzoo_core.errors import DataError
+from ganzoo_core.interfaces import DataInfo, Dataset, Metadata, escape_unprintable
+
+_ProgressCallback = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+@dataclass(frozen=True)
+class PackedImages:
+    """N images in memory or memory-mapped from a store."""
+
+    pixels: Tensor
+    """[M, C, S, S] uint8, a channels_last view; image i is row `row_indices[i]`."""
+    info: DataInfo
+    row_indices: Tensor | None = None
+    """[N] int64 if some rows are unreadable; None for all rows in order."""
+    label: Tensor | None = None
+    age: Tensor | None = None
+    identity: Tensor | None = None
+    unreadable: tuple[str, ...] = ()
+    """Unreadable images as ``name: reason``; they are not among the N."""
+    parent_fingerprints: tuple[str, ...] = ()
+    """Fingerprints of the data sets that these images are a subset of."""
+    removed: tuple[tuple[str, int], ...] = ()
+    """(reason, count) of removed images: the filters of the data set, then the reasons why images
+    could not be read."""
+
+    def __len__(self) -> int:
+        return len(self.pixels if self.row_indices is None else self.row_indices)
+
+    def gather(self, indices: Tensor) -> Tensor:
+        """Return images [n, C, S, S] uint8, channels_last, by indices [n] below N.
+
+        By numpy, which starts no threads of torch: a prefetch thread calls this.
+        """
+        rows = indices if self.row_indices is None else self.row_indices[indices]
+        taken = self.pixels.permute(0, 2, 3, 1).numpy().take(rows.numpy(), axis=0)
+        return torch.from_numpy(taken).permute(0, 3, 1, 2)
+
+    def available_fields(self) -> tuple[str, ...]:
+        """Return the `Batch` fields that these images have."""
+        known = ("label", "age", "identity")
+        return ("image", *(name for name in known if getattr(self, name) is not None))
+
+
+def pack_images(
+    dataset: Dataset,
+    *,
+    image_size: int,
+    num_channels: int = 3,
+    age_bins: tuple[int, ...] = (),
+    progress: _ProgressCallback | None = None,
+    cache_dir: Path | None = None,
+) -> PackedImages:
+    """Decode, crop to the center square and resize every image, on all cores.
+
+    Args:
+        dataset: the images and their metadata.
+        image_size: edge of the result in pixels.
+        num_channels: 1 for grayscale, 3 for RGB.
+        age_bins: upper edges that turn ages into labels; without ages the data keep their labels.
+        progress: called with (done, total).
+        cache_dir: the folder of stores; None to decode into memory.
+
+    Raises:
+        DataError: no image can be read. OutputError: the cache cannot be written.
+    """
+    metadata = dataset.metadata()
+    _check_metadata(dataset, metadata)
+    pixels = open_or_build_store(
+        dataset, metadata.length, image_size, num_channels, progress=progress, cache_dir=cache_dir
+    )
+    if len(pixels.unreadable) == metadata.length:
+        first = f", the first: {pixels.unreadable[0]}" if pixels.unreadable else ""
+        raise DataError(f"{dataset.config.name or 'the data'}: no readable image{first}")
+    return _build_packed_images(dataset, metadata, pixels, age_bins)
+
+
+def _check_metadata(dataset: Dataset, metadata: Metadata) -> None:
+    """Raise a DataError for inconsistent metadata. A NaN age would be in the oldest bin."""
+    name = dataset.config.name or "the data"
+    for column, values in metadata_columns(metadata).items():
+        if values is not None and len(values) != metadata.length:
+            raise DataError(
+                f"{name}: {len(values)} values of {column!r} for {metadata.length} images"
+            )
+    if metadata.ages is not None and not np.isfinite(metadata.ages).all():
+        raise DataError(f"{name}: an age is not a number; remove such images")
+    labels = metadata.labels
+    if (
+        labels is not None
+        and len(labels)
+        and not 0 <= labels.min() <= labels.max() < len(metadata.class_names)
+    ):
+        raise DataError(
+            f"{name}: labels from {labels.min()} to {labels.max()} "
+            f"for {len(metadata.class_names)} classes"
+        )
+
+
+def _build_packed_images(
+    dataset: Dataset, metadata: Metadata, pixels: DecodedPixels, age_bins: tuple[int, ...]
+) -> PackedImages:
+    keep = np.array([i for i in range(metadata.length) if i not in pixels.unreadable])
+    annotations = {
+        name: None if c is None else c[keep] for name, c in metadata_columns(metadata).items()
+    }
+    class_names, ages = metadata.class_names, annotations["age"]
+    if age_bins and ages is not None:
+        annotations["label"], class_names = assign_age_bins(ages, age_bins), age_bin_names(age_bins)
+    else:
+        age_bins = ()
+    labels, identities = annotations["label"], annotations["identity"]
+    class_counts = (
+        () if labels is None else np.bincount(labels, minlength=len(class_names)).tolist()
+    )
+    crop = None
+    if dataset.config.align:
+        from ganzoo_core.data.face_alignment import CropGeometry
+
+        crop = CropGeometry().to_json()
+    info = DataInfo(
+        name=dataset.config.name,
+        license=dataset.license,
+        version=dataset.version,
+        split=str(getattr(dataset.config, "split", "")),
+        num_images=len(keep),
+        age_bins=age_bins,
+        crop=crop,
+        image_size=pixels.array.shape[1],
+        num_channels=pixels.array.shape[3],
+        class_names=class_names,
+        class_counts=tuple(class_counts),
+        class_mean_ages=_mean_age_per_class(ages, labels, len(class_names)),
+        num_identities=0 if identities is None else len(np.unique(identities)),
+        fingerprint=_dataset_fingerprint(pixels.sha256, *annotations.values()),
+    )
+    if identities is not None:  # numbered from 0, as a classifier needs them
+        annotations["identity"] = np.unique(identities, return_inverse=True)[1].astype(np.int64)
+    tensors: dict[str, Any] = {
+        name: None if c is None else torch.from_numpy(c) for name, c in annotations.items()
+    }
+    # the part before the first colon is the kind of failure
+    reasons = Counter(why.partition(":")[0] for _, why in sorted(pixels.unreadable.items()))
+    return PackedImages(
+        torch.from_numpy(pixels.array).permute(0, 3, 1, 2),
+        info,
+        row_indices=torch.from_numpy(keep) if pixels.unreadable else None,
+        unreadable=tuple(
+            f"{escape_unprintable(dataset.sample_name(i))}: {why}"
+            for i, why in sorted(pixels.unreadable.items())
+        ),
+        removed=(*metadata.removed, *reasons.items()),
+        **tensors,
+    )
+
+
+def metadata_columns(
+    metadata: Metadata,
+) -> dict[str, NDArray[np.int64] | NDArray[np.float32] | None]:
+    """Return the columns of the metadata by their `Batch` field."""
+    return {"label": metadata.labels, "age": metadata.ages, "identity": metadata.identities}
+
+
+def _mean_age_per_class(
+    ages: NDArray[np.float32] | None, labels: NDArray[np.int64] | None, num_classes: int
+) -> tuple[float | None, ...]:
+    """Return the mean age of each class in years, None for an empty one."""
+    if ages is None or labels is None:
+        return ()
+    inside = [ages[labels == i] for i in range(num_classes)]
+    return tuple(round(float(a.mean(dtype=np.float64)), 3) if len(a) else None for a in inside)
+
+
+def _dataset_fingerprint(pixels_sha256: str, *annotations: NDArray[Any] | None) -> str:
+    """Return the sha256 over that of the pixels and every column."""
+    digest = hashlib.sha256(pixels_sha256.encode())
+    for part in annotations:
+        digest.update(b"none" if part is None else np.ascontiguousarray(part).data)
+    return digest.hexdigest()
+
+
+def require_fields(images: PackedImages, fields: tuple[str, ...]) -> None:
+    """Check that data have the fields that a stage needs.
+
+    Raises:
+        DataError: a field is missing; the message names it and the available fields.
+    """
+    missing = [name for name in fields if name not in images.available_fields()]
+    if missing:
+        has = ", ".join(images.available_fields())
+        raise DataError(
+            f"the model needs {missing[0]!r} and {images.info.name or 'the data'} has only {has};"
+            " choose other data with --data (`ganzoo list dataset` lists the fields)"
+        )
+
+
+def with_name(images: PackedImages, name: str) -> PackedImages:
+    """Return the images under another name."""
+    return replace(images, info=replace(images.info, name=name))

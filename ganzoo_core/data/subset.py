@@ -1,0 +1,85 @@
+"""Data sets made from another one: a subset, and the same faces at other ages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganzoo_core.interfaces import Dataset, Metadata
+
+
+class Subset(Dataset):
+    """Some images of a data set, in the order given; only these are decoded.
+
+    Args:
+        parent: the whole data set.
+        indices: [n] indices of images of `parent`.
+    """
+
+    def __init__(self, parent: Dataset, indices: NDArray[np.int64]) -> None:
+        super().__init__(parent.config)
+        self.parent, self.indices = parent, np.asarray(indices, np.int64)
+        self.license, self.version = parent.license, parent.version
+
+    def metadata(self) -> Metadata:
+        """Return the metadata of the subset."""
+        metadata = self.parent.metadata()
+        columns: dict[str, Any] = {
+            name: None if (column := getattr(metadata, name)) is None else column[self.indices]
+            for name in ("labels", "ages", "identities")
+        }
+        return replace(metadata, length=len(self.indices), removed=(), **columns)
+
+    def load_image(self, index: int) -> Any:
+        """Return one image."""
+        return self.parent.load_image(int(self.indices[index]))
+
+    def load_images(self, indices: Sequence[int]) -> Any:
+        """Return many images, if the parent supports it."""
+        return self.parent.load_images([int(self.indices[index]) for index in indices])
+
+    def sample_name(self, index: int) -> str:
+        """Return the name of an image in the parent."""
+        return self.parent.sample_name(int(self.indices[index]))
+
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the parent and of the indices."""
+        return f"{self.parent.fingerprint()} {hashlib.sha256(self.indices.tobytes()).hexdigest()}"
+
+
+class AgeShiftedSubset(Subset):
+    """Ground truth for age editing: the same faces rendered again at other ages.
+
+    Args:
+        parent: a data set with `render_at_ages`.
+        indices: [n] indices of images of `parent`.
+        ages: [n] years, the age at which each image is rendered.
+    """
+
+    def __init__(
+        self, parent: Dataset, indices: NDArray[np.int64], ages: NDArray[np.float32]
+    ) -> None:
+        super().__init__(parent, indices)
+        self.ages = np.asarray(ages, np.float32)
+
+    def metadata(self) -> Metadata:
+        """Return the metadata of the subset, with the new ages."""
+        return replace(super().metadata(), ages=self.ages)
+
+    def load_image(self, index: int) -> Any:
+        """Render one image."""
+        return self.load_images([index])[0]
+
+    def load_images(self, indices: Sequence[int]) -> Any:
+        """Render many images at once."""
+        rows = [int(self.indices[index]) for index in indices]
+        return self.parent.render_at_ages(rows, [float(self.ages[index]) for index in indices])
+
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the parent, the indices and the ages."""
+        return f"{super().fingerprint()} {hashlib.sha256(self.ages.tobytes()).hexdigest()}"

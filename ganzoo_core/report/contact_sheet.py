@@ -1,0 +1,51 @@
+"""The contact sheet of a data set: one row per class, and a histogram of ages."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from ganzoo_core.report.image_grid import BACKGROUND_COLOR, make_grid
+
+
+def draw_contact_sheet(
+    images: Tensor, columns: int, rows: tuple[str, ...], ages: Any = None, title: str = ""
+) -> Image.Image:
+    """Return rows of images, and below them a histogram of ages if given.
+
+    Args:
+        images: [rows * columns, C, H, W] in [-1, 1].
+        columns: images per row.
+        rows: the names of the rows.
+        ages: [N] years of the whole set, or None.
+        title: of the histogram.
+    """
+    sheet = make_grid(images, columns, rows)
+    if ages is None:
+        return sheet
+    histogram_image = _draw_age_histogram(np.asarray(ages), sheet.width, title)
+    canvas = Image.new(
+        "RGB", (sheet.width, sheet.height + histogram_image.height), BACKGROUND_COLOR
+    )
+    canvas.paste(sheet, (0, 0))
+    canvas.paste(histogram_image, (0, sheet.height))
+    return canvas
+
+
+def _draw_age_histogram(ages: Any, width: int, title: str) -> Image.Image:
+    """Plot a histogram of ages in years, `width` pixels wide."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(max(width, 300) / 100, 1.8), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    axes.hist(ages, bins=list(range(0, max(100, int(ages.max(initial=0)) + 2), 2)), color="#5b7fa6")
+    axes.set_xlabel("age in years")
+    axes.set_title(title, fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return Image.open(buffer).convert("RGB").resize((width, 180))

@@ -1,0 +1,281 @@
+"""Age the faces of photographs with a model, and evaluate the results."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzoo_core.data import assign_age_bins, to_float
+from ganzoo_core.data.face_alignment import CropGeometry
+from ganzoo_core.data.photos import Photo, load_photos
+from ganzoo_core.errors import PluginError, UsageError
+from ganzoo_core.interfaces import (
+    DataInfo,
+    FrozenNetwork,
+    HasSupportedTransitions,
+    Model,
+    SupportsAgeEditing,
+)
+from ganzoo_core.interfaces.sampling import label_index
+from ganzoo_core.weights.auxiliaries import find_auxiliary
+from ganzoo_core.zoo import zoo
+
+_ProgressCallback = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+@dataclass(frozen=True)
+class _StripImage:
+    """One image of a strip, and the outputs of the evaluators on it."""
+
+    name: str
+    """"input", "reconstruction", or an age group."""
+    image: Tensor
+    """[C, S, S] in [-1, 1]."""
+    estimated_age: float | None = None
+    """In years; None without an age evaluator."""
+    identity_distance: float | None = None
+    """Distance of the unit embeddings of this image and the input, 0 to 2; None without an
+    identity evaluator."""
+
+
+@dataclass(frozen=True)
+class AgingStrip:
+    """A face, and the same face at other ages."""
+
+    source_age: float
+    """In years."""
+    is_age_estimated: bool
+    """Whether the age evaluator estimated `source_age`."""
+    images: tuple[_StripImage, ...]
+
+
+def check_age_editing(model: Model, name: str) -> None:
+    """Refuse a model without the capability `edit_age`.
+
+    Raises:
+        UsageError: lists the installed models that have it.
+    """
+    if isinstance(model, SupportsAgeEditing):
+        return
+    model_names = [
+        row.name for row in zoo().entries if "edit_age" in getattr(row.spec, "capabilities", ())
+    ]
+    raise UsageError(
+        f"{name} lacks the capability edit_age; models that have it: "
+        f"{', '.join(model_names) or 'none is installed'}"
+    )
+
+
+def parse_target_labels(info: DataInfo, group_names: Sequence[str]) -> list[int]:
+    """Return the labels of age groups by name; "all" stands for all trained groups.
+
+    Raises:
+        UsageError: the weights have no such group; lists those they have.
+    """
+    if "all" in group_names:
+        return list(info.nonempty_classes)
+    return [label_index(info, name) for name in group_names]
+
+
+def _crop_geometry(info: DataInfo) -> CropGeometry | None:
+    """Return the crop of the training images; None if faces were not aligned."""
+    return CropGeometry.from_json(info.crop) if info.crop else None
+
+
+def load_faces(
+    paths: Sequence[Path], info: DataInfo, *, align: bool = True
+) -> tuple[list[Photo], dict[Path, str]]:
+    """Return the largest face of each photograph, and the reason by path for photographs
+    without one."""
+    geometry = _crop_geometry(info) if align else None
+    return load_photos(paths, info.image_size, info.num_channels, geometry, pick_largest=True)
+
+
+def find_evaluator(model: Model, role: str, weights: str = "") -> FrozenNetwork | None:
+    """Return the evaluator of a role: the named one, else a shipped held-out one for the model's
+    data, else the model's auxiliary network.
+
+    A network trained on other data than the model's is used only if it is named.
+    """
+    try:
+        weights_found = find_auxiliary(role, weights, data=model.info.name, is_held_out=True)
+    except (PluginError, UsageError):
+        if weights:
+            raise
+        return model.auxiliaries.get(role)
+    if not weights and weights_found.pretrained.info.name != model.info.name:
+        return model.auxiliaries.get(role)
+    return FrozenNetwork(weights_found.build().to(model_device(model)))
+
+
+def model_device(model: Model) -> torch.device:
+    """Return the device of a model."""
+    return next(model.parameters()).device
+
+
+def photos_to_tensor(photos: Sequence[Photo], device: torch.device) -> Tensor:
+    """Return photographs as images [N, C, S, S] in [-1, 1]."""
+    pixels = torch.stack([torch.from_numpy(photo.pixels.copy()) for photo in photos])
+    return to_float(pixels.permute(0, 3, 1, 2).to(device))
+
+
+@torch.no_grad()
+def age_faces(
+    model: Model,
+    images: Tensor,
+    source_age: float | None,
+    targets: Sequence[int],
+    evaluators: dict[str, FrozenNetwork | None],
+    *,
+    progress: _ProgressCallback | None = None,
+) -> list[AgingStrip]:
+    """Age faces and evaluate the results.
+
+    Args:
+        model: with the capability `edit_age`.
+        images: [N, C, S, S] in [-1, 1].
+        source_age: of all faces, in years; None for the estimate of the age evaluator.
+        targets: labels of the target groups. A strip leaves out those that the model does not
+            support from its source group.
+        evaluators: by role; None leaves the values out.
+        progress: called with (done, total) by models that report progress.
+
+    Raises:
+        UsageError: no age and no age evaluator, or no supported target.
+    """
+    ages = _resolve_source_ages(images, source_age, model, evaluators.get("age"))
+    is_reachable = _reachable_targets(model, ages, targets)  # [N, T]
+    images_by_face: dict[int, tuple[_StripImage, ...]] = {}
+    for pattern in torch.unique(is_reachable, dim=0):
+        rows = (is_reachable == pattern).all(1).nonzero().flatten()
+        reachable_labels = [
+            target for target, is_open in zip(targets, pattern.tolist(), strict=True) if is_open
+        ]
+        strip_rows = _make_strip_images(
+            model, images[rows], ages[rows], reachable_labels, evaluators, progress=progress
+        )
+        images_by_face |= zip(rows.tolist(), strip_rows, strict=True)
+    return [
+        AgingStrip(float(ages[i]), source_age is None, images_by_face[i])
+        for i in range(len(images))
+    ]
+
+
+def _reachable_targets(model: Model, ages: Tensor, targets: Sequence[int]) -> Tensor:
+    """Return which targets are supported from faces of these ages [N], as [N, T] bool.
+
+    Raises:
+        UsageError: no target is supported from any face; lists the supported ones.
+    """
+    is_reachable = torch.ones(len(ages), len(targets), dtype=torch.bool)
+    if not isinstance(model, HasSupportedTransitions):
+        return is_reachable
+    source_group = torch.from_numpy(assign_age_bins(ages.cpu().numpy(), model.info.age_bins))[
+        :, None
+    ]
+    is_reachable = model.supported_transitions(
+        source_group.to(ages.device), torch.tensor(list(targets)).to(ages.device)
+    ).cpu()
+    if not is_reachable.any():
+        all_targets = torch.tensor(model.info.nonempty_classes)
+        allowed = model.supported_transitions(
+            source_group[:1].to(ages.device), all_targets.to(ages.device)
+        )[0].cpu()
+        names = [model.info.class_names[k] for k in all_targets[allowed].tolist()]
+        requested = ", ".join(model.info.class_names[k] for k in targets)
+        raise UsageError(
+            f"--to {requested}: the model does not support this from "
+            f"{model.info.class_names[int(source_group[0])]}; it supports "
+            f"{', '.join(names) or 'no target'}"
+        )
+    return is_reachable
+
+
+def _make_strip_images(
+    model: Model,
+    images: Tensor,
+    ages: Tensor,
+    targets: Sequence[int],
+    evaluators: dict[str, FrozenNetwork | None],
+    *,
+    progress: _ProgressCallback | None = None,
+) -> list[tuple[_StripImage, ...]]:
+    """Return for each face [N, C, S, S] its strip: input, reconstruction if any, each target."""
+    target_labels = torch.tensor(list(targets), device=images.device, dtype=torch.int64)
+    target_labels = target_labels.expand(len(images), -1)
+    names = [model.info.class_names[t] for t in targets]
+    if getattr(model, "reconstructs", False):
+        source_group = torch.from_numpy(assign_age_bins(ages.cpu().numpy(), model.info.age_bins))
+        target_labels, names = (
+            torch.cat([source_group.to(target_labels)[:, None], target_labels], 1),
+            ["reconstruction", *names],
+        )
+    columns = [("input", images)]
+    if names:
+        aged = _edit_ages(model, images, ages, target_labels, progress)  # [N, T, C, S, S]
+        columns += [(name, aged[:, i]) for i, name in enumerate(names)]
+    measurements = [
+        (name, outputs, *_measure_images(outputs, images, evaluators)) for name, outputs in columns
+    ]
+    return [
+        tuple(
+            _StripImage(name, x[i].cpu(), _item_or_none(age, i), _item_or_none(distance, i))
+            for name, x, age, distance in measurements
+        )
+        for i in range(len(images))
+    ]
+
+
+def _edit_ages(
+    model: Any,
+    images: Tensor,
+    ages: Tensor,
+    target_labels: Tensor,
+    progress: _ProgressCallback | None,
+) -> Tensor:
+    """Return faces at other ages [N, T, C, S, S], with progress if the model reports it."""
+    accepts_progress = "progress" in inspect.signature(model.edit_age).parameters
+    kwargs = {"progress": progress} if progress is not None and accepts_progress else {}
+    out: Tensor = model.edit_age(images, ages, target_labels, **kwargs)
+    return out
+
+
+def _resolve_source_ages(
+    images: Tensor, source_age: float | None, model: Model, age_estimator: FrozenNetwork | None
+) -> Tensor:
+    """Return source ages [N] in years: the given one, or estimates."""
+    if source_age is not None:
+        return torch.full((len(images),), float(source_age), device=images.device)
+    age_estimator = model.auxiliaries.get("age", age_estimator)
+    if age_estimator is None:
+        raise UsageError(
+            "the source age is unknown: give --from AGE, or an age evaluator with "
+            "--evaluator age=RUN"
+        )
+    ages: Tensor = age_estimator.estimate_age(images)
+    return ages
+
+
+def _measure_images(
+    outputs: Tensor, inputs: Tensor, evaluators: dict[str, FrozenNetwork | None]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return the estimated ages [N] and the embedding distances [N] to the inputs."""
+    age_estimator, identity_embedder = evaluators.get("age"), evaluators.get("identity")
+    ages = age_estimator.estimate_age(outputs) if age_estimator else None
+    identity_distances = (
+        (identity_embedder.embed(outputs) - identity_embedder.embed(inputs)).norm(dim=1)
+        if identity_embedder
+        else None
+    )
+    return ages, identity_distances
+
+
+def _item_or_none(values: Tensor | None, i: int) -> float | None:
+    return None if values is None else float(values[i])

@@ -1,0 +1,98 @@
+"""A folder of image strips, one a photo, whose writing can be interrupted and continued."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL.Image import Image
+
+from ganzoo_core.errors import OutputError
+from ganzoo_core.files import file_sha256
+from ganzoo_core.files.atomic_write import os_error_message
+from ganzoo_core.report import save_image
+from ganzoo_core.runs.run_folder import create_output_folder
+
+_MANIFEST_FILE = "strips.jsonl"
+"""The first line is the request; each further line is the record of a strip."""
+
+
+@dataclass
+class OutputGallery:
+    """The strips of one request.
+
+    A request is everything that changes the strips, such as the weights and the ages.
+    """
+
+    path: Path
+    completed: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """Records by (path, sha256) of the photo."""
+    num_written: int = 0
+    """Lines of strips in the manifest; numbers the files."""
+
+    @classmethod
+    def open(cls, path: Path, request: dict[str, Any]) -> OutputGallery:
+        """Create the folder, or continue one of the same request.
+
+        Args:
+            path: the folder.
+            request: plain JSON.
+
+        Raises:
+            OutputError: the folder contains something else, or cannot be written.
+        """
+        gallery = cls(path)
+        if not (path / _MANIFEST_FILE).exists():
+            try:
+                create_output_folder(path, "")
+            except OSError as error:
+                raise OutputError(f"cannot write to {path}: {os_error_message(error)}") from None
+            gallery._append_line({"request": request})
+            return gallery
+        first, *others = gallery._read_manifest()
+        if first.get("request") != request:
+            raise OutputError(
+                f"{path} contains strips of other weights or options: give another --out, or "
+                "repeat the former command to continue"
+            )
+        valid_records = [x for x in others if (path / str(x.get("file"))).is_file()]
+        gallery.completed = {
+            (str(x.get("photo")), str(x.pop("sha256", ""))): x for x in valid_records
+        }
+        gallery.num_written = len(others)
+        return gallery
+
+    def _read_manifest(self) -> list[dict[str, Any]]:
+        """Return the lines of the manifest; a line that a crash cut off is skipped."""
+        out: list[dict[str, Any]] = []
+        for line in (self.path / _MANIFEST_FILE).read_text(encoding="utf-8").splitlines():
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            out.append(value if isinstance(value, dict) else {})
+        return out or [{}]
+
+    def find_record(self, photo: Path) -> dict[str, Any] | None:
+        """Return the record of a photo whose strip exists."""
+        return self.completed.get((str(photo), file_sha256(photo)))
+
+    def add(self, photo: Path, strip: Image, record: dict[str, Any]) -> None:
+        """Write a strip, then its record, so that only complete strips have one."""
+        name, key = f"{self.num_written:04d}-{photo.stem}.png", file_sha256(photo)
+        save_image(strip, self.path / name)
+        entry = {"file": name, "photo": str(photo), **record}
+        self._append_line({"sha256": key, **entry})
+        self.completed[str(photo), key] = entry
+        self.num_written += 1
+
+    def _append_line(self, value: dict[str, Any]) -> None:
+        try:
+            with (self.path / _MANIFEST_FILE).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(value) + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {self.path / _MANIFEST_FILE}: {os_error_message(error)}"
+            ) from None

@@ -1,0 +1,136 @@
+"""Provenance: evaluators must share no training data with the model or the evaluated people."""
+
+from __future__ import annotations
+
+from operator import eq
+
+from ganzoo_core.config import DataConfig
+from ganzoo_core.data import age_bin_names
+from ganzoo_core.data.splits import splits_overlap
+from ganzoo_core.errors import PluginError, UsageError, WeightsError
+from ganzoo_core.interfaces import DataInfo, Dataset
+from ganzoo_core.weights import PretrainedAuxiliary, PretrainedFolder, find_auxiliary
+from ganzoo_core.weights.auxiliaries import find_auxiliary_by_hash
+
+
+def find_independent_evaluator(
+    role: str,
+    weights: str,
+    dataset: Dataset,
+    age_bins: tuple[int, ...],
+    pretrained: PretrainedFolder | None,
+) -> PretrainedAuxiliary:
+    """Return the held-out evaluator of a role.
+
+    Args:
+        role: "age" or "identity".
+        weights: a folder, or the name of a shipped evaluator; empty for the held-out one.
+        dataset: the evaluated data.
+        age_bins: inclusive upper edges of the age groups.
+        pretrained: of the evaluated model, if there is one.
+
+    Raises:
+        UsageError: see `check_disjoint` and `check_covers_age_bins`.
+        PluginError: no evaluator of this role is held out.
+        WeightsError: the weights are damaged, or for another version of the renderer.
+    """
+    config = dataset.config
+    try:
+        evaluator = find_auxiliary(role, weights, data=config.name, is_held_out=True)
+    except PluginError as error:
+        raise PluginError(
+            f"no held-out {role} evaluator: name one with --evaluator {role}=RUN ({error})"
+        ) from None
+    data_info = DataInfo(image_size=config.image_size, name=config.name, version=dataset.version)
+    evaluator.check_data_version(data_info)
+    description = f"the {role} evaluator ({evaluator.name or evaluator.pretrained.path})"
+    check_disjoint(evaluator, description, config, _training_auxiliaries(pretrained))
+    if role == "age":
+        check_covers_age_bins(evaluator, description, age_bins)
+    return evaluator
+
+
+def check_disjoint(
+    evaluator: PretrainedAuxiliary,
+    description: str,
+    config: DataConfig,
+    auxiliaries: list[dict[str, str]],
+) -> None:
+    """Refuse an evaluator that shares training data with the evaluated people or the model.
+
+    Args:
+        evaluator: of a role.
+        description: of the evaluator, for the message.
+        config: of the evaluated data.
+        auxiliaries: the auxiliary networks of the model: role, sha256, data, split.
+
+    Raises:
+        UsageError: it was trained on the evaluated people, it is an auxiliary network of the
+            model, or it was trained on the same people as one.
+    """
+    role = evaluator.role
+    training_data = evaluator.pretrained.info.name
+    evaluated_split = getattr(config, "split", "")
+    if (
+        evaluator.split
+        and training_data == config.name
+        and splits_overlap(evaluator.split, evaluated_split)
+    ):
+        raise UsageError(
+            f"{description} is not independent: it was trained on split {evaluator.split!r} of "
+            f"{config.name}, which it evaluates; name another with --evaluator {role}=RUN"
+        )
+    for parent in auxiliaries:
+        if parent["sha256"] == evaluator.sha256:
+            raise UsageError(
+                f"{description} is not independent: it is an auxiliary network of the model; name "
+                f"another with --evaluator {role}=RUN"
+            )
+        # Networks of different roles may share some people, but not the whole split.
+        shares_data = splits_overlap if parent["role"] == role else eq
+        if (
+            evaluator.split
+            and training_data == parent["data"]
+            and shares_data(evaluator.split, parent["split"])
+        ):
+            raise UsageError(
+                f"{description} is not independent: it was trained on split {evaluator.split!r} of "
+                f"{training_data}, as was the {parent['role']} auxiliary network of the model; "
+                f"name another with --evaluator {role}=RUN"
+            )
+
+
+def check_covers_age_bins(
+    evaluator: PretrainedAuxiliary, description: str, age_bins: tuple[int, ...]
+) -> None:
+    """Refuse an age evaluator without training images in one of the age groups.
+
+    Raises:
+        UsageError: names the group.
+    """
+    info = evaluator.pretrained.info
+    if not info.age_bins or not info.class_counts:
+        return
+    lows, highs = [0, *(edge + 1 for edge in info.age_bins)], [*info.age_bins, 200]
+    spans = [(lows[i], highs[i]) for i in info.nonempty_classes]
+    required_spans = zip([0, *(edge + 1 for edge in age_bins)], [*age_bins, 200], strict=True)
+    for name, (low, high) in zip(age_bin_names(age_bins), required_spans, strict=True):
+        if not any(low <= top and bottom <= high for bottom, top in spans):
+            raise UsageError(
+                f"{description} has no training images of {name}; name another with "
+                "--evaluator age=RUN"
+            )
+
+
+def _training_auxiliaries(pretrained: PretrainedFolder | None) -> list[dict[str, str]]:
+    """Return role, sha256, data and split of the auxiliary networks of a model, where known."""
+    out = []
+    for parent in pretrained.index.get("auxiliaries", []) if pretrained else []:
+        record = {"data": "", "split": "", **{k: str(v) for k, v in parent.items()}}
+        try:
+            auxiliary = find_auxiliary_by_hash(record["role"], record["sha256"])
+            record |= {"data": auxiliary.pretrained.info.name, "split": auxiliary.split}
+        except WeightsError:
+            pass
+        out.append(record)
+    return out

@@ -1,0 +1,168 @@
+"""The paths inside a run folder, and how the folder is created."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from ganzoo_core.config import read_toml
+from ganzoo_core.errors import OutputError, UsageError, WeightsError
+from ganzoo_core.files import write_text
+from ganzoo_core.files.atomic_write import os_error_message
+from ganzoo_core.weights.auxiliaries import AUXILIARIES_DIR
+
+_RUNS_DIR = Path("runs")
+_RESUME_HINT = "or continue it with: ganzoo resume {path}"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of one run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """config.toml: the resolved options, versions and machine."""
+        return self.path / "config.toml"
+
+    @property
+    def metrics(self) -> Path:
+        """metrics.jsonl: one line every `train.log_every` steps."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        """Sample grids, one every `train.sample_every` steps."""
+        return self.path / "samples"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Checkpoints, from which `ganzoo resume` continues."""
+        return self.path / "checkpoints"
+
+    @property
+    def weights(self) -> Path:
+        """The pretrained folder."""
+        return self.path / "weights"
+
+    @property
+    def auxiliaries(self) -> Path:
+        """The run folders of the auxiliary networks that this run trained, by role."""
+        return self.path / AUXILIARIES_DIR
+
+    @property
+    def report(self) -> Path:
+        """Curves, evaluation and the page of the run."""
+        return self.path / "report"
+
+    @property
+    def lock(self) -> Path:
+        """The lock of the one process that writes."""
+        return self.path / ".lock"
+
+    def remove_if_untrained(self) -> None:
+        """Remove the folder of a run that failed before anything was trained."""
+        with suppress(OSError):
+            self.auxiliaries.rmdir()
+        if set(self.path.iterdir()) <= {self.lock, self.config}:
+            self.lock.unlink(missing_ok=True)
+            self.config.unlink(missing_ok=True)
+            self.path.rmdir()
+
+    def write_config(self, tree: dict[str, Any]) -> None:
+        """Write config.toml."""
+        write_text(self.config, tomli_w.dumps(tree))
+
+    def read_config(self) -> dict[str, Any]:
+        """Read config.toml.
+
+        Raises:
+            UsageError: the folder contains no config.toml.
+            WeightsError: config.toml names no model.
+        """
+        if not self.config.exists():
+            raise UsageError(f"{self.path} is not a run folder: it contains no config.toml")
+        tree = read_toml(self.config)
+        if "model" not in tree.get("run", {}):
+            raise WeightsError(f"{self.config} is damaged: it has no run.model")
+        return tree
+
+    def truncate_metrics(self, last_step: int) -> None:
+        """Remove the lines of metrics.jsonl after a step."""
+        if not self.metrics.exists():
+            return
+        lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+        write_text(self.metrics, "".join(x for x in lines if _parse_step(x) <= last_step))
+
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        """Append a line to metrics.jsonl."""
+        try:
+            with self.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise OutputError(f"cannot write {self.metrics}: {os_error_message(error)}") from error
+
+
+def create_run_folder(out: str | Path | None, model: str) -> RunFolder:
+    """Create the folder of a new run: `out`, or the next free ``runs/<model>-<n>``.
+
+    Raises:
+        OutputError: `out` exists and is not empty, or cannot be written.
+    """
+    try:
+        if out is not None:
+            return RunFolder(create_output_folder(Path(out)))
+        _RUNS_DIR.mkdir(exist_ok=True)
+        for number in range(1, 1_000_000):
+            path = _RUNS_DIR / f"{model}-{number}"
+            try:
+                path.mkdir()
+            except FileExistsError:
+                continue
+            return RunFolder(path)
+    except OSError as error:
+        raise OutputError(
+            f"cannot create the run folder {out or _RUNS_DIR}: {os_error_message(error)}"
+        ) from error
+    raise OutputError(f"{_RUNS_DIR} has no free number: give --out DIR")
+
+
+def create_output_folder(path: Path, hint: str = _RESUME_HINT) -> Path:
+    """Create a folder, or accept an empty one, and check that it is writable.
+
+    Raises:
+        OutputError: the path exists and is not an empty folder.
+        OSError: the folder cannot be written.
+    """
+    check_is_empty(path, hint)
+    path.mkdir(parents=True, exist_ok=True)
+    probe = path / ".writable"
+    probe.touch()
+    probe.unlink()
+    return path
+
+
+def check_is_empty(path: Path, hint: str = _RESUME_HINT) -> None:
+    """Refuse to overwrite: the path must not exist, or be an empty folder.
+
+    Raises:
+        OutputError: the path exists and is not an empty folder.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise OutputError(
+            f"{path} exists already: give another --out, {hint.format(path=path)}".rstrip(", ")
+        )
+
+
+def _parse_step(line: str) -> float:
+    """Return the step of a line of metrics.jsonl; infinity for a line that a crash cut off."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

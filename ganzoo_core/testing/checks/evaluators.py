@@ -1,0 +1,35 @@
+"""Checks of evaluators."""
+
+from __future__ import annotations
+
+import torch
+
+from ganzoo_core.interfaces import ROLE_CAPABILITIES
+from ganzoo_core.testing.checks.framework import check, require
+from ganzoo_core.testing.subject import Subject
+from ganzoo_core.weights import find_auxiliary, read_pretrained
+from ganzoo_core.zoo import package_folder
+
+
+@check("evaluator")
+def pretrained_hashes(subject: Subject) -> None:
+    """Is a pretrained folder in which every file has the sha256 of the index"""
+    pretrained = read_pretrained(package_folder(subject.spec.target))
+    require(pretrained.model_name, "its index has no model: write it with `ganzoo weights export`")
+
+
+@check("evaluator")
+def evaluator_interface(subject: Subject) -> None:
+    """Predicts for images of any size as its role requires, and is differentiable"""
+    model = find_auxiliary(subject.spec.role, subject.name).build()
+    method = ROLE_CAPABILITIES.get(subject.spec.role, "")
+    if not method:
+        return
+    for size in (24, 40):
+        image = torch.zeros(2, model.info.num_channels, size, size, requires_grad=True)
+        out = getattr(model, method)(image)
+        require(len(out) == 2 and out.isfinite().all(), f"{method} of {size} px is not finite")
+        (gradient,) = torch.autograd.grad(out.sum(), image, allow_unused=True)
+        require(
+            gradient is not None, f"{method} has no gradient: remove torch.no_grad() or .detach()"
+        )

@@ -1,0 +1,245 @@
+"""Pull and push pretrained folders: local folders, https, the Hugging Face Hub, registry names.
+
+A pulled folder goes through the cache. Its name there is the sha256 of its index, and it appears
+only after every file has the sha256 that the index lists.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock
+
+from ganzoo_core.errors import OutputError, PluginError, UsageError, WeightsError, suggest
+from ganzoo_core.files import atomic_path, file_sha256
+from ganzoo_core.files.atomic_write import os_error_message
+from ganzoo_core.weights.download import ProgressCallback, check_url, download, upload
+from ganzoo_core.weights.index import INDEX_FILE, MAX_INDEX_BYTES, read_index
+from ganzoo_core.weights.pretrained import PretrainedFolder, read_pretrained
+from ganzoo_core.zoo import PublishedWeights, published_weights, zoo
+from ganzoo_core.zoo.registry import cache_folder
+
+_HUB_ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(@(?P<rev>[\w./-]+))?")
+_REGISTRY_NAME = re.compile(r"[a-z0-9-]+:[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class _Source(Protocol):
+    """A place that holds one pretrained folder."""
+
+    def fetch_index(self, path: Path) -> None:
+        """Fetch ganzoo.json into a file."""
+
+    def fetch_file(
+        self, name: str, path: Path, file_record: dict[str, Any], progress: ProgressCallback | None
+    ) -> None:
+        """Fetch a file of the index; `file_record` holds its sha256 and size."""
+
+
+@dataclass(frozen=True)
+class _FolderSource:
+    folder: Path
+
+    def fetch_index(self, path: Path) -> None:
+        read_index(self.folder / INDEX_FILE)
+        _copy_file(self.folder / INDEX_FILE, path)
+
+    def fetch_file(
+        self, name: str, path: Path, file_record: dict[str, Any], progress: ProgressCallback | None
+    ) -> None:
+        source = self.folder / name
+        if source.is_symlink() or not source.is_file():
+            raise WeightsError(f"{source} is missing, or not a plain file")
+        _copy_file(source, path)
+
+
+@dataclass(frozen=True)
+class _HttpSource:
+    url: str
+
+    def file_url(self, name: str) -> str:
+        return f"{self.url.rstrip('/')}/{name}"
+
+    def fetch_index(self, path: Path) -> None:
+        download(self.file_url(INDEX_FILE), path, max_bytes=MAX_INDEX_BYTES)
+
+    def fetch_file(
+        self, name: str, path: Path, file_record: dict[str, Any], progress: ProgressCallback | None
+    ) -> None:
+        expected = {"sha256": file_record["sha256"], "size": file_record["size"]}
+        download(self.file_url(name), path, progress=progress, **expected)
+
+
+def _copy_file(source: Path, path: Path) -> None:
+    with atomic_path(path) as part:
+        shutil.copyfile(source, part)
+
+
+def _resolve_source(address: str) -> _Source:
+    if found := _HUB_ADDRESS.fullmatch(address):
+        from ganzoo_core.weights.hub import HubSource
+
+        return HubSource(found["repo"], found["rev"])
+    if "://" in address:
+        return _HttpSource(check_url(address))
+    if not Path(address).is_dir():
+        raise WeightsError(
+            f"{address} is not a folder, an address (https://, hf://owner/name) or a registry name"
+        )
+    return _FolderSource(Path(address))
+
+
+def find_registry_entry(name: str) -> PublishedWeights | None:
+    """Return the registry's entry for a name, or None if the text is a path or an address.
+
+    Raises:
+        UsageError: it has the form of a name, but no registry lists it.
+    """
+    if not _REGISTRY_NAME.fullmatch(name) or Path(name).exists():
+        return None
+    entries = published_weights()
+    for entry in entries:
+        if entry.name == name:
+            return entry
+    raise UsageError(
+        f"no registry lists the weights {name!r}.{suggest(name, [entry.name for entry in entries])}"
+    )
+
+
+def check_published(entry: PublishedWeights) -> None:
+    """Check that weights can be pulled.
+
+    Raises:
+        PluginError: they are unpublished. The message names the command that trains them, and how
+            to install the plugin of the model if it is missing.
+    """
+    if entry.is_published:
+        return
+    instruction = (
+        f"train them with: {entry.train_command}" if entry.train_command else "train them yourself"
+    )
+    try:
+        zoo().model(entry.model)
+    except (PluginError, UsageError) as error:
+        instruction = f"{error}; then {instruction}"
+    raise PluginError(f"{entry.name} is unpublished, so it cannot be pulled: {instruction}")
+
+
+def pull(
+    address: str, *, expected_sha256: str = "", progress: ProgressCallback | None = None
+) -> PretrainedFolder:
+    """Fetch a pretrained folder into the cache and verify it, unless the cache has it.
+
+    Args:
+        address: a path, https://, hf://owner/name[@revision], or a name of a registry.
+        expected_sha256: of the index.
+
+    Raises:
+        WeightsError: no network, not a pretrained folder, or another hash.
+        PluginError: it is unpublished. UsageError: an unknown name, or a checkpoint.
+        OutputError: the cache cannot be written.
+    """
+    if entry := find_registry_entry(address):
+        check_published(entry)
+        if entry.weights_format != "pretrained":
+            raise UsageError(f"{address} is a checkpoint: use `ganzoo weights pull`")
+        address, expected_sha256 = entry.url, entry.sha256
+    if expected_sha256 and (cached := _find_cached(expected_sha256)):
+        return cached
+    source = _resolve_source(address)
+    home = cache_folder() / "weights"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with FileLock(home / ".lock"):
+            return _pull_into_cache(source, address, home, expected_sha256, progress)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the cache {home}: {os_error_message(error)}; GANZOO_CACHE=DIR moves it"
+        ) from error
+
+
+def _pull_into_cache(
+    source: _Source,
+    address: str,
+    home: Path,
+    expected_sha256: str,
+    progress: ProgressCallback | None,
+) -> PretrainedFolder:
+    """Fetch into a staging folder, verify it, and rename it."""
+    incoming = home / ".incoming.json"
+    source.fetch_index(incoming)
+    actual_sha256 = file_sha256(incoming)
+    if expected_sha256 and actual_sha256 != expected_sha256:
+        incoming.unlink()
+        raise WeightsError(
+            f"{address} has an index of sha256 {actual_sha256[:16]}..., "
+            f"expected {expected_sha256[:16]}...: refused"
+        )
+    if cached := _find_cached(actual_sha256):
+        incoming.unlink()
+        return cached
+    staging = home / f".{actual_sha256[:32]}"
+    staging.mkdir(exist_ok=True)
+    incoming.replace(staging / INDEX_FILE)
+    for name, record in read_index(staging / INDEX_FILE)["files"].items():
+        path = staging / name
+        if not (path.is_file() and file_sha256(path) == record["sha256"]):
+            source.fetch_file(name, path, record, progress)
+    try:
+        read_pretrained(staging)
+    except WeightsError:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    final = home / actual_sha256[:32]
+    shutil.rmtree(final, ignore_errors=True)  # a damaged one
+    staging.replace(final)
+    return PretrainedFolder(final, read_index(final / INDEX_FILE))
+
+
+def _find_cached(index_sha256: str) -> PretrainedFolder | None:
+    """Return the cached folder whose index has a sha256, or None if it is missing or damaged."""
+    folder = cache_folder() / "weights" / index_sha256[:32]
+    with suppress(WeightsError, OSError):
+        cached = read_pretrained(folder)
+        return cached if cached.sha256 == index_sha256 else None
+    return None
+
+
+def list_cached() -> list[PretrainedFolder]:
+    """Return the cached folders with a valid index; their files are not verified."""
+    found = []
+    for path in sorted((cache_folder() / "weights").glob("[0-9a-f]*/" + INDEX_FILE)):
+        with suppress(WeightsError):
+            found.append(PretrainedFolder(path.parent, read_index(path)))
+    return found
+
+
+def copy_pretrained(pretrained: PretrainedFolder, folder: Path) -> PretrainedFolder:
+    """Copy the files into an empty folder, the index last, and verify the copy."""
+    for name, path in pretrained.files.items():
+        _copy_file(path, folder / name)
+    return read_pretrained(folder)
+
+
+def push(pretrained: PretrainedFolder, address: str, *, private: bool = False) -> str:
+    """Upload a verified folder, the index last; return its address.
+
+    Args:
+        address: https:// (each file is PUT), or hf://owner/name.
+        private: make a new repository of the hub private.
+
+    Raises:
+        WeightsError: no network, or refused.
+    """
+    if found := _HUB_ADDRESS.fullmatch(address):
+        from ganzoo_core.weights.hub import push_to_hub
+
+        return push_to_hub(pretrained, found["repo"], found["rev"], private=private)
+    http_source = _HttpSource(check_url(address))
+    for name, path in pretrained.files.items():
+        upload(http_source.file_url(name), path)
+    return address

@@ -1,0 +1,196 @@
+"""The zoo: the specs of all plugins, and lookup by name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ganzoo_core import __version__
+from ganzoo_core.errors import PluginError, UsageError, suggest
+from ganzoo_core.zoo import registry
+from ganzoo_core.zoo.discovery import PLUGINS_ENV_VAR, Plugin, discover_plugins
+from ganzoo_core.zoo.losses import LOSSES
+from ganzoo_core.zoo.metrics import METRICS
+from ganzoo_core.zoo.specs import (
+    KINDS,
+    DatasetSpec,
+    EvaluatorSpec,
+    LossSpec,
+    MetricSpec,
+    ModelSpec,
+    Spec,
+    spec_kind,
+)
+
+
+@dataclass(frozen=True)
+class ZooEntry:
+    """One line of `ganzoo list`: a working spec, or a name and the reason why it is broken."""
+
+    kind: str
+    name: str
+    spec: Spec | None
+    origin: str
+    error: str = ""
+
+
+class Zoo:
+    """All installed entries. Construction never fails; looking up a name may."""
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        self.plugins = tuple(plugins)
+        self.entries = self._build_entries()
+
+    def _build_entries(self) -> tuple[ZooEntry, ...]:
+        specs_by_name: dict[tuple[str, str], list[tuple[Spec, str]]] = {}
+        for plugin in self.plugins:
+            for spec in plugin.specs:
+                key = (spec_kind(spec), spec.name)
+                specs_by_name.setdefault(key, []).append((spec, plugin.origin))
+        entries = [
+            ZooEntry("plugin", p.name, None, p.origin, p.error) for p in self.plugins if p.error
+        ]
+        for (kind, name), candidates in specs_by_name.items():
+            conflict = ""
+            if len(candidates) > 1:
+                origins = [origin for _, origin in candidates]
+                conflict = f"{name!r} is {_duplicate_name_message(origins)}"
+            entries += [
+                ZooEntry(kind, name, None if conflict else spec, origin, conflict)
+                for spec, origin in candidates
+            ]
+        order = [*KINDS, "plugin"]
+        return tuple(sorted(entries, key=lambda e: (order.index(e.kind), e.name, e.origin)))
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of a kind's working entries."""
+        return [entry.name for entry in self.entries if entry.kind == kind and entry.spec]
+
+    def model(self, name: str) -> ModelSpec:
+        """Return a model's spec.
+
+        Raises:
+            PluginError: its plugin is broken or not installed, or two plugins register the name.
+            UsageError: unknown name.
+        """
+        spec = self.find_spec("model", name)
+        assert isinstance(spec, ModelSpec)
+        return spec
+
+    def dataset(self, name: str) -> DatasetSpec:
+        """Return a data set's spec; raises as `model` does."""
+        spec = self.find_spec("dataset", name)
+        assert isinstance(spec, DatasetSpec)
+        return spec
+
+    def evaluator(self, name: str) -> EvaluatorSpec:
+        """Return an evaluator's spec; raises as `model` does."""
+        spec = self.find_spec("evaluator", name)
+        assert isinstance(spec, EvaluatorSpec)
+        return spec
+
+    def evaluators(self, role: str) -> list[EvaluatorSpec]:
+        """Return the specs of the evaluators for a role, sorted by name."""
+        specs = [entry.spec for entry in self.entries]
+        return [spec for spec in specs if isinstance(spec, EvaluatorSpec) and spec.role == role]
+
+    def loss(self, name: str) -> LossSpec:
+        """Return a loss's spec; raises as `model` does."""
+        spec = self.find_spec("loss", name)
+        assert isinstance(spec, LossSpec)
+        return spec
+
+    def metric(self, name: str) -> MetricSpec:
+        """Return a metric's spec; raises as `model` does."""
+        spec = self.find_spec("metric", name)
+        assert isinstance(spec, MetricSpec)
+        return spec
+
+    def find_spec(self, kind: str, name: str) -> Spec:
+        """Return the spec of an entry of any kind; raises as `model` does."""
+        matches = [entry for entry in self.entries if entry.kind == kind and entry.name == name]
+        if matches and matches[0].spec:
+            return matches[0].spec
+        if matches:
+            raise PluginError(matches[0].error)
+        known = registry.find_registry_entry(kind, name)
+        possible_owners = {name, known.distribution if known else name}
+        owners = [p for p in self.plugins if possible_owners & {p.name, p.distribution}]
+        for plugin in owners:
+            if plugin.error:
+                raise PluginError(
+                    f"the plugin of {name!r} is broken: {plugin.error} ({plugin.origin}); "
+                    "`ganzoo plugins --debug` prints the traceback"
+                )
+        for plugin in owners:
+            if plugin.is_disabled:
+                raise PluginError(
+                    f"the plugin of {name!r} is disabled: add {plugin.name} to {PLUGINS_ENV_VAR}"
+                )
+        if known:
+            raise PluginError(f"{name!r} is not installed. Install it with: {known.install}")
+        candidates = {
+            *self.names(kind),
+            *(e.name for e in registry.registry_entries() if e.kind == kind),
+        }
+        message = f"there is no {kind} {name!r}.{suggest(name, candidates)}"
+        if broken := ", ".join(p.name for p in self.plugins if p.error):
+            message += f" A broken plugin may provide it: {broken} (see `ganzoo plugins`)."
+        raise UsageError(message)
+
+    def origin(self, spec: Spec) -> str:
+        """Return the distribution and version that registered a spec."""
+        return next((entry.origin for entry in self.entries if entry.spec is spec), "")
+
+
+def _duplicate_name_message(origins: list[str]) -> str:
+    if len(set(origins)) == 1:
+        return f"registered {len(origins)} times by {origins[0]}: call zoo.add() for it once"
+    return f"registered by {' and '.join(origins)}: uninstall one of them"
+
+
+@cache
+def zoo() -> Zoo:
+    """Return the zoo of this process. The first call discovers the plugins."""
+    core_specs = {"losses": LOSSES, "metrics": METRICS}
+    core_plugins = [
+        Plugin(name, "ganzoo-core", __version__, specs=[*specs])
+        for name, specs in core_specs.items()
+    ]
+    return Zoo([*core_plugins, *discover_plugins()])
+
+
+def import_target(target: str) -> Any:
+    """Import ``package.module:Class``.
+
+    Raises:
+        PluginError: the module cannot be imported or lacks the name.
+    """
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PluginError(f"{target} cannot be imported: {reason}") from error
+
+
+def package_folder(target: str) -> Path:
+    """Return the folder of ``package:folder/inside``, without running the package's code.
+
+    Raises:
+        PluginError: the package or the folder does not exist.
+    """
+    package, _, subfolder = target.partition(":")
+    module_spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if module_spec is None or not module_spec.submodule_search_locations:
+        raise PluginError(f"{target}: there is no package {package!r}")
+    package_root = Path(module_spec.submodule_search_locations[0]).resolve()
+    folder = (package_root / subfolder).resolve()
+    if not folder.is_relative_to(package_root) or not folder.is_dir():
+        raise PluginError(f"{target}: {package} has no folder {subfolder!r}")
+    return folder

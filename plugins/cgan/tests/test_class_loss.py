@@ -1,0 +1,117 @@
+"""`model.class_loss_weight` of cgan: the classifier of ADC-GAN for real and generated classes."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from ganzoo_cgan.config import CGANConfig
+from ganzoo_cgan.model import CGAN
+from training_helpers import FakeStepContext, make_images, make_trainer
+
+from ganzoo_core import config
+from ganzoo_core.errors import UsageError
+from ganzoo_core.interfaces import DataInfo
+
+CLASS_NAMES = ("a", "b", "c")
+
+
+def build(class_loss_weight=1.0, **options):
+    torch.manual_seed(0)
+    info = DataInfo(image_size=32, num_channels=3, class_names=CLASS_NAMES)
+    return CGAN(
+        CGANConfig(
+            label_injection="late",
+            base_channels=4,
+            latent_dim=8,
+            class_loss_weight=class_loss_weight,
+            **options,
+        ),
+        info,
+    )
+
+
+BATCH = SimpleNamespace(image=torch.randn(5, 3, 32, 32), label=torch.tensor([0, 1, 2, 2, 0]))
+
+
+def test_classifier_parameter_count():
+    with_classifier, without_classifier = (
+        sum(p.numel() for p in build(weight).discriminator.parameters()) for weight in (1.0, 0.0)
+    )
+    # at 32 px and 4 base channels the last maps have 16: 1x1 conv, then 4x4 to two times three
+    assert with_classifier - without_classifier == (16 * 16 + 16) + (16 * 16 * 6 + 6)
+
+
+def test_class_log_probs_cover_real_and_fake_classes():
+    log_p = build().discriminator.class_log_probs(BATCH.image)
+    assert log_p.shape == (5, 6) and torch.allclose(log_p.exp().sum(1), torch.ones(5))
+
+
+def test_both_losses_by_hand():
+    fake = torch.randn(5, 3, 32, 32)
+    model, without_class_loss = build(0.7), build(0.0)
+    without_class_loss.discriminator.load_state_dict(model.discriminator.state_dict(), strict=False)
+    losses = {}
+    for current in (model, without_class_loss):
+        current.eval()
+        ctx = FakeStepContext(BATCH, cache={"fake": fake})
+        losses[current] = current.discriminator_loss(ctx).item(), current.generator_loss(ctx).item()
+    y = BATCH.label[:, None]
+    real_probs, fake_probs = (
+        model.discriminator.class_log_probs(x).softmax(1) for x in (BATCH.image, fake)
+    )
+    d = -real_probs.gather(1, y).log().mean() - fake_probs.gather(1, y + 3).log().mean()
+    g = -(fake_probs.gather(1, y) / fake_probs.gather(1, y + 3)).log().mean()
+    (d_with, g_with), (d_without, g_without) = losses[model], losses[without_class_loss]
+    assert d_with - d_without == pytest.approx(0.7 * d.item(), rel=1e-4)
+    assert g_with - g_without == pytest.approx(0.7 * g.item(), rel=1e-4)
+
+
+def test_generator_gradient_raises_real_class_and_lowers_fake_class():
+    model = build().eval()
+    fake = torch.randn(5, 3, 32, 32, requires_grad=True)
+    own = torch.arange(5), BATCH.label
+
+    def ratio(images):
+        log_p = model.discriminator.class_log_probs(images)
+        return (log_p[own] - log_p[own[0], own[1] + 3]).mean()
+
+    (gradient,) = torch.autograd.grad(ratio(fake), fake)
+    assert ratio(fake + 0.01 * gradient / gradient.norm()) > ratio(fake)
+    model.config = CGANConfig(
+        label_injection="late", base_channels=4, latent_dim=8, class_loss_weight=1e6
+    )  # the adversarial loss is negligible
+    (descent,) = torch.autograd.grad(
+        model.generator_loss(FakeStepContext(BATCH, cache={"fake": fake})), fake
+    )
+    assert torch.allclose(descent, -1e6 * gradient, rtol=1e-2, atol=1e-1)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"augment": "noise(0.5)", "loss": {"wrong_label_weight": 0.25}}]
+)
+def test_losses_stay_finite(options, tmp_path):
+    images = make_images(image_size=32)
+    info = DataInfo(image_size=32, num_channels=3, class_names=images.info.class_names)
+    model = CGAN(
+        CGANConfig(
+            label_injection="late", base_channels=4, latent_dim=8, class_loss_weight=1, **options
+        ),
+        info,
+    )
+    before = [p.clone() for p in model.parameters()]
+    trainer = make_trainer(CGAN, model=model, images=images, batch_size=8, steps=10, log_every=1)
+    trainer.run(tmp_path)
+    keys = ("loss/d", "loss/g", "loss/d_class", "loss/g_class")
+    assert all(math.isfinite(r[key]) for r in trainer.callback.records for key in keys)
+    assert not any(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("label_injection", ["after_conv1", "input"])
+def test_class_loss_requires_late_label_injection(label_injection):
+    patch = config.parse_assignments(
+        ["model.class_loss_weight=1", f"model.label_injection={label_injection}"]
+    )
+    with pytest.raises(UsageError, match=r"--set model\.label_injection=late") as error:
+        config.build_config("cgan", preset="smoke", patches=[patch])
+    assert "\n" not in str(error.value)
