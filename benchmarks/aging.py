@@ -17,7 +17,7 @@ import json
 import time
 
 from ganzoo_core.cli.error_handling import exit_on_error
-from ganzoo_core.runs.evaluation import evaluate_baselines
+from ganzoo_core.evaluation.api import evaluate_baselines
 
 AGE_BINS = (18, 29, 39, 49, 59)
 METRIC_NAMES = (

@@ -20,10 +20,10 @@ from torch.nn.functional import one_hot
 import ganzoo_core as gz
 from ganzoo_core.cli.error_handling import exit_on_error
 from ganzoo_core.data import to_float
+from ganzoo_core.evaluation.aging_benchmark import parse_face_data_config
+from ganzoo_core.evaluation.splits import select_faces, test_split_config
 from ganzoo_core.report import Progress
-from ganzoo_core.runs.aging_benchmark import parse_face_data_config
-from ganzoo_core.runs.open_data import open_dataset
-from ganzoo_core.runs.splits import select_faces, test_split_config
+from ganzoo_core.training.open_data import open_dataset
 from ganzoo_core.weights import find_auxiliary
 
 AGE_BINS = (18, 29, 39, 49, 59)

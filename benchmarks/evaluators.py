@@ -25,8 +25,8 @@ from ganzoo_core.metrics.verification import (
     make_pair_distances,
 )
 from ganzoo_core.report import Progress
-from ganzoo_core.runs.dataset_stats import parse_data_config
-from ganzoo_core.runs.open_data import decode_dataset, open_dataset
+from ganzoo_core.training.dataset_stats import parse_data_config
+from ganzoo_core.training.open_data import decode_dataset, open_dataset
 from ganzoo_core.weights import PretrainedAuxiliary, add_metrics, find_auxiliary, load_model
 from ganzoo_core.zoo import zoo
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import ganzoo_core as gz
 from ganzoo_core.cli.error_handling import exit_on_error
-from ganzoo_core.runs.evaluation import Evaluation, evaluate
+from ganzoo_core.evaluation.api import Evaluation, evaluate
 
 GOALS_BY_PRESET = {"fashion-28": ("bits_per_dim", 0.5), "fashion-28-binary": ("nats", 50.0)}
 """Preset -> (name of the value, margin below the baseline)."""

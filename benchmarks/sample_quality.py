@@ -19,8 +19,8 @@ from pathlib import Path
 
 import ganzoo_core as gz
 from ganzoo_core.cli.error_handling import exit_on_error
+from ganzoo_core.evaluation.api import evaluate
 from ganzoo_core.report import read_metrics
-from ganzoo_core.runs.evaluation import evaluate
 
 RUNS = {
     "cgan-people": ("cgan", "people-64", "people"),

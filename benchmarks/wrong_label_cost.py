@@ -19,14 +19,14 @@ from sample_quality import GOALS_BY_MODEL
 
 from ganzoo_core import config
 from ganzoo_core.cli.error_handling import exit_on_error
+from ganzoo_core.evaluation.api import split_configs
+from ganzoo_core.evaluation.feature_networks import feature_extractor_factory
 from ganzoo_core.interfaces.gan import adjacent_label
 from ganzoo_core.metrics.classification import gan_test, gan_train
 from ganzoo_core.metrics.context import EvaluationContext
 from ganzoo_core.metrics.image_sets import random_subset, subset
 from ganzoo_core.report import Progress
-from ganzoo_core.runs.evaluation import split_configs
-from ganzoo_core.runs.feature_networks import feature_extractor_factory
-from ganzoo_core.runs.open_data import open_images
+from ganzoo_core.training.open_data import open_images
 
 WRONG_LABEL_WEIGHTS = (0.0, 0.2, 0.5)
 """The goals, those of benchmarks/sample_quality.py, apply to the largest."""

@@ -57,7 +57,7 @@ _NAMES_BY_MODULE = {
         "StepContext",
         "UnreadableImage",
     ],
-    "ganzoo_core.runs": ["datasets", "load", "models", "resume", "train"],
+    "ganzoo_core.training": ["datasets", "load", "models", "resume", "train"],
 }
 _MODULE_BY_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 __all__ = ["__version__", *_MODULE_BY_NAME]  # noqa: PLE0604

@@ -14,7 +14,7 @@ import torch._dynamo  # noqa: F401 - the first optimizer of a process imports it
 from torch.distributed import TCPStore
 
 import ganzoo_core.report
-import ganzoo_core.runs.training  # noqa: F401 - imports torch, which takes seconds
+import ganzoo_core.training.api  # noqa: F401 - imports torch, which takes seconds
 from ganzoo_core.cli.main import main
 
 

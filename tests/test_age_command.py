@@ -10,9 +10,9 @@ from PIL import Image
 import ganzoo_core as gz
 from ganzoo_core.data.photos import find_photos, load_photo, no_face_error
 from ganzoo_core.errors import DataError, UsageError
+from ganzoo_core.evaluation import aging
+from ganzoo_core.evaluation.ood_check import detect_ood
 from ganzoo_core.interfaces import Auxiliaries
-from ganzoo_core.runs import aging
-from ganzoo_core.runs.ood_check import detect_ood
 from ganzoo_core.testing.stubs import StubAuxiliary
 
 
@@ -207,7 +207,7 @@ def test_age_folder_resumes(photo, tmp_path, monkeypatch):
             progress(len(images), len(images))
             return super().edit_age(images, source_age, target_labels)
 
-    monkeypatch.setattr("ganzoo_core.runs.load", lambda *_, **__: InterruptibleModel(DATA_INFO))
+    monkeypatch.setattr("ganzoo_core.training.load", lambda *_, **__: InterruptibleModel(DATA_INFO))
     monkeypatch.setattr(ganzoo_core.weights, "find_pretrained", lambda _: FakePretrained)
     monkeypatch.setattr(aging, "find_evaluator", lambda *_: None)
     out = tmp_path / "strips"

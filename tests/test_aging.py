@@ -13,15 +13,15 @@ from conftest import install_plugins
 from ganzoo_core.data.splits import splits_overlap
 from ganzoo_core.data.subset import AgeShiftedSubset, Subset
 from ganzoo_core.errors import DataError, UsageError
+from ganzoo_core.evaluation import aging_benchmark
+from ganzoo_core.evaluation.provenance import check_covers_age_bins, check_disjoint
+from ganzoo_core.evaluation.splits import partition_by_identity
 from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.metrics.aging.benchmark_data import AgingBenchmarkData
 from ganzoo_core.metrics.aging.evaluators import AgingOutputs, EvaluatorOutputs
 from ganzoo_core.metrics.aging.scores import PersonBootstrap, ReferenceOutputs, score_method
-from ganzoo_core.runs import aging_benchmark
-from ganzoo_core.runs.dataset_stats import parse_data_config
-from ganzoo_core.runs.provenance import check_covers_age_bins, check_disjoint
-from ganzoo_core.runs.splits import partition_by_identity
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
+from ganzoo_core.training.dataset_stats import parse_data_config
 from ganzoo_core.weights import PretrainedAuxiliary, PretrainedFolder, find_auxiliary
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.runs.comparison import best_index, compare_evaluations
+from ganzoo_core.evaluation.comparison import best_index, compare_evaluations
 
 
 def write_evaluation(folder, value, error=None, better="lower", **settings):

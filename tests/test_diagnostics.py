@@ -5,7 +5,7 @@ import torch
 from contract_models import EncoderGAN, TinyPixelCNN
 from training_helpers import build_model, make_images
 
-from ganzoo_core.runs.diagnostics import PATIENCE, TrainingDiagnostics, sample_diversity
+from ganzoo_core.training.diagnostics import PATIENCE, TrainingDiagnostics, sample_diversity
 
 
 def warnings_for_accuracies(accuracies):

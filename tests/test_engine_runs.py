@@ -16,7 +16,7 @@ from training_helpers import (
 import ganzoo_core as gz
 from ganzoo_core.errors import DivergedError, Interrupted, UsageError
 from ganzoo_core.files import load_tensors
-from ganzoo_core.runs import trackers
+from ganzoo_core.training import trackers
 from ganzoo_core.weights.pretrained import inference_state_dict
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from training_helpers import make_images
 
 from ganzoo_core.errors import UsageError
+from ganzoo_core.evaluation.feature_networks import lineage_hashes
 from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.metrics import MetricNotApplicableError, classification, classifier
 from ganzoo_core.metrics.context import EvaluationContext
@@ -21,7 +22,6 @@ from ganzoo_core.metrics.image_sets import (
     subset,
     train_test_split,
 )
-from ganzoo_core.runs.feature_networks import lineage_hashes
 from ganzoo_core.weights import PretrainedFolder, find_auxiliary
 
 

@@ -17,10 +17,11 @@ from training_helpers import (
 
 import ganzoo_core as gz
 from ganzoo_core.errors import WeightsError
+from ganzoo_core.evaluation import feature_networks
 from ganzoo_core.files import load_tensors
-from ganzoo_core.runs import feature_networks, init_weights
-from ganzoo_core.runs.exporting import export
-from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.training import init_weights
+from ganzoo_core.training.exporting import export
+from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import find_pretrained, read_pretrained
 from ganzoo_core.weights.model_card import effective_license
 from ganzoo_core.weights.pretrained import rewrite_card

@@ -8,13 +8,13 @@ from torch.nn import functional
 from training_helpers import make_images
 
 from ganzoo_core.errors import WeightsError
+from ganzoo_core.evaluation.feature_networks import feature_extractor_factory
 from ganzoo_core.metrics import MetricNotApplicableError, classification, distances, neighbors
 from ganzoo_core.metrics.context import EvaluationContext
 from ganzoo_core.metrics.feature_extractor import FeatureExtractor
 from ganzoo_core.metrics.image_sets import random_subset, subset, train_test_split
 from ganzoo_core.metrics.inception import Inception, load_inception
 from ganzoo_core.metrics.resize import resize_images
-from ganzoo_core.runs.feature_networks import feature_extractor_factory
 
 
 def correlated_features(n=400, dim=24, shift=0.3, seed=0):

@@ -9,14 +9,14 @@ from PIL import Image
 from training_helpers import make_images
 
 from ganzoo_core.errors import UsageError
+from ganzoo_core.evaluation import aging_benchmark, splits
+from ganzoo_core.evaluation.calibration import check_identities_unseen, open_calibration_data
 from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.metrics.aging.benchmark_data import AgingBenchmarkData
 from ganzoo_core.metrics.aging.methods import make_same_photo
 from ganzoo_core.report import Progress
-from ganzoo_core.runs import aging_benchmark, splits
-from ganzoo_core.runs.calibration import check_identities_unseen, open_calibration_data
-from ganzoo_core.runs.dataset_stats import parse_data_config
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
+from ganzoo_core.training.dataset_stats import parse_data_config
 from ganzoo_core.weights import PretrainedAuxiliary, PretrainedFolder
 
 

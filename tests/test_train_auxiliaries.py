@@ -7,8 +7,8 @@ import torch
 
 import ganzoo_core as gz
 from ganzoo_core.errors import PluginError, UsageError
-from ganzoo_core.runs import train_auxiliaries
-from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.training import train_auxiliaries
+from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import find_pretrained
 
 TRAIN_IDENTITY_OPTIONS = {"model": {"auxiliaries": {"identity": {"weights": "train"}}}}

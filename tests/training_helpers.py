@@ -13,8 +13,8 @@ from ganzoo_core.data import pack_images
 from ganzoo_core.engine import Callback, Trainer, resolve_setup
 from ganzoo_core.files import load_tensors
 from ganzoo_core.interfaces import Auxiliaries, SeededRng
-from ganzoo_core.runs.run_folder import RunFolder
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
+from ganzoo_core.training.run_folder import RunFolder
 
 SMALL_RUN_OPTIONS = {
     "data": {"image_size": 16, "count": 40, "num_identities": 6},

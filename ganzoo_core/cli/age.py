@@ -15,9 +15,9 @@ from ganzoo_core.errors import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo_core.data.photos import Photo
+    from ganzoo_core.evaluation.aging import AgingStrip
     from ganzoo_core.interfaces import Model
-    from ganzoo_core.runs.aging import AgingStrip
-    from ganzoo_core.runs.output_gallery import OutputGallery
+    from ganzoo_core.training.output_gallery import OutputGallery
 
 _BATCH_SIZE = 16
 """Photographs per call of the model."""
@@ -86,8 +86,9 @@ def age(
         check_image_path(out)
     from ganzoo_core.cli.evaluate import parse_evaluators
     from ganzoo_core.data.photos import find_photos, no_face_error
-    from ganzoo_core.runs import aging, load
-    from ganzoo_core.runs.output_gallery import OutputGallery
+    from ganzoo_core.evaluation import aging
+    from ganzoo_core.training import load
+    from ganzoo_core.training.output_gallery import OutputGallery
     from ganzoo_core.weights import find_pretrained
 
     paths = find_photos(photos)
@@ -166,7 +167,7 @@ def _warn_about_photos(photos: Sequence[Photo], model: Model) -> None:
     """Print the notes of the photographs, and a warning for those out of distribution."""
     import numpy as np
 
-    from ganzoo_core.runs.ood_check import detect_ood
+    from ganzoo_core.evaluation.ood_check import detect_ood
 
     out_of_domain = detect_ood(np.stack([photo.pixels for photo in photos]), model.info)
     for photo, is_out_of_domain in zip(photos, out_of_domain, strict=True):
@@ -189,8 +190,8 @@ def _age_photos(
     quiet: bool,
 ) -> Iterator[tuple[Photo, AgingStrip]]:
     """Yield each photograph with its strip."""
+    from ganzoo_core.evaluation import aging
     from ganzoo_core.report import Progress
-    from ganzoo_core.runs import aging
 
     evaluators = {
         role: aging.find_evaluator(model, role, evaluator_paths.get(role, ""))

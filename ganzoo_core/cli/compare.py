@@ -11,7 +11,7 @@ from ganzoo_core.cli import output
 from ganzoo_core.errors import DataError
 
 if TYPE_CHECKING:
-    from ganzoo_core.runs.comparison import EvaluationComparison
+    from ganzoo_core.evaluation.comparison import EvaluationComparison
 
 _SHA256_HEX_LENGTH = 64
 
@@ -24,7 +24,7 @@ def compare(folders: tuple[Path, ...], as_json: bool) -> None:
 
     Metrics whose settings differ are not ranked, and the exit code is 3.
     """
-    from ganzoo_core.runs.comparison import compare_evaluations
+    from ganzoo_core.evaluation.comparison import compare_evaluations
 
     comparison = compare_evaluations(folders)
     if as_json:

@@ -48,8 +48,8 @@ def _open_dataset_with_options(
     """
     from ganzoo_core.config import parse_assignments
     from ganzoo_core.config.tree import data_config_class
-    from ganzoo_core.runs.dataset_stats import parse_data_config
-    from ganzoo_core.runs.open_data import open_dataset
+    from ganzoo_core.training.dataset_stats import parse_data_config
+    from ganzoo_core.training.open_data import open_dataset
 
     tree = parse_assignments(assignments)
     unknown_branches = sorted(set(tree) - {"data"})
@@ -104,7 +104,7 @@ def data() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(data: str, assignments: tuple[str, ...], age_bins: str, as_json: bool) -> None:
     """Count images, labels, age bins, people, and images that filters excluded."""
-    from ganzoo_core.runs.dataset_stats import dataset_stats
+    from ganzoo_core.training.dataset_stats import dataset_stats
 
     bins = parse_age_bins(age_bins)
     stats = dataset_stats(_open_dataset_with_options(data, assignments, bins), bins.upper_edges)
@@ -184,7 +184,7 @@ def _select_sheet_images(images: PackedImages, seed: int) -> tuple[tuple[str, ..
 def decode(dataset: Dataset, age_bins: tuple[int, ...] = ()) -> PackedImages:
     """Decode a data set into the cache, with a progress bar."""
     from ganzoo_core.report import Progress
-    from ganzoo_core.runs.open_data import decode_dataset
+    from ganzoo_core.training.open_data import decode_dataset
 
     return decode_dataset(dataset, age_bins, Progress())
 
@@ -230,7 +230,7 @@ def export(
     """Write a data set to disk as JPEG files with their metadata."""
     from ganzoo_core.files.atomic_write import os_error_message
     from ganzoo_core.report import Progress
-    from ganzoo_core.runs.run_folder import create_output_folder
+    from ganzoo_core.training.run_folder import create_output_folder
     from ganzoo_core.zoo import import_target
 
     dataset = _open_dataset_with_options(data, assignments, image_size=size, count=count)

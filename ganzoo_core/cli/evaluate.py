@@ -12,8 +12,8 @@ from ganzoo_core.cli.data import parse_age_bins
 from ganzoo_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from ganzoo_core.evaluation.api import Evaluation
     from ganzoo_core.metrics.metric_value import MetricValue
-    from ganzoo_core.runs.evaluation import Evaluation
 
 _VALUES_WITH_BREAKDOWN = {
     "estimated_age",
@@ -150,7 +150,7 @@ def evaluate(
         "data_options": tree.get("data", {}),
         "evaluators": parse_evaluators(evaluator_args),
     }
-    from ganzoo_core.runs import evaluation
+    from ganzoo_core.evaluation import api as evaluation
 
     if folder is None:
         if not options.get("data"):

@@ -122,7 +122,7 @@ def _placeholder_data_info(config: RunConfig) -> DataInfo:
     """Return the data facts of a preset without decoding images; counts and ages are made up."""
     from ganzoo_core.data import age_bin_names
     from ganzoo_core.interfaces import DataInfo
-    from ganzoo_core.runs.open_data import open_dataset
+    from ganzoo_core.training.open_data import open_dataset
 
     age_bins = tuple(getattr(config.model, "age_bins", ()))
     class_names: tuple[str, ...] = age_bin_names(age_bins) if age_bins else ()

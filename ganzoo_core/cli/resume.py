@@ -22,12 +22,12 @@ import click
 @click.option("-q", "--quiet", is_flag=True, help="Print only the run folder.")
 def resume(folder: Path, steps: int | None, nproc: int, quiet: bool) -> None:
     """Continue RUN from its latest valid checkpoint, bit-exact: as if it had not stopped."""
-    from ganzoo_core import runs
+    from ganzoo_core import training
     from ganzoo_core.cli.run import launch_ranks, print_run_paths
-    from ganzoo_core.runs.run_folder import RunFolder
+    from ganzoo_core.training.run_folder import RunFolder
 
     if nproc > 1:
         train = RunFolder(folder).read_config().get("train", {})
         if launch_ranks(nproc, train.get("batch_size", nproc), train.get("grad_accum_steps", 1)):
             return
-    print_run_paths(runs.resume(folder, steps, quiet=quiet), quiet)
+    print_run_paths(training.resume(folder, steps, quiet=quiet), quiet)

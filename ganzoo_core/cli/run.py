@@ -11,7 +11,7 @@ import click
 from ganzoo_core.cli import completers, output
 
 if TYPE_CHECKING:
-    from ganzoo_core.runs import Run
+    from ganzoo_core.training import Run
 
 _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
 
@@ -114,7 +114,7 @@ def run(
     config = build_config(model, preset=preset, patches=[*patches, options])
     if nproc > 1 and launch_ranks(nproc, config.train.batch_size, config.train.grad_accum_steps):
         return
-    from ganzoo_core.runs import train
+    from ganzoo_core.training import train
 
     finished_run = train(
         model, preset=preset, config_file=config_file, options=options, out=out, quiet=quiet
@@ -139,7 +139,7 @@ def launch_ranks(nproc: int, batch_size: int, grad_accum_steps: int) -> bool:
     if "RANK" in os.environ:
         return False
     from ganzoo_core.engine.world import World
-    from ganzoo_core.runs.distributed_launch import launch_distributed
+    from ganzoo_core.training.distributed_launch import launch_distributed
 
     World(size=nproc).num_shards(batch_size, grad_accum_steps)
     launch_distributed(nproc, click.get_current_context().obj)

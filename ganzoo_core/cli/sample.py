@@ -54,7 +54,7 @@ def sample(folder: Path, count: int | None, labels: tuple[str, ...], seed: int, 
     """Draw a grid of images: one row for each label, one column for each latent z."""
     check_image_path(out)
     from ganzoo_core.report import save_image
-    from ganzoo_core.runs import load
+    from ganzoo_core.training import load
 
     model = load(folder)
     save_image(sample_grid(model, count, labels, seed), out)

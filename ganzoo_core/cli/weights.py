@@ -39,7 +39,7 @@ def weights() -> None:
 )
 def export(run: Path, out: Path, precision: Any, module_names: tuple[str, ...]) -> None:
     """Write the weights and metrics of RUN, a run or pretrained folder, into a new folder."""
-    from ganzoo_core.runs.exporting import export as write
+    from ganzoo_core.training.exporting import export as write
 
     pretrained = write(run, out, precision=precision, extra_modules=module_names)
     output.print_stderr(f"sha256 {pretrained.sha256}")
@@ -51,7 +51,7 @@ def export(run: Path, out: Path, precision: Any, module_names: tuple[str, ...]) 
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def verify(folder: Path, as_json: bool) -> None:
     """Check every file and value of a folder, and that the installed plugin can load it."""
-    from ganzoo_core.runs import load
+    from ganzoo_core.training import load
     from ganzoo_core.weights import find_pretrained
     from ganzoo_core.weights.load import count_parameters
 
@@ -121,7 +121,7 @@ def import_(
     weights_license: str,
 ) -> None:
     """Convert a .pt, .pth or .safetensors FILE into a pretrained folder. Runs no code in it."""
-    from ganzoo_core.runs.convert_weights import import_weights
+    from ganzoo_core.training.convert_weights import import_weights
 
     pretrained = import_weights(
         file,
@@ -197,8 +197,8 @@ def push(folder: Path, target: str, private: bool) -> None:
 def pull(source: str, out: Path | None, expected_sha256: str) -> None:
     """Fetch weights from a folder, https://..., hf://owner/name[@rev], or by NAME of a registry."""
     from ganzoo_core.report import Progress
-    from ganzoo_core.runs.convert_weights import convert_published
-    from ganzoo_core.runs.run_folder import check_is_empty
+    from ganzoo_core.training.convert_weights import convert_published
+    from ganzoo_core.training.run_folder import check_is_empty
     from ganzoo_core.weights import transfer
 
     if out is not None:
@@ -225,7 +225,7 @@ def pull(source: str, out: Path | None, expected_sha256: str) -> None:
 
 
 def _copy_to_new_folder(pretrained: PretrainedFolder, path: Path) -> PretrainedFolder:
-    from ganzoo_core.runs.run_folder import create_output_folder
+    from ganzoo_core.training.run_folder import create_output_folder
     from ganzoo_core.weights.transfer import copy_pretrained
 
     try:
@@ -284,7 +284,7 @@ def to_onnx(folder: Path, out: Path) -> None:
     """Write the network of a model as ONNX, checked with onnxruntime if it is installed."""
     if out.suffix != ".onnx" or not out.parent.is_dir():
         raise UsageError(f"{out}: the name must end in .onnx, in a folder that exists")
-    from ganzoo_core.runs import load
+    from ganzoo_core.training import load
     from ganzoo_core.weights.onnx import export_onnx
 
     exported = export_onnx(load(folder, device="cpu"), out)

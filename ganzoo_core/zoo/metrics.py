@@ -75,7 +75,7 @@ METRICS = (
     MetricSpec(
         name="aging",
         summary="Aging benchmark: age error, identity, realism; for models that edit ages",
-        target="ganzoo_core.runs.aging_benchmark:run_benchmark",
+        target="ganzoo_core.evaluation.aging_benchmark:run_benchmark",
         requires=("edit_age",),
     ),
     MetricSpec(

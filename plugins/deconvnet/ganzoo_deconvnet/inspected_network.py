@@ -10,7 +10,7 @@ from ganzoo_core import Discriminator, load
 from ganzoo_core.data import to_float
 from ganzoo_core.errors import DataError, UsageError, suggest
 from ganzoo_core.report import Progress
-from ganzoo_core.runs import dataset_stats, open_data
+from ganzoo_core.training import dataset_stats, open_data
 from ganzoo_core.weights import find_auxiliary
 from ganzoo_core.zoo import zoo
 from ganzoo_deconvnet.deconvnet import conv_layers, layer_shapes

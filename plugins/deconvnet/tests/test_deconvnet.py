@@ -15,7 +15,7 @@ from torch.nn.functional import conv_transpose2d, leaky_relu, relu
 
 import ganzoo_core as gz
 from ganzoo_core.errors import OutputError, UsageError, WeightsError
-from ganzoo_core.runs.exporting import load_checkpoint_modules
+from ganzoo_core.training.exporting import load_checkpoint_modules
 
 
 def randn_seeded(*shape, seed=0):

@@ -14,7 +14,7 @@ from ganzoo_core.metrics.verification import (
     pair_distances,
 )
 from ganzoo_core.report import Progress
-from ganzoo_core.runs import dataset_stats, open_data
+from ganzoo_core.training import dataset_stats, open_data
 from ganzoo_core.weights import add_metrics
 from ganzoo_facenet.plotting import plot_roc
 from ganzoo_facenet.recognition import cluster_embeddings, load_recognizer, resolve_crop

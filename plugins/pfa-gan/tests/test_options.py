@@ -10,8 +10,8 @@ from torch import nn
 from ganzoo_core import config
 from ganzoo_core.data import age_bin_names
 from ganzoo_core.errors import UsageError, WeightsError
+from ganzoo_core.evaluation.aging import parse_target_labels
 from ganzoo_core.interfaces import Auxiliaries, DataInfo
-from ganzoo_core.runs.aging import parse_target_labels
 from ganzoo_core.testing.stubs import StubAuxiliary
 
 

@@ -3,9 +3,9 @@
 import torch
 
 from ganzoo_core.data import to_float
+from ganzoo_core.evaluation import api as evaluation
 from ganzoo_core.interfaces import SeededRng
 from ganzoo_core.report import Progress
-from ganzoo_core.runs import evaluation
 from ganzoo_core.weights import find_pretrained
 
 IMAGES_PER_ROW = 10

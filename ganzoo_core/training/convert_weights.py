@@ -12,7 +12,7 @@ from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.files import file_sha256
 from ganzoo_core.files.tensors import check_state_dict
 from ganzoo_core.interfaces import ConvertedCheckpoint, DataInfo, Model
-from ganzoo_core.runs.run_folder import create_output_folder
+from ganzoo_core.training.run_folder import create_output_folder
 from ganzoo_core.weights import PretrainedFolder, code_provenance, read_pretrained, save_pretrained
 from ganzoo_core.weights.convert import convert_state_dict, read_checkpoint
 from ganzoo_core.weights.download import download

@@ -8,8 +8,8 @@ from typing import Any
 
 from ganzoo_core.errors import DataError
 from ganzoo_core.report.run_page import write_html
-from ganzoo_core.runs.comparison import read_evaluation
-from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.training.evaluation_file import read_evaluation
+from ganzoo_core.training.run_folder import RunFolder
 
 
 def write_page(folder: RunFolder) -> Path:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ganzoo_core.zoo import zoo
 
 if TYPE_CHECKING:
-    from ganzoo_core.runs.loading import load
-    from ganzoo_core.runs.training import Run, resume, train
+    from ganzoo_core.training.api import Run, resume, train
+    from ganzoo_core.training.loading import load
 
 __all__ = ["Run", "datasets", "load", "models", "resume", "train"]
 
@@ -27,7 +27,7 @@ def datasets() -> list[str]:
 def __getattr__(name: str) -> Any:
     """Import the functions that need torch at their first use (PEP 562)."""
     if name == "load":
-        return importlib.import_module("ganzoo_core.runs.loading").load
+        return importlib.import_module("ganzoo_core.training.loading").load
     if name in {"Run", "resume", "train"}:
-        return getattr(importlib.import_module("ganzoo_core.runs.training"), name)
-    raise AttributeError(f"module 'ganzoo_core.runs' has no attribute {name!r}")
+        return getattr(importlib.import_module("ganzoo_core.training.api"), name)
+    raise AttributeError(f"module 'ganzoo_core.training' has no attribute {name!r}")

@@ -13,7 +13,7 @@ from ganzoo_core.errors import OutputError
 from ganzoo_core.files import file_sha256
 from ganzoo_core.files.atomic_write import os_error_message
 from ganzoo_core.report import save_image
-from ganzoo_core.runs.run_folder import create_output_folder
+from ganzoo_core.training.run_folder import create_output_folder
 
 _MANIFEST_FILE = "strips.jsonl"
 """The first line is the request; each further line is the record of a strip."""

@@ -14,6 +14,11 @@ from ganzoo_core.config.tree import data_config_class
 from ganzoo_core.data import PackedImages
 from ganzoo_core.engine.setup import resolve_device
 from ganzoo_core.errors import DataError, GanzooError, UsageError
+from ganzoo_core.evaluation import aging_benchmark
+from ganzoo_core.evaluation.aging import check_age_editing
+from ganzoo_core.evaluation.aging_benchmark import BenchmarkConfig, BenchmarkResult, Direction
+from ganzoo_core.evaluation.feature_networks import feature_extractor_factory, lineage_hashes
+from ganzoo_core.evaluation.splits import DEFAULT_NUM_FACES, available_splits
 from ganzoo_core.files import write_json
 from ganzoo_core.interfaces import (
     DataInfo,
@@ -32,16 +37,11 @@ from ganzoo_core.metrics.image_sets import (
 from ganzoo_core.metrics.likelihood import require_likelihood
 from ganzoo_core.metrics.metric_value import MetricNotApplicableError, MetricValue
 from ganzoo_core.report import Progress
-from ganzoo_core.runs import aging_benchmark
-from ganzoo_core.runs.aging import check_age_editing
-from ganzoo_core.runs.aging_benchmark import BenchmarkConfig, BenchmarkResult, Direction
-from ganzoo_core.runs.comparison import EVALUATION_FILE, EVALUATION_FORMAT
-from ganzoo_core.runs.feature_networks import feature_extractor_factory, lineage_hashes
-from ganzoo_core.runs.loading import load
-from ganzoo_core.runs.open_data import open_images
-from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.runs.run_page import write_page
-from ganzoo_core.runs.splits import DEFAULT_NUM_FACES, available_splits
+from ganzoo_core.training.evaluation_file import EVALUATION_FILE, EVALUATION_FORMAT
+from ganzoo_core.training.loading import load
+from ganzoo_core.training.open_data import open_images
+from ganzoo_core.training.run_folder import RunFolder
+from ganzoo_core.training.run_page import write_page
 from ganzoo_core.weights import PretrainedFolder, find_pretrained
 from ganzoo_core.zoo import MetricSpec, import_target, zoo
 

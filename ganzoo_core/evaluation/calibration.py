@@ -8,12 +8,12 @@ from ganzoo_core.config import DataConfig
 from ganzoo_core.data.splits import split_mask
 from ganzoo_core.data.subset import Subset
 from ganzoo_core.errors import DataError, UsageError
+from ganzoo_core.evaluation.splits import available_splits
 from ganzoo_core.interfaces import Dataset
 from ganzoo_core.metrics.image_sets import TEST_FRACTION
-from ganzoo_core.runs.dataset_stats import parse_data_config
-from ganzoo_core.runs.open_data import open_dataset
-from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.runs.splits import available_splits
+from ganzoo_core.training.dataset_stats import parse_data_config
+from ganzoo_core.training.open_data import open_dataset
+from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedAuxiliary
 
 

@@ -17,7 +17,7 @@ from ganzoo_core.interfaces import Dataset
 from ganzoo_core.metrics.aging.benchmark_data import AgingBenchmarkData
 from ganzoo_core.metrics.image_sets import TEST_FRACTION
 from ganzoo_core.report import Progress
-from ganzoo_core.runs.open_data import open_dataset
+from ganzoo_core.training.open_data import open_dataset
 
 DEFAULT_NUM_FACES = 500
 """Default number of faces to age."""

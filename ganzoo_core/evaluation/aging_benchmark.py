@@ -18,6 +18,15 @@ from ganzoo_core.config import DataConfig, parse
 from ganzoo_core.config.tree import data_config_class
 from ganzoo_core.data.samplers import to_float
 from ganzoo_core.errors import DataError, UsageError
+from ganzoo_core.evaluation.calibration import open_calibration_data
+from ganzoo_core.evaluation.feature_networks import intermediate_extractor, load_feature_extractor
+from ganzoo_core.evaluation.provenance import find_independent_evaluator
+from ganzoo_core.evaluation.splits import (
+    DEFAULT_NUM_FACES,
+    sample_calibration,
+    select_faces,
+    test_split_config,
+)
 from ganzoo_core.interfaces import DataInfo, Dataset, FrozenNetwork
 from ganzoo_core.metrics.aging.benchmark_data import AgingBenchmarkData
 from ganzoo_core.metrics.aging.evaluators import AgingOutputs, FaceEvaluators, run_method
@@ -28,16 +37,7 @@ from ganzoo_core.metrics.metric_value import MetricValue
 from ganzoo_core.metrics.verification import PairDistances, impostor_pairs, pair_distances
 from ganzoo_core.report import Progress, save_image
 from ganzoo_core.report.aging import ImageRow, aging_picture
-from ganzoo_core.runs.calibration import open_calibration_data
-from ganzoo_core.runs.feature_networks import intermediate_extractor, load_feature_extractor
-from ganzoo_core.runs.open_data import open_dataset
-from ganzoo_core.runs.provenance import find_independent_evaluator
-from ganzoo_core.runs.splits import (
-    DEFAULT_NUM_FACES,
-    sample_calibration,
-    select_faces,
-    test_split_config,
-)
+from ganzoo_core.training.open_data import open_dataset
 from ganzoo_core.weights import PretrainedAuxiliary, PretrainedFolder
 
 _BENCHMARK_VERSION = 1

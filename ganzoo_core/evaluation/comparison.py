@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo_core.errors import DataError, UsageError
+from ganzoo_core.errors import UsageError
+from ganzoo_core.training.evaluation_file import read_evaluation
 
-EVALUATION_FORMAT = 1
-EVALUATION_FILE = "evaluation.json"
 _MIN_LEAD_STANDARD_ERRORS = 2.0
 """Lead of the best value over the second, in standard errors, where these are known."""
 
@@ -94,36 +92,6 @@ def _collect_baselines(
             for baseline, values in results.get(metric, {}).get("baselines", {}).items():
                 found.setdefault(baseline, {}).setdefault(metric, values)
     return found
-
-
-def read_evaluation(path: Path) -> dict[str, Any]:
-    """Read evaluation.json of a run, of an `--out` folder, or the file itself.
-
-    Raises:
-        DataError: the file is missing or damaged.
-    """
-    candidates = [path, path / EVALUATION_FILE, path / "report" / EVALUATION_FILE]
-    file = next((place for place in candidates if place.is_file()), None)
-    if file is None:
-        raise DataError(f"{path} has no evaluation: make one with `ganzoo evaluate {path}`")
-    try:
-        evaluation: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if evaluation["format"] != EVALUATION_FORMAT:
-            raise DataError(
-                f"{file} has format {evaluation['format']}, this ganzoo reads {EVALUATION_FORMAT}: "
-                "run `ganzoo evaluate` again"
-            )
-        for result in evaluation["results"].values():
-            dict(result["settings"])
-            for values in (result["values"], *dict(result.get("baselines", {})).values()):
-                for value in values.values():
-                    float(value["value"]), str(value["better"])
-                    float(value["std_error"] or 0)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{file} is damaged ({type(error).__name__}: {error}): run `ganzoo evaluate` again"
-        ) from None
-    return evaluation
 
 
 def _find_setting_differences(

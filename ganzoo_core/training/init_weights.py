@@ -16,7 +16,7 @@ from ganzoo_core.files import copy_state_dict, load_tensors
 from ganzoo_core.files.tensors import check_state_dict
 from ganzoo_core.interfaces import Model
 from ganzoo_core.report import Progress
-from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedFolder, find_pretrained
 from ganzoo_core.weights.index import INDEX_FILE
 from ganzoo_core.weights.load import check_finite

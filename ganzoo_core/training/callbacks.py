@@ -20,10 +20,10 @@ from ganzoo_core.report import (
     read_metrics,
     save_image,
 )
-from ganzoo_core.runs.diagnostics import TrainingDiagnostics
-from ganzoo_core.runs.run_folder import RunFolder
-from ganzoo_core.runs.run_page import write_page
-from ganzoo_core.runs.trackers import Trackers
+from ganzoo_core.training.diagnostics import TrainingDiagnostics
+from ganzoo_core.training.run_folder import RunFolder
+from ganzoo_core.training.run_page import write_page
+from ganzoo_core.training.trackers import Trackers
 from ganzoo_core.weights import save_pretrained
 
 _NUM_COLUMNS = 8

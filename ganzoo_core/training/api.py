@@ -23,10 +23,10 @@ from ganzoo_core.engine.setup import resolve_device, resolve_precision
 from ganzoo_core.engine.world import World
 from ganzoo_core.interfaces import Model
 from ganzoo_core.report import Progress
-from ganzoo_core.runs import auxiliaries, init_weights, train_auxiliaries
-from ganzoo_core.runs.callbacks import RunCallback
-from ganzoo_core.runs.open_data import open_images
-from ganzoo_core.runs.run_folder import RunFolder, check_is_empty, create_run_folder
+from ganzoo_core.training import auxiliaries, init_weights, train_auxiliaries
+from ganzoo_core.training.callbacks import RunCallback
+from ganzoo_core.training.open_data import open_images
+from ganzoo_core.training.run_folder import RunFolder, check_is_empty, create_run_folder
 from ganzoo_core.weights import auxiliary_records, code_provenance
 from ganzoo_core.zoo import import_target, zoo
 

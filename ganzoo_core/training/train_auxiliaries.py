@@ -14,9 +14,9 @@ from ganzoo_core.config.tree import model_config_class
 from ganzoo_core.errors import PluginError, UsageError
 from ganzoo_core.interfaces import ROLE_CAPABILITIES
 from ganzoo_core.report import Progress
-from ganzoo_core.runs import training
-from ganzoo_core.runs.auxiliaries import TRAIN
-from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.training import api as training
+from ganzoo_core.training.auxiliaries import TRAIN
+from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedAuxiliary, find_auxiliary
 from ganzoo_core.zoo import ModelSpec, zoo
 

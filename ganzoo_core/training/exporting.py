@@ -13,7 +13,7 @@ from ganzoo_core.engine.checkpoints import load_latest
 from ganzoo_core.engine.optimizers import strip_prefix
 from ganzoo_core.errors import UsageError, WeightsError, suggest
 from ganzoo_core.files import load_tensors
-from ganzoo_core.runs.run_folder import RunFolder, create_output_folder
+from ganzoo_core.training.run_folder import RunFolder, create_output_folder
 from ganzoo_core.weights import PretrainedFolder, find_pretrained
 from ganzoo_core.weights.index import SAMPLE_GRID_FILE, WEIGHTS_FILE, Precision
 from ganzoo_core.weights.pretrained import save_tensor_files

@@ -8,8 +8,8 @@ from pathlib import Path
 from ganzoo_core.engine.setup import resolve_device
 from ganzoo_core.files import copy_state_dict, load_tensors
 from ganzoo_core.interfaces import Model
-from ganzoo_core.runs.exporting import load_checkpoint_modules
-from ganzoo_core.runs.run_folder import RunFolder
+from ganzoo_core.training.exporting import load_checkpoint_modules
+from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedFolder, find_pretrained, lazy_auxiliaries, load_model
 from ganzoo_core.weights.load import build_model
 

@@ -10,7 +10,7 @@ from ganzoo_core.config.tree import data_config_class
 from ganzoo_core.data import iter_decoded
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.interfaces import DataInfo
-from ganzoo_core.runs.open_data import open_dataset
+from ganzoo_core.training.open_data import open_dataset
 
 NUM_REFERENCE, THUMBNAIL_SIZE, NUM_COMPONENTS = 512, 16, 48
 """Rendered images to compare with, the size of their thumbnails, principal components."""

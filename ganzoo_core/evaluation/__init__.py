@@ -1,0 +1,1 @@
+"""Evaluate, compare, and the provenance of what was trained on what."""
