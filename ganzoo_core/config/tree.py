@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ganzoo_core.config.base import Config, ModelConfig, parse
+from ganzoo_core.config.base import NONE, Config, ModelConfig, parse
 from ganzoo_core.config.former_names import FORMER_PRESETS, present_name
 from ganzoo_core.config.sections import DataConfig, TrainConfig
 from ganzoo_core.errors import UsageError, suggest
@@ -38,6 +38,10 @@ class RunConfig:
             name: c.model_dump(mode="json", exclude_none=True) if isinstance(c, BaseModel) else {}
             for name, c in branches.items()
         }
+        if "terms" in dumped["model"]:  # "none" for a removed term, which the preset would add
+            preset = getattr(self.model, "presets", {}).get(self.preset, {}).get("model", {})
+            removed = dict.fromkeys(preset.get("terms", {}), NONE)
+            dumped["model"]["terms"] = {**removed, **dumped["model"]["terms"]}
         return {"run": {"model": self.model_name, "preset": self.preset}, **dumped}
 
 

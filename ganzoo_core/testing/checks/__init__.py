@@ -2,7 +2,7 @@
 
 `ganzoo check NAME` runs them, and a plugin's tests can run them with `parametrize_with_checks`.
 Each module has the checks of one subject: `entries` of any kind and their `options`, then models
-(`models`, `training`, `sampling`), data sets, losses, metrics and evaluators.
+(`models`, `training`, `sampling`), data sets, losses, terms, metrics and evaluators.
 """
 
 from ganzoo_core.testing.checks import (
@@ -14,6 +14,7 @@ from ganzoo_core.testing.checks import (
     models,
     options,
     sampling,
+    terms,
     training,
 )
 from ganzoo_core.testing.checks.framework import (
@@ -42,5 +43,6 @@ __all__ = [
     "parametrize_with_checks",
     "run_checks",
     "sampling",
+    "terms",
     "training",
 ]
