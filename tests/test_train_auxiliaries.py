@@ -7,7 +7,7 @@ import torch
 
 import ganzoo_core as gz
 from ganzoo_core.errors import PluginError, UsageError
-from ganzoo_core.training import train_auxiliaries
+from ganzoo_core.training import jobs
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import find_pretrained
 
@@ -103,6 +103,6 @@ def test_data_without_identities_refused(tmp_path):
 
 def test_ranks_and_unknown_role_refused():
     with pytest.raises(UsageError, match=r"model\.auxiliaries\.identity\.weights"):
-        train_auxiliaries.check_single_process(("identity",), 2)
+        jobs.check_single_process(("identity",), 2)
     with pytest.raises(PluginError, match="nose"):
-        train_auxiliaries.find_trainable_model("nose")
+        jobs.find_trainable_model("nose")
