@@ -74,7 +74,7 @@ def plan_jobs(
         WeightsError: weights are missing, damaged, or not the recorded ones.
     """
     job = _plan_job(model, run_config, data, folder)
-    check_single_process(job.needs, num_ranks)
+    _check_single_process(job.needs, num_ranks)
     return (*(_plan_auxiliary(role, job, folder) for role in job.needs), job)
 
 
@@ -158,7 +158,7 @@ def find_trainable_model(role: str) -> ModelSpec:
     )
 
 
-def check_single_process(roles: tuple[str, ...], num_ranks: int) -> None:
+def _check_single_process(roles: tuple[str, ...], num_ranks: int) -> None:
     """Refuse to train auxiliary networks in a distributed run.
 
     Raises:
