@@ -13,11 +13,20 @@ from ganzoo_core.config import (
     merge,
     parse,
     parse_assignments,
+    parse_data_source,
     read_toml,
 )
 from ganzoo_core.errors import DataError, GanzooError, PluginError, UsageError
 
 SMOKE = {"preset": "smoke"}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "path"),
+    [("shapes", "shapes", ""), ("lfw:x/y", "lfw", "x/y"), ("folder:C:/a", "folder", "C:/a")],
+)
+def test_parse_data_source(text, name, path):
+    assert parse_data_source(text) == {"name": name, "path": path}
 
 
 def test_config_precedence():

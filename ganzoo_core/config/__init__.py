@@ -6,7 +6,14 @@ from ganzoo_core.config.losses import LossOptions
 from ganzoo_core.config.optim import SGD, Adam, OptimizerChoice
 from ganzoo_core.config.sections import AuxiliaryConfig, DataConfig, Split, StageConfig, TrainConfig
 from ganzoo_core.config.terms import TermOptions, WeightedTermOptions
-from ganzoo_core.config.tree import RunConfig, build_config, merge, parse_assignments, read_toml
+from ganzoo_core.config.tree import (
+    RunConfig,
+    build_config,
+    merge,
+    parse_assignments,
+    parse_data_source,
+    read_toml,
+)
 
 __all__ = [
     "SGD",
@@ -29,5 +36,6 @@ __all__ = [
     "merge",
     "parse",
     "parse_assignments",
+    "parse_data_source",
     "read_toml",
 ]
