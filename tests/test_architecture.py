@@ -89,8 +89,9 @@ first brace of an f-string that makes one."""
 KNOWN_CIRCULAR_IMPORTS = {
     # `Dataset.export` is a method of the interface, and its code belongs to the data package.
     ("ganzoo_core.interfaces.dataset", "ganzoo_core.data.export"),
-    # The zoo names the core's own losses, as the entry point of a plugin would.
+    # The zoo names the core's own losses and terms, as the entry point of a plugin would.
     ("ganzoo_core.zoo.losses", "ganzoo_core.config.losses"),
+    ("ganzoo_core.zoo.terms", "ganzoo_core.config.terms"),
     # The metric `aging` evaluates a model rather than samples.
     ("ganzoo_core.zoo.metrics", "ganzoo_core.evaluation.aging_benchmark"),
 }
