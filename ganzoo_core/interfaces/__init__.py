@@ -23,19 +23,16 @@ from ganzoo_core.interfaces.gan import GAN
 from ganzoo_core.interfaces.likelihood import log_likelihood
 from ganzoo_core.interfaces.model import Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.interfaces.networks import (
-    NORMS,
     Discriminator,
     Generator,
     LogitFn,
     Loss,
     Regularizer,
-    one_hot,
 )
 
 __all__ = [
     "CAPABILITIES",
     "GAN",
-    "NORMS",
     "ROLE_CAPABILITIES",
     "Auxiliaries",
     "Batch",
@@ -70,5 +67,4 @@ __all__ = [
     "derive_seed",
     "escape_unprintable",
     "log_likelihood",
-    "one_hot",
 ]
