@@ -15,6 +15,7 @@ from contract_models import (
     TripletEmbedder,
 )
 from contract_models.adaptive_augment import AdaptiveGAN
+from contract_models.per_image_terms_gan import PerImageTermsGAN
 from contract_models.plain_gan import PlainGAN
 from contract_models.relativistic import RelativisticGAN
 from training_helpers import build_model, make_images, make_trainer
@@ -35,6 +36,7 @@ MODELS = {
         TinyPixelCNN,
         TripletEmbedder,
         PlainGAN,
+        PerImageTermsGAN,
         RelativisticGAN,
     )
 }

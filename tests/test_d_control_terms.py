@@ -128,8 +128,8 @@ def test_control_resume_is_bit_exact(control, stop, tmp_path):
     [
         ({"d-reset": {"every_epochs": 0}}, "model.terms.d-reset.every_epochs"),
         ({"d-reset": {}}, "model.terms.d-reset.every_epochs"),
-        ({"d-freeze": {"epochs": [2, 1]}}, "epochs"),
-        ({"d-freeze": {}}, "above_accuracy"),
+        ({"d-freeze": {"epochs": [2, 1]}}, "model.terms.d-freeze.epochs"),
+        ({"d-freeze": {}}, "model.terms.d-freeze.above_accuracy"),
         ({"d-freeze": {"above_accuracy": 0.5}}, "model.terms.d-freeze.above_accuracy"),
         ({"d-freeze": {"above_accuracy": float("nan")}}, "model.terms.d-freeze.above_accuracy"),
         ({"d-freeze": {"freeze": 1}}, "model.terms.d-freeze.freeze"),

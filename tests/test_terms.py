@@ -9,6 +9,7 @@ import torch
 from contract_models import EncoderGAN
 from contract_models.all_terms_gan import AllTermsGAN
 from contract_models.networks import SmallGANConfig
+from contract_models.per_image_terms_gan import PerImageTermsGAN
 from torch.nn.functional import softplus
 from training_helpers import (
     FakeStepContext,
@@ -442,6 +443,16 @@ def test_lazy_term_is_logged_in_its_steps_only():
     run_steps(trainer, 7)
     log = trainer.log.values
     assert len(log["loss/d"]) == 7 and len(log["loss/d_r1"]) == 3  # steps 0, 3 and 6
+
+
+@pytest.mark.parametrize("num_micro_batches", [2, 4])
+def test_terms_do_not_depend_on_micro_batches(num_micro_batches, tmp_path):
+    whole = make_trainer(PerImageTermsGAN, steps=6)
+    whole.run(tmp_path / "whole")
+    options = {"steps": 6, "grad_accum_steps": num_micro_batches}
+    parts, _ = assert_resume_is_bit_exact(PerImageTermsGAN, tmp_path, (3,), **options)
+    pairs = zip(whole.model.parameters(), parts.model.parameters(), strict=True)
+    assert max((a - b).detach().abs().max().item() for a, b in pairs) < 1e-5
 
 
 # --- the models of the zoo ------------------------------------------------------------------------

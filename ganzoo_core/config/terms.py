@@ -117,9 +117,14 @@ class DFreezeOptions(TermOptions):
     def check_epochs(self) -> Self:
         """Refuse an empty term, and an interval that ends before it starts."""
         if self.epochs is None and self.above_accuracy is None:
-            raise ValueError("d-freeze needs `epochs` or `above_accuracy`")
+            raise ValueError(
+                "model.terms.d-freeze has no condition: "
+                "--set model.terms.d-freeze.above_accuracy=0.9, or --set model.terms.d-freeze=none"
+            )
         if self.epochs and self.epochs[0] >= self.epochs[1]:
-            raise ValueError("epochs ends before it starts: write [FROM, TO] in epochs")
+            raise ValueError(
+                "model.terms.d-freeze.epochs ends before it starts: write [FROM, TO] in epochs"
+            )
         return self
 
 

@@ -4,13 +4,14 @@ import torch
 from torch import nn
 
 from ganzoo_core import Adam, Discriminator, GANConfig, Generator
+from ganzoo_core.config import OptimizerChoice
 
 
 class SmallGANConfig(GANConfig):
     """The options of a small GAN."""
 
-    optim_d: Adam = Adam(lr=1e-2)
-    optim_g: Adam = Adam(lr=1e-2)
+    optim_d: OptimizerChoice = Adam(lr=1e-2)
+    optim_g: OptimizerChoice = Adam(lr=1e-2)
     ema_halflife_images: float | None = 60.0
     epochs: float = 1
 
