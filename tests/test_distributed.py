@@ -50,7 +50,9 @@ def train_single(name, folder, **train_options):
     return trainer.state_dict()
 
 
-@pytest.mark.parametrize("name", ["PlainGAN", "AdaptiveGAN", "RelativisticGAN", "TinyPixelCNN"])
+@pytest.mark.parametrize(
+    "name", ["PlainGAN", "AdaptiveGAN", "ImagePoolGAN", "RelativisticGAN", "TinyPixelCNN"]
+)
 def test_two_ranks_match_one_rank(name, run_ganzoo, tmp_path):
     options = {**TRAIN_OPTIONS, "grad_clip_norm": 5.0, "lr_scheduler": "cosine", "warmup_steps": 2}
     train_ranks(run_ganzoo, tmp_path, name, options)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
+from ganzoo_core.engine.contract import check_logged_value
 from ganzoo_core.engine.setup import seed_torch
 from ganzoo_core.engine.world import World
 from ganzoo_core.interfaces import Batch, SeededRng, derive_seed
@@ -113,6 +114,10 @@ class EngineStepContext:
         """Return the mean of a tensor over all ranks, with its gradient."""
         return self._stage.world.all_reduce_mean(value)
 
+    def all_gather_rows(self, value: Tensor) -> Tensor:
+        """Return the rows [N, ...] of all ranks in rank order, without gradient."""
+        return self._stage.world.all_gather_rows(value)
+
     def reset_optimizer(self, name: str) -> None:
         """Clear the state of an optimizer and copy the weights into its moving average."""
         self._stage.reset_optimizer(name)
@@ -131,6 +136,7 @@ class MetricLog:
     def add(self, values: Mapping[str, Tensor]) -> None:
         """Add 0-d tensors."""
         for name, value in values.items():
+            check_logged_value(name, value)
             # a copy, since a model may log a buffer that it changes later
             self.values.setdefault(name, []).append(value.detach().to(torch.float32, copy=True))
 

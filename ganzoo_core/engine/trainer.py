@@ -16,6 +16,13 @@ from ganzoo_core.data import BatchLoader, PackedImages
 from ganzoo_core.engine.callback import Callback
 from ganzoo_core.engine.checkpoints import load_latest, save_checkpoint
 from ganzoo_core.engine.context import EngineStepContext, MetricLog, StageContext
+from ganzoo_core.engine.contract import (
+    check_buffers_agree,
+    check_loss,
+    check_stages,
+    running_statistics,
+    scheduler_notice,
+)
 from ganzoo_core.engine.device import data_fits_on, prepare_model
 from ganzoo_core.engine.ema import with_ema_weights
 from ganzoo_core.engine.guards import (
@@ -29,7 +36,7 @@ from ganzoo_core.engine.plan import ScheduledStage, lr_factor, make_plan, steps_
 from ganzoo_core.engine.setup import Setup, require_compiler
 from ganzoo_core.engine.signals import StopOnSignal
 from ganzoo_core.engine.world import World
-from ganzoo_core.errors import DivergedError, Interrupted, WeightsError
+from ganzoo_core.errors import DivergedError, Interrupted, PluginError, WeightsError, suggest
 from ganzoo_core.files import copy_state_dict
 from ganzoo_core.interfaces import Model, Phase, Stage, derive_seed
 
@@ -73,6 +80,7 @@ class Trainer:
             name: OptimizerState(model, name, spec, self.device, use_scaler)
             for name, spec in model.configure_optimizers().items()
         }
+        check_stages(model, self.stages, self.optimizers)
         if config.compile:  # after the moving averages are copied, so that they stay uncompiled
             require_compiler()
             modules = {id(m): m for state in self.optimizers.values() for m in state.modules}
@@ -81,10 +89,13 @@ class Trainer:
         self.grad_toggler = GradToggler(self.optimizers.values())
         self.log = MetricLog()
         self.current_stage: ScheduledStage | None = None
+        self.is_first_step = True  # of the current stage in this process
         self.step = 0
         self.retries = 0
         self.best_value = math.inf
         self.last_metrics: dict[str, float] = {}
+        self.notice = ""
+        """One line on a restored checkpoint that belongs to another schedule; or empty."""
         self.seconds = 0.0
         float_type = torch.float32 if setup.device == "mps" else torch.float64
         self.images_seen = torch.zeros((), dtype=float_type, device=self.device)
@@ -137,7 +148,10 @@ class Trainer:
                 self.run_phase(phase, contexts, should_apply)
         self.step += 1
         self.images_seen += config.batch_size
-        self.world.all_reduce_mean_([b for b in self.model.buffers() if b.is_floating_point()])
+        self.world.all_reduce_mean_([*running_statistics(self.model).values()])
+        if self.is_first_step:
+            check_buffers_agree(self.model, self.world, self.step)
+            self.is_first_step = False
         for name in scheduled.optimizer_names:  # in every step, whatever the phases' intervals
             if ema := self.optimizers[name].ema:
                 steps = self.step - self._first_step(name)
@@ -165,6 +179,7 @@ class Trainer:
             ctx.seed_torch_for(phase.name)
             with torch.autocast(self.device.type, self.setup.dtype, enabled=use_autocast):
                 loss = phase.loss(ctx)
+            check_loss(loss, phase, self.model)
             optimizer.backward(loss / len(contexts))
             ctx.log({f"loss/{phase.name}": loss})
         grad_norm = optimizer.step(self.world, self.config.grad_clip_norm, should_apply)
@@ -181,7 +196,7 @@ class Trainer:
         is used neither in this stage nor later, its moving average is copied into the model, so
         that later stages use the weights that inference will use.
         """
-        self.current_stage = scheduled
+        self.current_stage, self.is_first_step = scheduled, True
         self.model.train()
         names = scheduled.optimizer_names
         trained = {module for name in names for module in self.optimizers[name].modules}
@@ -228,8 +243,16 @@ class Trainer:
             num_shards=self.num_shards,
             enable_all_grads=self.grad_toggler.enable_all,
             epochs_to_steps=lambda epochs: steps_for_epochs(epochs, stage, batch_size, num_images),
-            reset_optimizer=lambda name: self.optimizers[name].reset(),
+            reset_optimizer=self._reset_optimizer,
         )
+
+    def _reset_optimizer(self, name: str) -> None:
+        if name not in self.optimizers:
+            raise PluginError(
+                f"ctx.reset_optimizer: there is no optimizer {name!r}."
+                f"{suggest(name, self.optimizers)}"
+            )
+        self.optimizers[name].reset()
 
     def _first_step(self, name: str) -> int:
         """Return the step in which an optimizer is first used; skipped stages have no steps."""
@@ -384,6 +407,7 @@ class Trainer:
         self.best_value = min(self.best_value, value)
         info = {
             "step": self.step,
+            "total_steps": self.plan.total_steps,
             "seconds": round(self.seconds, 3),
             "retries": self.retries,
             "model": type(self.model).__name__,
@@ -419,6 +443,7 @@ class Trainer:
         self.current_stage, self.last_metrics = None, {}
         self.step = info["step"]
         self.retries = int(info.get("retries", 0))
+        self.notice = scheduler_notice(self.config.lr_scheduler, info, self.plan.total_steps)
         best_value = info.get("best_value")
         self.best_value = math.inf if best_value is None else float(best_value)
         self.seed_streams()

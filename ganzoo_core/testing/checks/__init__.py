@@ -13,6 +13,7 @@ from ganzoo_core.testing.checks import (
     metrics,
     models,
     options,
+    resume,
     sampling,
     training,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "models",
     "options",
     "parametrize_with_checks",
+    "resume",
     "run_checks",
     "sampling",
     "training",
