@@ -428,7 +428,9 @@ def state_in_step_hook():
     return faulty_cgan(__init__=init, count=count, stages=stages)
 
 
-@register_fault("gradient-accumulation", "(faulty_models.py:{line}) fails with a micro-batch of 5")
+@register_fault(
+    "gradient-accumulation", "(faulty_models.py:{line}): RuntimeError at faulty_models.py:{line}"
+)
 def minibatch_stddev_in_groups_of_four():
     def generator_loss(self, ctx):
         images = self.fake_images(ctx)

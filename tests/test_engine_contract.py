@@ -111,6 +111,40 @@ def test_faulty_logged_value(value, problem):
     assert error_of(gan_with(generator_loss)).startswith(f"ctx.log: 'mine' {problem}")
 
 
+@pytest.mark.parametrize("error", [KeyError("z"), TypeError("a\nb"), AssertionError("odd")])
+def test_exception_of_a_loss_is_named_with_its_place(error):
+    def generator_loss(self, ctx):
+        raise error
+
+    line = generator_loss.__code__.co_firstlineno
+    message = error_of(gan_with(generator_loss))
+    assert message.startswith(
+        f"phase 'g' of 'MyGAN' (test_engine_contract.py:{line}): {type(error).__name__} at "
+        f"test_engine_contract.py:{line + 1}: "
+    )
+    assert message.endswith("GANZOO_DEBUG=1 for the traceback")
+
+
+def test_second_backward_is_named_with_its_place():
+    def generator_loss(self, ctx):
+        loss = PlainGAN.generator_loss(self, ctx)
+        loss.backward()
+        return loss
+
+    line = generator_loss.__code__.co_firstlineno
+    place = f"phase 'g' of 'MyGAN' (test_engine_contract.py:{line}): RuntimeError: Trying to"
+    assert error_of(gan_with(generator_loss)).startswith(place)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(28, "full"), UsageError("no")])
+def test_errors_of_the_machine_keep_their_class(error):
+    def generator_loss(self, ctx):
+        raise error
+
+    with pytest.raises(type(error)):
+        run_steps(make_trainer(gan_with(generator_loss), steps=1))
+
+
 def test_source_location():
     class CallableLoss:
         def __call__(self, ctx):

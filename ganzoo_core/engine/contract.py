@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Collection, Mapping, Sequence
+import traceback
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from types import CodeType
 from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
 from ganzoo_core.engine.world import World
-from ganzoo_core.errors import PluginError, UsageError, suggest
+from ganzoo_core.errors import GanzooError, PluginError, UsageError, suggest
 from ganzoo_core.interfaces import Batch, Model, Phase, Stage
 from ganzoo_core.interfaces.batch import SamplerName
 
@@ -25,6 +28,14 @@ _RELATIVE_TOLERANCE = 1e-4
 
 def source_location(function: Any) -> str:
     """Return where a function, method, partial or callable object is defined, ``model.py:123``."""
+    code = _code_of(function)
+    if code is None:
+        return getattr(function, "__name__", type(function).__name__)
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}"
+
+
+def _code_of(function: Any) -> CodeType | None:
+    """Return the code of what a function, method, partial or callable object wraps."""
     while True:
         if isinstance(function, functools.partial):
             function = function.func
@@ -37,9 +48,7 @@ def source_location(function: Any) -> str:
     code = getattr(function, "__code__", None)
     if code is None:
         code = getattr(vars(type(function)).get("__call__"), "__code__", None)
-    if code is None:
-        return getattr(function, "__name__", type(function).__name__)
-    return f"{Path(code.co_filename).name}:{code.co_firstlineno}"
+    return code
 
 
 def phase_location(phase: Phase, model: nn.Module) -> str:
@@ -93,6 +102,36 @@ def check_loss(loss: Any, phase: Phase, model: Model) -> None:
     else:
         return
     raise PluginError(f"{phase_location(phase, model)}: {problem}")
+
+
+@contextmanager
+def locate_errors(phase: Phase, model: Model) -> Iterator[None]:
+    """Convert an exception of a phase's own code to one line with its place.
+
+    Raises:
+        PluginError: with the exception as its cause.
+    """
+    try:
+        yield
+    except (GanzooError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        if "OutOfMemory" in type(error).__name__ or "not enough memory" in str(error):
+            raise
+        reason = f"{type(error).__name__}{_line_of_error(error, phase.loss)}: {error}"
+        raise PluginError(
+            f"{phase_location(phase, model)}: {reason.splitlines()[0].rstrip('.')}; run again with "
+            "GANZOO_DEBUG=1 for the traceback"
+        ) from error
+
+
+def _line_of_error(error: Exception, function: Any) -> str:
+    """Return `` at model.py:130``, the innermost line in the file of a function, or nothing."""
+    code, line = _code_of(function), ""
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if code is not None and frame.f_code.co_filename == code.co_filename:
+            line = f" at {Path(code.co_filename).name}:{number}"
+    return line
 
 
 def check_logged_value(name: str, value: Any) -> None:

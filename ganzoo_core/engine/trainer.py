@@ -20,6 +20,7 @@ from ganzoo_core.engine.contract import (
     check_buffers_agree,
     check_loss,
     check_stages,
+    locate_errors,
     running_statistics,
     scheduler_notice,
 )
@@ -137,7 +138,8 @@ class Trainer:
         batch_index = 0  # of the step: each repetition of a phase gets a new batch
         contexts = self.step_contexts(scheduled, stage_step, batch_index)
         for phase in scheduled.stage.phases:
-            should_apply = _phase_condition(phase, contexts[-1])
+            with locate_errors(phase, self.model):
+                should_apply = _phase_condition(phase, contexts[-1])
             for repetition in range(phase.repeats):
                 if repetition:
                     batch_index += 1
@@ -177,16 +179,21 @@ class Trainer:
             if len(contexts) > 1:  # cached values of all micro-batches at once would cost memory
                 ctx.clear_cache()
             ctx.seed_torch_for(phase.name)
-            with torch.autocast(self.device.type, self.setup.dtype, enabled=use_autocast):
-                loss = phase.loss(ctx)
-            check_loss(loss, phase, self.model)
-            optimizer.backward(loss / len(contexts))
+            with locate_errors(phase, self.model):
+                with torch.autocast(self.device.type, self.setup.dtype, enabled=use_autocast):
+                    loss = phase.loss(ctx)
+                check_loss(loss, phase, self.model)
+                optimizer.backward(loss / len(contexts))
             ctx.log({f"loss/{phase.name}": loss})
         grad_norm = optimizer.step(self.world, self.config.grad_clip_norm, should_apply)
         ctx = contexts[-1]
         ctx.log({f"grad_norm/{phase.name}": grad_norm})
         if phase.after_step:
-            with torch.no_grad(), ctx.same_on_all_ranks(phase.name):
+            with (
+                locate_errors(phase, self.model),
+                torch.no_grad(),
+                ctx.same_on_all_ranks(phase.name),
+            ):
                 phase.after_step(ctx)
 
     def start_stage(self, scheduled: ScheduledStage) -> None:
