@@ -12,6 +12,7 @@ from torch import nn
 from training_helpers import differing_keys, make_trainer, run_steps
 
 from ganzoo_core import BatchSpec
+from ganzoo_core.engine.context import MetricLog
 from ganzoo_core.engine.contract import running_statistics, source_location
 from ganzoo_core.engine.plan import lr_factor
 from ganzoo_core.engine.world import World
@@ -213,6 +214,21 @@ def test_rank_that_ends_early_is_an_error():
 
     with pytest.raises(Exception, match="same number of times"):
         run_ranks(work)
+
+
+def test_first_loss_that_is_not_finite_is_named():
+    nan, log = torch.tensor(float("nan")), MetricLog()
+    log.add({"loss/d": torch.zeros(()), "logits/real": nan})
+    log.add({"loss/g": nan})
+    log.add({"loss/d": nan})
+    assert log.first_nonfinite() == "loss/g"
+    restored = MetricLog()
+    restored.load_state_dict({"loss/d": torch.tensor([0.0, float("inf")])}, torch.device("cpu"))
+    restored.add({"loss/g": nan})
+    assert restored.first_nonfinite() == "loss/d"
+    restored.clear()
+    restored.add({"loss/g": torch.zeros(()), "logits/real": nan})
+    assert restored.first_nonfinite() == "logits/real"
 
 
 # --- learning rates -------------------------------------------------------------------------------

@@ -378,7 +378,7 @@ class Trainer:
 
     def _finite_metrics(self) -> dict[str, float]:
         """Return the means of the values logged since the last line; raises DivergedError."""
-        return require_finite(self.log.means(self.world), self.step)
+        return require_finite(self.log.means(self.world), self.step, self.log.first_nonfinite)
 
     @property
     def last_logged_step(self) -> int:
