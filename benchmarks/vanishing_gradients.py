@@ -52,9 +52,9 @@ BASE_OPTIONS = {
 CONTROLS = {
     "none": {},
     "lower lr of D": {"optim_d": {"lr": 5e-5}},
-    "D reset every 2 epochs": {"d_control": {"reset_every_epochs": 2}},
-    "D frozen, epochs 3 to 9": {"d_control": {"freeze_epochs": (3, 9)}},
-    "D frozen above 0.8": {"d_control": {"freeze_above_accuracy": 0.8}},
+    "D reset every 2 epochs": {"terms": {"d-reset": {"every_epochs": 2}}},
+    "D frozen, epochs 3 to 9": {"terms": {"d-freeze": {"epochs": (3, 9)}}},
+    "D frozen above 0.8": {"terms": {"d-freeze": {"above_accuracy": 0.8}}},
     "real target 0.9": {"loss": {"kind": "minimax", "real_target": 0.9}},
 }
 

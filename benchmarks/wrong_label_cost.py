@@ -2,7 +2,7 @@
 
     python benchmarks/wrong_label_cost.py
 
-With `model.loss.wrong_label_weight` = m, D cannot separate samples of a class from real images if
+With `model.terms.wrong-labels.weight` = m, D cannot separate samples of a class from real images if
 they are distributed as (p - m q) / (1 - m), where p is the distribution of the real images of the
 class and q that of the adjacent classes. This benchmark resamples real training images to this
 distribution, with the class probabilities of the classifier, and evaluates them as
@@ -21,7 +21,7 @@ from ganzoo_core import config
 from ganzoo_core.cli.error_handling import exit_on_error
 from ganzoo_core.evaluation.api import split_configs
 from ganzoo_core.evaluation.feature_networks import feature_extractor_factory
-from ganzoo_core.interfaces.gan import adjacent_label
+from ganzoo_core.losses.terms.wrong_labels import adjacent_label
 from ganzoo_core.metrics.classification import gan_test, gan_train
 from ganzoo_core.metrics.context import EvaluationContext
 from ganzoo_core.metrics.image_sets import random_subset, subset

@@ -308,7 +308,7 @@ def zero_loss():
     return cgan_with_loss(lambda self, ctx, loss: loss * 0)
 
 
-@register_fault("gradient-accumulation", "(model.py:")
+@register_fault("gradient-accumulation", "micro-batch of 5, support any batch size: phase 'd'")
 def fixed_batch_size():
     def fake_labels(self, ctx):
         return ctx.batch.label.reshape(16)

@@ -82,6 +82,90 @@ def test_imports_run_downward(path):
             )
 
 
+STRING_TARGET = re.compile(r"(ganzoo_core(?:\.\w+)+)(?:[.:]\w*)?")
+"""The text of an import that runs at its first use, ``ganzoo_core.x.y:z``, or the text before the
+first brace of an f-string that makes one."""
+
+KNOWN_CIRCULAR_IMPORTS = {
+    # `Dataset.export` is a method of the interface, and its code belongs to the data package.
+    ("ganzoo_core.interfaces.dataset", "ganzoo_core.data.export"),
+    # The zoo names the core's own losses and terms, as the entry point of a plugin would.
+    ("ganzoo_core.zoo.losses", "ganzoo_core.config.losses"),
+    ("ganzoo_core.zoo.terms", "ganzoo_core.config.terms"),
+    # The metric `aging` evaluates a model rather than samples.
+    ("ganzoo_core.zoo.metrics", "ganzoo_core.evaluation.aging_benchmark"),
+}
+"""Imports that close the circles of today; the others must close none."""
+
+
+def module_imports():
+    """Return the modules of the core that each module imports, those at their first use included.
+
+    The package `ganzoo_core` itself is left out: it re-exports the public names at their first use.
+    """
+    files = {}
+    for path in python_files(CORE):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        files[".".join(parts).removesuffix(".__init__")] = path
+    del files["ganzoo_core"]
+    graph = {}
+    for module, path in files.items():
+        names = list(imported_modules(path))
+        names += [
+            match[1]
+            for node in ast.walk(parse_file(path))
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and (match := STRING_TARGET.fullmatch(node.value))
+        ]
+        # A module, or a name inside one.
+        modules = (name if name in files else name.rpartition(".")[0] for name in names)
+        graph[module] = {name for name in modules if name in files and name != module}
+    return graph
+
+
+def find_circle(graph):
+    """Return the modules of one circle, the first one repeated at the end; empty without one."""
+    done, path = set(), []
+
+    def visit(module):
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module in done:
+            return []
+        path.append(module)
+        for imported in sorted(graph[module]):
+            if circle := visit(imported):
+                return circle
+        done.add(path.pop())
+        return []
+
+    return next((circle for module in sorted(graph) if (circle := visit(module))), [])
+
+
+def test_no_import_circle():
+    graph = module_imports()
+    for module, imported in KNOWN_CIRCULAR_IMPORTS:
+        graph.get(module, set()).discard(imported)
+    assert find_circle(graph) == []
+
+
+def test_circles_are_found():
+    assert find_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert find_circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+    graph = module_imports()
+    assert "ganzoo_core.testing.shapes" in graph["ganzoo_core.testing.plugin"]  # a string target
+    assert "ganzoo_core.losses" in graph["ganzoo_core.zoo.losses"]  # an f-string
+    assert "ganzoo_core.training.api" in graph["ganzoo_core.training"]  # at the first use
+
+
+def test_fitting_lists_no_jobs():
+    graph = module_imports()
+    assert "ganzoo_core.training.api" not in graph["ganzoo_core.training.jobs"]
+    text = (CORE / "training" / "fit.py").read_text(encoding="utf-8")
+    assert not re.search("plan_jobs|find_trainable_model|roles_to_train", text)
+
+
 @pytest.mark.parametrize("package", ["zoo", "errors"])
 def test_zoo_imports_no_torch_or_pydantic(package):
     folder = CORE / package

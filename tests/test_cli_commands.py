@@ -230,18 +230,24 @@ def test_info_shows_options(run_ganzoo, tmp_path):
 
     expected = {
         "model.loss.kind": ("str", '"bce"'),
-        "model.loss.r1": ("float", "0.0"),
+        "model.loss.real_target": ("float", "1.0"),
+        "model.terms": ("dict", "{}"),
         "model.optim_g.kind": ('"adam" | "sgd"', '"adam"'),
         "model.optim_g.betas": ("[float, float]", "[0.5, 0.999]"),
-        "model.d_control.freeze_above_accuracy": ("float | none", "none"),
         "model.class_balanced": ("bool", "false"),
     }
     options = info_options("cgan")
     for name, (type_text, default) in expected.items():
         assert (options[name]["type"], options[name]["default"]) == (type_text, default)
     assert info_options("shapes")["data.count"]["default"] == "1024"
-    assert info_options("bce").keys() >= {"model.loss.r1", "model.loss.halve_d_loss"}
-    for name, option in (("cgan", "model.loss.r1"), ("shapes", "data.count")):
+    assert info_options("bce").keys() >= {"model.loss.real_target", "model.loss.halve_d_loss"}
+    d_freeze = info_options("d-freeze")["model.terms.d-freeze.above_accuracy"]
+    assert (d_freeze["type"], d_freeze["default"]) == ("float | none", "none")
+    for name, option in (
+        ("cgan", "model.loss.halve_d_loss"),
+        ("r1", "model.terms.r1.interval"),
+        ("shapes", "data.count"),
+    ):
         text = run_ganzoo("info", name, cwd=tmp_path).out
         (line,) = (line for line in text.splitlines() if line.startswith(f"{option} "))
         assert "\nOptions\nNAME " in text and line.endswith(
@@ -258,6 +264,7 @@ def test_info_of_every_kind(run_ganzoo, tmp_path):
     assert "--feature-extractor" in fid["requires"][0]
     assert "MetricNotApplicableError" in fid["docstring"]
     assert info("bce")["use"] == "--set model.loss.kind=bce"
+    assert (info("r1")["kind"], info("r1")["use"]) == ("term", "--set model.terms.r1.weight=VALUE")
     assert "sigma(D(G(z)))" in run_ganzoo("info", "bce", cwd=tmp_path).out
     evaluator = info("people-age-held-out")
     assert evaluator["kind"] == "evaluator" and evaluator["role"].startswith("age, held out")
@@ -283,7 +290,7 @@ def test_schema_has_option_descriptions(ganzoo_subprocess):
     for config in ("CGANConfig", "DataConfig", "TrainConfig", "Adam"):
         for name, option in schema["$defs"][config]["properties"].items():
             assert option.get("description") or name == "kind", f"{config}.{name}"
-    for name, option in (("shapes", "count"), ("hinge", "r1")):
+    for name, option in (("shapes", "count"), ("bce", "halve_d_loss"), ("r1", "interval")):
         properties = json.loads(ganzoo_subprocess("schema", name).out)["properties"]
         assert properties[option]["description"]
 

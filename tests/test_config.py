@@ -13,11 +13,20 @@ from ganzoo_core.config import (
     merge,
     parse,
     parse_assignments,
+    parse_data_source,
     read_toml,
 )
 from ganzoo_core.errors import DataError, GanzooError, PluginError, UsageError
 
 SMOKE = {"preset": "smoke"}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "path"),
+    [("shapes", "shapes", ""), ("lfw:x/y", "lfw", "x/y"), ("folder:C:/a", "folder", "C:/a")],
+)
+def test_parse_data_source(text, name, path):
+    assert parse_data_source(text) == {"name": name, "path": path}
 
 
 def test_config_precedence():
@@ -54,6 +63,20 @@ def test_config_toml_round_trip(tmp_path):
     assert second == first
     assert second.tree() == first.tree()
     json.dumps(second.tree())
+
+
+def test_removed_term_round_trip(tmp_path):
+    removed = parse_assignments(["model.terms.r1=none", "model.terms.r2.interval=4"])
+    first = build_config("r3gan", **SMOKE, patches=[removed])
+    assert list(first.model.terms) == ["r2"]
+    path = tmp_path / "config.toml"
+    path.write_text(tomli_w.dumps(first.tree()))
+    for is_resolved in (False, True):
+        second = build_config("r3gan", patches=[read_toml(path)], is_resolved=is_resolved)
+        assert second == first and second.tree() == first.tree()
+    again = parse_assignments(["model.terms.r1.weight=3"])
+    back = build_config("r3gan", patches=[first.tree(), again])
+    assert back.model.terms["r1"].weight == 3 and back.model.terms["r2"].interval == 4
 
 
 def test_set_parses_toml_values():
@@ -110,6 +133,13 @@ def test_set_refuses_malformed_assignment(word):
         ("model.optim_g.rl=3", "'model.optim_g.rl'.*\"lr\""),
         ("model.optim_g.lr=-1", r"model.optim_g.lr: .*\(got -1\)"),
         ("model.prior=cauchy", "model.prior: .*'uniform' or 'normal'"),
+        ("model.terms.r3.weight=1", "model.terms|r3.*\"r1\""),
+        ("model.terms.r1.wieght=1", "'model.terms.r1.wieght'.*\"weight\""),
+        ("model.terms.r1.weight=-1", r"model.terms.r1.weight: .*\(got -1\)"),
+        ("model.terms.r1=1", "model.terms.r1.weight=1"),
+        ("model.terms=1", "model.terms"),
+        ("model.loss.dragan=1", "model.terms.dragan.weight"),
+        ("model.d_control.freeze_epochs=1", "'model.d_control'.*\"terms\""),
         ("data.contu=3", "'data.contu'.*\"count\""),
         ("data.image_size=4", "data.image_size: .*8"),
         ("train.bacth_size=3", "'train.bacth_size'.*\"batch_size\""),

@@ -22,8 +22,8 @@ def test_overfitting_d_warning():
     for remedy in (
         "loss.real_target=0.9",
         "optim_d.lr",
-        "d_control.freeze_above_accuracy",
-        "d_control.reset_every_epochs",
+        "terms.d-freeze.above_accuracy",
+        "terms.d-reset.every_epochs",
     ):
         assert f"--set model.{remedy}" in warning
 

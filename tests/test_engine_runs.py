@@ -18,6 +18,9 @@ from ganzoo_core.errors import DivergedError, Interrupted, UsageError
 from ganzoo_core.files import load_tensors
 from ganzoo_core.training import trackers
 from ganzoo_core.weights.pretrained import inference_state_dict
+from ganzoo_core.zoo import import_target, zoo
+
+SMALL_INFO = gz.DataInfo(image_size=16, class_names=("bare", "cap", "cone"))
 
 
 class InterruptedGAN(LazyADA):
@@ -117,6 +120,64 @@ def test_resume_unregistered_model_needs_class(tmp_path):
     run = train_run(VAE, tmp_path / "run", steps=1)
     with pytest.raises(UsageError, match="VAE"):
         gz.resume(run.path, quiet=True)
+
+
+class PresetConfig(gz.ModelConfig):
+    """One option and two presets."""
+
+    latent_dim: int = 3
+    """Dimensions of the latent z."""
+    presets = {
+        "smoke": {
+            "model": {"latent_dim": 5},
+            "data": {"name": "shapes", "image_size": 16, "count": 40, "num_identities": 6},
+            "train": {"batch_size": 8, "steps": 2, "device": "cpu", "precision": "fp32"},
+        },
+        "quick": {"train": {"steps": 3}},
+    }
+
+
+class PresetVAE(VAE):
+    """A class with options and presets of its own."""
+
+    Config = PresetConfig
+
+
+def test_config_of_a_class(tmp_path):
+    run = gz.train(PresetVAE, preset="smoke", out=tmp_path / "smoke", quiet=True)
+    assert (run.steps, run.model.config.latent_dim) == (2, 5)
+    assert run.folder.read_config()["run"] == {"model": "object:PresetVAE", "preset": "smoke"}
+    again = gz.resume(run.path, 3, model=PresetVAE, quiet=True)
+    assert (again.steps, again.model.config.latent_dim) == (3, 5)
+    assert gz.load(run.path, model=PresetVAE).config == PresetConfig(latent_dim=5)
+    default = train_run(PresetVAE, tmp_path / "default", {"model": {"latent_dim": 7}})
+    assert (default.steps, default.model.config.latent_dim) == (3, 7)
+
+
+def test_registered_class_is_trained_as_its_plugin(tmp_path):
+    cls = import_target(zoo().model("gan").target)
+    run = gz.train(cls, "shapes", preset="smoke", steps=1, out=tmp_path / "run", quiet=True)
+    assert run.folder.read_config()["run"] == {"model": "gan", "preset": "smoke"}
+
+
+@pytest.mark.parametrize(
+    ("make_model", "options", "message"),
+    [
+        (lambda: VAE, {"preset": "nonsense"}, "'nonsense': the model defines none"),
+        (lambda: PresetVAE, {"preset": "smok"}, 'Did you mean "smoke"'),
+        (lambda: PresetVAE(PresetConfig(), SMALL_INFO), {"preset": "smoke"}, "give the class"),
+        (lambda: PresetVAE(PresetConfig(), SMALL_INFO), {"preset": "nonsense"}, "'nonsense'"),
+        (lambda: VAE, {"options": {"model": {"latent_dim": 1}}}, "model.latent_dim"),
+        (lambda: VAE, {"options": {"trian": {"steps": 1}}}, 'Did you mean "train"'),
+        (lambda: PresetVAE, {"options": {"model": {"latent_dims": 1}}}, '"latent_dim"'),
+        (lambda: type("Plain", (VAE,), {"Config": dict}), {}, "Plain.Config"),
+    ],
+)
+def test_wrong_options_of_a_class_refused(tmp_path, make_model, options, message):
+    with pytest.raises(gz.GanzooError) as caught:
+        gz.train(make_model(), "shapes", out=tmp_path / "run", quiet=True, **options)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
 
 
 def test_trackers_receive_all_events(tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ FILES_BY_KIND = {
     "image-to-image": {"config.py", "model.py"},
     "dataset": {"config.py", "dataset.py"},
     "loss": {"config.py", "loss.py"},
+    "term": {"config.py", "term.py"},
     "metric": {"metric.py"},
     "embedder": {"config.py", "model.py"},
 }

@@ -7,7 +7,7 @@ import torch
 
 import ganzoo_core as gz
 from ganzoo_core.errors import PluginError, UsageError
-from ganzoo_core.training import train_auxiliaries
+from ganzoo_core.training import jobs
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import find_pretrained
 
@@ -101,8 +101,41 @@ def test_data_without_identities_refused(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+def plan_smoke_run(folder=None, **more):
+    config = gz.config.build_config("age-cgan", preset="smoke", patches=[TRAIN_IDENTITY_OPTIONS])
+    return jobs.plan_jobs("age-cgan", config, None, folder, **more)
+
+
+def test_jobs_of_a_new_run():
+    auxiliary, run = plan_smoke_run()
+    assert (auxiliary.model, auxiliary.role, auxiliary.needs) == ("facenet", "identity", ())
+    assert auxiliary.folder.as_posix() == "auxiliaries/identity"
+    assert (auxiliary.config.preset, auxiliary.config.train.seed) == ("smoke", 0)
+    assert (run.model, run.role, run.needs) == ("age-cgan", "", ("identity",))
+    assert "identity" not in run.auxiliaries and run.folder.as_posix() == "."
+    assert not auxiliary.is_resumed and not run.is_resumed
+
+
+def test_jobs_of_stopped_and_finished_runs(auxiliary_run, tmp_path):
+    (finished,) = plan_smoke_run(auxiliary_run.folder)
+    assert finished.is_resumed and finished.needs == () and "identity" in finished.auxiliaries
+    tree = auxiliary_run.folder.read_config()
+    del tree["provenance"]
+    stopped = RunFolder(tmp_path)
+    stopped.write_config(tree)
+    shutil.copytree(auxiliary_run.folder.auxiliaries, stopped.auxiliaries)
+    auxiliary, run = plan_smoke_run(stopped)
+    assert auxiliary.is_resumed and not run.is_resumed and run.needs == ("identity",)
+
+
+def test_auxiliary_of_an_auxiliary_refused(monkeypatch):
+    monkeypatch.setattr(jobs, "roles_to_train", lambda *_: ("identity",))
+    with pytest.raises(UsageError, match=r"facenet in a run of its own.*identity\.weights=RUN"):
+        plan_smoke_run()
+
+
 def test_ranks_and_unknown_role_refused():
     with pytest.raises(UsageError, match=r"model\.auxiliaries\.identity\.weights"):
-        train_auxiliaries.check_single_process(("identity",), 2)
+        plan_smoke_run(num_ranks=2)
     with pytest.raises(PluginError, match="nose"):
-        train_auxiliaries.find_trainable_model("nose")
+        jobs.find_trainable_model("nose")

@@ -26,8 +26,8 @@ def complete_metrics(ctx: click.Context, param: click.Parameter, incomplete: str
 
 
 def complete_configurable(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Complete an entry that has options: a model, a data set or a loss."""
-    names = [name for kind in ("model", "dataset", "loss") for name in zoo().names(kind)]
+    """Complete an entry that has options: a model, a data set, a loss or a term."""
+    names = [name for kind in ("model", "dataset", "loss", "term") for name in zoo().names(kind)]
     return [name for name in names if name.startswith(incomplete)]
 
 

@@ -46,7 +46,7 @@ def _open_dataset_with_options(
         age_bins: if they have a minimum age, younger people are left out.
         overrides: options by name; None keeps the default.
     """
-    from ganzoo_core.config import parse_assignments
+    from ganzoo_core.config import parse_assignments, parse_data_source
     from ganzoo_core.config.tree import data_config_class
     from ganzoo_core.training.dataset_stats import parse_data_config
     from ganzoo_core.training.open_data import open_dataset
@@ -59,7 +59,7 @@ def _open_dataset_with_options(
         )
     given = {key: value for key, value in overrides.items() if value is not None}
     options = {**tree.get("data", {}), **given}
-    field_names = data_config_class(data.partition(":")[0]).model_fields
+    field_names = data_config_class(parse_data_source(data)["name"]).model_fields
     if age_bins and age_bins.min_age and "min_age" in field_names:
         options.setdefault("min_age", age_bins.min_age)
     return open_dataset(parse_data_config(data, options))

@@ -13,6 +13,7 @@ from ganzoo_core.zoo import (
     MetricSpec,
     Plugin,
     Spec,
+    TermSpec,
     import_target,
     zoo,
 )
@@ -52,6 +53,8 @@ def entry_facts(spec: Spec) -> dict[str, Any]:
         return {**common_facts(spec), **_evaluator_facts(spec)}
     if isinstance(spec, LossSpec):
         return {**common_facts(spec), **_loss_facts(spec)}
+    if isinstance(spec, TermSpec):
+        return {**common_facts(spec), **_term_facts(spec)}
     if isinstance(spec, MetricSpec):
         return {**common_facts(spec), **_metric_facts(spec)}
     return common_facts(spec)
@@ -103,6 +106,20 @@ def _loss_facts(spec: LossSpec) -> dict[str, Any]:
             for option in option_records(config, "model.loss")
             if option["name"] != "model.loss.kind"
         ],
+    }
+
+
+def _term_facts(spec: TermSpec) -> dict[str, Any]:
+    from ganzoo_core.cli.option_docs import option_records
+    from ganzoo_core.config.terms import term_options_class
+
+    branch = f"model.terms.{spec.name}"
+    options = option_records(term_options_class(spec.name), branch)
+    first = options[0]["name"].rpartition(".")[2] if options else "weight"
+    return {
+        "use": f"--set {branch}.{first}=VALUE",
+        "docstring": _docstring(spec),
+        "options": options,
     }
 
 

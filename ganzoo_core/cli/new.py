@@ -12,6 +12,7 @@ from ganzoo_core.cli.output import print_line, print_stderr
 _NEXT_COMMAND = {
     "dataset": "ganzoo data show {name} --out sheet.png",
     "loss": "ganzoo run MODEL --set model.loss.kind={name}",
+    "term": "ganzoo run MODEL --set model.terms.{name}.weight=0.1",
     "metric": "ganzoo evaluate RUN --metrics {name}",
 }
 """The command to print for a kind; the default is to run the model."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -97,7 +97,13 @@ def run(
     quiet: bool,
 ) -> None:
     """Train MODEL; print the paths of its images, curves and weights."""
-    from ganzoo_core.config import build_config, merge, parse_assignments, read_toml
+    from ganzoo_core.config import (
+        build_config,
+        merge,
+        parse_assignments,
+        parse_data_source,
+        read_toml,
+    )
 
     flags = {
         "steps": steps,
@@ -108,26 +114,16 @@ def run(
         "compile": compiled or None,
     }
     flag_options = {"train": {name: value for name, value in flags.items() if value is not None}}
-    options = merge(merge(data_options(data), parse_assignments(assignments)), flag_options)
+    data_options = {} if data is None else {"data": parse_data_source(data)}
+    options = merge(merge(data_options, parse_assignments(assignments)), flag_options)
     # Validate the options before importing torch, which takes seconds.
     patches = [read_toml(Path(config_file))] if config_file else []
     config = build_config(model, preset=preset, patches=[*patches, options])
     if nproc > 1 and launch_ranks(nproc, config.train.batch_size, config.train.grad_accum_steps):
         return
-    from ganzoo_core.training import train
+    from ganzoo_core.training.api import train_config
 
-    finished_run = train(
-        model, preset=preset, config_file=config_file, options=options, out=out, quiet=quiet
-    )
-    print_run_paths(finished_run, quiet)
-
-
-def data_options(data: str | None) -> dict[str, Any]:
-    """Return ``NAME[:PATH]`` as a patch of the configuration."""
-    if data is None:
-        return {}
-    name, _, path = data.partition(":")
-    return {"data": {"name": name, "path": path}}
+    print_run_paths(train_config(config, out=out, quiet=quiet), quiet)
 
 
 def launch_ranks(nproc: int, batch_size: int, grad_accum_steps: int) -> bool:

@@ -17,6 +17,7 @@ def schema(name: str) -> None:
     """Print the JSON schema of the options of NAME, with their descriptions.
 
     For a model: the whole --config file. For a data set: its [data]. For a loss: its [model.loss].
+    For a term: its [model.terms.NAME].
     """
     print_json(_replace_null(_options_schema(name)))
 
@@ -25,13 +26,16 @@ def _options_schema(name: str) -> dict[str, Any]:
     from pydantic import create_model
 
     from ganzoo_core.config import Config, DataConfig, LossOptions, TrainConfig
+    from ganzoo_core.config.terms import term_options_class
     from ganzoo_core.config.tree import data_config_class, model_config_class
-    from ganzoo_core.zoo import LossSpec, ModelSpec, import_target
+    from ganzoo_core.zoo import LossSpec, ModelSpec, TermSpec, import_target
 
-    spec = find_spec(name, ("model", "dataset", "loss"))
+    spec = find_spec(name, ("model", "dataset", "loss", "term"))
     if isinstance(spec, LossSpec):
         config: type[LossOptions] = import_target(spec.config) if spec.config else LossOptions
         return config.model_json_schema()
+    if isinstance(spec, TermSpec):
+        return term_options_class(name).model_json_schema()
     if not isinstance(spec, ModelSpec):
         return data_config_class(name).model_json_schema()
     branches: dict[str, Any] = {

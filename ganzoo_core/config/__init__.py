@@ -1,11 +1,19 @@
 """Options: one pydantic tree of `[model]`, `[data]` and `[train]`."""
 
 from ganzoo_core.config.base import Config, ModelConfig, parse
-from ganzoo_core.config.gan import DiscriminatorControlConfig, GANConfig, NormConfig
+from ganzoo_core.config.gan import GANConfig, NormConfig
 from ganzoo_core.config.losses import LossOptions
 from ganzoo_core.config.optim import SGD, Adam, OptimizerChoice
 from ganzoo_core.config.sections import AuxiliaryConfig, DataConfig, Split, StageConfig, TrainConfig
-from ganzoo_core.config.tree import RunConfig, build_config, merge, parse_assignments, read_toml
+from ganzoo_core.config.terms import TermOptions, WeightedTermOptions
+from ganzoo_core.config.tree import (
+    RunConfig,
+    build_config,
+    merge,
+    parse_assignments,
+    parse_data_source,
+    read_toml,
+)
 
 __all__ = [
     "SGD",
@@ -13,7 +21,6 @@ __all__ = [
     "AuxiliaryConfig",
     "Config",
     "DataConfig",
-    "DiscriminatorControlConfig",
     "GANConfig",
     "LossOptions",
     "ModelConfig",
@@ -22,10 +29,13 @@ __all__ = [
     "RunConfig",
     "Split",
     "StageConfig",
+    "TermOptions",
     "TrainConfig",
+    "WeightedTermOptions",
     "build_config",
     "merge",
     "parse",
     "parse_assignments",
+    "parse_data_source",
     "read_toml",
 ]

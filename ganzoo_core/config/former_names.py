@@ -10,17 +10,17 @@ FORMER_OPTIONS = {
     "best": ("monitor",),
     "blocks": ("blocks_per_resolution",),
     "channels": ("num_channels",),
-    "classes": ("class_loss_weight", "num_classes"),
-    "clip": ("grad_clip_norm", "weight_clip"),
-    "cures": ("d_control",),
+    "class_loss_weight": ("terms",),
+    "classes": ("terms", "num_classes"),
+    "clip": ("grad_clip_norm",),
+    "cures": ("terms",),
+    "d_control": ("terms",),
     "d_steps": ("d_updates",),
     "d_width": ("d_channels",),
     "ema": ("ema_halflife_images",),
     "first": ("norm_first_conv",),
     "groups": ("age_bins",),
     "half": ("halve_d_loss",),
-    "halt_d": ("freeze_epochs",),
-    "halt_d_above": ("freeze_above_accuracy",),
     "head": ("d_warmup_steps", "head_channels"),
     "hidden": ("hidden_dim",),
     "init": ("init_from", "init_std"),
@@ -28,8 +28,7 @@ FORMER_OPTIONS = {
     "kernel": ("kernel_size",),
     "latent": ("latent_dim", "latent_chunk_dim"),
     "layers": ("num_layers",),
-    "mismatch": ("wrong_label_weight", "source_as_negative"),
-    "mismatch_epochs": ("wrong_label_epochs",),
+    "mismatch": ("source_as_negative",),
     "output": ("output_activation",),
     "pairs": ("encoder_pairs",),
     "people": ("num_identities",),
@@ -40,7 +39,6 @@ FORMER_OPTIONS = {
     "pretrain": ("pretrain_epochs",),
     "reading": ("label_injection",),
     "repeat": ("label_repeats",),
-    "reset_d": ("reset_every_epochs",),
     "rounds": ("inversion_steps", "steps"),
     "schedule": ("lr_scheduler",),
     "size": ("image_size",),
@@ -80,3 +78,19 @@ def present_name(
 ) -> str:
     """Return the first present name of a former one that is known here, else the name itself."""
     return next((new for new in table.get(name, ()) if new in known_names), name)
+
+
+FORMER_LOSS_OPTIONS = {
+    "clip": "weight-clip.value",
+    "dragan": "dragan.weight",
+    "feature_matching": "feature-matching.weight",
+    "gradient_penalty": "gradient-penalty.weight",
+    "mismatch": "wrong-labels.weight",
+    "mismatch_epochs": "wrong-labels.epochs",
+    "r1": "r1.weight",
+    "r2": "r2.weight",
+    "weight_clip": "weight-clip.value",
+    "wrong_label_epochs": "wrong-labels.epochs",
+    "wrong_label_weight": "wrong-labels.weight",
+}
+"""Options of `model.loss` that became terms."""

@@ -1,36 +1,19 @@
-"""The options of every GAN, and those that control its discriminator."""
+"""The options of every GAN."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ganzoo_core.config.base import Config, ModelConfig
-from ganzoo_core.config.losses import BCEOptions, LossChoice
+from ganzoo_core.config.base import NONE, Config, ModelConfig
+from ganzoo_core.config.losses import BCEOptions, LossChoice, parse_loss
 from ganzoo_core.config.optim import Adam, OptimizerChoice
+from ganzoo_core.config.terms import TermsChoice
+from ganzoo_core.errors import UsageError
 
-Epochs = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Norm = Literal["batch", "instance", "layer", "none"]
-
-
-class DiscriminatorControlConfig(Config):
-    """`[model.d_control]`: remedies for a discriminator that overfits. A lower learning rate is
-    `model.optim_d.lr`, one-sided label smoothing `model.loss.real_target`."""
-
-    reset_every_epochs: Epochs | None = None
-    """Initialize D and its optimizer again every so many epochs."""
-    freeze_epochs: tuple[Annotated[float, Field(ge=0)], Epochs] | None = None
-    """[FROM, TO] in epochs: D is frozen between them while G trains on."""
-    freeze_above_accuracy: float | None = Field(None, gt=0.5, lt=1)
-    """D is frozen while its running accuracy is above this value."""
-
-    @model_validator(mode="after")
-    def check_freeze_epochs(self) -> Self:
-        """Refuse an interval that ends before it starts."""
-        if self.freeze_epochs and self.freeze_epochs[0] >= self.freeze_epochs[1]:
-            raise ValueError("freeze_epochs ends before it starts: write [FROM, TO] in epochs")
-        return self
 
 
 class NormConfig(Config):
@@ -44,7 +27,9 @@ class GANConfig(ModelConfig):
     """`[model]` of every GAN."""
 
     loss: LossChoice = BCEOptions()
-    """The adversarial loss and its regularizers."""
+    """The adversarial loss: `ganzoo list losses`."""
+    terms: TermsChoice = {}
+    """Regularizers, conditioning losses and controls of D by name: `ganzoo list terms`."""
     optim_d: OptimizerChoice = Adam()
     """The optimizer of the discriminator."""
     optim_g: OptimizerChoice = Adam()
@@ -57,5 +42,28 @@ class GANConfig(ModelConfig):
     """Half-life of the generator's exponential moving average, in images; none for no average."""
     epochs: float = Field(50, gt=0)
     """Length of the training in passes over the data; `train.steps` overrides it."""
-    d_control: DiscriminatorControlConfig = DiscriminatorControlConfig()
-    """Remedies for a discriminator that overfits."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def add_default_terms(cls, values: Any) -> Any:
+        """Add the terms that the loss needs, unless one of their alternatives is configured."""
+        if not isinstance(values, Mapping) or "loss" not in values:
+            return values
+        loss, terms = parse_loss(values["loss"]), values.get("terms", {})
+        if not isinstance(terms, Mapping):
+            return values
+        configured = {name for name, term in terms.items() if term not in (None, NONE)}
+        if configured & set(loss.alternative_terms):
+            return values
+        return {**values, "loss": loss, "terms": {**loss.default_terms, **terms}}
+
+    @model_validator(mode="after")
+    def check_loss_terms(self) -> Self:
+        """Refuse a loss without any of the terms that it needs."""
+        needed = (*self.loss.default_terms, *self.loss.alternative_terms)
+        if needed and not set(needed) & set(self.terms):
+            raise UsageError(
+                f"model.loss: {self.loss.kind} needs one of the terms {', '.join(needed)}: leave "
+                f"model.terms.{needed[0]} at its default"
+            )
+        return self

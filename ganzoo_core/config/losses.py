@@ -1,73 +1,30 @@
-"""`model.loss`: the adversarial loss and its regularizers.
-
-Every loss accepts every regularizer. Contradictions are refused here, before any training.
-"""
+"""`model.loss`: the adversarial loss. Regularizers and other terms are `model.terms`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny
 from pydantic_core import core_schema
 
 from ganzoo_core.config.base import Config, parse
+from ganzoo_core.config.former_names import FORMER_LOSS_OPTIONS
 from ganzoo_core.errors import UsageError
 from ganzoo_core.zoo import import_target, zoo
 
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-LIPSCHITZ_OPTIONS = ("weight_clip", "gradient_penalty", "dragan", "r1", "r2")
-"""The options that bound the slope of the discriminator."""
-
 
 class LossOptions(Config):
-    """The options of `model.loss` for every kind; a weight of 0 turns a term off. A plugin's loss
-    adds its own options by subclassing; `ganzoo_core.losses.make_loss` passes these to its class.
-    """
+    """The options of `model.loss`. A plugin's loss adds its own by subclassing; all but `kind` are
+    passed to its class."""
 
     kind: str
     """A loss of the zoo: `ganzoo list loss`."""
-    r1: Weight = 0.0
-    """Weight of 1/2 E |grad D(x)|^2 on real images."""
-    r2: Weight = 0.0
-    """Weight of 1/2 E |grad D(G(z))|^2 on fake images."""
-    gradient_penalty: Weight = 0.0
-    """Weight of E (|grad D| - 1)^2 between real and fake images; 10 in WGAN-GP."""
-    dragan: Weight = 0.0
-    """Weight of E (|grad D| - 1)^2 around real images; 10 in DRAGAN."""
-    weight_clip: Weight = 0.0
-    """Absolute value to which the weights of D are clipped after each update; 0.01 in WGAN."""
-    feature_matching: Weight = 0.0
-    """Weight of |E f(x) - E f(G(z))|^2 over the feature maps of D, in the generator's loss."""
-    wrong_label_weight: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Weight of real images with wrong labels among the negatives of D, for networks that receive
-    labels; 0.5 in GAN-CLS. A wrong age bin is an adjacent one."""
-    wrong_label_epochs: Weight = 0.0
-    """Epochs during which wrong labels are used; 0 for all of the training. With wrong labels the
-    samples are more typical of their class than real images are, so it helps to end them."""
-
     label_smoothing_kinds: ClassVar[tuple[str, ...]] = ("bce", "lsgan", "minimax")
     """The losses that accept `real_target`."""
-
-    @model_validator(mode="after")
-    def check_single_lipschitz(self) -> Self:
-        """Refuse two constraints of one kind."""
-        active = [k for k in ("weight_clip", "gradient_penalty", "dragan") if getattr(self, k)]
-        if len(active) > 1:
-            raise UsageError(
-                f"model.loss: {' and '.join(active)} exclude each other: keep one, such as "
-                f"--set model.loss.{active[0]}=0"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def check_wrong_label_epochs(self) -> Self:
-        """Refuse epochs of wrong labels without a weight."""
-        if self.wrong_label_epochs and not self.wrong_label_weight:
-            raise UsageError(
-                "model.loss.wrong_label_epochs needs a weight: "
-                "--set model.loss.wrong_label_weight=0.5, or leave wrong_label_epochs out"
-            )
-        return self
+    default_terms: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Terms that the loss needs, added where none of `alternative_terms` is configured."""
+    alternative_terms: ClassVar[tuple[str, ...]] = ()
 
     def build(self) -> Any:
         """Return the loss, built with the options that are its own."""
@@ -109,25 +66,11 @@ class HingeOptions(LossOptions):
 
 
 class WassersteinOptions(LossOptions):
-    """Wasserstein: weight clipping unless another Lipschitz constraint is set."""
+    """Wasserstein: with weight clipping unless another Lipschitz constraint is configured."""
 
     kind: Literal["wasserstein"] = "wasserstein"
-
-    @model_validator(mode="before")
-    @classmethod
-    def default_weight_clip(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Clip as the paper does where no constraint is named."""
-        return values if set(LIPSCHITZ_OPTIONS) & set(values) else {**values, "weight_clip": 0.01}
-
-    @model_validator(mode="after")
-    def check_lipschitz(self) -> Self:
-        """Refuse a discriminator without any constraint: its values diverge."""
-        if not any(getattr(self, name) for name in LIPSCHITZ_OPTIONS):
-            raise UsageError(
-                "model.loss: the Wasserstein loss needs a Lipschitz constraint: "
-                "--set model.loss.weight_clip=0.01, or --set model.loss.gradient_penalty=10"
-            )
-        return self
+    default_terms = {"weight-clip": {}}
+    alternative_terms = ("gradient-penalty", "dragan", "r1", "r2")
 
 
 class RelativisticOptions(LossOptions):
@@ -146,8 +89,7 @@ class FeatureMatchingOptions(BCEOptions):
     """Cross-entropy for D; G is trained by feature matching alone."""
 
     kind: Literal["feature-matching"] = "feature-matching"  # type: ignore[assignment]
-    feature_matching: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    """Weight of |E f(x) - E f(G(z))|^2 over the feature maps of D."""
+    default_terms = {"feature-matching": {}}
 
 
 def loss_options_class(kind: str) -> type[LossOptions]:
@@ -175,6 +117,9 @@ def parse_loss(value: Any) -> LossOptions:
         raise UsageError(f"model.loss: {value!r} is not a loss: --set model.loss.kind=bce")
     values = {"kind": "bce", **values}
     cls = loss_options_class(values["kind"])
+    for name, present in FORMER_LOSS_OPTIONS.items():
+        if name in values and name not in cls.model_fields:
+            raise UsageError(f"model.loss.{name} is a term: --set model.terms.{present}=...")
     if "real_target" in values and "real_target" not in cls.model_fields:
         raise UsageError(
             f"model.loss.real_target: the loss {values['kind']!r} has no label smoothing; leave it "

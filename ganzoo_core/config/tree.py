@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ganzoo_core.config.base import Config, ModelConfig, parse
+from ganzoo_core.config.base import NONE, Config, ModelConfig, parse
 from ganzoo_core.config.former_names import FORMER_PRESETS, present_name
 from ganzoo_core.config.sections import DataConfig, TrainConfig
 from ganzoo_core.errors import UsageError, suggest
@@ -38,6 +38,10 @@ class RunConfig:
             name: c.model_dump(mode="json", exclude_none=True) if isinstance(c, BaseModel) else {}
             for name, c in branches.items()
         }
+        if "terms" in dumped["model"]:  # "none" for a removed term, which the preset would add
+            preset = getattr(self.model, "presets", {}).get(self.preset, {}).get("model", {})
+            removed = dict.fromkeys(preset.get("terms", {}), NONE)
+            dumped["model"]["terms"] = {**removed, **dumped["model"]["terms"]}
         return {"run": {"model": self.model_name, "preset": self.preset}, **dumped}
 
 
@@ -52,6 +56,13 @@ def data_config_class(name: str) -> type[DataConfig]:
     config = zoo().dataset(name).config if name else ""
     cls: type[DataConfig] = import_target(config) if config else DataConfig
     return cls
+
+
+def parse_data_source(text: str) -> Tree:
+    """Return ``NAME[:PATH]`` as options of `[data]`: ``{"name": NAME, "path": PATH}``. Only the
+    first colon separates; the path is empty without one."""
+    name, _, path = text.partition(":")
+    return {"name": name, "path": path}
 
 
 def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
@@ -126,15 +137,22 @@ def read_toml(path: Path) -> Tree:
         raise UsageError(f"configuration file {path} is not TOML: {error}") from None
 
 
-def preset_patch(config: type[ModelConfig], name: str) -> Mapping[str, Any]:
+def preset_patch(config: type[BaseModel], name: str) -> Mapping[str, Any]:
     """Return the patch of a preset.
+
+    Args:
+        config: the configuration class of a model; only a `ModelConfig` has presets.
+        name: the preset.
 
     Raises:
         UsageError: the model has no such preset.
     """
-    if name in config.presets or (name == "quick" and not config.presets):
-        return config.presets.get(name, {})
-    hint = suggest(present_name(FORMER_PRESETS, name, config.presets), config.presets)
+    presets: Mapping[str, Mapping[str, Any]] = getattr(config, "presets", {})
+    if name in presets or (name == "quick" and not presets):
+        return presets.get(name, {})
+    if not presets:
+        raise UsageError(f"there is no preset {name!r}: the model defines none; leave it out")
+    hint = suggest(present_name(FORMER_PRESETS, name, presets), presets)
     raise UsageError(f"there is no preset {name!r}.{hint}")
 
 
@@ -179,23 +197,56 @@ def build_config(
         UsageError: an unknown model, preset, data set or option; an invalid value.
         PluginError: the model's or data set's plugin is missing or broken.
     """
+    config_class = model_config_class(zoo().model(model))
+    return build_class_config(
+        model, config_class, preset=preset, patches=patches, is_resolved=is_resolved
+    )
+
+
+def build_class_config(
+    name: str,
+    config_class: type[BaseModel],
+    *,
+    preset: str = "",
+    patches: Iterable[Mapping[str, Any]] = (),
+    is_resolved: bool = False,
+) -> RunConfig:
+    """Build the configuration of a run of any model, from the class of its options.
+
+    Args:
+        name: the name of the model in config.toml.
+        config_class: the class of `[model]`; its presets count if it is a `ModelConfig`.
+        preset, patches, is_resolved: see `build_config`.
+
+    Raises:
+        UsageError: an unknown preset, data set or option; an invalid value.
+        PluginError: the data set's plugin is missing or broken.
+    """
     patches = list(patches)
-    config = model_config_class(zoo().model(model))
     for patch in patches:
         _check_branches(patch)
         preset = preset or str(patch.get("run", {}).get("preset", ""))
     preset = preset or "quick"
-    tree = {} if is_resolved else dict(preset_patch(config, preset))
+    tree = {} if is_resolved else dict(preset_patch(config_class, preset))
     for patch in patches:
         tree = merge({**tree, "data": _keep_data_options(tree.get("data", {}), patch)}, patch)
     data = tree.get("data", {})
     return RunConfig(
-        model,
+        name,
         preset,
-        parse(config, tree.get("model", {}), "model"),
+        parse(config_class, tree.get("model", {}), "model"),
         parse(data_config_class(data.get("name", "")), data, "data"),
         parse(TrainConfig, tree.get("train", {}), "train"),
     )
 
 
-__all__ = ["Config", "RunConfig", "Tree", "build_config", "merge", "parse_assignments", "read_toml"]
+__all__ = [
+    "Config",
+    "RunConfig",
+    "Tree",
+    "build_config",
+    "merge",
+    "parse_assignments",
+    "parse_data_source",
+    "read_toml",
+]

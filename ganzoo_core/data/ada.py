@@ -13,11 +13,11 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganzoo_core.data.augment import Augment, affine_resample
 from ganzoo_core.errors import UsageError
-from ganzoo_core.interfaces import Rng, StepContext
+from ganzoo_core.interfaces import GAN, DiscriminatorOutput, Rng, StepContext, Term
 
 _UPDATE_INTERVAL = 4
 """Steps between updates of p, as published."""
@@ -29,8 +29,9 @@ BRIGHTNESS_STD, CONTRAST_STD, SATURATION_STD = 0.2, 0.5, 1.0
 """x + N(0, 0.2^2); x 2^N(0, 0.5^2); chroma x 2^N(0, 1)."""
 
 
-class AdaptiveAugment(nn.Module):
-    """ADA with its feedback: p increases while r_t > target (D overfits), and decreases otherwise.
+class AdaptiveAugment(Term):
+    """ADA with its feedback, a term of the GAN that uses it: p increases while r_t > target (D
+    overfits), and decreases otherwise.
 
     r_t = E[sign(D(x))]. An update is p <- clamp(p + sign(r_t - target) n / ramp_images, 0, 1),
     where n is the number of images of the run since the last update. So p does not depend on the
@@ -63,6 +64,23 @@ class AdaptiveAugment(nn.Module):
     def forward(self, images: Tensor, rng: Rng) -> Tensor:
         """Return images [N, C, H, W] augmented with the current p."""
         return apply_ada(images, rng, self.p)
+
+    def check(self, gan: GAN) -> None:
+        """Refuse a loss without a decision threshold, which has no sign to observe."""
+        if gan.loss.decision_threshold is None:
+            raise UsageError(
+                "model.augment: ada needs the share of real images that D classifies as real, and "
+                "this loss has no decision threshold: --set model.loss.kind=bce, or another "
+                "augment such as flip,translation"
+            )
+
+    def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> None:
+        """Record the sign of the logits of real images."""
+        self.observe(out.real_logits - (gan.loss.decision_threshold or 0), ctx)
+
+    def after_discriminator(self, gan: GAN, ctx: StepContext) -> None:
+        """Update p."""
+        self.update(ctx)
 
     @torch.no_grad()
     def observe(self, real_logits: Tensor, ctx: StepContext) -> None:

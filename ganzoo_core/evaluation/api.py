@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ganzoo_core import __version__
-from ganzoo_core.config import DataConfig, merge
+from ganzoo_core.config import DataConfig, merge, parse_data_source
 from ganzoo_core.config.base import parse
 from ganzoo_core.config.tree import data_config_class
 from ganzoo_core.data import PackedImages
@@ -298,9 +298,9 @@ def evaluate_baselines(
         output_folder=folder,
         calibration=calibration,
     )
-    name, _, data_path = data.partition(":")
-    data_section = merge({"name": name, "path": data_path}, data_options or {})
-    evaluation = Evaluation(f"baselines on {name}")
+    source = parse_data_source(data)
+    data_section = merge(source, data_options or {})
+    evaluation = Evaluation(f"baselines on {source['name']}")
     config = aging_benchmark.parse_face_data_config(data_section)
     result = aging_benchmark.run_benchmark(config, age_bins, benchmark_config, Progress(quiet))
     _add_aging_result(result, evaluation)
@@ -406,12 +406,9 @@ def _load_data_section(path: Path, data: str | None) -> dict[str, Any]:
     if RunFolder(path).config.exists():
         data_section = RunFolder(path).read_config().get("data", {})
     if data is not None:
-        name, _, data_path = data.partition(":")
-        data_section = (
-            {"name": name, "path": data_path}
-            if name != data_section.get("name")
-            else {**data_section, "path": data_path}
-        )
+        source = parse_data_source(data)
+        is_same = source["name"] == data_section.get("name")
+        data_section = {**data_section, **source} if is_same else source
     return data_section
 
 

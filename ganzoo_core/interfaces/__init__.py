@@ -28,9 +28,9 @@ from ganzoo_core.interfaces.networks import (
     Generator,
     LogitFn,
     Loss,
-    Regularizer,
     one_hot,
 )
+from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Term
 
 __all__ = [
     "CAPABILITIES",
@@ -44,8 +44,10 @@ __all__ = [
     "DataInfo",
     "Dataset",
     "Discriminator",
+    "DiscriminatorOutput",
     "FrozenNetwork",
     "Generator",
+    "GeneratorOutput",
     "HasAgeLogits",
     "HasFeatures",
     "HasSupportedTransitions",
@@ -55,7 +57,6 @@ __all__ = [
     "Model",
     "OptimizerSpec",
     "Phase",
-    "Regularizer",
     "Rng",
     "SeededRng",
     "Stage",
@@ -66,6 +67,7 @@ __all__ = [
     "SupportsLikelihood",
     "SupportsSampling",
     "SupportsTranslation",
+    "Term",
     "UnreadableImage",
     "derive_seed",
     "escape_unprintable",

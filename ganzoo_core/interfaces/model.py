@@ -91,7 +91,8 @@ class Model(nn.Module, ABC):
     """
 
     Config: ClassVar[Any] = None
-    """Configuration class for models that are given as objects, outside the zoo."""
+    """The `ModelConfig` of a class that is trained without a plugin: `gz.train(MyGAN, "shapes",
+    preset="smoke", options={"model": {"latent_dim": 32}})`."""
     inference_modules: ClassVar[tuple[str, ...]] = ("generator",)
     """The modules that a pretrained folder holds in model.safetensors; the others only train."""
     auxiliary_roles: ClassVar[tuple[str, ...]] = ()

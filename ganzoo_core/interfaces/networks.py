@@ -13,9 +13,6 @@ from ganzoo_core.interfaces.context import Rng, StepContext
 LogitFn = Callable[[Tensor], Tensor]
 """Images [N, C, H, W] to logits [N]: the discriminator with fixed labels."""
 
-Regularizer = Callable[[LogitFn, Tensor, Tensor, Rng], Tensor]
-"""(logit function, real images, fake images, random numbers) to a 0-d penalty."""
-
 
 class Generator(nn.Module, ABC):
     """Maps a latent z and, if conditional, labels to images."""
@@ -37,7 +34,14 @@ class Generator(nn.Module, ABC):
 
 
 class Discriminator(nn.Module, ABC):
-    """Maps images to logits, never to probabilities."""
+    """Maps images to logits, never to probabilities.
+
+    `forward` is all that a GAN needs. Some terms need one of the optional methods: `features`,
+    `class_log_probs`, `logits_and_embedding`.
+    """
+
+    uses_label: bool = True
+    """Whether the logit depends on the label, for conditional models."""
 
     @abstractmethod
     def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor:
@@ -60,28 +64,24 @@ class Discriminator(nn.Module, ABC):
         """Return the feature maps that feature matching compares. Optional."""
         raise TypeError(f"{type(self).__name__} has no features() for feature matching")
 
+    def class_log_probs(self, image: Tensor) -> Tensor:
+        """Return log-probabilities [N, 2K] of K real and K fake classes, for ADC. Optional."""
+        raise TypeError(f"{type(self).__name__} has no class_log_probs() for ADC")
+
+    def logits_and_embedding(
+        self, image: Tensor, label: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return logits [N] and embeddings, unit vectors [N, E], for D2D-CE. Optional."""
+        raise TypeError(f"{type(self).__name__} has no logits_and_embedding()")
+
 
 class Loss(ABC):
-    """An adversarial loss. Logits may be half precision; losses are fp32.
-
-    `ganzoo_core.losses.make_loss` sets the attributes below from `model.loss`.
-    """
+    """An adversarial loss. Logits may be half precision; losses are fp32."""
 
     needs_real_logits = False
     """Whether `generator_loss` needs the logits of real images."""
     decision_threshold: float | None = 0.0
     """The logit above which an image counts as real; None for losses that only compare."""
-    regularizers: tuple[Regularizer, ...] = ()
-    """The terms of `penalty`. Each needs a gradient per image, so D must not mix images."""
-    weight_clip = 0.0
-    """The weights of D are clipped to this absolute value after each update; 0: not at all."""
-    feature_matching = 0.0
-    """The weight of `feature_matching_loss` in the generator's loss."""
-    wrong_label_weight = 0.0
-    """The weight of real images with wrong labels among the negatives of D (GAN-CLS, Reed et al.
-    2016, arXiv 1605.05396), in `GAN.discriminator_loss`."""
-    wrong_label_epochs = 0.0
-    """Epochs during which wrong labels are used; 0 for all of the training."""
 
     @abstractmethod
     def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -95,30 +95,6 @@ class Loss(ABC):
         """Return the loss for this step. A loss that uses the mean of the global batch takes
         `ctx.all_reduce_mean`, since a rank may hold only a part of the batch."""
         return self
-
-    def wrong_label_weight_at(self, ctx: StepContext) -> float:
-        """Return `wrong_label_weight` at this step: 0 after `wrong_label_epochs`."""
-        epochs = self.wrong_label_epochs
-        is_over = bool(epochs) and ctx.step >= ctx.epochs_to_steps(epochs)
-        return 0.0 if is_over else self.wrong_label_weight
-
-    def penalty(
-        self, logit_fn: LogitFn, real_images: Tensor, fake_images: Tensor, rng: Rng
-    ) -> Tensor:
-        """Return the sum of the regularizers of the discriminator, 0-d."""
-        total = torch.zeros((), device=real_images.device)
-        for regularizer in self.regularizers:
-            total = total + regularizer(logit_fn, real_images, fake_images, rng)
-        return total
-
-    def feature_matching_loss(
-        self, real_features: list[Tensor], fake_features: list[Tensor]
-    ) -> Tensor:
-        """Return |E f(x) - E f(G(z))|^2, 0-d, averaged over the maps of `Discriminator.features`
-        (Salimans et al. 2016, arXiv 1606.03498)."""
-        pairs = zip(real_features, fake_features, strict=True)
-        differences = [real.float().mean(0) - fake.float().mean(0) for real, fake in pairs]
-        return torch.stack([difference.square().mean() for difference in differences]).mean()
 
     @torch.no_grad()
     def accuracy(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:

@@ -47,8 +47,8 @@ class Minimax(BCE):
 
 
 class FeatureMatching(BCE):
-    """Salimans et al. 2016 (arXiv 1606.03498): g = |E f(x) - E f(G(z))|^2 alone, which `GAN` adds
-    with the weight `feature_matching`."""
+    """Salimans et al. 2016 (arXiv 1606.03498): g = |E f(x) - E f(G(z))|^2 alone, which the
+    term `feature-matching` adds."""
 
     def generator_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """Return 0: the logits have no part in this loss."""
@@ -94,7 +94,7 @@ class Hinge(Loss):
 class Wasserstein(Loss):
     """WGAN, Arjovsky et al. 2017 (arXiv 1701.07875): d = D(G) - D(x), g = -D(G).
 
-    Needs a Lipschitz discriminator: set `weight_clip`, or add `gradient_penalty`.
+    Needs a Lipschitz discriminator: the term `weight-clip`, or a gradient penalty.
     """
 
     decision_threshold = None

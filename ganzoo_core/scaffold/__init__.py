@@ -20,7 +20,7 @@ from ganzoo_core.errors import OutputError, UsageError, suggest
 from ganzoo_core.zoo import registry_entries, zoo
 
 TEMPLATES = Path(__file__).parent / "templates"
-KINDS = ("gan", "image-to-image", "dataset", "loss", "metric", "embedder")
+KINDS = ("gan", "image-to-image", "dataset", "loss", "term", "metric", "embedder")
 _PLACEHOLDER_PACKAGE = "ganzoo_my_plugin"
 _DESTINATIONS = {
     "pyproject.toml": "pyproject.toml",

@@ -1,8 +1,9 @@
-"""Subjects that are not models: a data set, a loss, and a metric with its evaluation context."""
+"""Subjects that are not models: a data set, a loss, a term, a metric with its context."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from ganzoo_core.config import DataConfig, LossOptions
 from ganzoo_core.config.base import parse
+from ganzoo_core.config.terms import term_options_class
 from ganzoo_core.data import PackedImages, pack_images
 from ganzoo_core.interfaces import Dataset, Loss
 from ganzoo_core.losses import make_loss
@@ -51,10 +53,31 @@ class DatasetSubject(Subject):
 class LossSubject(Subject):
     """A loss."""
 
+    @property
+    def default_terms(self) -> Mapping[str, Any]:
+        """The terms that the loss adds to a GAN."""
+        cls = import_target(self.spec.config) if self.spec.config else LossOptions
+        return dict(cls.default_terms)
+
     def build_loss(self, **values: Any) -> Loss:
         """Build the loss with its default options, or others."""
         cls = import_target(self.spec.config) if self.spec.config else LossOptions
         return make_loss(parse(cls, {"kind": self.name, **values}, "model.loss"))
+
+
+class TermSubject(Subject):
+    """A term of a GAN."""
+
+    def option_values(self) -> dict[str, Any]:
+        """Return options of the term: the required ones, with values at which a short run uses
+        them."""
+        fields = term_options_class(self.name).model_fields
+        values = {name: 1.0 for name, field in fields.items() if field.is_required()}
+        return values | {k: v for k, v in _TERM_OPTIONS.get(self.name, {}).items() if k in fields}
+
+
+_TERM_OPTIONS: dict[str, dict[str, Any]] = {"d-freeze": {"epochs": (0.0, 1.0)}}
+"""Options of the core's terms that need a choice."""
 
 
 class MetricSubject(Subject):
@@ -67,7 +90,7 @@ class MetricSubject(Subject):
 
     def build_context(self, num_images: int = _NUM_SAMPLES) -> EvaluationContext:
         """Return a new context with `num_images` images in each set."""
-        train, test, real, fake = (_make_images(num_images, seed) for seed in range(4))
+        train, test, real, fake = (make_images(num_images, seed) for seed in range(4))
         folder = Path(self.temp_folder.name)
         return _StubContext(
             train,
@@ -112,11 +135,17 @@ def _stub_feature_extractor(context: EvaluationContext) -> FeatureExtractor:
     return FeatureExtractor("stub", _StubNetwork(), "0" * 64, _StubNetwork.feature_dim)
 
 
-def _make_images(count: int, seed: int) -> PackedImages:
+def make_images(count: int, seed: int) -> PackedImages:
+    """Return a few images of the `shapes` data set."""
     config = ShapesConfig(
         name="shapes", count=count, num_identities=8, seed=seed, image_size=_IMAGE_SIZE
     )
     return pack_images(Shapes(config), image_size=_IMAGE_SIZE)
 
 
-SUBJECT_CLASSES |= {"dataset": DatasetSubject, "loss": LossSubject, "metric": MetricSubject}
+SUBJECT_CLASSES |= {
+    "dataset": DatasetSubject,
+    "loss": LossSubject,
+    "term": TermSubject,
+    "metric": MetricSubject,
+}

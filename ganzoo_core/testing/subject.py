@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core.config import RunConfig, build_config
+from ganzoo_core.config import RunConfig, build_config, parse_data_source
 from ganzoo_core.data import PackedImages, pack_images
 from ganzoo_core.engine import Callback, Trainer, resolve_setup
 from ganzoo_core.engine.world import World
@@ -182,7 +182,8 @@ def find_subjects(name: str) -> list[Subject]:
         UsageError: unknown name.
         PluginError: its plugin is broken or not installed.
     """
-    entry_name, _, path = name.partition(":")
+    source = parse_data_source(name)
+    entry_name, path = source["name"], source["path"]
     found = []
     for kind, cls in KINDS.items():
         registrations = [(s, p) for p in zoo().plugins for s in p.specs if isinstance(s, cls)]

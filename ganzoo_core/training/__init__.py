@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ganzoo_core.zoo import zoo
 
 if TYPE_CHECKING:
-    from ganzoo_core.training.api import Run, resume, train
+    from ganzoo_core.training.api import resume, train
+    from ganzoo_core.training.fit import Run
     from ganzoo_core.training.loading import load
 
 __all__ = ["Run", "datasets", "load", "models", "resume", "train"]

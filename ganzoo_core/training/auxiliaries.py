@@ -14,7 +14,7 @@ from ganzoo_core.zoo import zoo
 
 TRAIN = "train"
 """The value of `model.auxiliaries.ROLE.weights` that trains the auxiliary network first (see
-`train_auxiliaries`)."""
+`jobs.py`)."""
 
 
 def find_auxiliaries(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ganzoo_core.config import DataConfig, parse
+from ganzoo_core.config import DataConfig, parse, parse_data_source
 from ganzoo_core.config.tree import data_config_class
 from ganzoo_core.data import PUBLISHED_AGE_BINS, age_bin_names, assign_age_bins
 from ganzoo_core.interfaces import Dataset, UnreadableImage
@@ -23,8 +23,8 @@ def parse_data_config(data: str, options: dict[str, Any]) -> DataConfig:
         UsageError: an unknown data set or option.
         PluginError: the plugin of the data set is not installed.
     """
-    name, _, path = data.partition(":")
-    return parse(data_config_class(name), {"name": name, "path": path, **options}, "data")
+    source = parse_data_source(data)
+    return parse(data_config_class(source["name"]), {**source, **options}, "data")
 
 
 def dataset_stats(

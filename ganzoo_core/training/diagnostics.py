@@ -40,8 +40,8 @@ class TrainingDiagnostics:
                 "warning: the discriminator classifies more than "
                 f"{_D_ACCURACY_THRESHOLD:.0%} of images correctly (step {record['step']}), so the "
                 "gradients of the generator are weak. Try --set model.loss.real_target=0.9, a "
-                "lower --set model.optim_d.lr=..., --set model.d_control.freeze_above_accuracy=0.9 "
-                "or --set model.d_control.reset_every_epochs=1",
+                "lower --set model.optim_d.lr=..., --set model.terms.d-freeze.above_accuracy=0.9 "
+                "or --set model.terms.d-reset.every_epochs=1",
             )
 
     def check_diversity(self, model: Any, step: int) -> None:
@@ -57,7 +57,7 @@ class TrainingDiagnostics:
                 f"warning: mode collapse at step {step}: the distance between samples fell from "
                 f"{self._max_diversity:.3f} to {diversity:.3f}. Try a lower "
                 "--set model.optim_g.lr=..., --set model.loss.kind=relativistic with "
-                "--set model.loss.r1=1, or resume from an earlier checkpoint",
+                "--set model.terms.r1.weight=1, or resume from an earlier checkpoint",
             )
 
     def _warn_once(self, key: str, message: str) -> None:

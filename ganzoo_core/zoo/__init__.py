@@ -20,6 +20,7 @@ from ganzoo_core.zoo.specs import (
     MetricSpec,
     ModelSpec,
     Spec,
+    TermSpec,
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "PublishedWeights",
     "RegistryEntry",
     "Spec",
+    "TermSpec",
     "Zoo",
     "ZooEntry",
     "hookimpl",

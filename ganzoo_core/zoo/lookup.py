@@ -24,8 +24,10 @@ from ganzoo_core.zoo.specs import (
     MetricSpec,
     ModelSpec,
     Spec,
+    TermSpec,
     spec_kind,
 )
+from ganzoo_core.zoo.terms import TERMS
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,12 @@ class Zoo:
         assert isinstance(spec, LossSpec)
         return spec
 
+    def term(self, name: str) -> TermSpec:
+        """Return a term's spec; raises as `model` does."""
+        spec = self.find_spec("term", name)
+        assert isinstance(spec, TermSpec)
+        return spec
+
     def metric(self, name: str) -> MetricSpec:
         """Return a metric's spec; raises as `model` does."""
         spec = self.find_spec("metric", name)
@@ -157,7 +165,7 @@ def _duplicate_name_message(origins: list[str]) -> str:
 @cache
 def zoo() -> Zoo:
     """Return the zoo of this process. The first call discovers the plugins."""
-    core_specs = {"losses": LOSSES, "metrics": METRICS}
+    core_specs = {"losses": LOSSES, "terms": TERMS, "metrics": METRICS}
     core_plugins = [
         Plugin(name, "ganzoo-core", __version__, specs=[*specs])
         for name, specs in core_specs.items()

@@ -84,6 +84,12 @@ class LossSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TermSpec(Spec):
+    """A term of a GAN's losses: ``--set model.terms.NAME.weight=1`` on any GAN whose networks offer
+    what it needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricSpec(Spec):
     """A metric for `ganzoo evaluate`; `target` is a function, see docs/metrics.md."""
 
@@ -108,6 +114,7 @@ KINDS: dict[str, type[Spec]] = {
     "dataset": DatasetSpec,
     "evaluator": EvaluatorSpec,
     "loss": LossSpec,
+    "term": TermSpec,
     "metric": MetricSpec,
 }
 """Spec class by kind, the argument of `ganzoo list KIND`."""

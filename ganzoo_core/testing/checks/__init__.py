@@ -2,7 +2,7 @@
 
 `ganzoo check NAME` runs them, and a plugin's tests can run them with `parametrize_with_checks`.
 Each module has the checks of one subject: `entries` of any kind and their `options`, then models
-(`models`, `training`, `sampling`), data sets, losses, metrics and evaluators.
+(`models`, `training`, `sampling`), data sets, losses, terms, metrics and evaluators.
 """
 
 from ganzoo_core.testing.checks import (
@@ -15,6 +15,7 @@ from ganzoo_core.testing.checks import (
     options,
     resume,
     sampling,
+    terms,
     training,
 )
 from ganzoo_core.testing.checks.framework import (
@@ -44,5 +45,6 @@ __all__ = [
     "resume",
     "run_checks",
     "sampling",
+    "terms",
     "training",
 ]

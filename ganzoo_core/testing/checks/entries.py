@@ -16,16 +16,16 @@ from typing import Any
 
 import click
 
-from ganzoo_core.interfaces import CAPABILITIES, Dataset, Loss, Model
+from ganzoo_core.interfaces import CAPABILITIES, Dataset, Loss, Model, Term
 from ganzoo_core.testing.checks.framework import check, require
 from ganzoo_core.testing.public_api import is_public, iter_imports
 from ganzoo_core.testing.subject import Subject
 from ganzoo_core.zoo import FAMILIES, ModelSpec, import_target
 
-_ENTRY_KINDS = ("model", "dataset", "loss", "metric", "evaluator")
+_ENTRY_KINDS = ("model", "dataset", "loss", "term", "metric", "evaluator")
 _ALL_KINDS = (*_ENTRY_KINDS, "plugin")
 _MAX_SUMMARY_LENGTH = 100
-_BASES = {"model": Model, "dataset": Dataset, "loss": Loss}
+_BASES = {"model": Model, "dataset": Dataset, "loss": Loss, "term": Term}
 _CORE = "ganzoo_core"
 
 
@@ -65,7 +65,7 @@ def registered_once(subject: Subject) -> None:
     )
 
 
-@check("model", "dataset", "loss")
+@check("model", "dataset", "loss", "term")
 def base_class(subject: Subject) -> None:
     """Names a class that derives from the base class of its kind"""
     base = _BASES[subject.kind]
@@ -79,7 +79,7 @@ def base_class(subject: Subject) -> None:
     )
 
 
-@check("model", "dataset", "loss", "metric")
+@check("model", "dataset", "loss", "term", "metric")
 def has_docstrings(subject: Subject) -> None:
     """Has docstrings in its module and its class or function"""
     target, name = subject.target, subject.spec.target

@@ -8,10 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ganzoo_core.config import DataConfig, LossOptions, ModelConfig, build_config
+from ganzoo_core.config import DataConfig, LossOptions, ModelConfig, TermOptions, build_config
 from ganzoo_core.config.base import config_classes_of, parse
 from ganzoo_core.errors import UsageError
 from ganzoo_core.testing.checks.framework import CheckFailed, check, require
+from ganzoo_core.testing.other_subjects import TermSubject
 from ganzoo_core.testing.subject import Subject
 from ganzoo_core.zoo import ModelSpec, import_target, zoo
 
@@ -19,6 +20,7 @@ _BASE_CONFIGS: dict[str, type[BaseModel]] = {
     "model": ModelConfig,
     "dataset": DataConfig,
     "loss": LossOptions,
+    "term": TermOptions,
 }
 
 
@@ -32,13 +34,15 @@ def _options_to_try(subject: Subject) -> Iterator[tuple[str, Mapping[str, Any]]]
     if isinstance(subject.spec, ModelSpec):
         for preset, patch in _config_class(subject).presets.items():
             yield f"preset {preset!r}", patch.get("model", {})
+    elif isinstance(subject, TermSubject):
+        yield "the default configuration", subject.option_values()
     elif subject.kind == "loss":
         yield "the default configuration", {"kind": subject.name}
     else:
         yield "the default configuration", {"name": subject.name}
 
 
-@check("model", "dataset", "loss")
+@check("model", "dataset", "loss", "term")
 def config_round_trip(subject: Subject) -> None:
     """Writes its options as JSON and reads the same options back, for every preset"""
     cls = _config_class(subject)
@@ -52,7 +56,7 @@ def config_round_trip(subject: Subject) -> None:
         )
 
 
-@check("model", "dataset", "loss")
+@check("model", "dataset", "loss", "term")
 def rejects_unknown_option(subject: Subject) -> None:
     """Rejects an unknown option"""
     cls = _config_class(subject)
@@ -64,7 +68,7 @@ def rejects_unknown_option(subject: Subject) -> None:
         raise CheckFailed(f"{cls.__name__} accepts unknown options: do not override model_config")
 
 
-@check("model", "dataset", "loss")
+@check("model", "dataset", "loss", "term")
 def options_are_documented(subject: Subject) -> None:
     """Has a docstring for every option, which `ganzoo info` and `ganzoo schema` print"""
     missing = sorted(_undocumented(_config_class(subject), set()))

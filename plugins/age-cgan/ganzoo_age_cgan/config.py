@@ -13,7 +13,8 @@ ADAM_4E4_E_5E4 = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}, "optim_e": {
 ADAM_1E3 = {"optim_d": {"lr": 1e-3}, "optim_g": {"lr": 1e-3}, "optim_e": {"lr": 1e-3}}
 SMOOTHED_BCE = {"kind": "bce", "real_target": 0.9}
 WRONG_LABELS_LAYER_NORM = {
-    "loss": {**SMOOTHED_BCE, "wrong_label_weight": 0.5},
+    "loss": SMOOTHED_BCE,
+    "terms": {"wrong-labels": {"weight": 0.5}},
     "class_balanced": True,
     "discriminator": {"norm": "layer"},
 }

@@ -1,8 +1,8 @@
 """Options and presets of `cgan` and `mlp-cgan`."""
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ganzoo_core import GANConfig, NormConfig
 
@@ -13,18 +13,17 @@ ADAM_4E4 = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}}
 ADAM_D_5E4_G_1E3 = {"optim_d": {"lr": 5e-4}, "optim_g": {"lr": 1e-3}}
 ADAM_1_5E3 = {"optim_d": {"lr": 1.5e-3}, "optim_g": {"lr": 1.5e-3}}
 SMOOTHED_BCE = {"kind": "bce", "real_target": 0.9}
-SMOOTHED_BCE_WRONG_LABELS = {**SMOOTHED_BCE, "wrong_label_weight": 0.5}
-"""Separates adjacent age groups; the cGANs of the literature have no wrong labels."""
 PEOPLE_MODEL = {
     "label_injection": "late",
     "upsample": "nearest",
-    "class_loss_weight": 1.0,
     "base_channels": 32,
-    "loss": SMOOTHED_BCE_WRONG_LABELS,
+    "loss": SMOOTHED_BCE,
+    "terms": {"wrong-labels": {"weight": 0.5}, "adc": {"weight": 1.0}},
     "augment": "noise(0.15)",
     **ADAM_1_5E3,
 }
-"""For rendered portraits; docs/results.md has the effect of each option."""
+"""For rendered portraits; docs/results.md has the effect of each option. Wrong labels, which the
+cGANs of the literature do not have, separate adjacent age groups."""
 REPORT_DATA_AND_TRAIN = {
     "data": {"image_size": 64},
     "train": {"batch_size": 128, "checkpoint_every": 200},
@@ -51,25 +50,11 @@ class CGANConfig(GANConfig):
     upsample: Literal["conv_transpose", "nearest"] = "conv_transpose"
     """Upsampling in G: transposed convs as in the report, or nearest neighbor and a conv, with one
     more conv at the full size; nearest has fewer checkerboard artifacts."""
-    class_loss_weight: float = Field(0.0, ge=0)
-    """Weight of the class losses of ADC-GAN (Hou et al. 2021, arXiv 2107.10060), 1 in the paper;
-    needs `label_injection=late`."""
     discriminator: NormConfig = NormConfig()
     """Options of the discriminator."""
     augment: str = ""
     """Augmentation of the images that D receives: "ada", or a list such as "flip,translation"; see
     docs/data.md."""
-
-    @model_validator(mode="after")
-    def check_class_loss(self) -> Self:
-        """Refuse a classifier on features that contain the label."""
-        if self.class_loss_weight and self.label_injection != "late":
-            raise ValueError(
-                f"model.class_loss_weight: with label_injection={self.label_injection} the "
-                "features of D contain the label that D predicts: "
-                "--set model.label_injection=late, or --set model.class_loss_weight=0"
-            )
-        return self
 
     presets: ClassVar = {
         "smoke": {
@@ -134,7 +119,7 @@ class MLPCGANConfig(GANConfig):
             "model": {
                 "ema_halflife_images": 4000.0,
                 "loss": SMOOTHED_BCE,
-                "d_control": {"freeze_above_accuracy": 0.75},
+                "terms": {"d-freeze": {"above_accuracy": 0.75}},
                 **ADAM_D_5E4_G_1E3,
             },
             "data": {

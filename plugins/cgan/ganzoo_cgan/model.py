@@ -15,9 +15,9 @@ disagree on D, so `model.label_injection` has both, and one more:
 - `late` (Reed et al. 2016, arXiv 1605.05396; not in the report): the label maps are concatenated
   after the last norm of D, so that no batch norm receives labels.
 
-With `late`, `model.class_loss_weight` adds the classifier of ADC-GAN (Conditional GANs with
-Auxiliary Discriminative Classifier, Hou et al. 2021, arXiv 2107.10060). It classifies real images
-into K classes and fakes into K more. The logit receives the label as in Reed et al.; the paper of
+With `late`, D can have the classifier of the term `adc` (Conditional GANs with Auxiliary
+Discriminative Classifier, Hou et al. 2021, arXiv 2107.10060). It classifies real images into K
+classes and fakes into K more. The logit receives the label as in Reed et al.; the paper of
 ADC-GAN uses a projection.
 
 Differs from the report:
@@ -42,7 +42,6 @@ from itertools import pairwise
 
 import torch
 from torch import nn
-from torch.nn.functional import nll_loss
 
 from ganzoo_core import GAN, Discriminator, Generator
 from ganzoo_core.data.ada import make_augment
@@ -151,7 +150,7 @@ class LateLabelDiscriminator(_LabelMapDiscriminator):
         last = channels[-1]
         self.fuse = nn.Sequential(nn.Conv2d(last + num_classes, last, 1), nn.ReLU())
         self.head = nn.Conv2d(last, 1, 4, 1, 0, bias=False)
-        if config.class_loss_weight:
+        if "adc" in config.terms:
             hidden = nn.Conv2d(last, last, 1), nn.ReLU()
             self.classifier = nn.Sequential(*hidden, nn.Conv2d(last, 2 * num_classes, 4))
 
@@ -213,8 +212,7 @@ class CGAN(GAN):
     """G maps noise and a class to an image; D classifies (image, class) as real or generated.
 
     `ganzoo_core.GAN` has both losses: D is trained on real images and detached fakes, then G
-    through the frozen D. The fakes have the labels of the real batch. With
-    `model.class_loss_weight`, the class losses of ADC-GAN are added to both.
+    through the frozen D. The fakes have the labels of the real batch.
     """
 
     conditional = True
@@ -226,31 +224,3 @@ class CGAN(GAN):
         self.discriminator = _DISCRIMINATORS[config.label_injection](config, *shape)
         self.augment = make_augment(config.augment)
         self.loss = make_loss(config.loss)
-
-    def discriminator_loss(self, ctx):
-        """Return the loss of D, 0-d. The class loss trains both groups of the classifier."""
-        d_loss = super().discriminator_loss(ctx)
-        if weight := self.config.class_loss_weight:
-            label, num_classes = ctx.batch.label, len(self.info.class_names)
-            real_images = self.augment_for_d(ctx.batch.image, ctx)
-            real_log_probs = self.discriminator.class_log_probs(real_images)  # [N, 2K]
-            fake_images = self.augment_for_d(self.fake_images(ctx).detach(), ctx)
-            fake_log_probs = self.discriminator.class_log_probs(fake_images)  # [N, 2K]
-            class_loss = nll_loss(real_log_probs, label)
-            class_loss = class_loss + nll_loss(fake_log_probs, label + num_classes)
-            ctx.log({"loss/d_class": class_loss})
-            d_loss = d_loss + weight * class_loss
-        return d_loss
-
-    def generator_loss(self, ctx):
-        """Return the loss of G, 0-d. The class loss raises the probability of "real of the class"
-        and lowers that of "fake of the class"."""
-        g_loss = super().generator_loss(ctx)
-        if weight := self.config.class_loss_weight:
-            label, num_classes = ctx.batch.label, len(self.info.class_names)
-            fake_images = self.augment_for_d(self.fake_images(ctx), ctx)
-            log_probs = self.discriminator.class_log_probs(fake_images)  # [N, 2K]
-            class_loss = nll_loss(log_probs, label) - nll_loss(log_probs, label + num_classes)
-            ctx.log({"loss/g_class": class_loss})
-            g_loss = g_loss + weight * class_loss
-        return g_loss

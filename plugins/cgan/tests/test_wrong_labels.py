@@ -1,4 +1,4 @@
-"""`model.loss.wrong_label_weight` of cgan: real images with labels that they do not have."""
+"""The term `wrong-labels` on cgan: real images with labels that they do not have."""
 
 from types import SimpleNamespace
 
@@ -28,7 +28,7 @@ def make_context(image, label, step=0):
 def test_wrong_labels_are_paired_with_real_images():
     label = torch.arange(6).repeat(500)
     ctx = make_context(torch.ones(len(label), 1, 2, 2), label)
-    model = build(loss={"kind": "hinge", "wrong_label_weight": 0.25})
+    model = build(loss={"kind": "hinge"}, terms={"wrong-labels": {"weight": 0.25}})
     received_labels = []
 
     class Scripted(Discriminator):  # 2 for real images, 1 with a wrong label, 1/2 for the fakes
@@ -58,7 +58,8 @@ def test_forward_labels_runs_the_body_once():
 
 
 def test_wrong_label_loss_stops_after_its_epochs():
-    model = build(loss={"kind": "hinge", "wrong_label_weight": 0.5, "wrong_label_epochs": 1.5})
+    terms = {"wrong-labels": {"weight": 0.5, "epochs": 1.5}}
+    model = build(loss={"kind": "hinge"}, terms=terms)
 
     class Brightness(Discriminator):
         def forward(self, image, label=None):
@@ -75,10 +76,9 @@ def test_wrong_label_loss_stops_after_its_epochs():
 
 def test_wrong_age_label_is_adjacent():
     label = torch.arange(6).repeat(500)
-    model = build(age_bins=REPORT_AGE_BINS, loss={"wrong_label_weight": 0.5})
-    label_offset = (
-        model.sample_wrong_labels(make_context(torch.ones(len(label), 1, 2, 2), label)) - label
-    )
+    model = build(age_bins=REPORT_AGE_BINS, terms={"wrong-labels": {"weight": 0.5}})
+    ctx = make_context(torch.ones(len(label), 1, 2, 2), label)
+    label_offset = model.terms["wrong-labels"].extra_labels(model, ctx) - label
     for age_bin, offsets in enumerate([{1}, *[{-1, 1}] * 4, {-1}]):
         assert set(label_offset[label == age_bin].tolist()) == offsets
     assert 900 < (label_offset[(label > 0) & (label < 5)] == 1).sum() < 1100  # equally often
@@ -86,7 +86,7 @@ def test_wrong_age_label_is_adjacent():
 
 @pytest.mark.parametrize("class_names", [(), ("only",)])
 def test_wrong_labels_require_two_classes(class_names):
-    model = build(class_names or SIX_CLASS_NAMES, loss={"wrong_label_weight": 0.5})
+    model = build(class_names or SIX_CLASS_NAMES, terms={"wrong-labels": {"weight": 0.5}})
     model.conditional = bool(class_names)
-    with pytest.raises(UsageError, match=r"--set model\.loss\.wrong_label_weight=0"):
+    with pytest.raises(UsageError, match=r"--set model\.terms\.wrong-labels=none"):
         model.stages()

@@ -118,7 +118,7 @@ def test_channels_are_capped_at_eight_times_the_base():
             r"model\.layer_channels",
         ),
         ({"model": {"optim_d": {"betas": (float("nan"), 0.9)}}}, r"model\.optim_d\.betas\.0"),
-        ({"model": {"loss": {"gradient_penalty": 10}}}, r"model\.discriminator\.norm"),
+        ({"model": {"terms": {"gradient-penalty": {"weight": 10}}}}, r"model\.discriminator\.norm"),
     ],
 )
 def test_invalid_options_raise_one_line(options, key, tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganzoo_core.config import parse_assignments
+from ganzoo_core.config import parse_assignments, parse_data_source
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.metrics.verification import (
     FALSE_ACCEPT_RATES,
@@ -111,7 +111,7 @@ def load_evaluation_images(evaluator, image_size, data, assignments, *, age_bins
         WeightsError: the data are from another version of the renderer than the training data.
     """
     info = evaluator.pretrained.info
-    is_other_data = info.name != data.partition(":")[0]  # rendered data need no alignment
+    is_other_data = info.name != parse_data_source(data)["name"]  # rendered: no alignment
     is_aligned = bool(info.crop) or (is_other_data and resolve_crop(info) is not None)
     options = {"image_size": image_size, "align": is_aligned if align is None else align}
     options |= parse_assignments(assignments).get("data", {})

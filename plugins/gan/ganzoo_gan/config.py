@@ -11,7 +11,7 @@ ADAM_2E4 = {"optim_d": {"lr": 2e-4}, "optim_g": {"lr": 2e-4}}
 ADAM_D_5E4_G_1E3 = {"optim_d": {"lr": 5e-4}, "optim_g": {"lr": 1e-3}}
 SMOOTHED_BCE_FREEZE_D = {
     "loss": {"kind": "bce", "real_target": 0.9},
-    "d_control": {"freeze_above_accuracy": 0.75},
+    "terms": {"d-freeze": {"above_accuracy": 0.75}},
 }
 """On portraits D overfits within 100 steps without label smoothing and freezing."""
 

@@ -12,7 +12,10 @@ ADAM_2E4_BETA1_0 = Adam(lr=2e-4, betas=(0.0, 0.99))
 
 def r1_r2(gamma):
     """Return the relativistic loss with R1 and R2 of weight gamma."""
-    return {"loss": {"kind": "relativistic", "r1": gamma, "r2": gamma}}
+    return {
+        "loss": {"kind": "relativistic"},
+        "terms": {"r1": {"weight": gamma}, "r2": {"weight": gamma}},
+    }
 
 
 class R3GANConfig(GANConfig):

@@ -1,10 +1,12 @@
 """R3GAN: parameter counts, filters, initialization, conditioning, and the checks of the zoo."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from ganzoo_r3gan.config import R3GANConfig
 from ganzoo_r3gan.model import R3GAN, Resample, ResidualBlock
-from training_helpers import num_params
+from training_helpers import FakeStepContext, num_params
 
 from ganzoo_core import DataInfo
 from ganzoo_core.testing import parametrize_with_checks
@@ -81,12 +83,14 @@ def test_label_changes_output_of_both_networks():
 
 def test_penalty_gradients_of_every_discriminator_weight():
     model = build_model(**R3GANConfig.presets["smoke"]["model"])
-    assert model.loss.needs_real_logits and len(model.loss.regularizers) == 2
+    assert model.loss.needs_real_logits and set(model.terms) == {"r1", "r2"}
     with torch.no_grad():
         for block in (m for m in model.discriminator.modules() if isinstance(m, ResidualBlock)):
             torch.nn.init.normal_(block.project.weight, 0, 0.1)
-    real, fake = torch.randn(4, 3, 32, 32), torch.randn(4, 3, 32, 32)
-    model.loss.penalty(model.discriminator, real, fake, None).backward()
+    batch = SimpleNamespace(image=torch.randn(4, 3, 32, 32), label=None)
+    ctx = FakeStepContext(batch, cache={"fake": torch.randn(4, 3, 32, 32)})
+    model.discriminator_loss(ctx)
+    (ctx.logged["loss/d_r1"] + ctx.logged["loss/d_r2"]).backward()
     parameters = model.discriminator.named_parameters()
     assert not [name for name, parameter in parameters if parameter.grad is None]
 

@@ -7,14 +7,14 @@ from pydantic import Field
 from ganzoo_core import Adam, GANConfig
 
 AGE_BINS = (18, 29, 39, 49, 59)
-HINGE = {"loss": {"kind": "hinge"}}
+HINGE_D2D_CE = {"loss": {"kind": "hinge"}, "terms": {"d2d-ce": {"weight": 0.5}}}
 SHORT_RUN = {
     "optim_d": {"lr": 4e-4, "betas": (0.0, 0.9)},
     "optim_g": {"lr": 2e-4, "betas": (0.0, 0.9)},
-    "class_loss_weight": 0.25,
+    "terms": {"d2d-ce": {"weight": 0.25}},
     "d_updates": 1,
 }
-"""For the short presets: half the class loss, and the betas of SNGAN."""
+"""For the short presets: half the weight of D2D-CE, and the betas of SNGAN."""
 
 
 class ReACGANConfig(GANConfig):
@@ -32,12 +32,6 @@ class ReACGANConfig(GANConfig):
     """Length of the class embedding in G."""
     embed_dim: int = Field(512, ge=2)
     """Length of the image embedding in D."""
-    class_loss_weight: float = Field(0.5, ge=0)
-    """Weight of D2D-CE."""
-    margin: float = Field(0.98, gt=0, le=1)
-    """Cosine to its proxy above which an embedding has no positive loss."""
-    temperature: float = Field(0.5, gt=0)
-    """Temperature of D2D-CE."""
     optim_d: Adam = Adam(lr=2.8e-4, betas=(0.5, 0.999))
     """The optimizer of the discriminator."""
     optim_g: Adam = Adam(lr=2.8e-4, betas=(0.5, 0.999))
@@ -55,7 +49,7 @@ class ReACGANConfig(GANConfig):
                 "embed_dim": 8,
                 "d_updates": 2,
                 "ema_halflife_images": 1000.0,
-                **HINGE,
+                **HINGE_D2D_CE,
             },
             "data": {"name": "shapes", "image_size": 32},
             "train": {"batch_size": 16, "steps": 20, "sample_every": 10, "log_every": 5},
@@ -67,7 +61,7 @@ class ReACGANConfig(GANConfig):
                 "class_embed_dim": 32,
                 "embed_dim": 64,
                 "ema_halflife_images": 5000.0,
-                **HINGE,
+                **HINGE_D2D_CE,
                 **SHORT_RUN,
             },
             "data": {"name": "people", "image_size": 32, "count": 6000, "nuisance_scale": 0.35},
@@ -80,14 +74,14 @@ class ReACGANConfig(GANConfig):
                 "class_embed_dim": 32,
                 "embed_dim": 128,
                 "ema_halflife_images": 10000.0,
-                **HINGE,
+                **HINGE_D2D_CE,
                 **SHORT_RUN,
             },
             "data": {"name": "people", "image_size": 64, "count": 20000, "nuisance_scale": 0.35},
             "train": {"batch_size": 64, "steps": 10000, "sample_every": 1000},
         },
         "paper": {
-            "model": {"ema_halflife_images": 1_280_000.0, **HINGE},
+            "model": {"ema_halflife_images": 1_280_000.0, **HINGE_D2D_CE},
             "data": {"name": "cifar10", "image_size": 32},
             "train": {"batch_size": 128, "steps": 100_000, "sample_every": 1000},
         },

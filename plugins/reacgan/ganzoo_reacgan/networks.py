@@ -114,6 +114,8 @@ class _DownBlock(nn.Module):
 class ACDiscriminator(Discriminator):
     """Blocks down to 8 px, two more at 8 px, sum pooling, then two heads: logit and embedding."""
 
+    uses_label = False
+
     def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
         v = config.d_channels
@@ -132,7 +134,7 @@ class ACDiscriminator(Discriminator):
         """Initialize the weights again."""
         _init_orthogonal(self)
 
-    def logits_and_embedding(self, image):
+    def logits_and_embedding(self, image, label=None):
         """Return logits [N] and unit vectors [N, E] from images [N, C, S, S]."""
         h = relu(self.blocks(image)).sum((2, 3))  # [N, V, 8, 8] -> [N, V]
         return self.adv_head(h).flatten(), normalize(self.embed_head(h).float())

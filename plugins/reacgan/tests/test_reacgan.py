@@ -1,14 +1,17 @@
 """ReACGAN: D2D-CE by hand, unit embeddings, conditioning, and the checks of the zoo."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from ganzoo_reacgan.config import ReACGANConfig
-from ganzoo_reacgan.model import ReACGAN, d2d_ce
-from training_helpers import num_params
+from ganzoo_reacgan.model import ReACGAN
+from training_helpers import FakeStepContext, num_params
 
 from ganzoo_core import DataInfo
+from ganzoo_core.errors import UsageError
+from ganzoo_core.losses.terms.d2d_ce import d2d_ce
 from ganzoo_core.testing import parametrize_with_checks
 
 
@@ -94,12 +97,14 @@ def test_every_block_uses_label_and_z_chunk():
         assert not torch.equal(image, model.generator(changed, label))
 
 
-def test_class_loss_gradients():
-    model = build_model(loss={"kind": "hinge"})
+def test_d2d_ce_gradients():
+    model = build_model(loss={"kind": "hinge"}, terms={"d2d-ce": {}})
     label = torch.tensor([0, 1])
+    ctx = FakeStepContext(SimpleNamespace(image=torch.randn(2, 3, 32, 32), label=label))
     fake = model.generator(torch.randn(2, 16), label)
-    _, embeddings = model.discriminator.logits_and_embedding(fake)
-    model.class_loss(embeddings, label).backward()
+    ctx.cache["fake"] = fake
+    model.generator_loss(ctx)
+    ctx.logged["loss/g_d2d-ce"].backward()
     assert model.generator.class_embed.weight.grad.any()
     assert model.discriminator.class_proxies.weight.grad.any()
     assert model.discriminator.adv_head.parametrizations.weight.original.grad is None
@@ -130,5 +135,5 @@ def test_unsupported_data_raises():
         build_model(48)
     with pytest.raises(ValueError, match="--data people"):
         build_model(class_names=())
-    with pytest.raises(ValueError, match=r"--set model\.loss\.wrong_label_weight=0"):
-        build_model(loss={"wrong_label_weight": 0.5})
+    with pytest.raises(UsageError, match=r"--set model\.terms\.wrong-labels=none"):
+        build_model(terms={"wrong-labels": {}}).stages()

@@ -22,7 +22,7 @@ class MyPluginConfig(GANConfig):
             "train": {"batch_size": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {
-            "model": {"loss": {"kind": "bce", "r1": 1.0}, "ema_halflife_images": 5000.0},
+            "model": {"terms": {"r1": {"weight": 1.0}}, "ema_halflife_images": 5000.0},
             "data": {"name": "shapes", "image_size": 32, "count": 4096},
             "train": {"batch_size": 32, "steps": 1500},
         },

@@ -8,7 +8,7 @@ from ganzoo_core import LossOptions
 
 
 class MyPluginOptions(LossOptions):
-    """`[model.loss]` with kind = "my-plugin", with the regularizers of every loss."""
+    """`[model.loss]` with kind = "my-plugin"."""
 
     kind: Literal["my-plugin"] = "my-plugin"
     temperature: float = Field(1.0, gt=0)

@@ -1,4 +1,4 @@
-"""`model.class_loss_weight` of cgan: the classifier of ADC-GAN for real and generated classes."""
+"""The term `adc` on cgan: the classifier of ADC-GAN for real and generated classes."""
 
 import math
 from types import SimpleNamespace
@@ -9,26 +9,18 @@ from ganzoo_cgan.config import CGANConfig
 from ganzoo_cgan.model import CGAN
 from training_helpers import FakeStepContext, make_images, make_trainer
 
-from ganzoo_core import config
 from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import DataInfo
 
 CLASS_NAMES = ("a", "b", "c")
 
 
-def build(class_loss_weight=1.0, **options):
+def build(adc_weight=1.0, class_names=CLASS_NAMES, terms=None, **options):
     torch.manual_seed(0)
-    info = DataInfo(image_size=32, num_channels=3, class_names=CLASS_NAMES)
-    return CGAN(
-        CGANConfig(
-            label_injection="late",
-            base_channels=4,
-            latent_dim=8,
-            class_loss_weight=class_loss_weight,
-            **options,
-        ),
-        info,
-    )
+    info = DataInfo(image_size=32, num_channels=3, class_names=class_names)
+    terms = {**(terms or {}), "adc": {"weight": adc_weight} if adc_weight else "none"}
+    options = {"label_injection": "late", "base_channels": 4, "latent_dim": 8, **options}
+    return CGAN(CGANConfig(**options, terms=terms), info)
 
 
 BATCH = SimpleNamespace(image=torch.randn(5, 3, 32, 32), label=torch.tensor([0, 1, 2, 2, 0]))
@@ -49,10 +41,10 @@ def test_class_log_probs_cover_real_and_fake_classes():
 
 def test_both_losses_by_hand():
     fake = torch.randn(5, 3, 32, 32)
-    model, without_class_loss = build(0.7), build(0.0)
-    without_class_loss.discriminator.load_state_dict(model.discriminator.state_dict(), strict=False)
+    model, without_adc = build(0.7), build(0.0)
+    without_adc.discriminator.load_state_dict(model.discriminator.state_dict(), strict=False)
     losses = {}
-    for current in (model, without_class_loss):
+    for current in (model, without_adc):
         current.eval()
         ctx = FakeStepContext(BATCH, cache={"fake": fake})
         losses[current] = current.discriminator_loss(ctx).item(), current.generator_loss(ctx).item()
@@ -62,13 +54,13 @@ def test_both_losses_by_hand():
     )
     d = -real_probs.gather(1, y).log().mean() - fake_probs.gather(1, y + 3).log().mean()
     g = -(fake_probs.gather(1, y) / fake_probs.gather(1, y + 3)).log().mean()
-    (d_with, g_with), (d_without, g_without) = losses[model], losses[without_class_loss]
+    (d_with, g_with), (d_without, g_without) = losses[model], losses[without_adc]
     assert d_with - d_without == pytest.approx(0.7 * d.item(), rel=1e-4)
     assert g_with - g_without == pytest.approx(0.7 * g.item(), rel=1e-4)
 
 
 def test_generator_gradient_raises_real_class_and_lowers_fake_class():
-    model = build().eval()
+    model = build(1e6).eval()  # the adversarial loss is negligible
     fake = torch.randn(5, 3, 32, 32, requires_grad=True)
     own = torch.arange(5), BATCH.label
 
@@ -78,9 +70,6 @@ def test_generator_gradient_raises_real_class_and_lowers_fake_class():
 
     (gradient,) = torch.autograd.grad(ratio(fake), fake)
     assert ratio(fake + 0.01 * gradient / gradient.norm()) > ratio(fake)
-    model.config = CGANConfig(
-        label_injection="late", base_channels=4, latent_dim=8, class_loss_weight=1e6
-    )  # the adversarial loss is negligible
     (descent,) = torch.autograd.grad(
         model.generator_loss(FakeStepContext(BATCH, cache={"fake": fake})), fake
     )
@@ -88,30 +77,22 @@ def test_generator_gradient_raises_real_class_and_lowers_fake_class():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"augment": "noise(0.5)", "loss": {"wrong_label_weight": 0.25}}]
+    "options", [{}, {"augment": "noise(0.5)", "terms": {"wrong-labels": {"weight": 0.25}}}]
 )
 def test_losses_stay_finite(options, tmp_path):
     images = make_images(image_size=32)
-    info = DataInfo(image_size=32, num_channels=3, class_names=images.info.class_names)
-    model = CGAN(
-        CGANConfig(
-            label_injection="late", base_channels=4, latent_dim=8, class_loss_weight=1, **options
-        ),
-        info,
-    )
+    model = build(class_names=images.info.class_names, **options)
     before = [p.clone() for p in model.parameters()]
     trainer = make_trainer(CGAN, model=model, images=images, batch_size=8, steps=10, log_every=1)
     trainer.run(tmp_path)
-    keys = ("loss/d", "loss/g", "loss/d_class", "loss/g_class")
+    keys = ("loss/d", "loss/g", "loss/d_adc", "loss/g_adc")
     assert all(math.isfinite(r[key]) for r in trainer.callback.records for key in keys)
     assert not any(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("label_injection", ["after_conv1", "input"])
-def test_class_loss_requires_late_label_injection(label_injection):
-    patch = config.parse_assignments(
-        ["model.class_loss_weight=1", f"model.label_injection={label_injection}"]
-    )
-    with pytest.raises(UsageError, match=r"--set model\.label_injection=late") as error:
-        config.build_config("cgan", preset="smoke", patches=[patch])
-    assert "\n" not in str(error.value)
+def test_adc_requires_late_label_injection(label_injection):
+    with pytest.raises(UsageError, match=r"model\.label_injection=late") as error:
+        build(label_injection=label_injection).stages()
+    assert "model.terms.adc=none" in str(error.value) and "\n" not in str(error.value)
+    assert build(0.0, label_injection=label_injection).stages()

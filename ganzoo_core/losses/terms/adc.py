@@ -1,0 +1,53 @@
+"""The auxiliary discriminative classifier of ADC-GAN.
+
+Paper: Conditional GANs with Auxiliary Discriminative Classifier (Hou et al. 2021, arXiv
+2107.10060), with weight 1. D has a classifier of 2K classes: real of each class, and fake of each
+class. Its loss in D is -log p(real, y | x) - log p(fake, y | G(z)); in G it is
+-log p(real, y | G(z)) + log p(fake, y | G(z)).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import nll_loss
+
+from ganzoo_core.errors import UsageError
+from ganzoo_core.interfaces import (
+    GAN,
+    Discriminator,
+    DiscriminatorOutput,
+    GeneratorOutput,
+    StepContext,
+    Term,
+)
+
+
+class ADC(Term):
+    """Adds the classification losses to both networks; D must have `class_log_probs`."""
+
+    def check(self, gan: GAN) -> None:
+        """Refuse a discriminator without the classifier."""
+        if type(gan.discriminator).class_log_probs is Discriminator.class_log_probs:
+            raise UsageError(
+                f"model.terms.adc: {type(gan.discriminator).__name__} has no class_log_probs(): "
+                "--set model.terms.adc=none, or take a discriminator that has it "
+                "(cgan with model.label_injection=late)"
+            )
+
+    def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> Tensor:
+        """Return the classification loss of real and fake images, 0-d."""
+        label, num_classes = ctx.batch.label, len(gan.info.class_names)
+        assert label is not None
+        real_images = gan.augment_for_d(ctx.batch.image, ctx)
+        real_log_probs = gan.discriminator.class_log_probs(real_images)  # [N, 2K]
+        fake_images = gan.augment_for_d(gan.fake_images(ctx).detach(), ctx)
+        fake_log_probs = gan.discriminator.class_log_probs(fake_images)  # [N, 2K]
+        return nll_loss(real_log_probs, label) + nll_loss(fake_log_probs, label + num_classes)
+
+    def generator(self, gan: GAN, ctx: StepContext, out: GeneratorOutput) -> Tensor:
+        """Return the classification loss of the fakes, 0-d."""
+        label, num_classes = ctx.batch.label, len(gan.info.class_names)
+        assert label is not None
+        fake_images = gan.augment_for_d(gan.fake_images(ctx), ctx)
+        log_probs = gan.discriminator.class_log_probs(fake_images)  # [N, 2K]
+        return nll_loss(log_probs, label) - nll_loss(log_probs, label + num_classes)

@@ -1,0 +1,267 @@
+"""Fit one job: decode its data, build its model, train all stages, write the outputs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from ganzoo_core import __version__, errors
+from ganzoo_core.config import RunConfig
+from ganzoo_core.data import PackedImages
+from ganzoo_core.engine import Callback, Trainer, resolve_setup
+from ganzoo_core.engine.device import has_unsynced_batchnorm
+from ganzoo_core.engine.world import World
+from ganzoo_core.interfaces import Model
+from ganzoo_core.report import Progress
+from ganzoo_core.training.auxiliaries import attach_auxiliaries
+from ganzoo_core.training.callbacks import RunCallback
+from ganzoo_core.training.init_weights import load_init_weights
+from ganzoo_core.training.jobs import Job
+from ganzoo_core.training.open_data import open_images
+from ganzoo_core.training.run_config import UNREGISTERED_PREFIX, AnyModel
+from ganzoo_core.training.run_folder import RunFolder
+from ganzoo_core.weights import PretrainedAuxiliary, auxiliary_records, code_provenance
+from ganzoo_core.zoo import import_target, zoo
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    path: Path
+    model: Model
+    """The trained model with its EMA weights."""
+    steps: int
+
+    @property
+    def folder(self) -> RunFolder:
+        """The paths inside the run folder."""
+        return RunFolder(self.path)
+
+
+@dataclass(frozen=True)
+class PreparedJob:
+    """A job with its model and its images, ready to be fitted."""
+
+    job: Job
+    model: Model
+    images: PackedImages
+    init_record: Mapping[str, str]
+    """The record of the weights of `train.init_from`; empty without them."""
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """The part of `[provenance]` in config.toml that is known before the training."""
+        return {"init_from": dict(self.init_record)} if self.init_record else {}
+
+
+def prepare_job(job: Job, progress: Progress) -> PreparedJob:
+    """Decode the images of a job and build its model, before anything is written.
+
+    Raises:
+        UsageError: the model refuses its options or the data.
+        DataError: the data lack what the model needs.
+        WeightsError: the initial weights do not fit.
+    """
+    age_bins = tuple(getattr(job.config.model, "age_bins", ()))
+    images = open_images(job.data, job.config.data, age_bins, progress)
+    model = _build_model(job.model, job.config, images)
+    record = load_init_weights(model, job.init_weights, progress) or job.init_record
+    return PreparedJob(job, model, images, record)
+
+
+def _build_model(model: AnyModel, run_config: RunConfig, images: PackedImages) -> Model:
+    """Return the model, its weights initialized with the seed of the run.
+
+    Raises:
+        UsageError: the model refuses its options or the data.
+    """
+    if isinstance(model, Model):
+        return model
+    cls: type[Model] = import_target(zoo().model(model).target) if isinstance(model, str) else model
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run_config.train.seed)
+        try:
+            return cls(run_config.model, images.info)
+        except ValueError as error:  # how a model refuses an image size or an option
+            name = run_config.model_name.removeprefix(UNREGISTERED_PREFIX)
+            raise errors.UsageError(f"{name}: {error}") from error
+
+
+def fit_job(
+    prepared: PreparedJob,
+    folder: RunFolder,
+    auxiliaries: Mapping[str, PretrainedAuxiliary],
+    *,
+    progress: Progress,
+    world: World,
+) -> Run:
+    """Train all stages, then write the pretrained folder and the report.
+
+    Args:
+        prepared: the job.
+        folder: its run folder.
+        auxiliaries: all frozen networks that the model needs, by role.
+        progress: the progress bar.
+        world: the ranks of the run.
+
+    Raises:
+        OutputError: another process writes this run.
+        WeightsError: an auxiliary network does not fit.
+    """
+    job, model, images = prepared.job, prepared.model, prepared.images
+    attach_auxiliaries(model, auxiliaries, images.info, progress)
+    with _lock_run_folder(folder, world):
+        previous = folder.read_config().get("provenance", {}) if job.is_resumed else {}
+        train_config = job.config.train
+        setup = resolve_setup(
+            train_config.device,
+            train_config.precision,
+            deterministic=train_config.deterministic,
+            threads=previous.get("threads"),
+        )
+        resolved_train_config = train_config.model_copy(
+            update={"device": setup.device, "precision": setup.precision}
+        )
+        run_config = replace(job.config, train=resolved_train_config)
+        progress.start(
+            f"training {run_config.model_name}", items_per_step=resolved_train_config.batch_size
+        )
+        callback = Callback()
+        if world.is_main:
+            callback = RunCallback(
+                folder,
+                _index_fields(run_config, model, dict(prepared.init_record)),
+                progress,
+                images,
+            )
+        trainer = Trainer(model, images, resolved_train_config, setup, callback, world=world)
+        if has_unsynced_batchnorm(model, trainer.device, world):
+            progress.warning(
+                "warning: on CPUs BatchNorm normalizes over the samples of each rank, so the "
+                "result differs from that of one process"
+            )
+        provenance = {
+            "ganzoo": __version__,
+            "python": sys.version.split()[0],
+            "world_size": world.size,
+            "data": images.info.fingerprint,
+            "data_version": images.info.version,
+            **setup.to_json(),
+            "auxiliaries": model.auxiliaries.origins,
+            **prepared.provenance,
+        }
+        if job.is_resumed:
+            _restore_checkpoint(trainer, folder, previous, provenance, progress)
+        if isinstance(callback, RunCallback):
+            _run_with_outputs(trainer, callback, {**run_config.tree(), "provenance": provenance})
+        else:
+            trainer.run(folder.checkpoints)
+    return Run(folder.path, trainer.ema_model(), trainer.step)
+
+
+@contextmanager
+def _lock_run_folder(folder: RunFolder, world: World) -> Iterator[None]:
+    """Lock the run folder, so that only one process writes it; leave the process group at the
+    end."""
+    lock = FileLock(folder.lock, timeout=0)
+    try:
+        if world.is_main:
+            lock.acquire()
+        world.barrier()
+        yield
+    except Timeout:
+        raise errors.OutputError(
+            f"another process writes {folder.path}: wait until it has finished"
+        ) from None
+    finally:
+        lock.release()
+        world.destroy()
+
+
+def _restore_checkpoint(
+    trainer: Trainer,
+    folder: RunFolder,
+    previous: dict[str, Any],
+    current: dict[str, Any],
+    progress: Progress,
+) -> None:
+    """Load the newest undamaged checkpoint, and warn about what differs from the former machine.
+
+    Raises:
+        DataError: the data differ.
+    """
+    _check_same_data(previous, current)
+    differences = trainer.setup.differences(previous)
+    if (previous_size := previous.get("world_size", 1)) != current["world_size"]:
+        differences.insert(0, f"ranks: {previous_size} then, {current['world_size']} now")
+    if differences:
+        progress.warning(
+            "warning: the result may differ from that of an uninterrupted run "
+            f"({'; '.join(differences)})"
+        )
+    for skipped in trainer.restore(folder.checkpoints):
+        progress.warning(f"warning: {skipped}; using the previous checkpoint")
+    if trainer.notice:
+        progress.warning(f"warning: {trainer.notice}")
+    if trainer.world.is_main:
+        folder.truncate_metrics(trainer.last_logged_step)
+
+
+def _check_same_data(previous: dict[str, Any], current: dict[str, Any]) -> None:
+    if previous.get("data_version", "") != current["data_version"]:
+        raise errors.DataError(
+            f"the run was trained on version {previous.get('data_version') or 'unknown'} of the "
+            f"data, and this is {current['data_version']}: install the former version of the "
+            "plugin, or start a new run"
+        )
+    if previous.get("data") != current["data"]:
+        raise errors.DataError(
+            "the fingerprint of the data differs from that of the run: restore the former data, "
+            "or start a new run"
+        )
+
+
+def _run_with_outputs(trainer: Trainer, callback: RunCallback, config_tree: dict[str, Any]) -> None:
+    """Train, call the trackers, and write config.toml and the outputs."""
+    folder, status = callback.folder, "failed"
+    folder.write_config(config_tree)
+    callback.trackers.call_hook("ganzoo_run_started", run=folder.path, config=config_tree)
+    try:
+        trainer.run(folder.checkpoints)
+        callback.write_outputs(trainer.ema_model(), trainer.step)
+        status = "finished"
+    except errors.Interrupted:
+        status = "interrupted"
+        raise
+    finally:
+        callback.progress.stop()
+        callback.trackers.call_hook("ganzoo_run_finished", run=folder.path, status=status)
+
+
+def _index_fields(
+    run_config: RunConfig, model: Model, init_record: dict[str, str]
+) -> dict[str, Any]:
+    """Return the fields of the pretrained folder's index that describe the run, without local
+    paths: initial weights are named by their hash."""
+    tree = run_config.tree()
+    out: dict[str, Any] = {
+        "model": run_config.model_name,
+        "preset": run_config.preset,
+        "config": tree["model"],
+        "train": {key: value for key, value in tree["train"].items() if key != "init_from"},
+    }
+    if init_record:
+        out["init_from"] = init_record
+    if records := auxiliary_records(model.auxiliaries):
+        out["auxiliaries"] = records
+    if not run_config.model_name.startswith(UNREGISTERED_PREFIX):
+        out |= code_provenance(zoo().model(run_config.model_name))
+    return out
