@@ -45,7 +45,7 @@ def test_invalid_options(expect_refused, tmp_path):
         (*SMOKE_RUN, "--set", "model.base_channels=wide"), 2, "model.base_channels", "'wide'"
     )
     expect_refused((*SMOKE_RUN, "--set", "train.gna.steps=3"), 2, "train.gna", '"gan"')
-    expect_refused((*SMOKE_RUN, "--set", "model.terms.r3.weight=1"), 2, '"r1"')
+    expect_refused((*SMOKE_RUN, "--set", "model.terms.drgan.weight=1"), 2, '"dragan"')
     expect_refused((*SMOKE_RUN, "--set", "model.terms.r1=1"), 2, "model.terms.r1.weight=1")
     expect_refused((*SMOKE_RUN, "--steps", "-1"), 2, "train.steps")
     expect_refused((*SMOKE_RUN, "--device", "tpu"), 2, "train.device")

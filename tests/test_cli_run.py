@@ -3,6 +3,8 @@
 import json
 import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 from PIL import Image
@@ -258,3 +260,20 @@ def test_sample_errors_are_one_line(run_ganzoo, run_copy, tmp_path):
     done = run_ganzoo("sample", run_copy, "--out", "x.png", cwd=tmp_path)
     assert done.code == 6 and str(run_copy) in done.error
     assert not (tmp_path / "x.png").exists()
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", ">&-", ">&- 2>&-"])
+def test_closed_streams(tmp_path, redirection):
+    command = f"{sys.executable} -m ganzoo_core.cli list {redirection}"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, check=False, timeout=120)
+    assert done.returncode == 0
+
+
+def test_run_with_closed_stderr(tmp_path):
+    words = " ".join(map(str, (*SMOKE_RUN, "--steps", 2, "--out", "run")))
+    command = f"{sys.executable} -m ganzoo_core.cli {words} 2>&-"
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, stdout=subprocess.PIPE, check=False, timeout=300
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "run" / "weights").is_dir()

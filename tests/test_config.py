@@ -133,7 +133,7 @@ def test_set_refuses_malformed_assignment(word):
         ("model.optim_g.rl=3", "'model.optim_g.rl'.*\"lr\""),
         ("model.optim_g.lr=-1", r"model.optim_g.lr: .*\(got -1\)"),
         ("model.prior=cauchy", "model.prior: .*'uniform' or 'normal'"),
-        ("model.terms.r3.weight=1", "model.terms|r3.*\"r1\""),
+        ("model.terms.drgan.weight=1", '"dragan"'),
         ("model.terms.r1.wieght=1", "'model.terms.r1.wieght'.*\"weight\""),
         ("model.terms.r1.weight=-1", r"model.terms.r1.weight: .*\(got -1\)"),
         ("model.terms.r1=1", "model.terms.r1.weight=1"),

@@ -113,7 +113,9 @@ CONTROLS = [
 ]
 
 
-@pytest.mark.parametrize("control", CONTROLS, ids=lambda c: "-".join(key for options in c.values() for key in options))
+@pytest.mark.parametrize(
+    "control", CONTROLS, ids=lambda c: "-".join(key for options in c.values() for key in options)
+)
 @pytest.mark.parametrize("stop", [3, 4, 7])
 def test_control_resume_is_bit_exact(control, stop, tmp_path):
     cls = gan_with_control(**control)

@@ -98,7 +98,7 @@ def data() -> None:
     """Inspect, prepare or export a data set."""
 
 
-@data.command()
+@data.command(short_help="Count images, labels, age bins and people.")
 @_dataset_arguments
 @_age_bins_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -129,7 +129,7 @@ def _format_value(value: Any) -> str:
     return f"{value:,g}"
 
 
-@data.command()
+@data.command(short_help="Draw a contact sheet and a histogram.")
 @_dataset_arguments
 @_age_bins_option
 @click.option("--size", type=int, metavar="S", help="Edge of the images in pixels.")
@@ -189,7 +189,7 @@ def decode(dataset: Dataset, age_bins: tuple[int, ...] = ()) -> PackedImages:
     return decode_dataset(dataset, age_bins, Progress())
 
 
-@data.command()
+@data.command(short_help="Decode the images into the cache.")
 @_dataset_arguments
 @click.option("--size", type=int, metavar="S", help="Edge of the images in pixels; default 64.")
 def prepare(data: str, assignments: tuple[str, ...], size: int | None) -> None:

@@ -109,8 +109,16 @@ def cli() -> None:
     """A zoo of GANs: train, sample, evaluate and share weights."""
 
 
+def _replace_closed_streams() -> None:
+    """Send output to /dev/null where the caller closed a stream (`2>&-`)."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with a code of docs/cli.md."""
+    _replace_closed_streams()
     try:
         argv = sys.argv[1:] if args is None else args
         result = cli.main(argv, prog_name="ganzoo", standalone_mode=False, obj=tuple(argv))

@@ -22,7 +22,7 @@ def weights() -> None:
     """Export, verify, import, compare and share weights."""
 
 
-@weights.command()
+@weights.command(short_help="Write a pretrained folder.")
 @click.argument("run", type=_FOLDER_PATH, metavar="RUN")
 @click.argument("out", type=_FOLDER_PATH, metavar="DIR")
 @click.option(
@@ -46,7 +46,7 @@ def export(run: Path, out: Path, precision: Any, module_names: tuple[str, ...]) 
     output.print_line(str(out))
 
 
-@weights.command()
+@weights.command(short_help="Check every file and value of a folder.")
 @click.argument("folder", type=_FOLDER_PATH, metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def verify(folder: Path, as_json: bool) -> None:
@@ -87,7 +87,7 @@ def verify(folder: Path, as_json: bool) -> None:
     output.print_table(("key", "value"), [(key, value) for key, value in rows if value])
 
 
-@weights.command("import")
+@weights.command("import", short_help="Convert a checkpoint without running it.")
 @click.argument("file", type=_FOLDER_PATH, metavar="FILE")
 @click.option(
     "--model",
@@ -146,7 +146,7 @@ def card(folder: Path) -> None:
     output.print_line(str(folder / "README.md"))
 
 
-@weights.command()
+@weights.command(short_help="Compare two pretrained folders.")
 @click.argument("first", type=_FOLDER_PATH, metavar="A")
 @click.argument("second", type=_FOLDER_PATH, metavar="B")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
@@ -173,7 +173,7 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
     )
 
 
-@weights.command()
+@weights.command(short_help="Upload verified weights.")
 @click.argument("folder", type=_FOLDER_PATH, metavar="DIR")
 @click.argument("target", metavar="TARGET")
 @click.option("--private", is_flag=True, help="Make a new repository of the hub private.")
@@ -190,7 +190,7 @@ def push(folder: Path, target: str, private: bool) -> None:
     output.print_line(target)
 
 
-@weights.command()
+@weights.command(short_help="Fetch weights and verify them.")
 @click.argument("source", metavar="SOURCE", shell_complete=completers.complete_weights)
 @click.option("--out", type=_FOLDER_PATH, metavar="DIR", help="A new folder; default: the cache.")
 @click.option("--sha256", "expected_sha256", default="", metavar="H", help="Expected sha256.")
@@ -235,7 +235,7 @@ def _copy_to_new_folder(pretrained: PretrainedFolder, path: Path) -> PretrainedF
     return copy_pretrained(pretrained, folder)
 
 
-@weights.command("list")
+@weights.command("list", short_help="List the weights of the registries.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_(as_json: bool) -> None:
     """List the weights that the registries name, and those in the cache."""
@@ -277,7 +277,7 @@ def list_(as_json: bool) -> None:
     output.print_table(columns, [[row[column] for column in columns] for row in rows])
 
 
-@weights.command("to-onnx")
+@weights.command("to-onnx", short_help="Write a network as ONNX.")
 @click.argument("folder", type=_FOLDER_PATH, metavar="RUN_OR_WEIGHTS")
 @click.argument("out", type=_FOLDER_PATH, metavar="FILE.onnx")
 def to_onnx(folder: Path, out: Path) -> None:

@@ -23,19 +23,16 @@ from ganzoo_core.interfaces.gan import GAN
 from ganzoo_core.interfaces.likelihood import log_likelihood
 from ganzoo_core.interfaces.model import Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.interfaces.networks import (
-    NORMS,
     Discriminator,
     Generator,
     LogitFn,
     Loss,
-    one_hot,
 )
 from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Term
 
 __all__ = [
     "CAPABILITIES",
     "GAN",
-    "NORMS",
     "ROLE_CAPABILITIES",
     "Auxiliaries",
     "Batch",
@@ -72,5 +69,4 @@ __all__ = [
     "derive_seed",
     "escape_unprintable",
     "log_likelihood",
-    "one_hot",
 ]

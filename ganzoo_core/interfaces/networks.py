@@ -105,20 +105,3 @@ class Loss(ABC):
             threshold = (real_logits.mean() + fake_logits.mean()) / 2
         is_real_correct, is_fake_correct = real_logits > threshold, fake_logits < threshold
         return (is_real_correct.float().mean() + is_fake_correct.float().mean()) / 2
-
-
-NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "batch": nn.BatchNorm2d,
-    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
-    "layer": lambda channels: nn.GroupNorm(1, channels),
-    "none": lambda channels: nn.Identity(),
-}
-"""Normalization layers by name, from the number of channels; all but `batch` are per image."""
-
-
-def one_hot(label: Tensor, num_classes: int, like: Tensor) -> Tensor:
-    """Return labels [N] as one-hot vectors [N, K] of the dtype and device of `like`.
-
-    Unlike `torch.nn.functional.one_hot` it needs no device sync.
-    """
-    return (label[:, None] == torch.arange(num_classes, device=label.device)).to(like)

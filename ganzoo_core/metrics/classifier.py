@@ -21,6 +21,7 @@ from ganzoo_core.data import PackedImages, default_cache_dir, to_float
 from ganzoo_core.data.samplers import ShuffledStream
 from ganzoo_core.errors import WeightsError
 from ganzoo_core.files import copy_state_dict, file_sha256, load_tensors, save_tensors
+from ganzoo_core.layers import conv_bn_relu
 from ganzoo_core.metrics.feature_extractor import FeatureExtractor
 from ganzoo_core.metrics.metric_value import MetricNotApplicableError
 
@@ -44,10 +45,10 @@ class _Classifier(nn.Module):
     ) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            *_conv_bn_relu(num_channels, width, 2),  # [N, 32, S/2, S/2]
-            *_conv_bn_relu(width, width, 1),
-            *_conv_bn_relu(width, 2 * width, 2),  # [N, 64, S/4, S/4]
-            *_conv_bn_relu(2 * width, 4 * width, 2),  # [N, 128, S/8, S/8]
+            *conv_bn_relu(num_channels, width, stride=2),  # [N, 32, S/2, S/2]
+            *conv_bn_relu(width, width),
+            *conv_bn_relu(width, 2 * width, stride=2),  # [N, 64, S/4, S/4]
+            *conv_bn_relu(2 * width, 4 * width, stride=2),  # [N, 128, S/8, S/8]
         )
         self.head = nn.Linear(4 * width, num_classes)
 
@@ -55,11 +56,6 @@ class _Classifier(nn.Module):
         """Return features [N, D] and logits [N, K]."""
         features = self.body(images).mean((2, 3))
         return features, self.head(features)
-
-
-def _conv_bn_relu(in_channels: int, out_channels: int, stride: int) -> tuple[nn.Module, ...]:
-    conv = nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
-    return conv, nn.BatchNorm2d(out_channels), nn.ReLU()
 
 
 def train_classifier(

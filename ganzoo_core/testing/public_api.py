@@ -16,6 +16,7 @@ PUBLIC_PACKAGES = (
     "errors",
     "files",
     "interfaces",
+    "layers",
     "losses",
     "metrics",
     "report",

@@ -33,6 +33,7 @@ from torch import Tensor
 from ganzoo_age_cgan.lbfgs import minimize
 from ganzoo_age_cgan.networks import AgeDiscriminator, AgeGenerator, Encoder
 from ganzoo_core import GAN, BatchSpec, OptimizerSpec, Phase, Stage
+from ganzoo_core.layers import bin_index, check_image_size
 from ganzoo_core.losses import make_loss
 from ganzoo_core.weights import fuse_batchnorm
 
@@ -65,11 +66,7 @@ class AgeCGAN(GAN):
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        if info.image_size < 32 or info.image_size & (info.image_size - 1):
-            raise ValueError(
-                f"data.image_size: age-cgan supports 32, 64, 128 ... px, not {info.image_size}: "
-                "--set data.image_size=64"
-            )
+        check_image_size("age-cgan", info.image_size, minimum=32, suggestion=64)
         if not info.class_names:
             raise ValueError("age-cgan needs data with ages or labels, such as --data people")
         shape = (info.image_size, info.num_channels)
@@ -199,5 +196,4 @@ class AgeCGAN(GAN):
         """
         if age is None:
             raise ValueError("age-cgan needs the age of the face: give --from AGE")
-        edges = torch.tensor(self.info.age_bins, device=age.device, dtype=torch.float32)
-        return torch.bucketize(age.float().floor(), edges)
+        return bin_index(age, self.info.age_bins)

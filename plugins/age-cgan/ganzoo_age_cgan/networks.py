@@ -3,14 +3,22 @@
 Shapes: N batch, Z latent, K classes, W base channels, S image size.
 """
 
-import math
 from itertools import pairwise
 
 import torch
 from torch import nn
 
 from ganzoo_core import Discriminator, Generator
-from ganzoo_core.interfaces import NORMS, one_hot
+from ganzoo_core.layers import (
+    concat_label_maps,
+    doubled_channels,
+    downsample_block,
+    latent_block,
+    num_halvings,
+    one_hot,
+    upsample_block,
+    upsample_conv,
+)
 
 
 class AgeGenerator(Generator):
@@ -19,14 +27,12 @@ class AgeGenerator(Generator):
     def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
         self.latent_dim, self.num_classes = config.latent_dim, num_classes
-        num_upsamples = int(math.log2(image_size)) - 3
-        channels = [config.base_channels * 2**i for i in reversed(range(num_upsamples + 1))]
+        channels = doubled_channels(config.base_channels, num_halvings(image_size))[::-1]
         # 512 256 128 64
-        layers = [*_upsample_block(config.latent_dim + num_classes, channels[0], 1, 0)]
-        # [N, 512, 4, 4]
+        layers = [*latent_block(config.latent_dim + num_classes, channels[0])]  # [N, 512, 4, 4]
         for a, b in pairwise(channels):  # [N, 256, 8, 8] .. [N, 64, 32, 32]
-            layers += _upsample_block(a, b)
-        layers += [nn.ConvTranspose2d(channels[-1], num_channels, 4, 2, 1, bias=False), nn.Tanh()]
+            layers += upsample_block(a, b)
+        layers += [*upsample_conv(channels[-1], num_channels), nn.Tanh()]
         self.layers = nn.Sequential(*layers)  # [N, 3, 64, 64]
 
     def forward(self, z, label=None):
@@ -40,21 +46,19 @@ class AgeDiscriminator(Discriminator):
     def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
         self.num_classes = num_classes
-        w, num_downsamples = config.base_channels, int(math.log2(image_size)) - 2
-        stem = nn.Conv2d(num_channels, w, 4, 2, 1, bias=False)
-        self.stem = nn.Sequential(stem, nn.LeakyReLU(0.2))
-        channels = [w + num_classes, *(w * 2**i for i in range(1, num_downsamples))]
-        # 70 128 256 512
+        w, *channels = doubled_channels(config.base_channels, num_halvings(image_size))
+        self.stem = nn.Sequential(*downsample_block(num_channels, w, norm=None))
+        channels = [w + num_classes, *channels]  # 70 128 256 512
         layers = []
         for a, b in pairwise(channels):
-            layers += _downsample_block(a, b, 4, 1, NORMS[config.discriminator.norm])
+            layers += downsample_block(a, b, norm=config.discriminator.norm)
         self.body = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=False))
 
     def forward(self, image, label=None):
         """Return logits [N] from images [N, C, S, S] and labels [N]."""
         h = self.stem(image)  # [N, W, S/2, S/2]
-        y = one_hot(label, self.num_classes, h)[:, :, None, None].expand(-1, -1, *h.shape[2:])
-        return self.body(torch.cat([h, y], 1)).flatten()  # .. [N, 8W, 4, 4] -> [N]
+        h = concat_label_maps(h, label, self.num_classes)
+        return self.body(h).flatten()  # .. [N, 8W, 4, 4] -> [N]
 
 
 class Encoder(nn.Module):
@@ -65,7 +69,7 @@ class Encoder(nn.Module):
         w, final_size = config.base_channels, image_size // 16
         layers = []
         for a, b in pairwise([num_channels, w, 2 * w, 4 * w, 8 * w]):
-            layers += _downsample_block(a, b, 5, 2)
+            layers += downsample_block(a, b, kernel_size=5)
         self.body = nn.Sequential(*layers, nn.Flatten())  # [N, 8W * (S/16)^2]
         self.head = nn.Sequential(
             nn.Linear(8 * w * final_size * final_size, 8 * w, bias=False),
@@ -77,13 +81,3 @@ class Encoder(nn.Module):
     def forward(self, image):
         """Return latents [N, Z] from images [N, C, S, S]."""
         return self.head(self.body(image))
-
-
-def _upsample_block(in_channels, out_channels, stride=2, padding=1):
-    conv = nn.ConvTranspose2d(in_channels, out_channels, 4, stride, padding, bias=False)
-    return conv, nn.BatchNorm2d(out_channels), nn.ReLU()
-
-
-def _downsample_block(in_channels, out_channels, kernel_size, padding, norm=nn.BatchNorm2d):
-    conv = nn.Conv2d(in_channels, out_channels, kernel_size, 2, padding, bias=False)
-    return conv, norm(out_channels), nn.LeakyReLU(0.2)

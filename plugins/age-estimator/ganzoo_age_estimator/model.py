@@ -12,11 +12,12 @@ Shapes: N batch, C channels, S image size, K age groups.
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, interpolate, smooth_l1_loss
+from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from ganzoo_age_estimator.networks import NUM_AGES, build_network
 from ganzoo_core import BatchSpec, Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.data.augment import Augment
+from ganzoo_core.layers import expected_index, resize_to_rgb
 
 
 class AgeEstimator(Model):
@@ -39,7 +40,7 @@ class AgeEstimator(Model):
 
     def estimate_age(self, image):
         """Return expected ages [N] in years."""
-        return expected_age(self.age_logits(image))
+        return expected_index(self.age_logits(image))
 
     def group_logits(self, image):
         """Return logits [N, K] over the groups of `config.age_bins`."""
@@ -47,10 +48,7 @@ class AgeEstimator(Model):
 
     def _preprocess(self, image):
         """Return images [N, 3, S, S]: resized, and gray ones repeated over three channels."""
-        size = (self.input_size, self.input_size)
-        if image.shape[2:] != size:
-            image = interpolate(image, size, mode="bilinear", antialias=True)
-        return image if image.shape[1] == 3 else image.expand(-1, 3, -1, -1)
+        return resize_to_rgb(image, self.input_size)
 
     # --- training -----------------------------------------------------------------------------
 
@@ -59,7 +57,7 @@ class AgeEstimator(Model):
         expected age, and the cross entropy of the group, 0-d."""
         c, age = self.config, ctx.batch.age
         logits = self.age_logits(self.augment(ctx.batch.image, ctx))
-        error = expected_age(logits) - age
+        error = expected_index(logits) - age
         ctx.log(age_mae_years=error.detach().abs().mean())
         loss = cross_entropy(logits, age_label_distribution(age, c.label_std_years))
         loss = loss + c.expected_age_loss_weight * smooth_l1_loss(error, torch.zeros_like(error))
@@ -81,11 +79,6 @@ class AgeEstimator(Model):
         batch = BatchSpec(fields=("image", "age", "label"))
         phase = Phase("age", "net", self.age_loss)
         return (Stage("age", (phase,), batch, epochs=self.config.epochs),)
-
-
-def expected_age(logits):
-    """Return the mean age [N] in years from logits [N, 101]."""
-    return logits.softmax(1) @ _age_values(logits)
 
 
 def age_label_distribution(age, std_years):

@@ -3,22 +3,20 @@
 Shapes: N batch, S image size, W base channels.
 """
 
-import math
 from itertools import pairwise
 
 from torch import nn
-from torch.nn.functional import relu
+
+from ganzoo_core.layers import (
+    ProjectionBlock,
+    check_image_size,
+    conv_bn_relu,
+    num_halvings,
+    standardize_images,
+)
 
 NUM_AGES = 101
 """The ages 0 to 100."""
-
-
-def _standardize_image(image):
-    """Return each image with mean 0 and standard deviation 1: exposure does not depend on age."""
-    image = image.float()
-    centered = image - image.mean((1, 2, 3), keepdim=True)
-    variance = centered.square().mean((1, 2, 3), keepdim=True)  # image.std is six times slower
-    return centered / ((variance + 1e-12).sqrt() + 0.05)  # the gradient of sqrt is infinite at 0
 
 
 class _PFANet(nn.Module):
@@ -28,12 +26,8 @@ class _PFANet(nn.Module):
 
     def __init__(self, image_size, conv_channels=(64, 128, 256, 512, 512, 512), standardize=False):
         super().__init__()
-        if image_size < 16 or image_size & (image_size - 1):
-            raise ValueError(
-                f"data.image_size: this network needs a power of two from 16 px, not {image_size}: "
-                f"--set data.image_size={2 ** max(4, round(math.log2(image_size)))}"
-            )
-        num_downsamplings = int(math.log2(image_size)) - 2
+        check_image_size("this network", image_size, minimum=16)
+        num_downsamplings = num_halvings(image_size)
         channels = [3, *conv_channels, *[conv_channels[-1]] * num_downsamplings]
         channels = channels[: num_downsamplings + 1]
         layers = []
@@ -44,27 +38,7 @@ class _PFANet(nn.Module):
 
     def forward(self, image):
         """Return logits [N, 101] for images [N, 3, S, S] in [-1, 1]."""
-        return self.layers(_standardize_image(image) if self.standardize else image)
-
-
-class _ResidualBlock(nn.Module):
-    """Two convolutions and a 1x1 shortcut."""
-
-    def __init__(self, in_channels, out_channels, stride):
-        super().__init__()
-        self.conv1 = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(),
-        )
-        self.conv2 = nn.Sequential(
-            nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False), nn.BatchNorm2d(out_channels)
-        )
-        self.shortcut = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-
-    def forward(self, x):
-        """Return maps [N, out_channels, H/stride, W/stride]."""
-        return relu(self.conv2(self.conv1(x)) + self.shortcut(x))
+        return self.layers(standardize_images(image) if self.standardize else image)
 
 
 class _SlimResNet(nn.Module):
@@ -75,19 +49,17 @@ class _SlimResNet(nn.Module):
         w = base_channels
         channels = [w, w * 3 // 2, w * 3, w * 4]  # 32 48 96 128
         self.layers = nn.Sequential(
-            nn.Conv2d(3, channels[0], 5, 2, 2, bias=False),
-            nn.BatchNorm2d(channels[0]),
-            nn.ReLU(),
-            _ResidualBlock(channels[0], channels[1], 2),
-            _ResidualBlock(channels[1], channels[2], 2),  # [N, 3W, S/8, S/8]
-            _ResidualBlock(channels[2], channels[3], 2),
+            *conv_bn_relu(3, channels[0], 5, stride=2),  # [N, W, S/2, S/2]
+            ProjectionBlock(channels[0], channels[1], 2),
+            ProjectionBlock(channels[1], channels[2], 2),  # [N, 3W, S/8, S/8]
+            ProjectionBlock(channels[2], channels[3], 2),
             nn.Flatten(),
             nn.Linear(channels[3] * (image_size // 16) ** 2, NUM_AGES),
         )
 
     def forward(self, image):
         """Return logits [N, 101] for images [N, 3, S, S] in [-1, 1]."""
-        return self.layers(_standardize_image(image))
+        return self.layers(standardize_images(image))
 
 
 def build_network(config, image_size):

@@ -3,11 +3,12 @@
 import pytest
 import torch
 from ganzoo_age_estimator.config import PFA_AGE_BINS, AgeEstimatorConfig
-from ganzoo_age_estimator.model import AgeEstimator, age_label_distribution, expected_age
+from ganzoo_age_estimator.model import AgeEstimator, age_label_distribution
 from torch import nn
 
 import ganzoo_core as gz
 from ganzoo_core.interfaces import HasAgeLogits, SupportsAgeEstimation
+from ganzoo_core.layers import expected_index
 from ganzoo_core.testing import run_checks
 
 
@@ -71,7 +72,7 @@ def test_age_label_distribution():
     assert one_hot.argmax(1).tolist() == [0, 33, 100, 100]
     assert torch.equal(one_hot.sum(1), torch.ones(4))
     assert torch.allclose(gaussian.sum(1), torch.ones(4)) and gaussian[1].argmax() == 33
-    assert abs(expected_age(gaussian.log())[1].item() - 33.4) < 1e-3
+    assert abs(expected_index(gaussian.log())[1].item() - 33.4) < 1e-3
 
 
 def test_image_size_not_power_of_two_is_refused():

@@ -22,7 +22,7 @@ from torch import nn
 
 from ganzoo_core import GAN, Discriminator, Generator
 from ganzoo_core.data.ada import make_augment
-from ganzoo_core.interfaces import one_hot
+from ganzoo_core.layers import Maxout, one_hot
 from ganzoo_core.losses import make_loss
 
 
@@ -53,10 +53,10 @@ class MLPDiscriminator(Discriminator):
         super().__init__()
         self.num_classes = num_classes
         num_pixels = num_channels * image_size * image_size
-        self.x_proj = nn.Sequential(nn.Flatten(), _Maxout(num_pixels, 240, 5))
-        self.y_proj = _Maxout(num_classes, 50, 5)
+        self.x_proj = nn.Sequential(nn.Flatten(), Maxout(num_pixels, 240, 5))
+        self.y_proj = Maxout(num_classes, 50, 5)
         self.dropout = nn.Dropout(0.5)
-        self.body = nn.Sequential(_Maxout(290, 240, 4), nn.Dropout(0.5))
+        self.body = nn.Sequential(Maxout(290, 240, 4), nn.Dropout(0.5))
         self.head = nn.Linear(240, 1)
 
     def features(self, image, label=None):
@@ -68,18 +68,6 @@ class MLPDiscriminator(Discriminator):
     def forward(self, image, label=None):
         """Return logits [N] from images [N, C, S, S] and labels [N]."""
         return self.head(self.features(image, label)[0]).flatten()
-
-
-class _Maxout(nn.Module):
-    """Each unit is the maximum of its linear pieces (Goodfellow et al. 2013, arXiv 1302.4389)."""
-
-    def __init__(self, in_features, out_features, num_pieces):
-        super().__init__()
-        self.linear, self.num_pieces = nn.Linear(in_features, out_features * num_pieces), num_pieces
-
-    def forward(self, x):
-        """Return [N, out_features] from [N, in_features]."""
-        return self.linear(x).unflatten(1, (-1, self.num_pieces)).amax(2)
 
 
 class MLPCGAN(GAN):

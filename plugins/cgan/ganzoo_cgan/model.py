@@ -37,7 +37,6 @@ At 64 px and six classes all parameter counts are the report's.
 Shapes: N batch, Z latent, K classes, W base channels, S image size.
 """
 
-import math
 from itertools import pairwise
 
 import torch
@@ -45,41 +44,42 @@ from torch import nn
 
 from ganzoo_core import GAN, Discriminator, Generator
 from ganzoo_core.data.ada import make_augment
-from ganzoo_core.interfaces import NORMS, one_hot
+from ganzoo_core.layers import (
+    check_image_size,
+    concat_label_maps,
+    doubled_channels,
+    downsample_block,
+    latent_block,
+    num_halvings,
+    one_hot,
+    upsample_block,
+    upsample_conv,
+)
 from ganzoo_core.losses import make_loss
-
-_IMAGE_SIZES = (32, 64, 128, 256)
 
 
 class CGANGenerator(Generator):
     """(z, y) -> 4 px -> upsampled to S px, with BatchNorm and ReLU.
 
-    `upsample=conv_transpose` is that of the papers. Its kernels have separate weights for every
-    second pixel, which causes checkerboard artifacts. `upsample=nearest` reduces them (Odena,
-    Dumoulin and Olah 2016, "Deconvolution and Checkerboard Artifacts").
+    `upsample=conv_transpose` is that of the papers; `upsample=nearest` has fewer checkerboard
+    artifacts.
     """
 
     def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
-        if image_size not in _IMAGE_SIZES:
-            raise ValueError(
-                f"data.image_size: cgan supports 32, 64, 128 or 256 px, not {image_size}: "
-                "--set data.image_size=64"
-            )
+        check_image_size("cgan", image_size, minimum=32, maximum=256, suggestion=64)
         self.latent_dim, self.num_classes, self.prior = config.latent_dim, num_classes, config.prior
-        num_upsamples = int(math.log2(image_size)) - 3
-        channels = [config.base_channels * 2**i for i in reversed(range(num_upsamples + 1))]
+        channels = doubled_channels(config.base_channels, num_halvings(image_size))[::-1]
         # 512 256 128 64
-        stem = nn.ConvTranspose2d(config.latent_dim + num_classes, channels[0], 4, bias=False)
-        layers = [stem, *_norm_act(channels[0])]  # [N, 512, 4, 4]
-        for a, b in pairwise(channels):  # [N, 256, 8, 8] .. [N, 64, 32, 32]
-            layers += [*_upsample(config.upsample, a, b), *_norm_act(b)]
+        layers = [*latent_block(config.latent_dim + num_classes, channels[0])]  # [N, 512, 4, 4]
         last = channels[-1]
+        for a, b in pairwise(channels):  # [N, 256, 8, 8] .. [N, 64, 32, 32]
+            layers += upsample_block(a, b, upsample=config.upsample)
         if config.upsample == "nearest":  # one more layer at the full size, [N, 64, 64, 64]
-            layers += [*_upsample(config.upsample, last, last), *_norm_act(last)]
+            layers += upsample_block(last, last, upsample="nearest")
             layers += [nn.Conv2d(last, num_channels, 3, 1, 1, bias=False)]
         else:
-            layers += _upsample(config.upsample, last, num_channels)
+            layers += upsample_conv(last, num_channels)
         layers += [nn.Tanh() if config.output_activation == "tanh" else nn.ReLU()]  # [N, 3, 64, 64]
         self.layers = nn.Sequential(*layers)
 
@@ -103,17 +103,16 @@ class AfterConv1LabelDiscriminator(_LabelMapDiscriminator):
     def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
         self.num_classes = num_classes
-        w, num_downsamples = config.base_channels, int(math.log2(image_size)) - 2
-        self.stem = nn.Sequential(nn.Conv2d(num_channels, w, 4, 2, 1, bias=False), nn.ReLU())
-        channels = [w + num_classes, *(w * 2**i for i in range(1, num_downsamples))]
-        # 70 128 256 512
+        w, *channels = doubled_channels(config.base_channels, num_halvings(image_size))
+        self.stem = nn.Sequential(*_stem(num_channels, w))
+        channels = [w + num_classes, *channels]  # 70 128 256 512
         self.body = nn.Sequential(*_downsample_blocks(channels, config.discriminator.norm))
         self.head = nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=False)
 
     def features(self, image, label=None):
         """Return the maps before the logit, a list of one tensor, [N, 8W, 4, 4] at 64 px."""
         h = self.stem(image)  # [N, W, S/2, S/2]
-        return [self.body(torch.cat([h, _label_maps(label, self.num_classes, h)], 1))]  # from W + K
+        return [self.body(concat_label_maps(h, label, self.num_classes))]  # from W + K
 
 
 class InputLabelDiscriminator(_LabelMapDiscriminator):
@@ -122,18 +121,17 @@ class InputLabelDiscriminator(_LabelMapDiscriminator):
     def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
         self.num_classes = num_classes
-        w, num_downsamples = config.base_channels, int(math.log2(image_size)) - 1
+        w, *channels = doubled_channels(config.base_channels, num_halvings(image_size))
         # 64 70 128 256 512: the slides have 70 here, which is the notebook's 64 + 6
-        channels = [w, w + num_classes, *(w * 2**i for i in range(1, num_downsamples - 1))]
-        stem = nn.Conv2d(num_channels + num_classes, w, 4, 2, 1, bias=False), nn.ReLU()
+        channels = [w, w + num_classes, *channels]
+        stem = _stem(num_channels + num_classes, w)
         blocks = _downsample_blocks(channels, config.discriminator.norm)
         self.body = nn.Sequential(*stem, *blocks)
         self.head = nn.Conv2d(channels[-1], 1, 4, 2, 1, bias=False)
 
     def features(self, image, label=None):
         """Return the maps before the logit, a list of one tensor, [N, 8W, 2, 2] at 64 px."""
-        maps = _label_maps(label, self.num_classes, image)
-        return [self.body(torch.cat([image, maps], 1))]  # from C + K
+        return [self.body(concat_label_maps(image, label, self.num_classes))]  # from C + K
 
 
 class LateLabelDiscriminator(_LabelMapDiscriminator):
@@ -142,9 +140,9 @@ class LateLabelDiscriminator(_LabelMapDiscriminator):
     def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
         self.num_classes = num_classes
-        w, num_downsamples = config.base_channels, int(math.log2(image_size)) - 2
-        channels = [w * 2**i for i in range(num_downsamples)]  # 64 128 256 512
-        stem = nn.Conv2d(num_channels, w, 4, 2, 1, bias=False), nn.ReLU()
+        channels = doubled_channels(config.base_channels, num_halvings(image_size))
+        # 64 128 256 512
+        stem = _stem(num_channels, channels[0])
         blocks = _downsample_blocks(channels, config.discriminator.norm)
         self.body = nn.Sequential(*stem, *blocks)
         last = channels[-1]
@@ -168,37 +166,20 @@ class LateLabelDiscriminator(_LabelMapDiscriminator):
         return [self.head(self._fuse_labels(h, label)).flatten() for label in labels]
 
     def _fuse_labels(self, h, label):
-        return self.fuse(torch.cat([h, _label_maps(label, self.num_classes, h)], 1))
+        return self.fuse(concat_label_maps(h, label, self.num_classes))
 
 
-def _upsample(kind, in_channels, out_channels):
-    """Return the layers that double the resolution."""
-    if kind == "nearest":
-        conv = nn.Conv2d(in_channels, out_channels, 3, 1, 1, bias=False)
-        return [nn.Upsample(scale_factor=2), conv]
-    return [nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, bias=False)]
-
-
-def _norm_act(num_channels):
-    return [nn.BatchNorm2d(num_channels), nn.ReLU()]
+def _stem(in_channels, out_channels):
+    """Return the first conv of D and ReLU, which halve the resolution."""
+    return downsample_block(in_channels, out_channels, norm=None, activation=nn.ReLU)
 
 
 def _downsample_blocks(channels, norm):
     """Return conv, norm and ReLU for each step of `channels`; each block halves the resolution."""
     layers = []
     for a, b in pairwise(channels):
-        layers += [nn.Conv2d(a, b, 4, 2, 1, bias=False), NORMS[norm](b), nn.ReLU()]
+        layers += downsample_block(a, b, norm=norm, activation=nn.ReLU)
     return layers
-
-
-def _label_maps(label, num_classes, like):
-    """Return one-hot maps [N, K, H, W], constant over each image.
-
-    In channels_last like the maps that they are concatenated to: otherwise the next conv converts
-    the whole tensor.
-    """
-    expanded = one_hot(label, num_classes, like)[:, :, None, None].expand(-1, -1, *like.shape[2:])
-    return expanded.contiguous(memory_format=torch.channels_last)
 
 
 _DISCRIMINATORS = {

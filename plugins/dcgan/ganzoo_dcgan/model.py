@@ -27,17 +27,23 @@ Differs from the paper:
 Shapes: N batch, Z latent, W base channels, S image size.
 """
 
-import math
 from itertools import pairwise
 
 from torch import nn
 
 from ganzoo_core import GAN, Discriminator, Generator
 from ganzoo_core.data.ada import make_augment
-from ganzoo_core.interfaces import NORMS
+from ganzoo_core.layers import (
+    check_image_size,
+    doubled_channels,
+    downsample_block,
+    init_dcgan,
+    latent_block,
+    num_halvings,
+    upsample_block,
+    upsample_conv,
+)
 from ganzoo_core.losses import make_loss
-
-_IMAGE_SIZES = (32, 64, 128, 256)
 
 
 def _channel_schedule(config, image_size):
@@ -46,14 +52,10 @@ def _channel_schedule(config, image_size):
     Raises:
         ValueError: an unsupported image size, or `layer_channels` of another length.
     """
-    if image_size not in _IMAGE_SIZES:
-        raise ValueError(
-            f"data.image_size: dcgan supports 32, 64, 128 or 256 px, not {image_size}: "
-            "--set data.image_size=64"
-        )
-    num_downsamples = int(math.log2(image_size)) - 2  # the last maps are 4 px
+    check_image_size("dcgan", image_size, minimum=32, maximum=256, suggestion=64)
+    num_downsamples = num_halvings(image_size)  # the last maps are 4 px
     if not config.layer_channels:
-        return [config.base_channels * min(2**i, 8) for i in range(num_downsamples)]
+        return doubled_channels(config.base_channels, num_downsamples, max_factor=8)
     if len(config.layer_channels) != num_downsamples:
         required_size = 4 * 2 ** len(config.layer_channels)
         raise ValueError(
@@ -71,15 +73,15 @@ class DCGenerator(Generator):
         super().__init__()
         self.latent_dim, self.prior = config.latent_dim, config.prior
         channels = _channel_schedule(config, image_size)[::-1]  # 512 256 128 64
-        layers = [*_upsample_block(config.latent_dim, channels[0], stride=1, padding=0)]
-        # [N, 512, 4, 4]
+        layers = [*latent_block(config.latent_dim, channels[0])]  # [N, 512, 4, 4]
         for in_channels, out_channels in pairwise(channels):
-            layers += _upsample_block(in_channels, out_channels)
+            layers += upsample_block(in_channels, out_channels)
         # [N, 64, 32, 32]
-        layers += [nn.ConvTranspose2d(channels[-1], num_channels, 4, 2, 1, bias=False), nn.Tanh()]
+        layers += [*upsample_conv(channels[-1], num_channels), nn.Tanh()]
         # [N, 3, 64, 64]
         self.layers = nn.Sequential(*layers)
-        _init_weights(self, config.init_std)
+        if config.init_std:  # None: the weights stay as torch initialized them
+            init_dcgan(self, config.init_std)
 
     def forward(self, z, label=None):
         """Return images [N, C, S, S] in [-1, 1] from latents [N, Z]. Ignores labels."""
@@ -95,10 +97,8 @@ class DCDiscriminator(Discriminator):
         channels = [num_channels, *_channel_schedule(config, image_size)]
         layers = []
         for i, (in_channels, out_channels) in enumerate(pairwise(channels)):
-            layers += [nn.Conv2d(in_channels, out_channels, 4, 2, 1, bias=False)]
-            if i or d_config.norm_first_conv:
-                layers += [NORMS[d_config.norm](out_channels)]
-            layers += [nn.LeakyReLU(0.2)]
+            norm = d_config.norm if i or d_config.norm_first_conv else None
+            layers += downsample_block(in_channels, out_channels, norm=norm)
         # [N, 64, 32, 32] .. [N, 512, 4, 4]
         self.body = nn.Sequential(*layers)
         self.head = nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=False)
@@ -108,7 +108,8 @@ class DCDiscriminator(Discriminator):
     def reset_parameters(self):
         """Initialize the weights again."""
         super().reset_parameters()
-        _init_weights(self, self.init_std)
+        if self.init_std:
+            init_dcgan(self, self.init_std)
 
     def features(self, image, label=None):
         """Return the maps before the logit, a list of one tensor [N, 8W, 4, 4]."""
@@ -117,24 +118,6 @@ class DCDiscriminator(Discriminator):
     def forward(self, image, label=None):
         """Return logits [N] from images [N, C, S, S]."""
         return self.head(self.body(image)).flatten()
-
-
-def _upsample_block(in_channels, out_channels, stride=2, padding=1):
-    conv = nn.ConvTranspose2d(in_channels, out_channels, 4, stride, padding, bias=False)
-    return conv, nn.BatchNorm2d(out_channels), nn.ReLU()
-
-
-def _init_weights(network, init_std):
-    """Initialize convs from N(0, std) and norm scales from N(1, std), as in the paper.
-
-    Without `init_std` the weights stay as torch initialized them.
-    """
-    for module in network.modules() if init_std else ():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.weight, 0, init_std)
-        elif getattr(module, "weight", None) is not None:
-            nn.init.normal_(module.weight, 1, init_std)
-            nn.init.zeros_(module.bias)
 
 
 class DCGAN(GAN):

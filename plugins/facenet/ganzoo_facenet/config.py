@@ -46,7 +46,7 @@ class FaceNetConfig(ModelConfig):
     optim: Adam = Adam(lr=1e-3, betas=(0.9, 0.999))
     """Optimizer of the networks."""
     ema_halflife_images: float | None = 20000.0
-    """Half-life of the moving average of the weights, in images; None for no average."""
+    """Half-life of the moving average of the weights, in images; none for no average."""
     epochs: float = Field(20, gt=0)
     """Passes over the training images of the metric learning."""
 

@@ -13,10 +13,11 @@ Shapes: N batch, C channels, S image size, D embedding length, P people.
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, interpolate, normalize
+from torch.nn.functional import cross_entropy, normalize
 
 from ganzoo_core import BatchSpec, ConvertedCheckpoint, Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.data.augment import Augment
+from ganzoo_core.layers import check_image_size, resize_to_rgb
 from ganzoo_facenet.inception import MIN_IMAGE_SIZE, InceptionResnetV1
 from ganzoo_facenet.metric_losses import supcon_loss, triplet_loss
 from ganzoo_facenet.small_networks import PlainConvNet, SlimResNet
@@ -55,17 +56,11 @@ class FaceNet(Model):
     def build_network(config, image_size):
         """Return the network that `config` names."""
         if config.network == "inception":
-            if image_size < MIN_IMAGE_SIZE:
-                raise ValueError(
-                    f"data.image_size: inception needs at least {MIN_IMAGE_SIZE} px, not "
-                    f"{image_size}: --set data.image_size=160"
-                )
-            return InceptionResnetV1(config.embed_dim, config.num_classes)
-        if image_size % 16:
-            raise ValueError(
-                f"data.image_size: {config.network} needs a multiple of 16 px, not {image_size}: "
-                f"--set data.image_size={16 * max(1, round(image_size / 16))}"
+            check_image_size(
+                "inception", image_size, minimum=MIN_IMAGE_SIZE, multiple_of=1, suggestion=160
             )
+            return InceptionResnetV1(config.embed_dim, config.num_classes)
+        check_image_size(config.network, image_size, minimum=16, multiple_of=16)
         return _SMALL_NETWORKS[config.network](config.base_channels, config.embed_dim, image_size)
 
     @classmethod
@@ -92,10 +87,7 @@ class FaceNet(Model):
 
     def _preprocess(self, image):
         """Return images [N, 3, S, S]: resized, and gray ones repeated over three channels."""
-        size = (self.input_size, self.input_size)
-        if image.shape[2:] != size:
-            image = interpolate(image, size, mode="bilinear", antialias=True)
-        return image if image.shape[1] == 3 else image.expand(-1, 3, -1, -1)
+        return resize_to_rgb(image, self.input_size)
 
     # --- training -----------------------------------------------------------------------------
 

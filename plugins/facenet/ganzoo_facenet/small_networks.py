@@ -6,20 +6,8 @@ Shapes: N batch, W base channels, S image size, D embedding length.
 """
 
 from torch import nn
-from torch.nn.functional import relu
 
-
-def _conv_bn_relu(in_channels, out_channels, kernel_size=3, stride=1):
-    conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU())
-
-
-def _standardize_image(image):
-    """Return each image with mean 0 and standard deviation 1; constant images become 0."""
-    image = image.float()
-    centered = image - image.mean((1, 2, 3), keepdim=True)
-    variance = centered.square().mean((1, 2, 3), keepdim=True)  # image.std is six times slower
-    return centered / ((variance + 1e-12).sqrt() + 0.05)  # the gradient of sqrt is infinite at 0
+from ganzoo_core.layers import ProjectionBlock, conv_bn_relu, standardize_images
 
 
 class _SmallNetwork(nn.Module):
@@ -27,7 +15,7 @@ class _SmallNetwork(nn.Module):
 
     def intermediate_features(self, image):
         """Return the maps of the middle layer, [N, 3W, S/8, S/8]."""
-        return self.body(_standardize_image(image))
+        return self.body(standardize_images(image))
 
     def forward(self, image):
         """Return embeddings [N, D], not normalized."""
@@ -42,37 +30,21 @@ class PlainConvNet(_SmallNetwork):
         w = base_channels
         channels = [w, w * 3 // 2, w * 2, w * 3, w * 4]  # 32 48 64 96 128
         self.body = nn.Sequential(
-            _conv_bn_relu(3, channels[0], 5, stride=2),  # [N, W, S/2, S/2]
-            _conv_bn_relu(channels[0], channels[1], stride=2),
-            _conv_bn_relu(channels[1], channels[2]),  # [N, 2W, S/4, S/4]
-            _conv_bn_relu(channels[2], channels[3], stride=2),
-            _conv_bn_relu(channels[3], channels[3]),  # [N, 3W, S/8, S/8]
+            conv_bn_relu(3, channels[0], 5, stride=2),  # [N, W, S/2, S/2]
+            conv_bn_relu(channels[0], channels[1], stride=2),
+            conv_bn_relu(channels[1], channels[2]),  # [N, 2W, S/4, S/4]
+            conv_bn_relu(channels[2], channels[3], stride=2),
+            conv_bn_relu(channels[3], channels[3]),  # [N, 3W, S/8, S/8]
         )
         flat_features = channels[4] * (image_size // 16) ** 2
         self.head = nn.Sequential(
-            _conv_bn_relu(channels[3], channels[4], stride=2),
+            conv_bn_relu(channels[3], channels[4], stride=2),
             nn.Flatten(),  # [N, 4W S/16 S/16]
             nn.Linear(flat_features, 256, bias=False),
             nn.BatchNorm1d(256),
             nn.ReLU(),
             nn.Linear(256, embed_dim),
         )
-
-
-class _ResidualBlock(nn.Module):
-    """Two convolutions and a 1x1 shortcut."""
-
-    def __init__(self, in_channels, out_channels, stride):
-        super().__init__()
-        self.conv1 = _conv_bn_relu(in_channels, out_channels, stride=stride)
-        self.conv2 = nn.Sequential(
-            nn.Conv2d(out_channels, out_channels, 3, 1, 1, bias=False), nn.BatchNorm2d(out_channels)
-        )
-        self.shortcut = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-
-    def forward(self, x):
-        """Return maps [N, out_channels, H/stride, W/stride]."""
-        return relu(self.conv2(self.conv1(x)) + self.shortcut(x))
 
 
 class SlimResNet(_SmallNetwork):
@@ -83,13 +55,13 @@ class SlimResNet(_SmallNetwork):
         w = base_channels
         channels = [w, w * 3 // 2, w * 3, w * 4]  # 32 48 96 128
         self.body = nn.Sequential(
-            _conv_bn_relu(3, channels[0], 5, stride=2),  # [N, W, S/2, S/2]
-            _ResidualBlock(channels[0], channels[1], 2),
-            _ResidualBlock(channels[1], channels[2], 2),  # [N, 3W, S/8, S/8]
+            conv_bn_relu(3, channels[0], 5, stride=2),  # [N, W, S/2, S/2]
+            ProjectionBlock(channels[0], channels[1], 2),
+            ProjectionBlock(channels[1], channels[2], 2),  # [N, 3W, S/8, S/8]
         )
         flat_features = channels[3] * (image_size // 16) ** 2
         self.head = nn.Sequential(
-            _ResidualBlock(channels[2], channels[3], 2),
+            ProjectionBlock(channels[2], channels[3], 2),
             nn.Flatten(),
             nn.Linear(flat_features, embed_dim, bias=False),
             nn.BatchNorm1d(embed_dim),

@@ -26,6 +26,7 @@ from torch import nn
 
 from ganzoo_core import GAN, Discriminator, Generator
 from ganzoo_core.data.ada import make_augment
+from ganzoo_core.layers import Maxout
 from ganzoo_core.losses import make_loss
 
 
@@ -76,18 +77,6 @@ class VanillaDiscriminator(Discriminator):
     def forward(self, image, label=None):
         """Return logits [N] from images [N, C, S, S]."""
         return self.head(self.body(image)).flatten()
-
-
-class Maxout(nn.Module):
-    """Each unit is the maximum of its linear pieces (Goodfellow et al. 2013, arXiv 1302.4389)."""
-
-    def __init__(self, in_features, out_features, num_pieces):
-        super().__init__()
-        self.linear, self.num_pieces = nn.Linear(in_features, out_features * num_pieces), num_pieces
-
-    def forward(self, x):
-        """Return [N, out_features] from [N, in_features]."""
-        return self.linear(x).unflatten(1, (-1, self.num_pieces)).amax(2)
 
 
 class VanillaGAN(GAN):

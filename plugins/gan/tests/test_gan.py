@@ -5,12 +5,13 @@ import math
 import pytest
 import torch
 from ganzoo_gan.config import VanillaGANConfig
-from ganzoo_gan.model import Maxout, VanillaGAN
+from ganzoo_gan.model import VanillaGAN
 from torch import nn
 from training_helpers import make_trainer, num_params
 
 from ganzoo_core import config
 from ganzoo_core.interfaces import DataInfo, SeededRng
+from ganzoo_core.layers import Maxout
 
 
 def build(image_size=28, num_channels=1, **options):
@@ -44,14 +45,6 @@ def test_layer_sizes():
         (240, 1200, 5),
     ]
     assert [m.p for m in model.discriminator.modules() if isinstance(m, nn.Dropout)] == [0.5] * 3
-
-
-def test_maxout_unit_is_its_largest_piece():
-    layer = Maxout(1, 2, 3)
-    with torch.no_grad():
-        layer.linear.weight.copy_(torch.tensor([[1.0], [-2], [0], [3], [0], [0]]))
-        layer.linear.bias.copy_(torch.tensor([0.0, 0, -1, 0, 5, 0]))
-    assert layer(torch.tensor([[1.0], [-1.0]])).tolist() == [[1, 5], [2, 5]]
 
 
 @pytest.mark.parametrize(("image_size", "num_channels"), [(16, 3), (33, 1)])

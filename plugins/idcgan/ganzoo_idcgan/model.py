@@ -30,6 +30,7 @@ from torch.nn.functional import l1_loss, mse_loss
 
 from ganzoo_core import BatchSpec, Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.errors import UsageError
+from ganzoo_core.layers import check_image_size
 from ganzoo_core.losses import BCE
 from ganzoo_idcgan.networks import AgeDiscriminator, Connector, ConnectorGenerator, Encoder
 
@@ -50,11 +51,7 @@ class IDCGAN(Model):
                 "model.age_bins: idcgan needs data with ages, such as --data people, and age bins: "
                 "--set model.age_bins=[18,29,39,49,59]"
             )
-        if info.image_size < 32 or info.image_size & (info.image_size - 1):
-            raise ValueError(
-                f"data.image_size: idcgan supports 32, 64, 128 ... px, not {info.image_size}: "
-                "--set data.image_size=64"
-            )
+        check_image_size("idcgan", info.image_size, minimum=32, suggestion=64)
         shape = (info.image_size, info.num_channels)
         self.connector = Connector(config, len(info.class_names))
         self.encoder = Encoder(config, *shape)

@@ -3,14 +3,20 @@
 Shapes: N batch, Z latent, K classes, R label repeats, W base channels, S image size.
 """
 
-import math
 from itertools import pairwise
 
 import torch
 from torch import nn
 
 from ganzoo_core import Discriminator
-from ganzoo_core.interfaces import one_hot
+from ganzoo_core.layers import (
+    concat_label_maps,
+    doubled_channels,
+    downsample_block,
+    num_halvings,
+    one_hot,
+    upsample_block,
+)
 
 
 class Encoder(nn.Module):
@@ -22,7 +28,7 @@ class Encoder(nn.Module):
         # 3 64 128 256 512
         layers = []
         for a, b in pairwise(channels):
-            layers += _downsample_block(a, b)
+            layers += downsample_block(a, b, kernel_size=5)
         linear = nn.Linear(channels[-1] * 16, config.latent_dim)
         self.layers = nn.Sequential(*layers, nn.Flatten(), linear, nn.Tanh())
 
@@ -59,7 +65,7 @@ class ConnectorGenerator(nn.Module):
         )
         layers = []
         for a, b in pairwise(channels):  # [N, 256, 8, 8] .. [N, 64, 32, 32]
-            layers += [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
+            layers += upsample_block(a, b)
         layers += [nn.ConvTranspose2d(channels[-1], num_channels, 4, 2, 1), nn.Tanh()]
         self.body = nn.Sequential(*layers)  # [N, 3, 64, 64]
 
@@ -79,11 +85,12 @@ class AgeDiscriminator(Discriminator):
         middle = len(channels) // 2
         layers = []
         for i, (a, b) in enumerate(pairwise(channels[: middle + 1])):
-            layers += _downsample_block(a, b, has_norm=i > 0)
+            norm = "batch" if i else None
+            layers += downsample_block(a, b, kernel_size=5, norm=norm, bias=not norm)
         self.stem = nn.Sequential(*layers)
         layers = []
         for a, b in pairwise([channels[middle] + num_classes, *channels[middle + 1 :]]):
-            layers += _downsample_block(a, b)
+            layers += downsample_block(a, b, kernel_size=5)
         self.head = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4))
 
     def features(self, image, label=None):
@@ -97,16 +104,9 @@ class AgeDiscriminator(Discriminator):
 
     def logits_from_features(self, features, label):
         """Return logits [N] from the middle layer and labels [N]."""
-        y = one_hot(label, self.num_classes, features)[:, :, None, None]
-        return self.head(torch.cat([features, y.expand(-1, -1, *features.shape[2:])], 1)).flatten()
+        return self.head(concat_label_maps(features, label, self.num_classes)).flatten()
 
 
 def _channel_schedule(base_channels, image_size):
     """Return the channels of each downsampling from S to 4 px: W, 2W, 4W, 8W at 64 px."""
-    return [base_channels * 2**i for i in range(int(math.log2(image_size)) - 2)]
-
-
-def _downsample_block(in_channels, out_channels, has_norm=True):
-    conv = nn.Conv2d(in_channels, out_channels, 5, 2, 2, bias=not has_norm)
-    norm = [nn.BatchNorm2d(out_channels)] if has_norm else []
-    return [conv, *norm, nn.LeakyReLU(0.2)]
+    return doubled_channels(base_channels, num_halvings(image_size))

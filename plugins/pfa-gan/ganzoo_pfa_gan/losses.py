@@ -1,8 +1,10 @@
-"""Age group and expected age from the logits of an age estimator."""
+"""Age group from the logits of an age estimator."""
 
 from __future__ import annotations
 
 import torch
+
+from ganzoo_core.layers import bin_index
 
 _NUM_AGES = 101
 """Classes of an age estimator: 0 to 100 years."""
@@ -18,16 +20,10 @@ def group_log_probs(logits, age_bins):
         age_bins: the inclusive upper edges of the groups, K - 1 of them.
     """
     ages = torch.arange(_NUM_AGES, device=logits.device)
-    age_to_group = torch.bucketize(ages, torch.tensor(age_bins, device=logits.device))
+    age_to_group = bin_index(ages, age_bins)
     age_log_probs = logits.float().log_softmax(1)
     columns = [
         age_log_probs.masked_fill(age_to_group != k, -torch.inf).logsumexp(1)
         for k in range(len(age_bins) + 1)
     ]
     return torch.stack(columns, 1)
-
-
-def expected_age(logits):
-    """Return expected ages [N] in years from logits [N, 101] (DEX)."""
-    ages = torch.arange(_NUM_AGES, dtype=torch.float32).to(logits.device)
-    return logits.float().softmax(1) @ ages

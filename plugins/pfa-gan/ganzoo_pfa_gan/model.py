@@ -39,9 +39,10 @@ from torch.nn.functional import hardtanh, nll_loss
 from ganzoo_core import BatchSpec, Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.data.augment import Augment
 from ganzoo_core.errors import UsageError, WeightsError
+from ganzoo_core.layers import bin_index, check_image_size, expected_index
 from ganzoo_core.losses import LeastSquares
 from ganzoo_core.metrics.ssim import ssim
-from ganzoo_pfa_gan.losses import expected_age, group_log_probs
+from ganzoo_pfa_gan.losses import group_log_probs
 from ganzoo_pfa_gan.networks import PatchDiscriminator, ProgressiveGenerator
 
 _AUXILIARY_METHODS = {"identity": "features", "age": "age_logits"}
@@ -62,11 +63,7 @@ class PFAGAN(Model):
                 "model.age_bins: pfa-gan needs data with ages, such as --data people, and age "
                 "bins: --set model.age_bins=[30,40,50]"
             )
-        if info.image_size < 32 or info.image_size & (info.image_size - 1):
-            raise ValueError(
-                f"data.image_size: pfa-gan supports 32, 64, 128 or 256 px, not {info.image_size}: "
-                "--set data.image_size=64"
-            )
+        check_image_size("pfa-gan", info.image_size, minimum=32, suggestion=64)
         num_groups = len(info.class_names)
         self.directions = ("aging", "rejuvenation")
         if config.direction != "both":
@@ -156,8 +153,7 @@ class PFAGAN(Model):
             if "age" not in self.auxiliaries:
                 raise UsageError("pfa-gan needs the age of the face: give --from AGE")
             age = self.auxiliaries["age"].estimate_age(images)
-        edges = torch.tensor(self.info.age_bins, device=images.device)
-        return torch.bucketize(age.floor(), edges)  # the edges are inclusive
+        return bin_index(age, self.info.age_bins)
 
     # --- training -----------------------------------------------------------------------------
 
@@ -212,7 +208,7 @@ class PFAGAN(Model):
         """Return two losses of the estimated age: `age_mse`, the squared distance in years to the
         mean age of the group, and `age_ce`, the cross-entropy of the group."""
         logits = self.auxiliaries["age"].age_logits(fake_images)  # [N, 101]
-        age_mse = (expected_age(logits) - self.mean_ages[target_group]).square().mean()
+        age_mse = (expected_index(logits) - self.mean_ages[target_group]).square().mean()
         log_probs = group_log_probs(logits, self.info.age_bins)  # [N, K]
         return {"age_mse": age_mse, "age_ce": nll_loss(log_probs, target_group)}
 

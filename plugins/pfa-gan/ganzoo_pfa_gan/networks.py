@@ -5,7 +5,6 @@ Shapes: N batch, C image channels, S image size, W base channels, K age groups.
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import torch
@@ -13,7 +12,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo_core import Discriminator
-from ganzoo_core.interfaces import one_hot
+from ganzoo_core.layers import concat_label_maps, doubled_channels, init_normal, num_halvings
 
 _NEGATIVE_SLOPE = 0.2
 
@@ -38,7 +37,7 @@ class SubGenerator(nn.Module):
             *(_ResidualBlock(4 * w) for _ in range(4)),
             *_conv_norm_act(nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1)),  # [N, 2W, S/2, S/2]
             *_conv_norm_act(nn.ConvTranspose2d(2 * w, w, 4, 2, 1)),  # [N, W, S, S]
-            _init_normal(nn.Conv2d(w, num_channels, 9, 1, 4), last_conv_init_std),  # [N, C, S, S]
+            init_normal(nn.Conv2d(w, num_channels, 9, 1, 4), last_conv_init_std),  # [N, C, S, S]
         )
 
     def forward(self, image):
@@ -74,7 +73,7 @@ class ChannelsLastInstanceNorm2d(nn.Module):
 
 
 def _conv_norm_act(conv):
-    return _init_normal(conv), ChannelsLastInstanceNorm2d(), nn.LeakyReLU(_NEGATIVE_SLOPE)
+    return init_normal(conv), ChannelsLastInstanceNorm2d(), nn.LeakyReLU(_NEGATIVE_SLOPE)
 
 
 class ProgressiveGenerator(nn.Module):
@@ -128,18 +127,18 @@ class PatchDiscriminator(Discriminator):
     def __init__(self, image_size, num_channels, num_groups, norm="spectral"):
         super().__init__()
         self.num_groups, self.inject_late = num_groups, norm == "batch"
-        num_downsamples = int(math.log2(image_size)) - 4
-        channels = [min(64 * 2**i, 512) for i in range(num_downsamples + 1)]  # 64 128 256 at 64 px
+        num_downsamples = num_halvings(image_size, 16)
+        channels = doubled_channels(64, num_downsamples + 1, max_factor=8)  # 64 128 256 at 64 px
         last = channels[-1]
-        self.stem = _init_normal(nn.Conv2d(num_channels, 64, 4, 2, 1))
+        self.stem = init_normal(nn.Conv2d(num_channels, 64, 4, 2, 1))
         channels[0] = 64 if self.inject_late else 64 + num_groups
         layers = []
         for i, (a, b) in enumerate(pairwise(channels)):
             stride = 1 if i == num_downsamples - 1 else 2
-            conv = _init_normal(nn.Conv2d(a, b, 4, stride, 1))
+            conv = init_normal(nn.Conv2d(a, b, 4, stride, 1))
             layers += [conv, nn.BatchNorm2d(b)] if self.inject_late else [spectral_norm(conv)]
             layers += [nn.LeakyReLU(_NEGATIVE_SLOPE)]
-        logit_conv = _init_normal(nn.Conv2d(last, 1, 4, 1, 1))
+        logit_conv = init_normal(nn.Conv2d(last, 1, 4, 1, 1))
         if self.inject_late:
             self.body = nn.Sequential(*layers)
             fuse_conv = nn.Conv2d(last + num_groups, last, 1)
@@ -152,13 +151,5 @@ class PatchDiscriminator(Discriminator):
         h = nn.functional.leaky_relu(self.stem(image), _NEGATIVE_SLOPE)  # [N, 64, S/2, S/2]
         if self.inject_late:
             h = self.body(h)  # [N, 256, 15, 15] at 64 px
-        group = one_hot(label, self.num_groups, h)[:, :, None, None]
-        h = torch.cat([h, group.expand(-1, -1, *h.shape[2:])], 1)
+        h = concat_label_maps(h, label, self.num_groups)
         return self.fuse(h) if self.inject_late else self.body(h)
-
-
-def _init_normal(conv, std=0.02):
-    """Initialize weights from N(0, std) and biases by zero; return the conv."""
-    nn.init.normal_(conv.weight, 0.0, std)
-    nn.init.zeros_(conv.bias)
-    return conv

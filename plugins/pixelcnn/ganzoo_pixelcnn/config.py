@@ -53,7 +53,7 @@ class PixelCNNConfig(ModelConfig):
     optim: Adam = Adam(lr=1e-3, betas=(0.9, 0.999))
     """Optimizer of the network."""
     ema_halflife_images: float | None = Field(None, gt=0)
-    """Half-life of the moving average of the weights, in images; None for no average."""
+    """Half-life of the moving average of the weights, in images; none for no average."""
     epochs: float = Field(50, gt=0)
     """Passes over the training images."""
 

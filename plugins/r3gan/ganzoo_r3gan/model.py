@@ -24,6 +24,7 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
 from ganzoo_core import GAN, Discriminator, Generator
+from ganzoo_core.layers import channels_by_resolution, check_image_size, init_normal
 from ganzoo_core.losses import make_loss
 
 _NEGATIVE_SLOPE = 0.2
@@ -34,10 +35,7 @@ _CHANNELS_PER_GROUP = 32
 
 def _init_fan_in(layer, gain=1.0):
     """Initialize weights from N(0, gain / sqrt(fan_in)) and the bias by zero; return the layer."""
-    nn.init.normal_(layer.weight, 0, gain / math.sqrt(layer.weight[0].numel()))
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-    return layer
+    return init_normal(layer, gain / math.sqrt(layer.weight[0].numel()))
 
 
 class ResidualBlock(nn.Module):
@@ -87,19 +85,13 @@ class Resample(nn.Module):
         return self.proj(avg_pool2d(x, 2))
 
 
-def _channel_schedule(config, image_size):
-    """Return the channels from 4 px to S px: constant up to 32 px, then halved at each doubling."""
-    resolutions = [2**i for i in range(2, int(math.log2(image_size)) + 1)]
-    return [config.base_channels * 32 // max(resolution, 32) for resolution in resolutions]
-
-
 class R3Generator(Generator):
     """(z, class) -> 4x4 basis -> blocks that upsample to S px -> 1x1 conv, tanh."""
 
     def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
         self.latent_dim = config.latent_dim
-        channels = _channel_schedule(config, image_size)
+        channels = channels_by_resolution(config.base_channels, image_size)
         num_repeats = config.blocks_per_resolution
         num_blocks = num_repeats * len(channels)
         class_embed_dim = config.class_embed_dim if num_classes else 0
@@ -126,7 +118,7 @@ class R3Discriminator(Discriminator):
 
     def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
-        channels = _channel_schedule(config, image_size)[::-1]
+        channels = channels_by_resolution(config.base_channels, image_size)[::-1]
         num_repeats = config.blocks_per_resolution
         num_blocks = num_repeats * len(channels)
         layers = [_init_fan_in(nn.Conv2d(num_channels, channels[0], 1))]
@@ -169,11 +161,7 @@ class R3GAN(GAN):
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        if info.image_size < 32 or info.image_size & (info.image_size - 1):
-            raise ValueError(
-                f"data.image_size: r3gan supports 32, 64, 128 ... px, not {info.image_size}: "
-                "--set data.image_size=32"
-            )
+        check_image_size("r3gan", info.image_size, minimum=32, suggestion=32)
         self.conditional = bool(info.class_names)
         shape = (info.image_size, info.num_channels, len(info.class_names))
         self.generator = R3Generator(config, *shape)

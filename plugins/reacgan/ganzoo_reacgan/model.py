@@ -12,6 +12,7 @@ The networks are BigGAN's (`networks.py`).
 """
 
 from ganzoo_core import GAN
+from ganzoo_core.layers import check_image_size
 from ganzoo_core.losses import make_loss
 from ganzoo_reacgan.networks import ACDiscriminator, ACGenerator
 
@@ -23,11 +24,7 @@ class ReACGAN(GAN):
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        if info.image_size < 32 or info.image_size & (info.image_size - 1):
-            raise ValueError(
-                f"data.image_size: reacgan supports 32, 64, 128 ... px, not {info.image_size}: "
-                "--set data.image_size=32"
-            )
+        check_image_size("reacgan", info.image_size, minimum=32, suggestion=32)
         if not info.class_names:
             raise ValueError(
                 "reacgan needs data with classes, such as --data people or --data fashion-mnist"

@@ -5,6 +5,8 @@ Shapes: N batch, C channels, S image size, Z latent, W base channels, P paramete
 
 from torch import nn
 
+from ganzoo_core.layers import check_image_size
+
 
 class Encoder(nn.Module):
     """x -> mean and log variance of q(z | x)."""
@@ -72,10 +74,11 @@ class Decoder(nn.Module):
 
 
 def _feature_size(image_size):
-    if image_size % 4:
-        nearest = 4 * max(2, round(image_size / 4))
-        raise ValueError(
-            f"data.image_size: two convolutions of stride 2 need a multiple of 4, not {image_size}:"
-            f" --set data.image_size={nearest}, or --set model.network=mlp"
-        )
+    check_image_size(
+        "model.network=conv",
+        image_size,
+        minimum=8,
+        multiple_of=4,
+        alternative="--set model.network=mlp",
+    )
     return image_size // 4

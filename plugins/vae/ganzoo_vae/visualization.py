@@ -3,7 +3,7 @@
 import torch
 
 from ganzoo_core.data import to_float
-from ganzoo_core.evaluation import api as evaluation
+from ganzoo_core.evaluation.api import load_real_images
 from ganzoo_core.interfaces import SeededRng
 from ganzoo_core.report import Progress
 from ganzoo_core.weights import find_pretrained
@@ -56,9 +56,7 @@ def draw_reconstructions(model, images):
 def load_images(path, data, num_images, seed):
     """Return images [n, C, S, S] in [-1, 1] of the data of a run, held out where there is a test
     split."""
-    splits = evaluation.load_real_images(
-        path, find_pretrained(path), data or None, {}, Progress(True)
-    )
+    splits = load_real_images(path, find_pretrained(path), data or None, {}, Progress(True))
     images = splits[-1]
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     return to_float(images.gather(order[:num_images].sort().values))

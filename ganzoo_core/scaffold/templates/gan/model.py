@@ -9,6 +9,7 @@ Shapes: N batch, Z latent, B base channels, S image size, s = S / 8, C image cha
 from torch import nn
 
 from ganzoo_core import GAN, Discriminator, Generator
+from ganzoo_core.layers import check_image_size
 from ganzoo_core.losses import make_loss
 
 
@@ -78,10 +79,7 @@ class MyPlugin(GAN):
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        if info.image_size % 8:
-            raise ValueError(
-                f"data.image_size: multiples of 8, not {info.image_size}: --set data.image_size=32"
-            )
+        check_image_size("my-plugin", info.image_size, minimum=8, multiple_of=8)
         self.generator = MyPluginGenerator(config, info)
         self.discriminator = MyPluginDiscriminator(config, info)
         self.loss = make_loss(config.loss)

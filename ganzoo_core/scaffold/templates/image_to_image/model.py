@@ -6,17 +6,11 @@ Differences: describe yours here.
 Shapes: N batch, K classes, B base channels, S image size, C image channels.
 """
 
-import torch
 from torch import nn
 
 from ganzoo_core import BatchSpec, Discriminator, Model, OptimizerSpec, Phase, Stage
+from ganzoo_core.layers import check_image_size, concat_label_maps
 from ganzoo_core.losses import Hinge
-
-
-def concat_label_maps(image, label, num_classes):
-    """Return [N, C + K, S, S]: the images [N, C, S, S] and a one-hot map for each class."""
-    y = nn.functional.one_hot(label, num_classes).to(image)  # [N, K]
-    return torch.cat([image, y[:, :, None, None].expand(-1, -1, *image.shape[2:])], 1)
 
 
 def downsample_block(in_channels, out_channels):
@@ -63,8 +57,9 @@ class MyPlugin(Model):
     def __init__(self, config, info):
         super().__init__(config, info)
         self.loss = Hinge()
-        if info.image_size % 4 or len(info.class_names) < 2:
-            raise ValueError("the data need two classes, and an image size that 4 divides")
+        check_image_size("my-plugin", info.image_size, minimum=4, multiple_of=4)
+        if len(info.class_names) < 2:
+            raise ValueError("my-plugin needs data with two classes, such as --data shapes")
         self.generator = MyPluginGenerator(config, info)
         self.discriminator = MyPluginDiscriminator(config, info)
 
