@@ -1,17 +1,25 @@
 """Data sets, losses, metrics, evaluators and capabilities with one fault each."""
 
 from itertools import count
+from typing import Any
 
 import numpy as np
 import torch
 from faulty_models import faulty_cgan, installed_entry, register_fault
+from pydantic import ConfigDict
 from torch import nn
 from torch.nn.functional import softplus
 
+from ganzoo_core.config.terms import WeightedTermOptions
 from ganzoo_core.errors import DataError
-from ganzoo_core.interfaces import Loss, Metadata
+from ganzoo_core.interfaces import Loss, Metadata, Term
 from ganzoo_core.metrics import MetricValue
-from ganzoo_core.testing.other_subjects import DatasetSubject, LossSubject, MetricSubject
+from ganzoo_core.testing.other_subjects import (
+    DatasetSubject,
+    LossSubject,
+    MetricSubject,
+    TermSubject,
+)
 from ganzoo_core.testing.shapes import Shapes
 from ganzoo_core.testing.subject import Subject
 
@@ -146,9 +154,52 @@ def unstable_log_sigmoid():
     )
 
 
-@register_fault("takes-regularizers", "model.loss.r1")
-def ignores_regularizers():
-    return faulty_loss(sound_discriminator_loss, sound_generator_loss)
+# --- terms ----------------------------------------------------------------------------------------
+
+
+class _FaultyTermOptions(WeightedTermOptions):
+    """Options that build another term than that of the zoo."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    make_term: Any
+
+    def build(self, name):
+        return self.make_term()
+
+
+def faulty_term(discriminator):
+    """Return r1 as a subject, with another loss of D."""
+    subject = TermSubject(*installed_entry("term", "r1"))
+    term_class = type("Faulty", (Term,), {"discriminator": discriminator})
+    subject.option_values = lambda: _FaultyTermOptions(make_term=term_class)
+    return subject
+
+
+@register_fault("term-trains", "is NaN")
+def term_is_nan():
+    return faulty_term(lambda self, gan, ctx, out: out.real_logits.mean() * float("nan"))
+
+
+@register_fault("term-changes-training", "the weights are the same without it")
+def term_has_no_effect():
+    return faulty_term(lambda self, gan, ctx, out: None)
+
+
+@register_fault("term-is-reproducible", "take random numbers from ctx only")
+def term_uses_own_generator():
+    generator = torch.Generator().manual_seed(0)
+    return faulty_term(
+        lambda self, gan, ctx, out: out.real_logits.mean() * torch.rand((), generator=generator)
+    )
+
+
+@register_fault("term-keeps-state-in-buffers", "'calls'")
+def term_counts_in_attribute():
+    def discriminator(self, gan, ctx, out):
+        self.calls = getattr(self, "calls", 0) + 1
+        return out.real_logits.mean() / self.calls
+
+    return faulty_term(discriminator)
 
 
 # --- metrics --------------------------------------------------------------------------------------

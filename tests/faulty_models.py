@@ -1,16 +1,19 @@
 """Models with one fault each, and the check that must catch it: see test_conformance_checks.py."""
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from ganzoo_cgan.config import CGANConfig
 from ganzoo_cgan.model import CGAN
 from pydantic import ConfigDict, field_serializer
 from torch import nn
 
-from ganzoo_core import AuxiliaryConfig, Config, OptimizerSpec
+from ganzoo_core import AuxiliaryConfig, Config, OptimizerSpec, Phase
+from ganzoo_core.losses import BCE
 from ganzoo_core.testing.subject import ModelSubject, Subject
 from ganzoo_core.zoo import zoo
 
@@ -45,12 +48,17 @@ def installed_entry(kind: str, name: str, **changes: Any):
     return kind, replace(spec, **changes), plugin
 
 
-def faulty_cgan(spec: dict | None = None, **attributes: Any) -> ModelSubject:
-    """Return cgan as a subject, with a changed spec and changed attributes of its class."""
-    subject = ModelSubject(*installed_entry("model", "cgan", **(spec or {})))
+def faulty_model(name: str, spec: dict | None = None, **attributes: Any) -> ModelSubject:
+    """Return a model as a subject, with a changed spec and changed attributes of its class."""
+    subject = ModelSubject(*installed_entry("model", name, **(spec or {})))
     attrs = {"__doc__": "A model with a fault.", **attributes}
-    subject.__dict__["target"] = type("Faulty", (CGAN,), attrs)
+    subject.__dict__["target"] = type("Faulty", (subject.target,), attrs)
     return subject
+
+
+def faulty_cgan(spec: dict | None = None, **attributes: Any) -> ModelSubject:
+    """Return cgan as a subject with a fault; see `faulty_model`."""
+    return faulty_model("cgan", spec, **attributes)
 
 
 # --- spec -----------------------------------------------------------------------
@@ -256,7 +264,7 @@ def cgan_with_loss(change):
     )
 
 
-@register_fault("losses-are-finite", "finite 0-d tensor")
+@register_fault("losses-are-finite", "the loss has shape [3], it must be 0-d")
 def per_sample_loss():
     return cgan_with_loss(lambda self, ctx, loss: loss.expand(3))
 
@@ -276,7 +284,7 @@ def loss_branches_on_tensor():
     return cgan_with_loss(lambda self, ctx, loss: loss * 2 if loss > 1 else loss)
 
 
-@register_fault("no-global-rng", "torch.randn")
+@register_fault("no-global-rng", "(faulty_models.py:{line}) calls torch.randn")
 def loss_uses_torch_randn():
     return cgan_with_loss(lambda self, ctx, loss: loss + torch.randn(()))
 
@@ -300,7 +308,7 @@ def zero_loss():
     return cgan_with_loss(lambda self, ctx, loss: loss * 0)
 
 
-@register_fault("gradient-accumulation", "")
+@register_fault("gradient-accumulation", "micro-batch of 5, support any batch size: phase 'd'")
 def fixed_batch_size():
     def fake_labels(self, ctx):
         return ctx.batch.label.reshape(16)
@@ -322,13 +330,185 @@ def loss_uses_own_generator():
     return cgan_with_loss(lambda self, ctx, loss: loss * torch.rand((), generator=state))
 
 
-@register_fault("resume-is-exact", "a Parameter or a buffer")
+@register_fault("resume-is-exact", "attribute 'calls' of 'Faulty'")
 def python_counter():
     def change(self, ctx, loss):
         self.calls = getattr(self, "calls", 0) + 1
         return loss * self.calls**4
 
     return cgan_with_loss(change)
+
+
+def cgan_with_state(init, change, **attributes):
+    """Return cgan with more state, and a generator loss that changes it."""
+
+    def initialize(self, config, info):
+        CGAN.__init__(self, config, info)
+        init(self)
+
+    def generator_loss(self, ctx):
+        return change(self, ctx, CGAN.generator_loss(self, ctx))
+
+    return faulty_cgan(__init__=initialize, generator_loss=generator_loss, **attributes)
+
+
+@register_fault("resume-is-exact", "attribute 'pool'")
+def image_pool_in_list():
+    """Former fakes as in CycleGAN, in a Python list."""
+
+    def change(self, ctx, loss):
+        self.pool = [*self.pool, *self.fake_images(ctx).detach()][-50:]
+        return loss + 0 * self.pool[0].mean()
+
+    return cgan_with_state(lambda self: setattr(self, "pool", []), change)
+
+
+@register_fault("resume-is-exact", "buffer 'mean_fake'")
+def non_persistent_buffer():
+    def init(self):
+        self.register_buffer("mean_fake", torch.zeros(()), persistent=False)
+
+    def change(self, ctx, loss):
+        self.mean_fake.lerp_(self.fake_images(ctx).detach().mean(), 0.1)
+        return loss
+
+    return cgan_with_state(init, change)
+
+
+@register_fault("resume-is-exact", "attribute 'path_mean'")
+def path_length_mean_as_attribute():
+    """Path length regularization of StyleGAN2 in every fourth step."""
+
+    def init(self):
+        self.path_mean = torch.zeros(())
+
+    def path_length(self, ctx):
+        length = self.generate(len(ctx.batch), ctx.batch.label, ctx).square().mean()
+        self.path_mean = self.path_mean.lerp(length.detach(), 0.1)
+        return (length - self.path_mean).square()
+
+    def stages(self):
+        (stage,) = CGAN.stages(self)
+        phase = Phase("path", "g", self.path_length, interval=4)
+        return (replace(stage, phases=(*stage.phases, phase)),)
+
+    return cgan_with_state(
+        init, lambda self, ctx, loss: loss, path_length=path_length, stages=stages
+    )
+
+
+@register_fault("resume-is-exact", "attribute 'num_steps'")
+def python_counter_for_lazy_r1():
+    def init(self):
+        self.num_steps = 0
+
+    def change(self, ctx, loss):
+        self.num_steps += 1
+        if self.num_steps % 16:
+            return loss
+        return loss + sum(p.square().sum() for p in self.generator.parameters())
+
+    return cgan_with_state(init, change)
+
+
+@register_fault("resume-is-exact", "discriminator.updates['count']")
+def state_in_step_hook():
+    def init(self, config, info):
+        CGAN.__init__(self, config, info)
+        self.discriminator.updates = {"count": 0}
+
+    def count(self, ctx):
+        self.discriminator.updates["count"] += 1
+
+    def stages(self):
+        (stage,) = CGAN.stages(self)
+        phases = tuple(replace(phase, after_step=self.count) for phase in stage.phases)
+        return (replace(stage, phases=phases),)
+
+    return faulty_cgan(__init__=init, count=count, stages=stages)
+
+
+@register_fault(
+    "gradient-accumulation", "(faulty_models.py:{line}): RuntimeError at faulty_models.py:{line}"
+)
+def minibatch_stddev_in_groups_of_four():
+    def generator_loss(self, ctx):
+        images = self.fake_images(ctx)
+        groups = images.reshape(4, -1, *images.shape[1:])
+        return CGAN.generator_loss(self, ctx) + 0 * groups.std(0).mean()
+
+    return faulty_cgan(generator_loss=generator_loss)
+
+
+@register_fault("no-global-rng", "(faulty_models.py:{line}) calls random")
+def loss_uses_python_random():
+    return cgan_with_loss(lambda self, ctx, loss: loss * (1 + random.random()))
+
+
+@register_fault("no-global-rng", "(faulty_models.py:{line}) calls numpy.random")
+def loss_uses_numpy_random():
+    return cgan_with_loss(lambda self, ctx, loss: loss * (1 + float(np.random.rand())))
+
+
+@register_fault("no-global-rng", "calls random")
+def step_hook_uses_python_random():
+    def stages(self):
+        (stage,) = CGAN.stages(self)
+        d, g = stage.phases
+        return (replace(stage, phases=(d, replace(g, after_step=lambda ctx: random.random()))),)
+
+    return faulty_cgan(stages=stages)
+
+
+@register_fault("ranks-agree", "buffer 'mean_real'")
+def buffer_differs_by_rank():
+    def init(self):
+        self.register_buffer("mean_real", torch.zeros(()))
+
+    def change(self, ctx, loss):
+        self.mean_real.copy_(ctx.batch.image.mean())
+        return loss
+
+    return cgan_with_state(init, change)
+
+
+@register_fault("ranks-agree", "['generator.")
+def weights_differ_by_rank():
+    def stages(self):
+        (stage,) = CGAN.stages(self)
+        d, g = stage.phases
+        return (replace(stage, phases=(d, replace(g, after_step=self.shift))),)
+
+    def shift(self, ctx):
+        next(self.generator.parameters()).add_(ctx.batch.image.mean())
+
+    return faulty_cgan(stages=stages, shift=shift)
+
+
+@register_fault("loss-option-is-used", "make_loss(config.loss)")
+def ignores_loss_option():
+    def init(self, config, info):
+        CGAN.__init__(self, config, info)
+        self.loss = BCE()
+
+    return faulty_cgan(__init__=init)
+
+
+@register_fault("batch-unchanged", "(faulty_models.py:{line}) changes ctx.batch.image")
+def loss_changes_batch():
+    def generator_loss(self, ctx):
+        ctx.batch.image.mul_(0.5)
+        return CGAN.generator_loss(self, ctx)
+
+    return faulty_cgan(generator_loss=generator_loss)
+
+
+@register_fault("supported-transitions", "False for every pair")
+def supports_no_transition():
+    def supported_transitions(self, source, target):
+        return (source > target) & (source < target)
+
+    return faulty_model("pfa-gan", supported_transitions=supported_transitions)
 
 
 # --- capabilities and weights ---------------------------------------------------------------------

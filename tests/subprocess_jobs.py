@@ -15,6 +15,7 @@ from contract_models import (
     TripletEmbedder,
 )
 from contract_models.adaptive_augment import AdaptiveGAN
+from contract_models.image_pool import ImagePoolGAN
 from contract_models.per_image_terms_gan import PerImageTermsGAN
 from contract_models.plain_gan import PlainGAN
 from contract_models.relativistic import RelativisticGAN
@@ -30,6 +31,7 @@ MODELS = {
     for c in (
         VAE,
         AdaptiveGAN,
+        ImagePoolGAN,
         ControlledDiscriminatorGAN,
         AuxiliaryLossModel,
         LazyADA,

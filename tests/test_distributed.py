@@ -52,7 +52,14 @@ def train_single(name, folder, **train_options):
 
 @pytest.mark.parametrize(
     "name",
-    ["PlainGAN", "AdaptiveGAN", "PerImageTermsGAN", "RelativisticGAN", "TinyPixelCNN"],
+    [
+        "PlainGAN",
+        "AdaptiveGAN",
+        "ImagePoolGAN",
+        "PerImageTermsGAN",
+        "RelativisticGAN",
+        "TinyPixelCNN",
+    ],
 )
 def test_two_ranks_match_one_rank(name, run_ganzoo, tmp_path):
     options = {**TRAIN_OPTIONS, "grad_clip_norm": 5.0, "lr_scheduler": "cosine", "warmup_steps": 2}

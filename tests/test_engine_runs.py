@@ -54,6 +54,15 @@ def test_resume_after_crash_is_bit_exact(tmp_path, monkeypatch):
     assert differing_keys(*weights) == []
 
 
+def test_longer_run_under_a_scheduler_warns(tmp_path, capsys):
+    train_run(VAE, tmp_path, {"train": {"lr_scheduler": "constant-linear"}}, steps=2)
+    for steps in (None, 4):
+        gz.resume(tmp_path, steps=steps, model=VAE, quiet=True)
+        warnings = [line for line in capsys.readouterr().err.splitlines() if "lr_scheduler" in line]
+        assert len(warnings) == (steps is not None)
+    assert "2 until now and 4 from here" in warnings[0]
+
+
 def test_extended_run_matches_long_run(tmp_path):
     train_run(VAE, tmp_path / "parts", steps=6)
     assert [line["step"] for line in read_metrics(tmp_path / "parts")] == [4, 6]

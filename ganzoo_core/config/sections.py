@@ -82,8 +82,9 @@ class TrainConfig(Config):
     """Micro-batches in a batch: more of them need less memory."""
     grad_clip_norm: float | None = Field(None, gt=0)
     """Maximum norm of the gradient of each optimizer; none for no clipping."""
-    lr_scheduler: Literal["constant", "linear", "cosine"] = "constant"
-    """Decay of the learning rates to zero over the run."""
+    lr_scheduler: Literal["constant", "linear", "constant-linear", "cosine"] = "constant"
+    """Decay of the learning rates to zero over the run; `constant-linear` is constant in the first
+    half and linear in the second, as in CycleGAN."""
     warmup_steps: int = Field(0, ge=0)
     """Steps during which the learning rates rise linearly from zero."""
     deterministic: bool = False

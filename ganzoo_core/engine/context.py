@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
+from ganzoo_core.engine.contract import check_logged_value
 from ganzoo_core.engine.setup import seed_torch
 from ganzoo_core.engine.world import World
 from ganzoo_core.interfaces import Batch, SeededRng, derive_seed
@@ -113,6 +114,10 @@ class EngineStepContext:
         """Return the mean of a tensor over all ranks, with its gradient."""
         return self._stage.world.all_reduce_mean(value)
 
+    def all_gather_rows(self, value: Tensor) -> Tensor:
+        """Return the rows [N, ...] of all ranks in rank order, without gradient."""
+        return self._stage.world.all_gather_rows(value)
+
     def reset_optimizer(self, name: str) -> None:
         """Clear the state of an optimizer and copy the weights into its moving average."""
         self._stage.reset_optimizer(name)
@@ -127,12 +132,17 @@ class MetricLog:
 
     def __init__(self) -> None:
         self.values: dict[str, list[Tensor]] = {}
+        self._order: list[tuple[str, int]] = []
+        """The key and index of each value in the order of `add`, but of those that were loaded."""
 
     def add(self, values: Mapping[str, Tensor]) -> None:
         """Add 0-d tensors."""
         for name, value in values.items():
+            check_logged_value(name, value)
             # a copy, since a model may log a buffer that it changes later
-            self.values.setdefault(name, []).append(value.detach().to(torch.float32, copy=True))
+            listed = self.values.setdefault(name, [])
+            self._order.append((name, len(listed)))
+            listed.append(value.detach().to(torch.float32, copy=True))
 
     def means(self, world: World = SINGLE_PROCESS) -> dict[str, float]:
         """Return the mean of each value since `clear`, over all ranks; one synchronization."""
@@ -142,9 +152,19 @@ class MetricLog:
         stacked = torch.stack([torch.stack(values).mean() for values in self.values.values()])
         return dict(zip(self.values, stacked.tolist(), strict=True))
 
+    def first_nonfinite(self) -> str:
+        """Return the key of the first loss since `clear` that is not finite, or of the first other
+        value if every loss is finite; the values that were loaded come first."""
+        finite = {n: torch.stack(values).isfinite().tolist() for n, values in self.values.items()}
+        ordered = set(self._order)
+        keys = [(n, i) for n, flags in finite.items() for i in range(len(flags))]
+        keys = [key for key in keys if key not in ordered] + self._order
+        names = [name for name, index in keys if not finite[name][index]]
+        return next((name for name in names if name.startswith("loss/")), names[0])
+
     def clear(self) -> None:
         """Start the next line."""
-        self.values = {}
+        self.values, self._order = {}, []
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the values of the line that is not written yet, ``log.loss/d`` [n]."""
@@ -153,3 +173,4 @@ class MetricLog:
     def load_state_dict(self, state: dict[str, Tensor], device: torch.device) -> None:
         """Load what `state_dict` returned."""
         self.values = {name: list(values.to(device).unbind()) for name, values in state.items()}
+        self._order = []

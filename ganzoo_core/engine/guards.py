@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -15,16 +16,22 @@ MAX_RETRIES = 3
 """Times that a run that diverged restarts from its last checkpoint."""
 
 
-def require_finite(values: dict[str, float], step: int) -> dict[str, float]:
+def require_finite(
+    values: dict[str, float], step: int, find_first: Callable[[], str]
+) -> dict[str, float]:
     """Return the values of a line of metrics.
+
+    Args:
+        values: by key.
+        step: for the message.
+        find_first: returns the key of the value that was the first not to be finite.
 
     Raises:
         DivergedError: one of them is not finite.
     """
-    for name in sorted(values, key=lambda name: not name.startswith("loss/")):  # losses first
-        if not math.isfinite(values[name]):
-            raise _divergence_error(name, step)
-    return values
+    if all(math.isfinite(value) for value in values.values()):
+        return values
+    raise _divergence_error(find_first(), step)
 
 
 def require_finite_weights(model: nn.Module, step: int) -> None:

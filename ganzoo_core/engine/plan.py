@@ -52,6 +52,7 @@ def lr_factor(step: int, total_steps: int, scheduler: str, warmup_steps: int) ->
     decay = {
         "constant": 1.0,
         "linear": 1 - progress,
+        "constant-linear": min(1.0, 2 * (1 - progress)),
         "cosine": 0.5 * (1 + math.cos(math.pi * progress)),
     }
     return warmup * decay[scheduler]

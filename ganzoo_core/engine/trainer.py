@@ -16,6 +16,14 @@ from ganzoo_core.data import BatchLoader, PackedImages
 from ganzoo_core.engine.callback import Callback
 from ganzoo_core.engine.checkpoints import load_latest, save_checkpoint
 from ganzoo_core.engine.context import EngineStepContext, MetricLog, StageContext
+from ganzoo_core.engine.contract import (
+    check_buffers_agree,
+    check_loss,
+    check_stages,
+    locate_errors,
+    running_statistics,
+    scheduler_notice,
+)
 from ganzoo_core.engine.device import data_fits_on, prepare_model
 from ganzoo_core.engine.ema import with_ema_weights
 from ganzoo_core.engine.guards import (
@@ -29,7 +37,7 @@ from ganzoo_core.engine.plan import ScheduledStage, lr_factor, make_plan, steps_
 from ganzoo_core.engine.setup import Setup, require_compiler
 from ganzoo_core.engine.signals import StopOnSignal
 from ganzoo_core.engine.world import World
-from ganzoo_core.errors import DivergedError, Interrupted, WeightsError
+from ganzoo_core.errors import DivergedError, Interrupted, PluginError, WeightsError, suggest
 from ganzoo_core.files import copy_state_dict
 from ganzoo_core.interfaces import Model, Phase, Stage, derive_seed
 
@@ -73,6 +81,7 @@ class Trainer:
             name: OptimizerState(model, name, spec, self.device, use_scaler)
             for name, spec in model.configure_optimizers().items()
         }
+        check_stages(model, self.stages, self.optimizers)
         if config.compile:  # after the moving averages are copied, so that they stay uncompiled
             require_compiler()
             modules = {id(m): m for state in self.optimizers.values() for m in state.modules}
@@ -81,10 +90,13 @@ class Trainer:
         self.grad_toggler = GradToggler(self.optimizers.values())
         self.log = MetricLog()
         self.current_stage: ScheduledStage | None = None
+        self.is_first_step = True  # of the current stage in this process
         self.step = 0
         self.retries = 0
         self.best_value = math.inf
         self.last_metrics: dict[str, float] = {}
+        self.notice = ""
+        """One line on a restored checkpoint that belongs to another schedule; or empty."""
         self.seconds = 0.0
         float_type = torch.float32 if setup.device == "mps" else torch.float64
         self.images_seen = torch.zeros((), dtype=float_type, device=self.device)
@@ -126,7 +138,8 @@ class Trainer:
         batch_index = 0  # of the step: each repetition of a phase gets a new batch
         contexts = self.step_contexts(scheduled, stage_step, batch_index)
         for phase in scheduled.stage.phases:
-            should_apply = _phase_condition(phase, contexts[-1])
+            with locate_errors(phase, self.model):
+                should_apply = _phase_condition(phase, contexts[-1])
             for repetition in range(phase.repeats):
                 if repetition:
                     batch_index += 1
@@ -137,7 +150,10 @@ class Trainer:
                 self.run_phase(phase, contexts, should_apply)
         self.step += 1
         self.images_seen += config.batch_size
-        self.world.all_reduce_mean_([b for b in self.model.buffers() if b.is_floating_point()])
+        self.world.all_reduce_mean_([*running_statistics(self.model).values()])
+        if self.is_first_step:
+            check_buffers_agree(self.model, self.world, self.step)
+            self.is_first_step = False
         for name in scheduled.optimizer_names:  # in every step, whatever the phases' intervals
             if ema := self.optimizers[name].ema:
                 steps = self.step - self._first_step(name)
@@ -163,15 +179,21 @@ class Trainer:
             if len(contexts) > 1:  # cached values of all micro-batches at once would cost memory
                 ctx.clear_cache()
             ctx.seed_torch_for(phase.name)
-            with torch.autocast(self.device.type, self.setup.dtype, enabled=use_autocast):
-                loss = phase.loss(ctx)
-            optimizer.backward(loss / len(contexts))
+            with locate_errors(phase, self.model):
+                with torch.autocast(self.device.type, self.setup.dtype, enabled=use_autocast):
+                    loss = phase.loss(ctx)
+                check_loss(loss, phase, self.model)
+                optimizer.backward(loss / len(contexts))
             ctx.log({f"loss/{phase.name}": loss})
         grad_norm = optimizer.step(self.world, self.config.grad_clip_norm, should_apply)
         ctx = contexts[-1]
         ctx.log({f"grad_norm/{phase.name}": grad_norm})
         if phase.after_step:
-            with torch.no_grad(), ctx.same_on_all_ranks(phase.name):
+            with (
+                locate_errors(phase, self.model),
+                torch.no_grad(),
+                ctx.same_on_all_ranks(phase.name),
+            ):
                 phase.after_step(ctx)
 
     def start_stage(self, scheduled: ScheduledStage) -> None:
@@ -181,7 +203,7 @@ class Trainer:
         is used neither in this stage nor later, its moving average is copied into the model, so
         that later stages use the weights that inference will use.
         """
-        self.current_stage = scheduled
+        self.current_stage, self.is_first_step = scheduled, True
         self.model.train()
         names = scheduled.optimizer_names
         trained = {module for name in names for module in self.optimizers[name].modules}
@@ -228,8 +250,16 @@ class Trainer:
             num_shards=self.num_shards,
             enable_all_grads=self.grad_toggler.enable_all,
             epochs_to_steps=lambda epochs: steps_for_epochs(epochs, stage, batch_size, num_images),
-            reset_optimizer=lambda name: self.optimizers[name].reset(),
+            reset_optimizer=self._reset_optimizer,
         )
+
+    def _reset_optimizer(self, name: str) -> None:
+        if name not in self.optimizers:
+            raise PluginError(
+                f"ctx.reset_optimizer: there is no optimizer {name!r}."
+                f"{suggest(name, self.optimizers)}"
+            )
+        self.optimizers[name].reset()
 
     def _first_step(self, name: str) -> int:
         """Return the step in which an optimizer is first used; skipped stages have no steps."""
@@ -348,7 +378,7 @@ class Trainer:
 
     def _finite_metrics(self) -> dict[str, float]:
         """Return the means of the values logged since the last line; raises DivergedError."""
-        return require_finite(self.log.means(self.world), self.step)
+        return require_finite(self.log.means(self.world), self.step, self.log.first_nonfinite)
 
     @property
     def last_logged_step(self) -> int:
@@ -384,6 +414,7 @@ class Trainer:
         self.best_value = min(self.best_value, value)
         info = {
             "step": self.step,
+            "total_steps": self.plan.total_steps,
             "seconds": round(self.seconds, 3),
             "retries": self.retries,
             "model": type(self.model).__name__,
@@ -419,6 +450,7 @@ class Trainer:
         self.current_stage, self.last_metrics = None, {}
         self.step = info["step"]
         self.retries = int(info.get("retries", 0))
+        self.notice = scheduler_notice(self.config.lr_scheduler, info, self.plan.total_steps)
         best_value = info.get("best_value")
         self.best_value = math.inf if best_value is None else float(best_value)
         self.seed_streams()

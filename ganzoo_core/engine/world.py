@@ -68,8 +68,7 @@ class World:
         for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):  # in the same order
             same = [tensor for tensor in tensors if tensor.dtype == dtype]
             flat = torch.cat([tensor.reshape(-1) for tensor in same])
-            with raise_if_rank_lost():
-                dist.all_reduce(flat)
+            self._sum_(flat)
             flat /= self.size
             parts = torch.split(flat, [tensor.numel() for tensor in same])
             for tensor, part in zip(same, parts, strict=True):
@@ -79,30 +78,43 @@ class World:
         """Copy the tensors of rank 0 to every rank, in place."""
         if self.size < 2:
             return
-        with raise_if_rank_lost():
-            for tensor in tensors:
-                contiguous = tensor.contiguous()
-                dist.broadcast(contiguous, 0)
-                tensor.copy_(contiguous)
+        for tensor in tensors:
+            contiguous = tensor.contiguous()
+            self._broadcast_(contiguous)
+            tensor.copy_(contiguous)
 
     def all_reduce_mean(self, value: Tensor) -> Tensor:
         """Return the mean over the ranks; the gradient flows back to each rank's share."""
         if self.size < 2:
             return value
-        total: Tensor = _AllReduceSum.apply(value)
+        total: Tensor = _AllReduceSum.apply(self, value)
         return total / self.size
+
+    def all_gather_rows(self, value: Tensor) -> Tensor:
+        """Return the rows of all ranks in rank order, [size * N, ...], without gradient.
+
+        Args:
+            value: [N, ...], with the same N on every rank.
+        """
+        if self.size < 2:
+            return value.detach()
+        own = value.detach().contiguous()
+        return torch.cat(self._all_gather(own))
 
     def any_rank(self, flag: bool) -> bool:
         """Return whether the flag is True on any rank, so that all of them stop in the same step.
 
         By gloo: the ranks wait for one another, and no rank waits for its GPU.
         """
-        if self.size < 2:
-            return flag
-        flags = torch.tensor([float(flag)])
-        with raise_if_rank_lost():
-            dist.all_reduce(flags, dist.ReduceOp.MAX)
-        return bool(flags.item())
+        return self.any_of_each_rank({"": flag})[""]
+
+    def any_of_each_rank(self, flags: dict[str, bool]) -> dict[str, bool]:
+        """Return for each flag whether it is True on any rank; every rank has the same names."""
+        if self.size < 2 or not flags:
+            return flags
+        values = torch.tensor([float(flag) for flag in flags.values()])
+        self._sum_(values)
+        return dict(zip(flags, (value > 0 for value in values.tolist()), strict=True))
 
     def all_ranks(self, flag: Tensor) -> Tensor:
         """Return whether a flag is True on all ranks, 0-d bool, so that they never diverge."""
@@ -122,6 +134,25 @@ class World:
         if self.size > 1:
             with raise_if_rank_lost():
                 dist.barrier()
+
+    # --- what the methods above are made of; another way to communicate overrides these -----------
+
+    def _sum_(self, tensor: Tensor) -> None:
+        """Replace a contiguous tensor by its sum over the ranks."""
+        with raise_if_rank_lost():
+            dist.all_reduce(tensor)
+
+    def _broadcast_(self, tensor: Tensor) -> None:
+        """Replace a contiguous tensor by that of rank 0."""
+        with raise_if_rank_lost():
+            dist.broadcast(tensor, 0)
+
+    def _all_gather(self, tensor: Tensor) -> list[Tensor]:
+        """Return the contiguous tensors of all ranks, in rank order."""
+        parts = [torch.empty_like(tensor) for _ in range(self.size)]
+        with raise_if_rank_lost():
+            dist.all_gather(parts, tensor)
+        return parts
 
     def num_shards(self, batch_size: int, grad_accum_steps: int) -> int:
         """Return the number of equal shards of a global batch: ranks x micro-batches.
@@ -158,13 +189,12 @@ class _AllReduceSum(torch.autograd.Function):
     """All-reduce whose gradient is an all-reduce too."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
+    def forward(ctx: Any, world: World, value: Tensor) -> Tensor:
+        ctx.world = world
         total = value.detach().clone(memory_format=torch.contiguous_format)
-        with raise_if_rank_lost():
-            dist.all_reduce(total)
+        world._sum_(total)
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        total: Tensor = _AllReduceSum.apply(grad)
-        return total
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:
+        return None, _AllReduceSum.apply(ctx.world, grad)

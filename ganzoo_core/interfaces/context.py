@@ -95,6 +95,13 @@ class StepContext(Rng, Protocol):
         """Return the mean of a tensor over all ranks, with its gradient: for losses that compare
         with the mean of the global batch."""
 
+    def all_gather_rows(self, value: Tensor) -> Tensor:
+        """Return the rows of all ranks, in rank order: [N, ...] becomes [ranks * N, ...].
+
+        N is the same on every rank. No gradient flows back. Use it to update buffers that must be
+        equal on all ranks, such as a pool of former fakes; with one rank it returns the values
+        themselves, detached."""
+
     def epochs_to_steps(self, epochs: float) -> int:
         """Return the number of steps that so many epochs take in this stage."""
 

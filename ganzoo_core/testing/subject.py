@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from ganzoo_core.config import RunConfig, build_config, parse_data_source
 from ganzoo_core.data import PackedImages, pack_images
 from ganzoo_core.engine import Callback, Trainer, resolve_setup
+from ganzoo_core.engine.world import World
 from ganzoo_core.errors import PluginError, UsageError, suggest
 from ganzoo_core.interfaces import ROLE_CAPABILITIES, Auxiliaries, DataInfo, Model
 from ganzoo_core.testing.shapes import Shapes
@@ -72,8 +74,17 @@ class ModelSubject(Subject):
     @cached_property
     def config(self) -> RunConfig:
         """The `smoke` preset on `shapes`."""
+        return self.build_config()
+
+    def build_config(self, **model_options: Any) -> RunConfig:
+        """Return the `smoke` preset on `shapes`, with other options of the model.
+
+        Raises:
+            UsageError: the options do not go together.
+        """
         data = {"name": "shapes", "count": _NUM_IMAGES, "num_identities": 8}
-        patch = {"data": data, "train": {"device": "cpu", "precision": "fp32", "steps": None}}
+        train = {"device": "cpu", "precision": "fp32", "steps": None}
+        patch = {"data": data, "train": train, "model": model_options}
         return build_config(self.name, preset="smoke", patches=[patch])
 
     @cached_property
@@ -87,11 +98,14 @@ class ModelSubject(Subject):
             age_bins=tuple(getattr(self.config.model, "age_bins", ())),
         )
 
-    def build_model(self, info: DataInfo | None = None, seed: int = 0) -> Model:
+    def build_model(
+        self, info: DataInfo | None = None, seed: int = 0, config: RunConfig | None = None
+    ) -> Model:
         """Build the model; the same seed gives the same weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = self.model_class(self.config.model, info or self.images.info)
+            config = config or self.config
+            model = self.model_class(config.model, info or self.images.info)
             model.auxiliaries = Auxiliaries(
                 {role: _build_auxiliary(role) for role in self.spec.auxiliaries}
             )
@@ -99,21 +113,29 @@ class ModelSubject(Subject):
 
     def build_trainer(
         self,
-        steps: int = 1,
+        steps: int | Mapping[str, int] = 1,
         precision: str = "fp32",
         callback: Callback | None = None,
+        *,
+        model: Model | None = None,
+        world: World | None = None,
         **train_options: Any,
     ) -> Trainer:
         """Return a Trainer of a new model; each stage has `steps` steps.
 
         Args:
-            steps: length of each stage.
+            steps: length of each stage, or of each stage by name.
             precision: as `train.precision`.
             callback: called by the trainer.
+            model: the model to train, in place of a new one.
+            world: the ranks; default this process alone.
             train_options: options of `[train]` that override those of the preset.
         """
-        model = self.build_model()
-        lengths = {stage.name: {"steps": steps} for stage in model.stages()}
+        model = model or self.build_model()
+        names = [stage.name for stage in model.stages()]
+        lengths = {
+            name: {"steps": steps if isinstance(steps, int) else steps[name]} for name in names
+        }
         field_names = type(self.config.train).model_fields
         preset_options = {
             k: v for k, v in self.config.train.model_dump().items() if k in field_names
@@ -122,7 +144,8 @@ class ModelSubject(Subject):
             **{**preset_options, "steps": None, **lengths, **train_options}
         )
         setup = resolve_setup("cpu", precision)
-        return Trainer(model, self.images, train_config, setup, callback or Callback())
+        callback = callback or Callback()
+        return Trainer(model, self.images, train_config, setup, callback, world=world)
 
     def run_all_stages(self, steps: int = 1) -> Trainer:
         """Train through all stages; return the Trainer."""

@@ -209,6 +209,8 @@ def _restore_checkpoint(
         )
     for skipped in trainer.restore(folder.checkpoints):
         progress.warning(f"warning: {skipped}; using the previous checkpoint")
+    if trainer.notice:
+        progress.warning(f"warning: {trainer.notice}")
     if trainer.world.is_main:
         folder.truncate_metrics(trainer.last_logged_step)
 

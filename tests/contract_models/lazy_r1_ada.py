@@ -41,7 +41,8 @@ class LazyADA(GAN):
 
     def update_p(self, ctx):
         """Move p toward D(x) > 0 for 60 % of the real images."""
-        overfitting = ctx.cached("real_logits", lambda: None).sign().mean() - 0.6
+        sign = ctx.all_reduce_mean(ctx.cached("real_logits", lambda: None).sign().mean())
+        overfitting = sign - 0.6
         self.p.add_(0.02 * overfitting.sign()).clamp_(0, 1)
 
     def r1_loss(self, ctx):

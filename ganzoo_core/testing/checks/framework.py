@@ -11,7 +11,7 @@ from ganzoo_core.errors import GanzooError, UsageError, suggest
 from ganzoo_core.testing.subject import Subject, find_subjects
 
 
-class CheckFailed(AssertionError):
+class CheckFailed(GanzooError, AssertionError):
     """A check failed: what is wrong, and the remedy."""
 
 
@@ -117,7 +117,7 @@ def run_checks(*names: str, only: Sequence[str] = ()) -> Iterator[CheckResult]:
             check.function(subject)
         except CheckSkipped as reason:
             message, skipped = str(reason), True
-        except (CheckFailed, GanzooError) as error:
+        except GanzooError as error:
             message = str(error)
         except Exception as error:  # a bug of the plugin: report it, run the other checks
             message = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -12,7 +12,13 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.data import to_float
-from ganzoo_core.interfaces import CAPABILITIES, DataInfo, Model, log_likelihood
+from ganzoo_core.interfaces import (
+    CAPABILITIES,
+    DataInfo,
+    HasSupportedTransitions,
+    Model,
+    log_likelihood,
+)
 from ganzoo_core.interfaces.sampling import eval_mode, sample
 from ganzoo_core.testing.checks.framework import check, require
 from ganzoo_core.testing.subject import ModelSubject
@@ -248,6 +254,27 @@ def edit_age_output(subject: ModelSubject) -> None:
     shape = (2, len(model.info.class_names), *photos.shape[1:])
     require(tuple(out.shape) == shape, f"edit_age returns {tuple(out.shape)}, not {shape}")
     require(out.isfinite().all() and out.abs().max() <= 1, "edit_age is outside [-1, 1]: clip it")
+
+
+@check("model", capability="edit_age")
+def supported_transitions(subject: ModelSubject) -> None:
+    """Supports some transition between age bins, if it says which"""
+    model: Any = subject.build_model()
+    if not isinstance(model, HasSupportedTransitions):
+        return
+    bins = torch.arange(len(subject.images.info.class_names))
+    supported = model.supported_transitions(bins[:, None], bins[None])
+    shape = (len(bins), len(bins))
+    require(
+        supported.dtype == torch.bool and tuple(supported.shape) == shape,
+        f"supported_transitions returns {supported.dtype} {list(supported.shape)} for the pairs of "
+        f"{len(bins)} age bins, not bool {list(shape)}",
+    )
+    require(
+        supported.any(),
+        "supported_transitions is False for every pair of age bins: return True where edit_age "
+        "works, or remove it",
+    )
 
 
 @check("model", capability="likelihood")
