@@ -5,7 +5,15 @@ from ganzoo_core.config.gan import DiscriminatorControlConfig, GANConfig, NormCo
 from ganzoo_core.config.losses import LossOptions
 from ganzoo_core.config.optim import SGD, Adam, OptimizerChoice
 from ganzoo_core.config.sections import AuxiliaryConfig, DataConfig, Split, StageConfig, TrainConfig
-from ganzoo_core.config.tree import RunConfig, build_config, merge, parse_assignments, read_toml
+from ganzoo_core.config.splits import available_splits, with_split
+from ganzoo_core.config.tree import (
+    RunConfig,
+    build_config,
+    data_config_class,
+    merge,
+    parse_assignments,
+    read_toml,
+)
 
 __all__ = [
     "SGD",
@@ -23,9 +31,12 @@ __all__ = [
     "Split",
     "StageConfig",
     "TrainConfig",
+    "available_splits",
     "build_config",
+    "data_config_class",
     "merge",
     "parse",
     "parse_assignments",
     "read_toml",
+    "with_split",
 ]

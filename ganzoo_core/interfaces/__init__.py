@@ -31,6 +31,7 @@ from ganzoo_core.interfaces.networks import (
     Regularizer,
     one_hot,
 )
+from ganzoo_core.interfaces.sampling import label_index
 
 __all__ = [
     "CAPABILITIES",
@@ -69,6 +70,7 @@ __all__ = [
     "UnreadableImage",
     "derive_seed",
     "escape_unprintable",
+    "label_index",
     "log_likelihood",
     "one_hot",
 ]
