@@ -212,6 +212,7 @@ def hooks_do_not_raise(subject: Subject) -> None:
             ("ganzoo_step_logged", {"run": run, "record": record}),
             ("ganzoo_checkpoint_saved", {"run": run, "path": run / "checkpoints" / "1.json"}),
             ("ganzoo_run_finished", {"run": run, "status": "finished"}),
+            ("ganzoo_page_pictures", {"run": run}),
         )
         for name, values in calls:
             try:

@@ -36,12 +36,12 @@ from ganzoo_face_aging.face_selection import (
 )
 from ganzoo_face_aging.independent_evaluators import find_face_evaluators
 from ganzoo_face_aging.methods import AgingMethod, ModelAgingMethod, make_baselines
+from ganzoo_face_aging.plugin import FIGURE_FILE
 from ganzoo_face_aging.scores import ReferenceOutputs, score_method, score_real_faces
 from ganzoo_face_aging.verification import PairDistances, impostor_pairs, pair_distances
 
 _BENCHMARK_VERSION = 1
 """Incremented when the same images get other metric values."""
-_FIGURE_FILE = "aging.png"
 _FALSE_ACCEPT_RATES = (1e-2, 1e-3)
 """False accept rates at which the true accept rate is reported; the first one is required."""
 _NUM_RETRIEVAL_INSTANCES = 1000
@@ -163,7 +163,7 @@ def run_benchmark(
     settings = _benchmark_settings(
         data, references, transitions, evaluator_weights, feature_extractor
     )
-    figure_path = benchmark_config.output_folder and benchmark_config.output_folder / _FIGURE_FILE
+    figure_path = benchmark_config.output_folder and benchmark_config.output_folder / FIGURE_FILE
     if figure_path:
         figure = _draw_figure(outputs_by_method, data, example_faces, has_model=bool(model))
         save_image(figure, figure_path)

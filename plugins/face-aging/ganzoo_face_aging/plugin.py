@@ -3,6 +3,8 @@
 from ganzoo_core import CommandSpec, MetricOption, MetricSpec, hookimpl
 
 _OPTIONS = "ganzoo_face_aging.options"
+FIGURE_FILE = "aging.png"
+"""The figure of the benchmark, in the folder of evaluation.json."""
 
 
 @hookimpl
@@ -57,6 +59,13 @@ def ganzoo_register(zoo):
             },
         )
     )
+
+
+@hookimpl
+def ganzoo_page_pictures(run):
+    """Add the figure of the aging benchmark to the page of a run."""
+    figure = run / "report" / FIGURE_FILE
+    return [("Faces at other ages", figure)] if figure.exists() else []
 
 
 @hookimpl

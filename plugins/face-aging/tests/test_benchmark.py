@@ -174,7 +174,8 @@ def test_evaluate_toy_model_end_to_end(trained_toy):
     expected = {"identity copy", "nearest real", "real pairs", "paired target", "real faces"}
     assert set(baselines) == expected
     assert Image.open(home / "run/report/aging.png").width > 500
-    assert "target age error" in (home / "run/report/index.html").read_text()
+    page = (home / "run/report/index.html").read_text()
+    assert "target age error" in page and "Faces at other ages" in page
 
 
 def test_table_and_compare_show_baselines(trained_toy):
