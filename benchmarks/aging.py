@@ -44,7 +44,12 @@ def main() -> None:
     args = parser.parse_args()
     start = time.process_time()
     found = evaluate_baselines(
-        "people", age_bins=AGE_BINS, num_faces=args.n, out=args.out, quiet=True
+        "people",
+        metrics=["aging"],
+        num_samples=args.n,
+        out=args.out,
+        quiet=True,
+        metric_options={"age_bins": AGE_BINS},
     )
     cpu = round(time.process_time() - start, 1)
     values = {

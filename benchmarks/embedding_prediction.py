@@ -15,13 +15,13 @@ import json
 from pathlib import Path
 
 import torch
+from ganzoo_face_aging.benchmark import parse_face_data_config
+from ganzoo_face_aging.face_selection import select_faces, test_split_config
 from torch.nn.functional import one_hot
 
 import ganzoo_core as gz
 from ganzoo_core.cli.error_handling import exit_on_error
 from ganzoo_core.data import to_float
-from ganzoo_core.evaluation.aging_benchmark import parse_face_data_config
-from ganzoo_core.evaluation.splits import select_faces, test_split_config
 from ganzoo_core.report import Progress
 from ganzoo_core.training.open_data import open_dataset
 from ganzoo_core.weights import find_auxiliary

@@ -16,14 +16,15 @@ import json
 import time
 from typing import Any
 
-from ganzoo_core.cli.error_handling import exit_on_error
-from ganzoo_core.metrics.age_estimation import evaluate_age_estimates
-from ganzoo_core.metrics.batched import predict_in_batches
-from ganzoo_core.metrics.verification import (
+from ganzoo_face_aging.age_estimation import evaluate_age_estimates
+from ganzoo_face_aging.verification import (
     FALSE_ACCEPT_RATES,
     evaluate_verification,
     make_pair_distances,
 )
+
+from ganzoo_core.cli.error_handling import exit_on_error
+from ganzoo_core.metrics.batched import predict_in_batches
 from ganzoo_core.report import Progress
 from ganzoo_core.training.dataset_stats import parse_data_config
 from ganzoo_core.training.open_data import decode_dataset, open_dataset

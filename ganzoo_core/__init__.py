@@ -21,6 +21,7 @@ _NAMES_BY_MODULE = {
         "DatasetSpec",
         "EvaluatorSpec",
         "LossSpec",
+        "MetricOption",
         "MetricSpec",
         "ModelSpec",
         "Spec",

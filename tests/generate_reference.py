@@ -27,6 +27,8 @@ HOOK_CALLED_WHEN = {
     "ganzoo_register": "Once a process, when the zoo is first used. Import no torch here.",
     "ganzoo_commands": "Once a process. Each `CommandSpec` names a click command, which is "
     "imported when it is called.",
+    "ganzoo_page_pictures": "At the end of a run, and after `ganzoo evaluate`. A missing file is "
+    "left out.",
     "ganzoo_run_started": "On rank 0, after `config.toml` was written; again after a resume.",
     "ganzoo_step_logged": "Every `train.log_every` steps, in the training loop.",
     "ganzoo_checkpoint_saved": "Every `train.checkpoint_every` steps, at the start and at the end.",
@@ -61,8 +63,9 @@ these hooks, each marked with `ganzoo_core.hookimpl`. An implementation may leav
 misspelled hook is an error that `ganzoo plugins` prints. Later versions may add arguments to a hook
 but remove none.
 
-The first two register entries and commands. The others are called during a run: one that raises is
-reported once and disabled for that run, and training continues ([trackers](../trackers.md)).
+The first two register entries and commands, the third adds pictures to the page of a run. The
+others are called during a run: one that raises is reported once and disabled for that run, and
+training continues ([trackers](../trackers.md)).
 """
 
 

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from ganzoo_core.testing.public_api import PUBLIC_MODULES
 CORE = Path(ganzoo_core.__file__).parent
 ROOT = CORE.parent
 PLUGINS = sorted(p for p in (ROOT / "plugins").glob("*/ganzoo_*") if p.is_dir())
+
+DOMAIN_PLUGINS = {"ganzoo_face_aging"}
+"""Plugins that others may import, if they declare it: they register no model."""
 
 ALLOWED_IMPORTS = {
     "errors": set(),
@@ -197,13 +201,29 @@ def test_core_names_no_plugin():
         assert not found, f"{path} names {found}"
 
 
+def declared_dependencies(plugin):
+    """Return the names of the distributions that a plugin declares."""
+    project = tomllib.loads((plugin.parent / "pyproject.toml").read_text())["project"]
+    return {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
+
+
+def test_domain_plugins_register_no_model():
+    for name in DOMAIN_PLUGINS:
+        (plugin,) = (path for path in PLUGINS if path.name == name)
+        assert "ModelSpec" not in (plugin / "plugin.py").read_text()
+
+
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda p: p.name)
 def test_plugins_import_public_names_only(plugin):
     public = {"", *ALLOWED_IMPORTS}
     for path in python_files(plugin):
         for module in imported_modules(path):
             first = module.split(".")[0]
-            if first.startswith("ganzoo_") and first != plugin.name:
+            if first in DOMAIN_PLUGINS - {plugin.name}:
+                assert first.replace("_", "-") in declared_dependencies(plugin), (
+                    f"{path} imports {first}, which its pyproject.toml does not declare"
+                )
+            elif first.startswith("ganzoo_") and first != plugin.name:
                 assert first == "ganzoo_core", f"{path} imports another plugin: {module}"
                 inside = module.split(".")
                 deep = len(inside) > 3 and ".".join(inside[1:3]) not in PUBLIC_MODULES

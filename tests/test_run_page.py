@@ -4,12 +4,14 @@ import json
 import re
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from ganzoo_core.report.run_page import write_html
 from ganzoo_core.report.svg_plot import MAX_POINTS, downsample_points, evenly_spaced, svg_line_plot
+from ganzoo_core.training import run_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CHROMIUM_FLAGS = [
@@ -91,6 +93,37 @@ def test_page_includes_evaluation(trained_run, run_ganzoo, tmp_path):
     assert done.code == 0, done.err
     assert "<h2>Evaluation</h2>" in page.read_text()
     assert "nearest distance ratio" in page.read_text()
+
+
+def test_page_shows_pictures_of_plugins(page_dir, monkeypatch, capsys):
+    grid = next((page_dir / "samples").glob("*.png"))
+
+    def make_plugin(name, pictures):
+        hook = SimpleNamespace(ganzoo_page_pictures=pictures)
+        return SimpleNamespace(name=name, manager=SimpleNamespace(hook=hook))
+
+    plugins = [
+        make_plugin("good", lambda run: [[(HOSTILE_HTML, grid), ("missing", run / "x.png")]]),
+        make_plugin("broken", lambda run: 1 / 0),
+        SimpleNamespace(name="disabled", manager=None),
+    ]
+    monkeypatch.setattr(run_page, "zoo", lambda: SimpleNamespace(plugins=plugins))
+    pictures = run_page._plugin_pictures(page_dir)
+    assert pictures == [(HOSTILE_HTML, grid), ("missing", page_dir / "x.png")]
+    assert capsys.readouterr().err.startswith("plugin broken has no picture")
+    page = page_dir / "pictures.html"
+    paths = {name: page_dir / name for name in ("metrics.jsonl", "samples", "weights")}
+    write_html(
+        page,
+        config={},
+        config_text="",
+        metrics=paths["metrics.jsonl"],
+        samples=paths["samples"],
+        weights=paths["weights"],
+        pictures=pictures,
+    )
+    text = page.read_text()
+    assert "<script" not in text and text.count("<img ") == 9 and "missing" not in text
 
 
 def test_curves_are_downsampled():

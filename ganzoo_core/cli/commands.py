@@ -20,7 +20,6 @@ CORE_COMMANDS = {
     "sample": ("sample:sample", "Draw images from a run or a pretrained folder."),
     "evaluate": ("evaluate:evaluate", "Measure a run or pretrained folder against real images."),
     "compare": ("compare:compare", "Compare evaluations of runs side by side."),
-    "age": ("age:age", "Render faces in photographs at other ages."),
     "data": ("data:data", "Inspect, prepare or export a data set."),
     "weights": ("weights:weights", "Export, verify, import, compare and share weights."),
     "registry": ("registry:registry", "Check the registries of models, data and weights."),

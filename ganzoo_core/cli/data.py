@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import completers, output
-from ganzoo_core.cli.sample import check_image_path
 from ganzoo_core.errors import OutputError, UsageError, suggest
 
 if TYPE_CHECKING:
@@ -65,24 +64,6 @@ def _open_dataset_with_options(
     return open_dataset(parse_data_config(data, options))
 
 
-def parse_age_bins(text: str) -> AgeBins:
-    """Return age bins from upper edges such as ``18,29,39``, or from the name of published bins."""
-    from ganzoo_core.data import PUBLISHED_AGE_BINS, AgeBins
-
-    if text in PUBLISHED_AGE_BINS:
-        return PUBLISHED_AGE_BINS[text]
-    try:
-        edges = [int(word) for word in text.split(",") if word.strip()]
-    except ValueError:
-        names = ", ".join(PUBLISHED_AGE_BINS)
-        raise UsageError(
-            f"--age-bins {text!r}: give years, such as 18,29,39,49,59, or one of {names}"
-        ) from None
-    if edges != sorted(set(edges)) or any(edge < 0 for edge in edges):
-        raise UsageError(f"--age-bins {text!r}: give increasing years, such as 18,29,39,49,59")
-    return AgeBins(tuple(edges))
-
-
 def _age_bins_option(command: Callable[..., None]) -> Callable[..., None]:
     option = click.option(
         "--age-bins",
@@ -104,6 +85,7 @@ def data() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(data: str, assignments: tuple[str, ...], age_bins: str, as_json: bool) -> None:
     """Count images, labels, age bins, people, and images that filters excluded."""
+    from ganzoo_core.data import parse_age_bins
     from ganzoo_core.training.dataset_stats import dataset_stats
 
     bins = parse_age_bins(age_bins)
@@ -147,7 +129,8 @@ def show(
     out: Path,
 ) -> None:
     """Draw a contact sheet, one row for each label, and a histogram of ages."""
-    check_image_path(out)
+    output.check_image_path(out)
+    from ganzoo_core.data import parse_age_bins
     from ganzoo_core.report import save_image
     from ganzoo_core.report.contact_sheet import draw_contact_sheet
 

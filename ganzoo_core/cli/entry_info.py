@@ -22,10 +22,8 @@ from ganzoo_core.zoo.specs import spec_kind
 _REQUIREMENT_TEXTS = {
     "features": "features of real images and samples: `--feature-extractor` names the network",
     "classifier": "a classifier trained on the real training images",
-    "edit_age": "a model with the capability `edit_age`",
-    "likelihood": "a model with the capability `likelihood`",
 }
-"""Description by word of `MetricSpec.requires`."""
+"""Description by word of `MetricSpec.requires`; the other words are capabilities of the model."""
 
 
 def common_facts(spec: Spec) -> dict[str, Any]:
@@ -124,11 +122,23 @@ def _term_facts(spec: TermSpec) -> dict[str, Any]:
 
 
 def _metric_facts(spec: MetricSpec) -> dict[str, Any]:
-    requirements = [_REQUIREMENT_TEXTS.get(word, word) for word in spec.requires]
+    requirements = [
+        _REQUIREMENT_TEXTS.get(word, f"a model with the capability `{word}`")
+        for word in spec.requires
+    ]
     return {
         "use": f"ganzoo evaluate RUN --metrics {spec.name}",
         "requires": requirements or ["images only"],
         "docstring": _docstring(spec),
+        "options": [
+            {
+                "name": option.flag,
+                "type": " | ".join(option.choices) or option.metavar,
+                "default": option.default,
+                "description": option.help,
+            }
+            for option in spec.options
+        ],
     }
 
 

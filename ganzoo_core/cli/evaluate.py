@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from ganzoo_core.cli import completers, output
-from ganzoo_core.cli.data import parse_age_bins
 from ganzoo_core.errors import UsageError
+from ganzoo_core.zoo import MetricOption, zoo
 
 if TYPE_CHECKING:
     from ganzoo_core.evaluation.api import Evaluation
     from ganzoo_core.metrics.metric_value import MetricValue
 
-_VALUES_WITH_BREAKDOWN = {
-    "estimated_age",
-    "group_accuracy",
-    "tar_far_0.01",
-    "identity_cosine",
-    "kid",
-}
-"""Values of the aging benchmark that the table shows by group too; JSON has all breakdowns."""
+
+class _EvaluateCommand(click.Command):
+    """`ganzoo evaluate` with the options that the metrics of plugins add."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the core's options, with those of metrics before `--device`."""
+        params = super().get_params(ctx)
+        taken = {flag for param in params for flag in param.opts}
+        added = [_click_option(o) for o in metric_options() if o.flag not in taken]
+        at = next(i for i, param in enumerate(params) if param.name == "device")
+        return [*params[:at], *added, *params[at:]]
 
 
-@click.command()
+def metric_options() -> list[MetricOption]:
+    """Return the options of all installed metrics; of several with one name, the first."""
+    options: dict[str, MetricOption] = {}
+    for name in zoo().names("metric"):
+        for option in zoo().metric(name).options:
+            options.setdefault(option.name, option)
+    return list(options.values())
+
+
+def _click_option(option: MetricOption) -> click.Option:
+    has_choices = bool(option.choices)
+    return click.Option(
+        [option.flag, option.name],
+        type=click.Choice(option.choices) if has_choices else str,
+        default=() if option.multiple else option.default,
+        show_default=has_choices,
+        multiple=option.multiple,
+        metavar=None if has_choices else option.metavar,
+        help=output.to_printable(option.help),
+        shell_complete=completers.complete_datasets if option.completes == "dataset" else None,
+    )
+
+
+@click.command(cls=_EvaluateCommand)
 @click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
 @click.option(
     "--data",
@@ -52,7 +79,7 @@ _VALUES_WITH_BREAKDOWN = {
     "num_samples",
     type=click.IntRange(1),
     metavar="N",
-    help="Number of samples, and of real images at most (5,000); faces to age (500).",
+    help="Number of samples, and of real images at most (5,000).",
 )
 @click.option(
     "--seed",
@@ -79,35 +106,7 @@ _VALUES_WITH_BREAKDOWN = {
     "--baselines",
     "baselines_only",
     is_flag=True,
-    help="Run the aging benchmark on its baselines, without a model.",
-)
-@click.option(
-    "--age-bins",
-    default="report",
-    metavar="NAME|A,B,...",
-    help="Age groups of --baselines: report, pfa-4, pfa-5, pfa-7, or upper edges in years.",
-)
-@click.option(
-    "--evaluator",
-    "evaluator_args",
-    multiple=True,
-    metavar="ROLE=DIR",
-    help="Held-out evaluator of age or identity, for the metric aging; default: a shipped one.",
-)
-@click.option(
-    "--calibration",
-    default="",
-    metavar="NAME[:PATH]",
-    shell_complete=completers.complete_datasets,
-    help="Data for the thresholds of the true accept rates, for the metric aging on data "
-    "without identities.",
-)
-@click.option(
-    "--direction",
-    type=click.Choice(["all", "older", "younger"]),
-    default="all",
-    show_default=True,
-    help="Target groups relative to the source group, for the metric aging.",
+    help="Compute the metrics that have baselines on these, without a model.",
 )
 @click.option("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
@@ -123,17 +122,14 @@ def evaluate(
     folder: Path | None,
     assignments: tuple[str, ...],
     metrics: str,
-    evaluator_args: tuple[str, ...],
     baselines_only: bool,
-    age_bins: str,
     reference: Literal["test", "train"],
     as_json: bool,
     num_samples: int | None,
     **options: Any,
 ) -> None:
-    """Evaluate a run or pretrained weights: samples against real images, and aged faces."""
+    """Evaluate a run or pretrained weights: samples against real images, and the model itself."""
     from ganzoo_core.config import parse_assignments
-    from ganzoo_core.zoo import zoo
 
     if (folder is None) != baselines_only:
         raise UsageError("give a run or a folder of weights, or --baselines without one")
@@ -145,36 +141,31 @@ def evaluate(
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     for name in names:  # before the slow import of torch
         zoo().metric(name)
-    edges = parse_age_bins(age_bins).upper_edges
-    options |= {
-        "data_options": tree.get("data", {}),
-        "evaluators": parse_evaluators(evaluator_args),
+    given_options = {
+        option.name: (option, value)
+        for option in metric_options()
+        if (value := options.pop(option.name, None)) not in {None, (), option.default}
     }
     from ganzoo_core.evaluation import api as evaluation
 
+    options |= {
+        "metrics": names,
+        "num_samples": num_samples,
+        "data_options": tree.get("data", {}),
+        "metric_options": {
+            name: evaluation.parse_option(*given) for name, given in given_options.items()
+        },
+    }
     if folder is None:
         if not options.get("data"):
             raise UsageError("--baselines needs data: give --data NAME[:PATH]")
-        result = evaluation.evaluate_baselines(age_bins=edges, num_faces=num_samples, **options)
+        result = evaluation.evaluate_baselines(**options)
     else:
-        result = evaluation.evaluate(
-            folder, metrics=names, reference=reference, num_samples=num_samples, **options
-        )
+        result = evaluation.evaluate(folder, reference=reference, **options)
     if as_json:
         output.print_json(result.to_json())
         return
     _print_evaluation(result)
-
-
-def parse_evaluators(evaluator_args: tuple[str, ...]) -> dict[str, str]:
-    """Return folders by role from ROLE=DIR."""
-    paths = {}
-    for text in evaluator_args:
-        role, equals, path = text.partition("=")
-        if role not in {"age", "identity"} or not equals or not path:
-            raise UsageError(f"--evaluator {text}: give age=DIR or identity=DIR")
-        paths[role] = path
-    return paths
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:
@@ -197,7 +188,7 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         values_by_method = dict(baseline_values)
         if model_values := evaluation.results[metric]:
             values_by_method = {evaluation.model.split(" (")[0]: model_values, **baseline_values}
-        _print_side_by_side(values_by_method)
+        _print_side_by_side(values_by_method, zoo().metric(metric).breakdowns)
     for metric, reason in evaluation.skipped.items():
         output.print_stderr(reason if reason.startswith(metric) else f"{metric}: {reason}")
     for text in evaluation.notes:
@@ -206,8 +197,15 @@ def _print_evaluation(evaluation: Evaluation) -> None:
         output.print_stderr(f"written to {evaluation.path}")
 
 
-def _print_side_by_side(values_by_method: dict[str, dict[str, MetricValue]]) -> None:
-    """Print values with their intervals, one column for each method."""
+def _print_side_by_side(
+    values_by_method: dict[str, dict[str, MetricValue]], breakdowns: Mapping[str, str]
+) -> None:
+    """Print values with their intervals, one column for each method.
+
+    Args:
+        values_by_method: name -> value of each method.
+        breakdowns: of the metric, see `MetricSpec`.
+    """
     names = dict.fromkeys(name for values in values_by_method.values() for name in values)
     rows = []
     for name in names:
@@ -215,7 +213,7 @@ def _print_side_by_side(values_by_method: dict[str, dict[str, MetricValue]]) -> 
         better = next(value.better for value in values if value)
         cells = ["" if v is None else _format_interval(v.value, v.ci95) for v in values]
         rows.append((name.replace("_", " "), better, *cells))
-        if name not in _VALUES_WITH_BREAKDOWN:
+        if name not in breakdowns:
             continue
         for part in dict.fromkeys(part for v in values if v for part in v.breakdown):
             cells = [
@@ -224,7 +222,7 @@ def _print_side_by_side(values_by_method: dict[str, dict[str, MetricValue]]) -> 
                 else ""
                 for v in values
             ]
-            rows.append((f"  {'gap ' if part.isdigit() else ''}{part}", "", *cells))
+            rows.append((f"  {breakdowns[name]}{part}", "", *cells))
     output.print_table(("name", "better", *values_by_method), rows)
 
 

@@ -6,7 +6,12 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
+
+from ganzoo_core.errors import OutputError, UsageError
+
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def to_printable(text: object) -> str:
@@ -72,3 +77,18 @@ def _print_rich_table(header: Sequence[str], cells: Iterable[Sequence[str]]) -> 
         style = "dim" if any(cell.startswith("not installed") for cell in row) else style
         grid.add_row(*map(Text, row), style=style)
     Console().print(grid)
+
+
+def check_image_path(path: Path) -> None:
+    """Check an output path before anything is computed.
+
+    Raises:
+        UsageError: an unsupported suffix.
+        OutputError: the folder does not exist, or the path is a folder.
+    """
+    if path.suffix.lower() not in _IMAGE_SUFFIXES:
+        raise UsageError(f"--out {path}: the name must end in {', '.join(_IMAGE_SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise OutputError(f"--out {path}: there is no folder {path.parent}; create it first")
+    if path.is_dir():
+        raise OutputError(f"--out {path} is a folder: give the path of an image file")

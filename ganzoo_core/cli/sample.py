@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import output
-from ganzoo_core.errors import OutputError, UsageError
+from ganzoo_core.errors import UsageError
 
 if TYPE_CHECKING:
     from ganzoo_core.interfaces import DataInfo, Model
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 COLUMNS = 8
 MAX_ROWS = 16
 """Number of labels drawn without --label; a model may have thousands."""
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @click.command()
@@ -52,28 +51,13 @@ _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 )
 def sample(folder: Path, count: int | None, labels: tuple[str, ...], seed: int, out: Path) -> None:
     """Draw a grid of images: one row for each label, one column for each latent z."""
-    check_image_path(out)
+    output.check_image_path(out)
     from ganzoo_core.report import save_image
     from ganzoo_core.training import load
 
     model = load(folder)
     save_image(sample_grid(model, count, labels, seed), out)
     output.print_line(str(out))
-
-
-def check_image_path(path: Path) -> None:
-    """Check an output path before anything is computed.
-
-    Raises:
-        UsageError: an unsupported suffix.
-        OutputError: the folder does not exist, or the path is a folder.
-    """
-    if path.suffix.lower() not in _IMAGE_SUFFIXES:
-        raise UsageError(f"--out {path}: the name must end in {', '.join(_IMAGE_SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise OutputError(f"--out {path}: there is no folder {path.parent}; create it first")
-    if path.is_dir():
-        raise OutputError(f"--out {path} is a folder: give the path of an image file")
 
 
 def sample_grid(model: Model, count: int | None, labels: tuple[str, ...], seed: int) -> Any:

@@ -5,10 +5,12 @@ from ganzoo_core.config.gan import GANConfig, NormConfig
 from ganzoo_core.config.losses import LossOptions
 from ganzoo_core.config.optim import SGD, Adam, OptimizerChoice
 from ganzoo_core.config.sections import AuxiliaryConfig, DataConfig, Split, StageConfig, TrainConfig
+from ganzoo_core.config.splits import available_splits, with_split
 from ganzoo_core.config.terms import TermOptions, WeightedTermOptions
 from ganzoo_core.config.tree import (
     RunConfig,
     build_config,
+    data_config_class,
     merge,
     parse_assignments,
     parse_data_source,
@@ -32,10 +34,13 @@ __all__ = [
     "TermOptions",
     "TrainConfig",
     "WeightedTermOptions",
+    "available_splits",
     "build_config",
+    "data_config_class",
     "merge",
     "parse",
     "parse_assignments",
     "parse_data_source",
     "read_toml",
+    "with_split",
 ]

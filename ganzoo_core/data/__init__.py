@@ -1,6 +1,12 @@
 """Data sets decoded to uint8, and the batches of a training step."""
 
-from ganzoo_core.data.age_bins import PUBLISHED_AGE_BINS, AgeBins, age_bin_names, assign_age_bins
+from ganzoo_core.data.age_bins import (
+    PUBLISHED_AGE_BINS,
+    AgeBins,
+    age_bin_names,
+    assign_age_bins,
+    parse_age_bins,
+)
 from ganzoo_core.data.export import write_jpeg
 from ganzoo_core.data.packed_images import PackedImages, pack_images, require_fields, with_name
 from ganzoo_core.data.parallel_decode import center_crop_resize, iter_decoded
@@ -21,6 +27,7 @@ __all__ = [
     "default_cache_dir",
     "iter_decoded",
     "pack_images",
+    "parse_age_bins",
     "require_fields",
     "to_float",
     "to_uint8",

@@ -54,3 +54,23 @@ def assign_age_bins(
     Ages are rounded down to whole years first: 18.9 counts as 18.
     """
     return np.digitize(np.floor(ages), upper_edges, right=True).astype(np.int64)
+
+
+def parse_age_bins(text: str) -> AgeBins:
+    """Return age bins from upper edges such as ``18,29,39``, or from the name of published bins.
+
+    Raises:
+        UsageError: no such name, or years that do not increase.
+    """
+    if text in PUBLISHED_AGE_BINS:
+        return PUBLISHED_AGE_BINS[text]
+    try:
+        edges = [int(word) for word in text.split(",") if word.strip()]
+    except ValueError:
+        names = ", ".join(PUBLISHED_AGE_BINS)
+        raise UsageError(
+            f"--age-bins {text!r}: give years, such as 18,29,39,49,59, or one of {names}"
+        ) from None
+    if edges != sorted(set(edges)) or any(edge < 0 for edge in edges):
+        raise UsageError(f"--age-bins {text!r}: give increasing years, such as 18,29,39,49,59")
+    return AgeBins(tuple(edges))

@@ -1,4 +1,4 @@
-"""Data sets made from another one: a subset, and the same faces at other ages."""
+"""A data set made of some images of another one."""
 
 from __future__ import annotations
 
@@ -50,36 +50,3 @@ class Subset(Dataset):
     def fingerprint(self) -> str:
         """Return the fingerprint of the parent and of the indices."""
         return f"{self.parent.fingerprint()} {hashlib.sha256(self.indices.tobytes()).hexdigest()}"
-
-
-class AgeShiftedSubset(Subset):
-    """Ground truth for age editing: the same faces rendered again at other ages.
-
-    Args:
-        parent: a data set with `render_at_ages`.
-        indices: [n] indices of images of `parent`.
-        ages: [n] years, the age at which each image is rendered.
-    """
-
-    def __init__(
-        self, parent: Dataset, indices: NDArray[np.int64], ages: NDArray[np.float32]
-    ) -> None:
-        super().__init__(parent, indices)
-        self.ages = np.asarray(ages, np.float32)
-
-    def metadata(self) -> Metadata:
-        """Return the metadata of the subset, with the new ages."""
-        return replace(super().metadata(), ages=self.ages)
-
-    def load_image(self, index: int) -> Any:
-        """Render one image."""
-        return self.load_images([index])[0]
-
-    def load_images(self, indices: Sequence[int]) -> Any:
-        """Render many images at once."""
-        rows = [int(self.indices[index]) for index in indices]
-        return self.parent.render_at_ages(rows, [float(self.ages[index]) for index in indices])
-
-    def fingerprint(self) -> str:
-        """Return the fingerprint of the parent, the indices and the ages."""
-        return f"{super().fingerprint()} {hashlib.sha256(self.ages.tobytes()).hexdigest()}"

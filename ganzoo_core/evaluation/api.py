@@ -8,25 +8,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ganzoo_core import __version__
-from ganzoo_core.config import DataConfig, merge, parse_data_source
-from ganzoo_core.config.base import parse
-from ganzoo_core.config.tree import data_config_class
+from ganzoo_core.config import (
+    DataConfig,
+    available_splits,
+    data_config_class,
+    merge,
+    parse,
+    parse_data_source,
+    with_split,
+)
 from ganzoo_core.data import PackedImages
 from ganzoo_core.engine.setup import resolve_device
-from ganzoo_core.errors import DataError, GanzooError, UsageError
-from ganzoo_core.evaluation import aging_benchmark
-from ganzoo_core.evaluation.aging import check_age_editing
-from ganzoo_core.evaluation.aging_benchmark import BenchmarkConfig, BenchmarkResult, Direction
+from ganzoo_core.errors import DataError, GanzooError, UsageError, suggest
 from ganzoo_core.evaluation.feature_networks import feature_extractor_factory, lineage_hashes
-from ganzoo_core.evaluation.splits import DEFAULT_NUM_FACES, available_splits
 from ganzoo_core.files import write_json
-from ganzoo_core.interfaces import (
-    DataInfo,
-    Model,
-    SupportsAgeEditing,
-    SupportsLikelihood,
-    SupportsSampling,
-)
+from ganzoo_core.interfaces import CAPABILITIES, DataInfo, Model
 from ganzoo_core.metrics.context import EvaluationContext
 from ganzoo_core.metrics.image_sets import (
     proportional_labels,
@@ -36,6 +32,7 @@ from ganzoo_core.metrics.image_sets import (
 )
 from ganzoo_core.metrics.likelihood import require_likelihood
 from ganzoo_core.metrics.metric_value import MetricNotApplicableError, MetricValue
+from ganzoo_core.metrics.model_context import ModelContext, ModelMetricResult
 from ganzoo_core.report import Progress
 from ganzoo_core.training.evaluation_file import EVALUATION_FILE, EVALUATION_FORMAT
 from ganzoo_core.training.loading import load
@@ -43,12 +40,11 @@ from ganzoo_core.training.open_data import open_images
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.training.run_page import write_page
 from ganzoo_core.weights import PretrainedFolder, find_pretrained
-from ganzoo_core.zoo import MetricSpec, import_target, zoo
+from ganzoo_core.zoo import MetricOption, MetricSpec, import_target, zoo
 
 _METRICS_VERSION = 1
 """Incremented when the same images get other metric values."""
 _DEFAULT_NUM_SAMPLES = 5000
-_AGING = "aging"
 _ReferenceSplit = Literal["test", "train"]
 
 
@@ -104,18 +100,17 @@ def evaluate(
     device: str = "auto",
     out: str | Path | None = None,
     quiet: bool = False,
-    evaluators: Mapping[str, str] | None = None,
-    direction: Direction = "all",
-    calibration: str = "",
+    metric_options: Mapping[str, Any] | None = None,
 ) -> Evaluation:
-    """Evaluate a model: its samples against real images, and how it ages faces.
+    """Evaluate a model: its samples against real images, and the model itself.
 
     Args:
         path: a run or a pretrained folder.
         data: ``NAME[:PATH]``; default: the data that the run was trained on.
         data_options: changes of its `[data]` section.
         metrics: names from the zoo; default: all that the model and the data allow.
-        num_samples: samples, and real images at most (5,000); for aging, faces (500).
+        num_samples: samples, and real images at most (5,000); metrics that evaluate a model have
+            their own default.
         seed: of the samples.
         feature_extractor: empty for the classifier, else a file of Inception weights, or a model
             with the capability `embed`.
@@ -124,43 +119,40 @@ def evaluate(
         out: a folder for evaluation.json; default: `report/` of a run, nowhere for a pretrained
             folder.
         quiet: show no progress.
-        evaluators: for aging, folders or names by role; default: the shipped held-out evaluators.
-        direction: for aging, the target groups relative to the source group.
-        calibration: for aging, ``NAME[:PATH]`` of the data for the verification thresholds, if
-            the data has no identities.
+        metric_options: values by name of `MetricSpec.options`, for the metrics that evaluate a
+            model.
 
     Raises:
         GanzooError: an error of the input, in one line.
     """
     pretrained, progress = find_pretrained(path), Progress(quiet)
     model = load(path, device=device)
-    sample_metrics, aging = _select_metrics(metrics, model, f"{path}: {pretrained.model_name}")
-    if not aging:
-        _check_unused_options(evaluators or calibration or direction != "all")
+    sample_metrics, model_metrics = _select_metrics(
+        metrics, model, f"{path}: {pretrained.model_name}"
+    )
+    _check_unused_options(metric_options or {}, model_metrics)
     folder = _output_folder(Path(path), out)
     evaluation = Evaluation(f"{pretrained.model_name} ({path})")
     torch_device = resolve_device(device)
-    if aging:
-        benchmark_config = BenchmarkConfig(
-            num_faces=num_samples or DEFAULT_NUM_FACES,
+    for spec in model_metrics:
+        model_context = ModelContext(
+            model,
+            pretrained,
+            _model_data_section(Path(path), data, data_options or {}, pretrained.info),
+            _option_values(spec, metric_options or {}),
+            num_samples=num_samples,
             seed=seed,
             feature_extractor=feature_extractor,
-            evaluators=evaluators or {},
-            direction=direction,
             device=torch_device,
-            output_folder=folder,
-            calibration=calibration,
+            progress=progress,
+            output_dir=folder,
         )
-        data_section = _aging_data_section(Path(path), data, data_options or {}, pretrained.info)
         try:
-            benchmark_result = aging_benchmark.benchmark_model(
-                pretrained, model, data_section, benchmark_config, progress
-            )
-            _add_aging_result(benchmark_result, evaluation, pretrained.model_name)
+            _compute_model_metric(spec, model_context, evaluation)
         except GanzooError as error:
             if metrics or not sample_metrics:
                 raise
-            evaluation.skipped[_AGING] = str(error)
+            evaluation.skipped[spec.name] = str(error)
     if sample_metrics:
         train, test = _train_and_test_images(
             Path(path),
@@ -199,38 +191,111 @@ def evaluate(
 def _select_metrics(
     metrics: Sequence[str], model: Model, model_description: str
 ) -> tuple[list[MetricSpec], list[MetricSpec]]:
-    """Return the metrics of images, and the aging benchmark if the model supports it.
+    """Return the metrics of samples, and those of the model, that the model supports.
 
     Raises:
-        UsageError, MetricNotApplicableError: the model lacks the capability of a named metric.
+        UsageError, MetricNotApplicableError: the model lacks the capability of a named metric, or
+            of all metrics.
     """
     specs = [zoo().metric(name) for name in metrics or zoo().names("metric")]
-    likelihood_metrics = [spec for spec in specs if "likelihood" in spec.requires]
-    if likelihood_metrics and metrics:
-        require_likelihood(model)
-    if not isinstance(model, SupportsLikelihood):
-        specs = [spec for spec in specs if spec not in likelihood_metrics]
-    aging = [spec for spec in specs if "edit_age" in spec.requires]
-    sample_metrics = [spec for spec in specs if spec not in aging]
-    can_edit_age = isinstance(model, SupportsAgeEditing)
-    if aging and metrics and not can_edit_age:
-        check_age_editing(model, model_description)
-    if not isinstance(model, SupportsSampling):
-        if set(sample_metrics) - set(likelihood_metrics) and (metrics or not can_edit_age):
+    supported = []
+    for spec in specs:
+        needed = [word for word in spec.requires if word in CAPABILITIES] or ["sample"]
+        missing = [word for word in needed if not isinstance(model, CAPABILITIES[word])]
+        if not missing:
+            supported.append(spec)
+        elif metrics and missing == ["likelihood"]:
+            require_likelihood(model)
+        elif metrics:
+            require_capability(model, missing[0], model_description)
+    if not supported:
+        require_capability(model, "sample", model_description)
+    return (
+        [spec for spec in supported if spec.evaluates == "samples"],
+        [spec for spec in supported if spec.evaluates == "model"],
+    )
+
+
+def require_capability(model: Model, capability: str, description: str) -> None:
+    """Refuse a model without a capability.
+
+    Args:
+        model: the model.
+        capability: a key of `ganzoo_core.interfaces.CAPABILITIES`.
+        description: of the model, for the message.
+
+    Raises:
+        UsageError: names a remedy.
+    """
+    if isinstance(model, CAPABILITIES[capability]):
+        return
+    if capability == "sample":
+        raise UsageError(f"{description} lacks the capability sample: name other --metrics")
+    model_names = [
+        row.name for row in zoo().entries if capability in getattr(row.spec, "capabilities", ())
+    ]
+    raise UsageError(
+        f"{description} lacks the capability {capability}; models that have it: "
+        f"{', '.join(model_names) or 'none is installed'}"
+    )
+
+
+def _check_unused_options(
+    metric_options: Mapping[str, Any], model_metrics: Sequence[MetricSpec]
+) -> None:
+    """Refuse options of metrics that do not run.
+
+    Raises:
+        UsageError: names the option and its metric.
+    """
+    used = {option.name for spec in model_metrics for option in spec.options}
+    owners = {
+        option.name: (option.flag, spec)
+        for spec in map(zoo().metric, zoo().names("metric"))
+        for option in spec.options
+    }
+    for name in metric_options:
+        if name not in owners:
+            raise UsageError(f"no metric has the option {name!r}.{suggest(name, owners)}")
+        if name not in used:
+            flag, spec = owners[name]
+            needed = " and ".join(word for word in spec.requires if word in CAPABILITIES)
             raise UsageError(
-                f"{model_description} lacks the capability sample: name other --metrics"
+                f"{flag} belongs to the metric {spec.name}, which does not run: leave it out, or "
+                f"give a model with the capability {needed or 'sample'}"
             )
-        sample_metrics = [spec for spec in sample_metrics if spec in likelihood_metrics]
-    return sample_metrics, aging if can_edit_age else []
 
 
-def _check_unused_options(has_options: object) -> None:
-    """Refuse options of the aging benchmark where it does not run."""
-    if has_options:
-        raise UsageError(
-            "--evaluator, --calibration and --direction belong to the metric aging, which does not "
-            "run: leave them out, or give a model with the capability edit_age"
-        )
+def _option_values(spec: MetricSpec, metric_options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value of each option of a metric, given or default."""
+    values = {}
+    for option in spec.options:
+        if option.name in metric_options:
+            values[option.name] = metric_options[option.name]
+        else:
+            values[option.name] = parse_option(option, () if option.multiple else option.default)
+    return values
+
+
+def parse_option(option: MetricOption, text: str | tuple[str, ...]) -> Any:
+    """Return the value of an option from its text, or from the texts of a repeated option.
+
+    Raises:
+        UsageError: the text is not valid.
+    """
+    return import_target(option.parse)(text) if option.parse else text
+
+
+def _compute_model_metric(spec: MetricSpec, ctx: ModelContext, evaluation: Evaluation) -> None:
+    """Compute a metric that evaluates the model, or its baselines."""
+    result: ModelMetricResult = import_target(spec.target)(ctx)
+    evaluation.results[spec.name] = dict(result.values)
+    if result.baselines or ctx.model is None:
+        evaluation.baselines[spec.name] = {
+            name: dict(values) for name, values in result.baselines.items()
+        }
+    evaluation.settings[spec.name] = dict(result.settings)
+    evaluation.notes += ctx.notes
 
 
 def _train_and_test_images(
@@ -253,57 +318,56 @@ def _train_and_test_images(
     return (train, test[0]) if test else train_test_split(train)
 
 
-def _add_aging_result(
-    benchmark_result: BenchmarkResult, evaluation: Evaluation, model: str = ""
-) -> None:
-    evaluation.results[_AGING] = benchmark_result.values.pop(model, {})
-    evaluation.baselines[_AGING] = benchmark_result.values
-    evaluation.settings[_AGING] = benchmark_result.settings
-    evaluation.notes += benchmark_result.notes
-
-
 def evaluate_baselines(
     data: str,
     *,
     data_options: dict[str, Any] | None = None,
-    age_bins: tuple[int, ...],
-    num_faces: int | None = None,
+    metrics: Sequence[str] = (),
+    num_samples: int | None = None,
     seed: int = 0,
     feature_extractor: str = "",
     device: str = "auto",
     out: str | Path | None = None,
     quiet: bool = False,
-    evaluators: Mapping[str, str] | None = None,
-    direction: Direction = "all",
-    calibration: str = "",
+    metric_options: Mapping[str, Any] | None = None,
 ) -> Evaluation:
-    """Run the aging benchmark on the baselines alone.
+    """Compute metrics on their baselines alone, without a model.
 
     Args:
         data: ``NAME[:PATH]``.
         data_options: changes of its `[data]` section.
-        age_bins: inclusive upper edges of the age groups, in years.
-        num_faces: faces to age (500).
-        seed, feature_extractor, device, out, quiet: see `evaluate`.
-        evaluators, direction, calibration: see `evaluate`.
+        metrics: names from the zoo; default: all that have baselines.
+        num_samples: None for the default of each metric.
+        seed, feature_extractor, device, out, quiet, metric_options: see `evaluate`.
+
+    Raises:
+        UsageError: a metric has no baselines, or no installed metric has.
     """
+    specs = [zoo().metric(name) for name in metrics or zoo().names("metric")]
+    with_baselines = [spec for spec in specs if spec.has_baselines]
+    for spec in specs if metrics else ():
+        if not spec.has_baselines:
+            raise UsageError(f"--baselines: the metric {spec.name} has none: leave it out")
+    if not with_baselines:
+        raise UsageError("--baselines: no installed metric has baselines: install one that has")
+    _check_unused_options(metric_options or {}, with_baselines)
     folder = _output_folder(Path(), out) if out is not None else None
-    benchmark_config = BenchmarkConfig(
-        num_faces=num_faces or DEFAULT_NUM_FACES,
-        seed=seed,
-        feature_extractor=feature_extractor,
-        evaluators=evaluators or {},
-        direction=direction,
-        device=resolve_device(device),
-        output_folder=folder,
-        calibration=calibration,
-    )
     source = parse_data_source(data)
-    data_section = merge(source, data_options or {})
     evaluation = Evaluation(f"baselines on {source['name']}")
-    config = aging_benchmark.parse_face_data_config(data_section)
-    result = aging_benchmark.run_benchmark(config, age_bins, benchmark_config, Progress(quiet))
-    _add_aging_result(result, evaluation)
+    for spec in with_baselines:
+        context = ModelContext(
+            None,
+            None,
+            merge(source, data_options or {}),
+            _option_values(spec, metric_options or {}),
+            num_samples=num_samples,
+            seed=seed,
+            feature_extractor=feature_extractor,
+            device=resolve_device(device),
+            progress=Progress(quiet),
+            output_dir=folder,
+        )
+        _compute_model_metric(spec, context, evaluation)
     return _save_evaluation(evaluation, folder, None)
 
 
@@ -412,13 +476,13 @@ def _load_data_section(path: Path, data: str | None) -> dict[str, Any]:
     return data_section
 
 
-def _aging_data_section(
+def _model_data_section(
     path: Path, data: str | None, data_options: dict[str, Any], info: DataInfo
 ) -> dict[str, Any]:
-    """Return the `[data]` section of the aging benchmark, at the model's image size.
+    """Return the `[data]` section for a metric that evaluates the model, at its image size.
 
-    `data.count` of the run is the number of its training images. The benchmark uses the data
-    set's default instead, unless the options set it.
+    `data.count` of the run is the number of its training images. The metric uses the data set's
+    default instead, unless the options set it.
     """
     data_section = _load_data_section(path, data)
     data_section.pop("count", None)
@@ -453,7 +517,7 @@ def split_configs(config: DataConfig) -> Iterator[DataConfig]:
     if values["split"] == "all" and "train" in splits:
         values["split"] = "train"
     yield type(config)(**values)
-    yield type(config)(**{**values, "split": "test"})
+    yield with_split(config, "test")
 
 
 def _metric_settings(spec: MetricSpec, ctx: EvaluationContext, reference: str) -> dict[str, Any]:
@@ -472,7 +536,9 @@ def _metric_settings(spec: MetricSpec, ctx: EvaluationContext, reference: str) -
     if "likelihood" in spec.requires:
         return {**real_settings, "num_levels": require_likelihood(ctx.model).num_levels}
     networks = [
-        ctx.feature_extractor if need == "features" else ctx.classifier for need in spec.requires
+        ctx.feature_extractor if need == "features" else ctx.classifier
+        for need in spec.requires
+        if need not in CAPABILITIES
     ]
     return {
         **real_settings,

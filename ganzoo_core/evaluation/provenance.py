@@ -5,7 +5,6 @@ from __future__ import annotations
 from operator import eq
 
 from ganzoo_core.config import DataConfig
-from ganzoo_core.data import age_bin_names
 from ganzoo_core.data.splits import splits_overlap
 from ganzoo_core.errors import PluginError, UsageError, WeightsError
 from ganzoo_core.interfaces import DataInfo, Dataset
@@ -17,20 +16,18 @@ def find_independent_evaluator(
     role: str,
     weights: str,
     dataset: Dataset,
-    age_bins: tuple[int, ...],
     pretrained: PretrainedFolder | None,
 ) -> PretrainedAuxiliary:
     """Return the held-out evaluator of a role.
 
     Args:
-        role: "age" or "identity".
+        role: of the evaluator.
         weights: a folder, or the name of a shipped evaluator; empty for the held-out one.
         dataset: the evaluated data.
-        age_bins: inclusive upper edges of the age groups.
         pretrained: of the evaluated model, if there is one.
 
     Raises:
-        UsageError: see `check_disjoint` and `check_covers_age_bins`.
+        UsageError: see `check_disjoint`.
         PluginError: no evaluator of this role is held out.
         WeightsError: the weights are damaged, or for another version of the renderer.
     """
@@ -43,11 +40,13 @@ def find_independent_evaluator(
         ) from None
     data_info = DataInfo(image_size=config.image_size, name=config.name, version=dataset.version)
     evaluator.check_data_version(data_info)
-    description = f"the {role} evaluator ({evaluator.name or evaluator.pretrained.path})"
-    check_disjoint(evaluator, description, config, _training_auxiliaries(pretrained))
-    if role == "age":
-        check_covers_age_bins(evaluator, description, age_bins)
+    check_disjoint(evaluator, describe(evaluator), config, _training_auxiliaries(pretrained))
     return evaluator
+
+
+def describe(evaluator: PretrainedAuxiliary) -> str:
+    """Return an evaluator's role and name, for messages."""
+    return f"the {evaluator.role} evaluator ({evaluator.name or evaluator.pretrained.path})"
 
 
 def check_disjoint(
@@ -97,28 +96,6 @@ def check_disjoint(
                 f"{description} is not independent: it was trained on split {evaluator.split!r} of "
                 f"{training_data}, as was the {parent['role']} auxiliary network of the model; "
                 f"name another with --evaluator {role}=RUN"
-            )
-
-
-def check_covers_age_bins(
-    evaluator: PretrainedAuxiliary, description: str, age_bins: tuple[int, ...]
-) -> None:
-    """Refuse an age evaluator without training images in one of the age groups.
-
-    Raises:
-        UsageError: names the group.
-    """
-    info = evaluator.pretrained.info
-    if not info.age_bins or not info.class_counts:
-        return
-    lows, highs = [0, *(edge + 1 for edge in info.age_bins)], [*info.age_bins, 200]
-    spans = [(lows[i], highs[i]) for i in info.nonempty_classes]
-    required_spans = zip([0, *(edge + 1 for edge in age_bins)], [*age_bins, 200], strict=True)
-    for name, (low, high) in zip(age_bin_names(age_bins), required_spans, strict=True):
-        if not any(low <= top and bottom <= high for bottom, top in spans):
-            raise UsageError(
-                f"{description} has no training images of {name}; name another with "
-                "--evaluator age=RUN"
             )
 
 

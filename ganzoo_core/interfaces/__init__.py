@@ -28,6 +28,7 @@ from ganzoo_core.interfaces.networks import (
     LogitFn,
     Loss,
 )
+from ganzoo_core.interfaces.sampling import label_index
 from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Term
 
 __all__ = [
@@ -68,5 +69,6 @@ __all__ = [
     "UnreadableImage",
     "derive_seed",
     "escape_unprintable",
+    "label_index",
     "log_likelihood",
 ]

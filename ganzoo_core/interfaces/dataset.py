@@ -91,18 +91,6 @@ class Dataset(ABC):
         """Return many images in one call, where that is faster (rendered data); else None."""
         return None
 
-    def render_at_ages(
-        self, indices: Sequence[int], ages: Sequence[float]
-    ) -> list[Image.Image | NDArray[np.uint8]] | None:
-        """Return images in which only the age of the person is changed, or None for data that
-        cannot render them. The aging benchmark uses them as paired targets.
-
-        Args:
-            indices: [n] images of this data set; an empty list to test for support.
-            ages: [n] years.
-        """
-        return None
-
     def sample_name(self, index: int) -> str:
         """Return a name by which a person can find an image, such as its file name."""
         return str(index)

@@ -1,6 +1,7 @@
 """Metrics: what the zoo's metrics receive and return.
 
-A metric is a function that takes an `EvaluationContext` and returns `MetricValue`s by name. It
+A metric is a function that takes an `EvaluationContext` and returns `MetricValue`s by name. One
+that evaluates a model takes a `ModelContext` and returns a `ModelMetricResult`. Either
 raises `MetricNotApplicableError` where it does not apply to the data (see docs/metrics.md).
 """
 
@@ -12,13 +13,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganzoo_core.metrics.context import EvaluationContext
     from ganzoo_core.metrics.metric_value import MetricNotApplicableError, MetricValue
+    from ganzoo_core.metrics.model_context import ModelContext, ModelMetricResult
 
 _MODULES = {
     "EvaluationContext": "context",
     "MetricValue": "metric_value",
     "MetricNotApplicableError": "metric_value",
+    "ModelContext": "model_context",
+    "ModelMetricResult": "model_context",
 }
-__all__ = ["EvaluationContext", "MetricNotApplicableError", "MetricValue"]
+__all__ = [
+    "EvaluationContext",
+    "MetricNotApplicableError",
+    "MetricValue",
+    "ModelContext",
+    "ModelMetricResult",
+]
 
 
 def __getattr__(name: str) -> Any:

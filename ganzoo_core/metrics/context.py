@@ -28,7 +28,7 @@ from ganzoo_core.metrics.metric_value import MetricNotApplicableError
 ImageSetName = Literal["train", "test", "real", "fake"]
 
 
-class _ProgressBar(Protocol):
+class ProgressBar(Protocol):
     """Shows one task at a time, such as `report.Progress`."""
 
     def start(self, title: str) -> None:
@@ -40,16 +40,24 @@ class _ProgressBar(Protocol):
     def stop(self) -> None:
         """End the task."""
 
+    def warning(self, text: str) -> None:
+        """Print one line."""
 
-class _NullProgressBar:
+
+class NullProgressBar:
+    """Shows nothing."""
+
     def start(self, title: str) -> None:
-        pass
+        """Do nothing."""
 
     def advance(self, done: int, total: int) -> None:
-        pass
+        """Do nothing."""
 
     def stop(self) -> None:
-        pass
+        """Do nothing."""
+
+    def warning(self, text: str) -> None:
+        """Do nothing."""
 
 
 @dataclass
@@ -72,7 +80,7 @@ class EvaluationContext:
     """Whether the samples were generated from labels."""
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    progress: _ProgressBar = field(default_factory=_NullProgressBar)
+    progress: ProgressBar = field(default_factory=NullProgressBar)
     model_network_hashes: frozenset[str] = frozenset()
     """sha256 of the model's weights, of its auxiliary networks and of what it was initialized
     from."""

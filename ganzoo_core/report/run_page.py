@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ def write_html(
     weights: Path,
     evaluation: Mapping[str, Any] | None = None,
     data: str = "",
+    pictures: Sequence[tuple[str, Path]] = (),
 ) -> None:
     """Write the page of a run.
 
@@ -89,6 +90,7 @@ def write_html(
         weights: the pretrained folder.
         evaluation: the content of evaluation.json; None without an evaluation.
         data: the name of the data set.
+        pictures: further pictures, each with its title.
 
     Raises:
         OutputError: the file cannot be written.
@@ -102,6 +104,7 @@ def write_html(
         _render_samples(samples),
         _render_curves(records),
         _render_evaluation(evaluation),
+        *(_render_picture(title, picture) for title, picture in pictures),
         _render_usage(weights),
         f"<h2>Configuration</h2>{toml}",
     )
@@ -149,6 +152,15 @@ def _render_samples(samples: Path) -> str:
     caption = "The same latents at every step. Newest first; swipe for older ones."
     strip = f'<div class="strip" tabindex="0">{"".join(figures)}</div>'
     return f'<h2>Samples</h2><p class="soft">{caption}</p>{strip}'
+
+
+def _render_picture(title: str, path: Path) -> str:
+    """Return a titled picture; nothing if the file is missing or no image."""
+    try:
+        uri = _image_data_uri(path)
+    except OSError:
+        return ""
+    return f'<h2>{escape(title)}</h2><figure><img src="{uri}" alt="{escape(title)}"></figure>'
 
 
 def _image_data_uri(path: Path) -> str:

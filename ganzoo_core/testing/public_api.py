@@ -27,6 +27,7 @@ PUBLIC_PACKAGES = (
 )
 """Packages whose `__all__` is public."""
 PUBLIC_MODULES = {
+    "cli.output",
     "data.ada",
     "data.archive",
     "data.augment",
@@ -36,13 +37,22 @@ PUBLIC_MODULES = {
     "data.photos",
     "data.quantization",
     "data.splits",
-    "metrics.age_estimation",
+    "data.subset",
     "metrics.batched",
+    "metrics.bootstrap",
+    "metrics.distances",
+    "metrics.feature_extractor",
+    "metrics.image_sets",
+    "metrics.neighbors",
     "metrics.ssim",
-    "metrics.verification",
     "training.dataset_stats",
     "evaluation.api",
+    "evaluation.feature_networks",
+    "evaluation.provenance",
+    "report.image_grid",
     "training.open_data",
+    "training.output_gallery",
+    "training.run_folder",
     "testing.shapes",
     "testing.stubs",
     "zoo.hooks",
@@ -65,12 +75,13 @@ def is_public(module: str, name: str) -> bool:
     package = subpath or name
     if not subpath and (not name or name in ganzoo_core.__all__):
         return True
-    if package in PUBLIC_MODULES or (package in PUBLIC_PACKAGES and not (subpath and name)):
+    if {package, f"{subpath}.{name}"} & PUBLIC_MODULES:
+        return True
+    if package in PUBLIC_PACKAGES and not (subpath and name):
         return True
     public_package = (
         importlib.import_module(f"{first}.{subpath}") if subpath in PUBLIC_PACKAGES else None
     )
-    return public_package is not None and (
-        f"{subpath}.{name}" in PUBLIC_MODULES
-        or name in getattr(public_package, "__all__", vars(public_package))
+    return public_package is not None and name in getattr(
+        public_package, "__all__", vars(public_package)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from ganzoo_core.errors import DataError
 from ganzoo_core.report.run_page import write_html
 from ganzoo_core.training.evaluation_file import read_evaluation
 from ganzoo_core.training.run_folder import RunFolder
+from ganzoo_core.zoo import zoo
 
 
 def write_page(folder: RunFolder) -> Path:
-    """Write ``report/index.html`` from the options, metrics, grids and evaluation of a run.
+    """Write ``report/index.html`` from the options, metrics, grids and evaluation of a run, with
+    the pictures of plugins.
 
     Raises:
         OutputError: the file cannot be written.
@@ -32,6 +35,23 @@ def write_page(folder: RunFolder) -> Path:
         samples=folder.samples,
         weights=folder.weights,
         evaluation=evaluation,
+        pictures=_plugin_pictures(folder.path),
         data=str(config.get("data", {}).get("name", "")),
     )
     return path
+
+
+def _plugin_pictures(run: Path) -> list[tuple[str, Path]]:
+    """Return the titles and paths of the pictures that plugins add; a plugin that fails adds none,
+    and its error is printed."""
+    pictures: list[tuple[str, Path]] = []
+    for plugin in zoo().plugins:
+        if plugin.manager is None:
+            continue
+        try:
+            for found in plugin.manager.hook.ganzoo_page_pictures(run=run):
+                pictures += [(str(title), Path(path)) for title, path in found]
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}".splitlines()[0]
+            print(f"plugin {plugin.name} has no picture for {run}: {message}", file=sys.stderr)
+    return pictures

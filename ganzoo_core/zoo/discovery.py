@@ -17,7 +17,15 @@ from typing import Any
 import pluggy
 
 from ganzoo_core.zoo import hooks
-from ganzoo_core.zoo.specs import API_VERSION, KINDS, CommandSpec, Spec
+from ganzoo_core.zoo.specs import (
+    API_VERSION,
+    KINDS,
+    METRIC_SUBJECTS,
+    CommandSpec,
+    MetricOption,
+    MetricSpec,
+    Spec,
+)
 
 ENTRY_POINT_GROUP = "ganzoo.plugins"
 PLUGINS_ENV_VAR = "GANZOO_PLUGINS"
@@ -61,6 +69,8 @@ class Plugin:
                     f"{spec.name} is written for plugin API {spec.api_version}, "
                     f"this is API {API_VERSION}: upgrade {outdated}"
                 )
+            if isinstance(spec, MetricSpec):
+                _validate_metric(spec)
             self.specs.append(spec)
 
 
@@ -72,6 +82,20 @@ def _validate_spec(spec: Spec | CommandSpec, fields: tuple[str, ...]) -> None:
         raise ValueError(f"{spec.name!r} is not a valid name: use words joined by hyphens")
     if not all(spec.target.partition(":")):
         raise ValueError(f"{spec.name}: the target {spec.target!r} is not package.module:Class")
+
+
+def _validate_metric(spec: MetricSpec) -> None:
+    if spec.evaluates not in METRIC_SUBJECTS:
+        raise ValueError(
+            f"{spec.name}: evaluates={spec.evaluates!r}: use one of {', '.join(METRIC_SUBJECTS)}"
+        )
+    if (spec.options or spec.has_baselines) and spec.evaluates != "model":
+        raise ValueError(f"{spec.name}: options and has_baselines need evaluates='model'")
+    for option in spec.options:
+        if not isinstance(option, MetricOption):
+            raise TypeError(f"{spec.name}: {option!r} is not a MetricOption")
+        if not option.name.isidentifier():
+            raise ValueError(f"{spec.name}: the option {option.name!r} is not an identifier")
 
 
 def _collect_commands(hook_results: Iterable[Iterable[CommandSpec]]) -> list[CommandSpec]:

@@ -38,6 +38,11 @@ def ganzoo_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
 
 
 @_hookspec
+def ganzoo_page_pictures(run: Path) -> Iterable[tuple[str, Path]]:  # type: ignore[empty-body]
+    """Return pictures for the page of a run, each with its title."""
+
+
+@_hookspec
 def ganzoo_run_started(run: Path, config: Mapping[str, Any]) -> None:
     """Called once before the first step, with the run folder and its resolved configuration."""
 

@@ -73,12 +73,6 @@ METRICS = (
         requires=("classifier",),
     ),
     MetricSpec(
-        name="aging",
-        summary="Aging benchmark: age error, identity, realism; for models that edit ages",
-        target="ganzoo_core.evaluation.aging_benchmark:run_benchmark",
-        requires=("edit_age",),
-    ),
-    MetricSpec(
         name="likelihood",
         summary="Likelihood of real images: bits per dimension, and nats",
         target=f"{_METRICS_PACKAGE}.likelihood:likelihood",

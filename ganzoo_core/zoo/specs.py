@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 API_VERSION = 1
 """Version of the plugin contract. A plugin written for another version is rejected."""
@@ -90,13 +91,52 @@ class TermSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetricOption:
+    """An option that a metric adds to `ganzoo evaluate`. Metrics that declare the same option
+    share its value."""
+
+    name: str
+    """``direction`` for ``--direction`` and ``ctx.options["direction"]``."""
+    help: str
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    """The allowed values; empty for any text."""
+    metavar: str = "TEXT"
+    multiple: bool = False
+    """Whether it may be repeated: the value is a tuple of texts."""
+    parse: str = ""
+    """``package.module:function`` from the text, or the tuple of texts, to the value, called
+    before the model is loaded; empty to keep the text."""
+    completes: str = ""
+    """"dataset" to complete names of data sets in the shell."""
+
+    @property
+    def flag(self) -> str:
+        """The option as typed: ``--direction``."""
+        return f"--{self.name.replace('_', '-')}"
+
+
+METRIC_SUBJECTS = ("samples", "model")
+"""Values of `MetricSpec.evaluates`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricSpec(Spec):
     """A metric for `ganzoo evaluate`; `target` is a function, see docs/metrics.md."""
 
+    evaluates: str = "samples"
+    """"samples": the target receives an `EvaluationContext` with samples and real images.
+    "model": it receives a `ModelContext` with the model itself, and nothing is sampled."""
     requires: tuple[str, ...] = ()
-    """What it needs besides images: "features" (the feature extractor), "classifier" (trained on
-    the real images), "edit_age" or "likelihood" (it measures this capability of the model, not
-    samples)."""
+    """What it needs: "features" (the feature extractor), "classifier" (trained on the real
+    images), or capabilities of the model such as "likelihood", in place of "sample"."""
+    options: tuple[MetricOption, ...] = ()
+    """Options of `ganzoo evaluate`, only for a metric that evaluates a model."""
+    has_baselines: bool = False
+    """Whether it can run without a model, on its baselines: `ganzoo evaluate --baselines`."""
+    breakdowns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Names of values that the table of `ganzoo evaluate` shows by part too, with a prefix of the
+    names of the parts; JSON has all breakdowns."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import inspect
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from ganzoo_core.interfaces import CAPABILITIES, Dataset, Loss, Model, Term
 from ganzoo_core.testing.checks.framework import check, require
 from ganzoo_core.testing.public_api import is_public, iter_imports
 from ganzoo_core.testing.subject import Subject
-from ganzoo_core.zoo import FAMILIES, ModelSpec, import_target
+from ganzoo_core.zoo import FAMILIES, ModelSpec, import_target, zoo
 
 _ENTRY_KINDS = ("model", "dataset", "loss", "term", "metric", "evaluator")
 _ALL_KINDS = (*_ENTRY_KINDS, "plugin")
@@ -138,16 +139,35 @@ def core_version_bounds(subject: Subject) -> None:
 
 @check(*_ALL_KINDS)
 def public_imports(subject: Subject) -> None:
-    """Imports only public names of ganzoo_core, and no other plugin"""
-    own_package = _package_name(subject)
+    """Imports only public names of ganzoo_core; of plugins, only declared ones without models"""
+    allowed = {_CORE, _package_name(subject), *_importable_plugins(subject)}
     for path in _source_files(subject):
         for module, name in iter_imports(path):
             first = module.split(".")[0]
             where = f"{path.name}: from {module} import {name}"
-            if first.startswith("ganzoo_") and first not in {_CORE, own_package}:
-                require(False, f"{where}: use a role of the zoo, not another plugin")
+            if first.startswith("ganzoo_"):
+                require(
+                    first in allowed,
+                    f"{where}: use a role of the zoo, not another plugin; one that registers no "
+                    "model may be imported if pyproject.toml declares it",
+                )
             if first == _CORE:
                 require(is_public(module, name), f"{where}: not public, see docs/reference/api.md")
+
+
+def _importable_plugins(subject: Subject) -> set[str]:
+    """Return the packages of the plugins that the distribution declares and that have no model."""
+    try:
+        requirements = requires(subject.plugin.distribution) or []
+    except PackageNotFoundError:
+        return set()
+    declared = {re.split(r"[^\w.-]", line)[0].replace("-", "_") for line in requirements}
+    with_models = {
+        plugin.distribution.replace("-", "_")
+        for plugin in zoo().plugins
+        if any(isinstance(spec, ModelSpec) for spec in plugin.specs)
+    }
+    return declared - with_models
 
 
 @check(*_ALL_KINDS)
@@ -192,6 +212,7 @@ def hooks_do_not_raise(subject: Subject) -> None:
             ("ganzoo_step_logged", {"run": run, "record": record}),
             ("ganzoo_checkpoint_saved", {"run": run, "path": run / "checkpoints" / "1.json"}),
             ("ganzoo_run_finished", {"run": run, "status": "finished"}),
+            ("ganzoo_page_pictures", {"run": run}),
         )
         for name, values in calls:
             try:

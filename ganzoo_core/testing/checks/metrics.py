@@ -17,10 +17,8 @@ def _compute_values(subject: MetricSubject, context: EvaluationContext) -> dict[
     Raises:
         CheckSkipped: the metric is not applicable to these images.
     """
-    if "edit_age" in subject.spec.requires:
-        raise CheckSkipped(
-            f"it needs a model that edits ages: ganzoo evaluate RUN --metrics {subject.name}"
-        )
+    if subject.spec.evaluates == "model":
+        raise CheckSkipped(f"it evaluates a model: ganzoo evaluate RUN --metrics {subject.name}")
     try:
         values: dict[str, MetricValue] = subject.target(context)
     except MetricNotApplicableError as reason:

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import numpy as np
-
-from ganzoo_core.config import parse_assignments, parse_data_source
-from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.metrics.verification import (
+from ganzoo_face_aging.verification import (
     FALSE_ACCEPT_RATES,
     evaluate_verification,
     kfold_accuracy,
     make_pair_distances,
     pair_distances,
 )
+
+from ganzoo_core.config import parse_assignments, parse_data_source
+from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.report import Progress
 from ganzoo_core.training import dataset_stats, open_data
 from ganzoo_core.weights import add_metrics

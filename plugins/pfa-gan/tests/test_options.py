@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from ganzoo_face_aging.aging import parse_target_labels
 from ganzoo_pfa_gan.config import PAPER_AGE_BINS, PFAGANConfig
 from ganzoo_pfa_gan.model import PFAGAN
 from torch import nn
@@ -10,7 +11,6 @@ from torch import nn
 from ganzoo_core import config
 from ganzoo_core.data import age_bin_names
 from ganzoo_core.errors import UsageError, WeightsError
-from ganzoo_core.evaluation.aging import parse_target_labels
 from ganzoo_core.interfaces import Auxiliaries, DataInfo
 from ganzoo_core.testing.stubs import StubAuxiliary
 

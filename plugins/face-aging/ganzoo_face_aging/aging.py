@@ -20,11 +20,9 @@ from ganzoo_core.interfaces import (
     FrozenNetwork,
     HasSupportedTransitions,
     Model,
-    SupportsAgeEditing,
+    label_index,
 )
-from ganzoo_core.interfaces.sampling import label_index
-from ganzoo_core.weights.auxiliaries import find_auxiliary
-from ganzoo_core.zoo import zoo
+from ganzoo_core.weights import find_auxiliary
 
 _ProgressCallback = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -54,23 +52,6 @@ class AgingStrip:
     is_age_estimated: bool
     """Whether the age evaluator estimated `source_age`."""
     images: tuple[_StripImage, ...]
-
-
-def check_age_editing(model: Model, name: str) -> None:
-    """Refuse a model without the capability `edit_age`.
-
-    Raises:
-        UsageError: lists the installed models that have it.
-    """
-    if isinstance(model, SupportsAgeEditing):
-        return
-    model_names = [
-        row.name for row in zoo().entries if "edit_age" in getattr(row.spec, "capabilities", ())
-    ]
-    raise UsageError(
-        f"{name} lacks the capability edit_age; models that have it: "
-        f"{', '.join(model_names) or 'none is installed'}"
-    )
 
 
 def parse_target_labels(info: DataInfo, group_names: Sequence[str]) -> list[int]:

@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from ganzoo_face_aging import aging
+from ganzoo_face_aging.ood_check import detect_ood
 from PIL import Image
 
 import ganzoo_core as gz
 from ganzoo_core.data.photos import find_photos, load_photo, no_face_error
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.evaluation import aging
-from ganzoo_core.evaluation.ood_check import detect_ood
+from ganzoo_core.evaluation.api import require_capability
 from ganzoo_core.interfaces import Auxiliaries
 from ganzoo_core.testing.stubs import StubAuxiliary
 
@@ -127,7 +128,7 @@ def test_non_aging_model_refused():
         edit_age = None
 
     with pytest.raises(UsageError, match=r"runs/x .* edit_age"):
-        aging.check_age_editing(NonAgingModel(DATA_INFO), "runs/x")
+        require_capability(NonAgingModel(DATA_INFO), "edit_age", "runs/x")
 
 
 def test_photos_found_and_skipped(photo, tmp_path):
@@ -187,9 +188,9 @@ def test_age_command_photo_and_folder(run_ganzoo, photo, tmp_path):
 
 def test_age_folder_resumes(photo, tmp_path, monkeypatch):
     from click.testing import CliRunner
+    from ganzoo_face_aging.commands import age as age_command
 
     import ganzoo_core.weights
-    from ganzoo_core.cli.age import age as age_command
 
     class FakePretrained:
         sha256 = "ab"

@@ -12,14 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganzoo_core.data import PackedImages
-from ganzoo_core.data.samplers import to_float
+from ganzoo_core.data import PackedImages, to_float
 from ganzoo_core.interfaces import FrozenNetwork
-from ganzoo_core.metrics.aging.benchmark_data import AgingBenchmarkData
-from ganzoo_core.metrics.aging.methods import AgedImages, AgingMethod, ModelAgingMethod
 from ganzoo_core.metrics.feature_extractor import FeatureExtractor
 from ganzoo_core.metrics.ssim import ssim
-from ganzoo_core.metrics.verification import require_finite_embeddings
+from ganzoo_face_aging.benchmark_data import AgingBenchmarkData
+from ganzoo_face_aging.methods import AgedImages, AgingMethod, ModelAgingMethod
+from ganzoo_face_aging.verification import require_finite_embeddings
 
 _BATCH_SIZE = 256
 """Images per forward pass."""

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from ganzoo_face_aging import benchmark, face_selection
+from ganzoo_face_aging.benchmark_data import AgingBenchmarkData
+from ganzoo_face_aging.calibration import check_identities_unseen, open_calibration_data
+from ganzoo_face_aging.methods import make_same_photo
 from PIL import Image
 from training_helpers import make_images
 
 from ganzoo_core.errors import UsageError
-from ganzoo_core.evaluation import aging_benchmark, splits
-from ganzoo_core.evaluation.calibration import check_identities_unseen, open_calibration_data
 from ganzoo_core.interfaces import DataInfo
-from ganzoo_core.metrics.aging.benchmark_data import AgingBenchmarkData
-from ganzoo_core.metrics.aging.methods import make_same_photo
 from ganzoo_core.report import Progress
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
 from ganzoo_core.training.dataset_stats import parse_data_config
@@ -31,11 +31,11 @@ class AnonymousShapes(Shapes):
 def measure_without_identities(monkeypatch, tmp_path):
     """A function that runs the benchmark on `AnonymousShapes`."""
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path))
-    monkeypatch.setattr(aging_benchmark, "open_dataset", AnonymousShapes)
-    monkeypatch.setattr(splits, "MAX_CALIBRATION_FACES", 120)
+    monkeypatch.setattr(benchmark, "open_dataset", AnonymousShapes)
+    monkeypatch.setattr(face_selection, "MAX_CALIBRATION_FACES", 120)
     config = ShapesConfig(name="shapes", count=400, image_size=32)
-    return lambda **options: aging_benchmark.run_benchmark(
-        config, (30, 50), aging_benchmark.BenchmarkConfig(num_faces=40, **options), Progress(True)
+    return lambda **options: benchmark.run_benchmark(
+        config, (30, 50), benchmark.BenchmarkConfig(num_faces=40, **options), Progress(True)
     )
 
 

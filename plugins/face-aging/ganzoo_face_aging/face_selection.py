@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo_core.config import DataConfig
+from ganzoo_core.config import DataConfig, available_splits, with_split
 from ganzoo_core.data import PackedImages, default_cache_dir, pack_images
 from ganzoo_core.data.splits import split_mask
-from ganzoo_core.data.subset import AgeShiftedSubset, Subset
+from ganzoo_core.data.subset import Subset
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import Dataset
-from ganzoo_core.metrics.aging.benchmark_data import AgingBenchmarkData
 from ganzoo_core.metrics.image_sets import TEST_FRACTION
 from ganzoo_core.report import Progress
 from ganzoo_core.training.open_data import open_dataset
+from ganzoo_face_aging.benchmark_data import AgingBenchmarkData
+from ganzoo_face_aging.rendered_truth import AgeShiftedSubset, renders_ages
 
 DEFAULT_NUM_FACES = 500
 """Default number of faces to age."""
@@ -26,19 +26,9 @@ MAX_REFERENCE_FACES, MAX_CALIBRATION_FACES = 1200, 1000
 _RowIndices = NDArray[np.int64]
 
 
-def available_splits(config: DataConfig) -> tuple[str, ...]:
-    """Return the names of the splits of a data set."""
-    field = type(config).model_fields.get("split")
-    return get_args(field.annotation) if field else ()
-
-
 def test_split_config(config: DataConfig) -> DataConfig:
     """Return the options of the test split; unchanged for data without one."""
-    return _with_split(config, "test") if "test" in available_splits(config) else config
-
-
-def _with_split(config: DataConfig, split: str) -> DataConfig:
-    return type(config)(**{**config.model_dump(), "split": split})
+    return with_split(config, "test") if "test" in available_splits(config) else config
 
 
 def select_faces(
@@ -178,7 +168,7 @@ def _load_calibration(
     if "calibration" not in available_splits(config):
         return faces.gallery
     return sample_calibration(
-        open_dataset(_with_split(config, "calibration")), age_bins, seed, progress
+        open_dataset(with_split(config, "calibration")), age_bins, seed, progress
     )
 
 
@@ -200,7 +190,7 @@ def _render_paired_truth(
     progress: Progress,
 ) -> PackedImages | None:
     """Return each face rendered at the mean age of each group; None for data without a renderer."""
-    if dataset.render_at_ages([], []) is None:
+    if not renders_ages(dataset):
         return None
     ages = np.nan_to_num(faces.target_ages.numpy())
     rendered = AgeShiftedSubset(

@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
-
-from ganzoo_core.errors import DataError
-from ganzoo_core.metrics.age_estimation import evaluate_age_estimates
-from ganzoo_core.metrics.bootstrap import mean_ci95
-from ganzoo_core.metrics.verification import (
+from ganzoo_face_aging.age_estimation import evaluate_age_estimates
+from ganzoo_face_aging.verification import (
     PairDistances,
     evaluate_verification,
     kfold_accuracy,
     make_pair_distances,
 )
+
+from ganzoo_core.errors import DataError
+from ganzoo_core.metrics.bootstrap import mean_ci95
 
 
 def make_pairs(genuine, impostor):

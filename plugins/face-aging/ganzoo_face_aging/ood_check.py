@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo_core.config.base import parse
-from ganzoo_core.config.tree import data_config_class
+from ganzoo_core.config import data_config_class, parse
 from ganzoo_core.data import iter_decoded
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.interfaces import DataInfo

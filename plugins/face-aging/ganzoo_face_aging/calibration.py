@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganzoo_core.config import DataConfig
+from ganzoo_core.config import DataConfig, available_splits
 from ganzoo_core.data.splits import split_mask
 from ganzoo_core.data.subset import Subset
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.evaluation.splits import available_splits
 from ganzoo_core.interfaces import Dataset
 from ganzoo_core.metrics.image_sets import TEST_FRACTION
 from ganzoo_core.training.dataset_stats import parse_data_config

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ganzoo_core.data import assign_age_bins
-from ganzoo_core.metrics.aging.benchmark_data import AgingBenchmarkData
-from ganzoo_core.metrics.aging.evaluators import AgingOutputs, EvaluatorOutputs, Floats
+from ganzoo_core.metrics import MetricValue
 from ganzoo_core.metrics.bootstrap import percentile_interval, resample_counts
 from ganzoo_core.metrics.distances import KID_MIN_BLOCK_SIZE, KID_NUM_BLOCKS, kid_with_std_error
-from ganzoo_core.metrics.metric_value import BetterDirection, MetricValue
+from ganzoo_face_aging.benchmark_data import AgingBenchmarkData
+from ganzoo_face_aging.evaluators import AgingOutputs, EvaluatorOutputs, Floats
 
+_BetterDirection = Literal["higher", "lower", ""]
 _MIN_PROGRESSION_TARGETS = 3
 """Targets that a face needs for `age_pearson_r` and `monotonic_rate`."""
 _MIN_AGE_CHANGE = 1e-3
@@ -53,7 +55,7 @@ class PersonBootstrap:
         self,
         values: NDArray[np.generic],
         face_index: NDArray[np.int64],
-        better: BetterDirection = "",
+        better: _BetterDirection = "",
         breakdown_masks: Mapping[str, NDArray[np.bool_]] | None = None,
         is_included: NDArray[np.bool_] | None = None,
     ) -> MetricValue:
@@ -115,7 +117,7 @@ def score_method(
     embedding_distance = np.linalg.norm(
         references.source.embeddings[aged.face_index] - aged.outputs.embeddings, axis=1
     )
-    values: dict[str, tuple[Floats | NDArray[np.bool_], BetterDirection]] = {
+    values: dict[str, tuple[Floats | NDArray[np.bool_], _BetterDirection]] = {
         "identity_cosine": (cosine, "higher")
     }
     for far, threshold in references.thresholds.items():

@@ -6,20 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from ganzoo_face_aging import benchmark
+from ganzoo_face_aging.benchmark_data import AgingBenchmarkData
+from ganzoo_face_aging.evaluators import AgingOutputs, EvaluatorOutputs
+from ganzoo_face_aging.face_selection import partition_by_identity
+from ganzoo_face_aging.independent_evaluators import check_covers_age_bins
+from ganzoo_face_aging.rendered_truth import AgeShiftedSubset, renders_ages
+from ganzoo_face_aging.scores import PersonBootstrap, ReferenceOutputs, score_method
 from PIL import Image
 from training_helpers import make_images
 
 from conftest import install_plugins
 from ganzoo_core.data.splits import splits_overlap
-from ganzoo_core.data.subset import AgeShiftedSubset, Subset
+from ganzoo_core.data.subset import Subset
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.evaluation import aging_benchmark
-from ganzoo_core.evaluation.provenance import check_covers_age_bins, check_disjoint
-from ganzoo_core.evaluation.splits import partition_by_identity
+from ganzoo_core.evaluation.provenance import check_disjoint
 from ganzoo_core.interfaces import DataInfo
-from ganzoo_core.metrics.aging.benchmark_data import AgingBenchmarkData
-from ganzoo_core.metrics.aging.evaluators import AgingOutputs, EvaluatorOutputs
-from ganzoo_core.metrics.aging.scores import PersonBootstrap, ReferenceOutputs, score_method
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
 from ganzoo_core.training.dataset_stats import parse_data_config
 from ganzoo_core.weights import PretrainedAuxiliary, PretrainedFolder, find_auxiliary
@@ -54,7 +56,7 @@ def test_subset_and_rerendered_ages():
     shifted = AgeShiftedSubset(whole, np.array([7, 7]), np.array([whole.ages[7], 70.0]))
     assert np.array_equal(shifted.load_image(0), whole.load_image(7))
     assert not np.array_equal(shifted.load_image(1), whole.load_image(7))
-    assert Shapes(whole.config).render_at_ages([], []) is None
+    assert renders_ages(whole) and not renders_ages(Shapes(whole.config))
 
 
 def test_bootstrap_resamples_people():
@@ -172,7 +174,8 @@ def test_evaluate_toy_model_end_to_end(trained_toy):
     expected = {"identity copy", "nearest real", "real pairs", "paired target", "real faces"}
     assert set(baselines) == expected
     assert Image.open(home / "run/report/aging.png").width > 500
-    assert "target age error" in (home / "run/report/index.html").read_text()
+    page = (home / "run/report/index.html").read_text()
+    assert "target age error" in page and "Faces at other ages" in page
 
 
 def test_table_and_compare_show_baselines(trained_toy):
@@ -318,13 +321,13 @@ def test_metric_values():
 def test_thresholds_need_enough_impostors():
     people = np.arange(100)
     embeddings = np.stack([np.cos(people / 100), np.sin(people / 100)], 1)
-    found = aging_benchmark.verification_thresholds(embeddings, people, [])
+    found = benchmark.verification_thresholds(embeddings, people, [])
     distances = np.linalg.norm(embeddings[:, None] - embeddings[None], axis=2)
     distances = distances[np.triu_indices(100, 1)]
     assert (distances <= found[0.01]).mean() <= 0.01 < (distances <= found[0.01] * 1.5).mean()
     notes = []
-    few = aging_benchmark.verification_thresholds(embeddings[:20], people[:20], notes)
+    few = benchmark.verification_thresholds(embeddings[:20], people[:20], notes)
     assert list(few) == [0.01]
     assert "0.001" in notes[0] and "190 impostor pairs" in notes[0]
     with pytest.raises(DataError, match="9 faces of 9 people: 36 impostor"):
-        aging_benchmark.verification_thresholds(embeddings[:9], people[:9], [])
+        benchmark.verification_thresholds(embeddings[:9], people[:9], [])

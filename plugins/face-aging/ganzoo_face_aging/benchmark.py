@@ -14,35 +14,34 @@ from PIL import Image
 from torch import Tensor
 
 from ganzoo_core import __version__
-from ganzoo_core.config import DataConfig, parse
-from ganzoo_core.config.tree import data_config_class
-from ganzoo_core.data.samplers import to_float
+from ganzoo_core.config import DataConfig, data_config_class, parse
+from ganzoo_core.data import to_float
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.evaluation.calibration import open_calibration_data
 from ganzoo_core.evaluation.feature_networks import intermediate_extractor, load_feature_extractor
-from ganzoo_core.evaluation.provenance import find_independent_evaluator
-from ganzoo_core.evaluation.splits import (
+from ganzoo_core.interfaces import DataInfo, Dataset, FrozenNetwork
+from ganzoo_core.metrics import MetricValue
+from ganzoo_core.metrics.feature_extractor import FeatureExtractor
+from ganzoo_core.report import Progress, save_image
+from ganzoo_core.training.open_data import open_dataset
+from ganzoo_core.weights import PretrainedAuxiliary, PretrainedFolder
+from ganzoo_face_aging.benchmark_data import AgingBenchmarkData
+from ganzoo_face_aging.benchmark_figure import ImageRow, aging_picture
+from ganzoo_face_aging.calibration import open_calibration_data
+from ganzoo_face_aging.evaluators import AgingOutputs, FaceEvaluators, run_method
+from ganzoo_face_aging.face_selection import (
     DEFAULT_NUM_FACES,
     sample_calibration,
     select_faces,
     test_split_config,
 )
-from ganzoo_core.interfaces import DataInfo, Dataset, FrozenNetwork
-from ganzoo_core.metrics.aging.benchmark_data import AgingBenchmarkData
-from ganzoo_core.metrics.aging.evaluators import AgingOutputs, FaceEvaluators, run_method
-from ganzoo_core.metrics.aging.methods import AgingMethod, ModelAgingMethod, make_baselines
-from ganzoo_core.metrics.aging.scores import ReferenceOutputs, score_method, score_real_faces
-from ganzoo_core.metrics.feature_extractor import FeatureExtractor
-from ganzoo_core.metrics.metric_value import MetricValue
-from ganzoo_core.metrics.verification import PairDistances, impostor_pairs, pair_distances
-from ganzoo_core.report import Progress, save_image
-from ganzoo_core.report.aging import ImageRow, aging_picture
-from ganzoo_core.training.open_data import open_dataset
-from ganzoo_core.weights import PretrainedAuxiliary, PretrainedFolder
+from ganzoo_face_aging.independent_evaluators import find_face_evaluators
+from ganzoo_face_aging.methods import AgingMethod, ModelAgingMethod, make_baselines
+from ganzoo_face_aging.plugin import FIGURE_FILE
+from ganzoo_face_aging.scores import ReferenceOutputs, score_method, score_real_faces
+from ganzoo_face_aging.verification import PairDistances, impostor_pairs, pair_distances
 
 _BENCHMARK_VERSION = 1
 """Incremented when the same images get other metric values."""
-_FIGURE_FILE = "aging.png"
 _FALSE_ACCEPT_RATES = (1e-2, 1e-3)
 """False accept rates at which the true accept rate is reported; the first one is required."""
 _NUM_RETRIEVAL_INSTANCES = 1000
@@ -107,12 +106,9 @@ def run_benchmark(
     device, seed = benchmark_config.device, benchmark_config.seed
     dataset = open_dataset(test_split_config(config))
     pretrained = model[2] if model else None
-    evaluator_weights = {
-        role: find_independent_evaluator(
-            role, benchmark_config.evaluators.get(role, ""), dataset, age_bins, pretrained
-        )
-        for role in ("age", "identity")
-    }
+    evaluator_weights = find_face_evaluators(
+        benchmark_config.evaluators, dataset, age_bins, pretrained
+    )
     calibration_dataset = _open_calibration_dataset(
         benchmark_config.calibration, dataset, evaluator_weights["identity"]
     )
@@ -167,7 +163,7 @@ def run_benchmark(
     settings = _benchmark_settings(
         data, references, transitions, evaluator_weights, feature_extractor
     )
-    figure_path = benchmark_config.output_folder and benchmark_config.output_folder / _FIGURE_FILE
+    figure_path = benchmark_config.output_folder and benchmark_config.output_folder / FIGURE_FILE
     if figure_path:
         figure = _draw_figure(outputs_by_method, data, example_faces, has_model=bool(model))
         save_image(figure, figure_path)

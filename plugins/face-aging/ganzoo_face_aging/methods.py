@@ -19,8 +19,8 @@ from ganzoo_core.data import PackedImages, to_float, to_uint8
 from ganzoo_core.data.augment import color, random_crop
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import HasSupportedTransitions, SeededRng
-from ganzoo_core.metrics.aging.benchmark_data import AgingBenchmarkData
 from ganzoo_core.metrics.neighbors import thumbnail_vectors
+from ganzoo_face_aging.benchmark_data import AgingBenchmarkData
 
 _BATCH_SIZE = 64
 """Faces per call of `edit_age`."""

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import output
-from ganzoo_core.cli.sample import check_image_path
 from ganzoo_core.errors import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo_core.data.photos import Photo
-    from ganzoo_core.evaluation.aging import AgingStrip
     from ganzoo_core.interfaces import Model
     from ganzoo_core.training.output_gallery import OutputGallery
+    from ganzoo_face_aging.aging import AgingStrip
 
 _BATCH_SIZE = 16
 """Photographs per call of the model."""
@@ -83,17 +82,18 @@ def age(
     """Age the faces of photographs."""
     is_folder = any(photo.is_dir() for photo in photos)
     if not is_folder:
-        check_image_path(out)
-    from ganzoo_core.cli.evaluate import parse_evaluators
+        output.check_image_path(out)
     from ganzoo_core.data.photos import find_photos, no_face_error
-    from ganzoo_core.evaluation import aging
+    from ganzoo_core.evaluation.api import require_capability
     from ganzoo_core.training import load
     from ganzoo_core.training.output_gallery import OutputGallery
     from ganzoo_core.weights import find_pretrained
+    from ganzoo_face_aging import aging
+    from ganzoo_face_aging.options import parse_evaluators
 
     paths = find_photos(photos)
     model = load(folder, device=device)
-    aging.check_age_editing(model, str(folder))
+    require_capability(model, "edit_age", str(folder))
     targets = aging.parse_target_labels(model.info, target_names)
     evaluator_paths = parse_evaluators(evaluator_args)
     settings = {
@@ -132,7 +132,7 @@ def _save_combined_strips(
 ) -> list[dict[str, Any]]:
     """Save all strips as one image; return their records."""
     from ganzoo_core.report import save_image
-    from ganzoo_core.report.face_strips import draw_face_strips
+    from ganzoo_face_aging.strip_picture import draw_face_strips
 
     finished = list(strips_iter)
     save_image(draw_face_strips([_labeled_images(strip) for _, strip in finished]), out)
@@ -147,7 +147,7 @@ def _save_to_gallery(
     Raises:
         Interrupted: Ctrl-C.
     """
-    from ganzoo_core.report.face_strips import draw_face_strips
+    from ganzoo_face_aging.strip_picture import draw_face_strips
 
     try:
         for photo, strip in strips_iter:
@@ -167,7 +167,7 @@ def _warn_about_photos(photos: Sequence[Photo], model: Model) -> None:
     """Print the notes of the photographs, and a warning for those out of distribution."""
     import numpy as np
 
-    from ganzoo_core.evaluation.ood_check import detect_ood
+    from ganzoo_face_aging.ood_check import detect_ood
 
     out_of_domain = detect_ood(np.stack([photo.pixels for photo in photos]), model.info)
     for photo, is_out_of_domain in zip(photos, out_of_domain, strict=True):
@@ -190,8 +190,8 @@ def _age_photos(
     quiet: bool,
 ) -> Iterator[tuple[Photo, AgingStrip]]:
     """Yield each photograph with its strip."""
-    from ganzoo_core.evaluation import aging
     from ganzoo_core.report import Progress
+    from ganzoo_face_aging import aging
 
     evaluators = {
         role: aging.find_evaluator(model, role, evaluator_paths.get(role, ""))

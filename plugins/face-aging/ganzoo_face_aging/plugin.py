@@ -1,0 +1,75 @@
+"""Registers the metric `aging` and the command `ganzoo age`; imports neither torch nor pydantic."""
+
+from ganzoo_core import CommandSpec, MetricOption, MetricSpec, hookimpl
+
+_OPTIONS = "ganzoo_face_aging.options"
+FIGURE_FILE = "aging.png"
+"""The figure of the benchmark, in the folder of evaluation.json."""
+
+
+@hookimpl
+def ganzoo_register(zoo):
+    """Add the aging benchmark to the zoo."""
+    zoo.add(
+        MetricSpec(
+            name="aging",
+            summary="Aging benchmark: age error, identity, realism; for models that edit ages",
+            target="ganzoo_face_aging.metric:aging",
+            license="Apache-2.0",
+            evaluates="model",
+            requires=("edit_age",),
+            has_baselines=True,
+            options=(
+                MetricOption(
+                    name="age_bins",
+                    default="report",
+                    metavar="NAME|A,B,...",
+                    parse=f"{_OPTIONS}:parse_upper_edges",
+                    help="Age groups of --baselines: report, pfa-4, pfa-5, pfa-7, or upper edges "
+                    "in years.",
+                ),
+                MetricOption(
+                    name="evaluator",
+                    multiple=True,
+                    metavar="ROLE=DIR",
+                    parse=f"{_OPTIONS}:parse_evaluators",
+                    help="Held-out evaluator of age or identity, for the metric aging; default: a "
+                    "shipped one.",
+                ),
+                MetricOption(
+                    name="calibration",
+                    metavar="NAME[:PATH]",
+                    completes="dataset",
+                    help="Data for the thresholds of the true accept rates, for the metric aging "
+                    "on data without identities.",
+                ),
+                MetricOption(
+                    name="direction",
+                    choices=("all", "older", "younger"),
+                    default="all",
+                    help="Target groups relative to the source group, for the metric aging.",
+                ),
+            ),
+            breakdowns={
+                "estimated_age": "",
+                "group_accuracy": "",
+                "tar_far_0.01": "gap ",
+                "identity_cosine": "gap ",
+                "kid": "",
+            },
+        )
+    )
+
+
+@hookimpl
+def ganzoo_page_pictures(run):
+    """Add the figure of the aging benchmark to the page of a run."""
+    figure = run / "report" / FIGURE_FILE
+    return [("Faces at other ages", figure)] if figure.exists() else []
+
+
+@hookimpl
+def ganzoo_commands():
+    """Add the command `age`."""
+    text = "Render faces in photographs at other ages."
+    return [CommandSpec(name="age", help=text, target="ganzoo_face_aging.commands:age")]
