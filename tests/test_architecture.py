@@ -97,8 +97,6 @@ KNOWN_CIRCULAR_IMPORTS = {
     # The zoo names the core's own losses and terms, as the entry point of a plugin would.
     ("ganzoo_core.zoo.losses", "ganzoo_core.config.losses"),
     ("ganzoo_core.zoo.terms", "ganzoo_core.config.terms"),
-    # The metric `aging` evaluates a model rather than samples.
-    ("ganzoo_core.zoo.metrics", "ganzoo_core.evaluation.aging_benchmark"),
 }
 """Imports that close the circles of today; the others must close none."""
 
