@@ -31,7 +31,7 @@ class TermOptions(Config):
         options = dict(self)
         weight, interval = options.pop("weight", 1.0), options.pop("interval", 1)
         term = import_target(zoo().term(name).target)(**options)
-        term.weight, term.interval = weight, interval
+        term.name, term.weight, term.interval = name, weight, interval
         return term
 
 

@@ -88,13 +88,15 @@ class GAN(Model):
             real_logits, extra_logits = self.discriminator(real_images, label), []
         fake_logits = self.discriminator(fake_images, label)
         ctx.log({"logits/real": real_logits.mean(), "logits/fake": fake_logits.mean()})
-        ctx.log({"accuracy/d": self.loss.accuracy(real_logits, fake_logits)})
+        accuracy = self.loss.accuracy(real_logits, fake_logits)
+        ctx.log({"accuracy/d": accuracy})
         return DiscriminatorOutput(
             real_images,
             fake_images,
             label,
             real_logits,
             fake_logits,
+            accuracy,
             embedding,
             dict(zip(extra, extra_logits, strict=True)),
         )

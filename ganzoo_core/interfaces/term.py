@@ -25,6 +25,8 @@ class DiscriminatorOutput:
     """[N] labels of both, for conditional models."""
     real_logits: Tensor
     fake_logits: Tensor
+    accuracy: Tensor
+    """Balanced accuracy of D, 0-d (`Loss.accuracy`)."""
     real_embedding: Tensor | None = None
     """[N, E], if a term sets `needs_embedding`."""
     extra_logits: dict[str, Tensor] = field(default_factory=dict)
@@ -54,6 +56,8 @@ class Term(nn.Module):
     a lazy term runs in every `interval`-th step only (Karras et al. 2020, arXiv 1912.04958).
     """
 
+    name: str = ""
+    """Its name in `model.terms`; `TermOptions.build` sets it, `weight` and `interval`."""
     weight: float = 1.0
     interval: int = 1
     needs_embedding: bool = False

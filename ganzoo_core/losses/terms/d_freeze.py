@@ -37,8 +37,7 @@ class DFreeze(Term):
     def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> None:
         """Update the running accuracy."""
         if self.accuracy is not None:
-            accuracy = gan.loss.accuracy(out.real_logits, out.fake_logits)
-            self.accuracy.lerp_(ctx.all_reduce_mean(accuracy), ACCURACY_MOMENTUM)
+            self.accuracy.lerp_(ctx.all_reduce_mean(out.accuracy), ACCURACY_MOMENTUM)
 
     def should_update_d(self, gan: GAN, ctx: StepContext) -> Tensor:
         """Return whether D is not frozen, a 0-d bool on the device."""

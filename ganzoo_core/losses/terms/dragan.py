@@ -16,8 +16,6 @@ from ganzoo_core.losses.terms.input_gradient_term import InputGradientTerm
 class DRAGAN(InputGradientTerm):
     """E (|grad D(x^)| - 1)^2, x^ = x + a std(x) / 2, a ~ U[0, 1) for each value."""
 
-    name = "dragan"
-
     def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> Tensor:
         """Return the penalty, 0-d."""
         alpha = ctx.rand(*out.real_images.shape)

@@ -15,8 +15,6 @@ from ganzoo_core.losses.terms.input_gradient_term import InputGradientTerm
 class GradientPenalty(InputGradientTerm):
     """E (|grad D(x^)| - 1)^2, x^ = (1 - a) x + a G(z), a ~ U[0, 1) for each image."""
 
-    name = "gradient-penalty"
-
     def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> Tensor:
         """Return the penalty, 0-d."""
         alpha = ctx.rand(len(out.real_images), 1, 1, 1)

@@ -12,9 +12,6 @@ from ganzoo_core.interfaces import GAN, DiscriminatorOutput, LogitFn, Term
 class InputGradientTerm(Term):
     """A penalty of the gradient of D with respect to each image."""
 
-    name = ""
-    """As in `model.terms`, for the message."""
-
     def check(self, gan: GAN) -> None:
         """Refuse BatchNorm in D, which mixes images, so that no gradient is per image."""
         if any(isinstance(module, _BatchNorm) for module in gan.discriminator.modules()):

@@ -24,8 +24,6 @@ class R1(InputGradientTerm):
         through_augment: differentiate through the augmentation, with random numbers of its own.
     """
 
-    name = "r1"
-
     def __init__(self, *, through_augment: bool = True) -> None:
         super().__init__()
         self.through_augment = through_augment
@@ -51,8 +49,6 @@ class R1(InputGradientTerm):
 
 class R2(R1):
     """1/2 E |grad D(G(z))|^2 on fake images."""
-
-    name = "r2"
 
     def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> Tensor:
         """Return R2, 0-d."""

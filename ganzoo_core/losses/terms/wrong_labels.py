@@ -52,8 +52,7 @@ class WrongLabels(Term):
         self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput, loss: Tensor
     ) -> Tensor:
         """Return the weighted sum of both losses, 0-d."""
-        name = next(name for name, term in gan.terms.items() if term is self)
-        wrong_logits = out.extra_logits.get(name)
+        wrong_logits = out.extra_logits.get(self.name)
         if wrong_logits is None:
             return loss
         ctx.log({"logits/wrong_label": wrong_logits.mean()})
