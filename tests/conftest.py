@@ -136,6 +136,19 @@ def ganzoo_subprocess(run_shell):
     return lambda *args, **env: run_shell(sys.executable, "-m", "ganzoo_core.cli", *args, **env)
 
 
+def pip_install(target_dir: Path, *sources: str | Path) -> None:
+    """Install source folders into a folder, offline."""
+    options = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", *options, "--no-build-isolation"),
+            *("--target", target_dir, *sources),
+        ],
+        check=True,
+        env=clean_environ(),
+    )
+
+
 def install_plugins(
     target_dir: Path, source_dir: Path, plugins: dict[str, tuple[str, dict[str, str]]]
 ) -> None:
@@ -152,24 +165,7 @@ def install_plugins(
         (source_dir / name / "pyproject.toml").write_text(
             PYPROJECT_TEMPLATE.format(name=name, version=version)
         )
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-index",
-            "--no-deps",
-            "--no-build-isolation",
-            "--target",
-            str(target_dir),
-            *(str(source_dir / name) for name in plugins),
-        ],
-        check=True,
-        env=clean_environ(),
-    )
+    pip_install(str(target_dir), *(str(source_dir / name) for name in plugins))
 
 
 PYPROJECT_TEMPLATE = """\

@@ -1,14 +1,13 @@
 """`ganzoo new`: every kind installs, is listed, works, and passes its own tests."""
 
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from conftest import clean_environ
+from conftest import pip_install
 from ganzoo_core.errors import OutputError, UsageError
 from ganzoo_core.scaffold import KINDS, TEMPLATES, create_plugin
 
@@ -104,27 +103,10 @@ def test_file_as_parent_refused(tmp_path):
 
 @pytest.fixture(scope="module")
 def installed_scaffolds(tmp_path_factory):
-    """(PYTHONPATH of all six kinds, installed by pip; the folder of their sources)."""
+    """(PYTHONPATH of all kinds, installed by pip; the folder of their sources)."""
     home = tmp_path_factory.mktemp("scaffolds")
     folders = [create_plugin(name, kind, home / kind) for kind, name in NAME_BY_KIND.items()]
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-index",
-            "--no-deps",
-            "--no-build-isolation",
-            "--target",
-            home / "site",
-            *folders,
-        ],
-        check=True,
-        env=clean_environ(),
-    )
+    pip_install(home / "site", *folders)
     return str(home / "site"), home
 
 

@@ -2,13 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from conftest import clean_environ
+from conftest import pip_install
 
 TRACKERS_PAGE = (Path(__file__).parents[1] / "docs" / "trackers.md").read_text(encoding="utf-8")
 PYPROJECT = re.search(r"```toml\n(.*?)```", TRACKERS_PAGE, re.DOTALL).group(1)
@@ -46,24 +44,7 @@ def tracker(request, tmp_path_factory):
     (package / "__init__.py").touch()
     (package / "plugin.py").write_text(TRACKER_SOURCES[name])
     (source / "pyproject.toml").write_text(PYPROJECT.replace("wandb", name))
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-index",
-            "--no-deps",
-            "--no-build-isolation",
-            "--target",
-            target,
-            source,
-        ],
-        check=True,
-        env=clean_environ(),
-    )
+    pip_install(target, source)
     fakes.mkdir()
     (fakes / f"{name}.py").write_text(FAKE_SERVICE_SOURCE)
     return name, f"{target}:{fakes}"
