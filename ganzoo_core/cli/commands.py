@@ -13,7 +13,7 @@ from ganzoo_core.zoo import CommandSpec, Plugin, import_target, zoo
 _CLI_PACKAGE = "ganzoo_core.cli"
 
 CORE_COMMANDS = {
-    "list": ("list:list_", "List models, data sets, evaluators, losses and metrics."),
+    "list": ("list:list_", "List models, data sets, evaluators, losses, terms and metrics."),
     "info": ("info:info", "Describe a model, a data set or any other entry."),
     "run": ("run:run", "Train a model."),
     "resume": ("resume:resume", "Continue a run from its latest checkpoint, bit-exact."),
@@ -24,7 +24,7 @@ CORE_COMMANDS = {
     "weights": ("weights:weights", "Export, verify, import, compare and share weights."),
     "registry": ("registry:registry", "Check the registries of models, data and weights."),
     "schema": ("schema:schema", "Print the JSON schema of a configuration."),
-    "new": ("new:new", "Create a plugin: a model, data set, loss or metric."),
+    "new": ("new:new", "Create a plugin: a model, data set, loss, term or metric."),
     "check": ("check:check", "Run the conformance checks on an entry of the zoo."),
     "plugins": ("plugins:plugins", "List the plugins and what each registers."),
     "doctor": ("doctor:doctor", "Find problems of this installation."),

@@ -73,13 +73,6 @@ FORMER_FLAGS = {
 }
 
 
-def present_name(
-    table: Mapping[str, tuple[str, ...]], name: str, known_names: Collection[str]
-) -> str:
-    """Return the first present name of a former one that is known here, else the name itself."""
-    return next((new for new in table.get(name, ()) if new in known_names), name)
-
-
 FORMER_LOSS_OPTIONS = {
     "clip": "weight-clip.value",
     "dragan": "dragan.weight",
@@ -94,3 +87,10 @@ FORMER_LOSS_OPTIONS = {
     "wrong_label_weight": "wrong-labels.weight",
 }
 """Options of `model.loss` that became terms."""
+
+
+def present_name(
+    table: Mapping[str, tuple[str, ...]], name: str, known_names: Collection[str]
+) -> str:
+    """Return the first present name of a former one that is known here, else the name itself."""
+    return next((new for new in table.get(name, ()) if new in known_names), name)
