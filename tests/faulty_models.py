@@ -12,7 +12,7 @@ from ganzoo_cgan.model import CGAN
 from pydantic import ConfigDict, field_serializer
 from torch import nn
 
-from ganzoo_core import AuxiliaryConfig, Config, OptimizerSpec, Phase
+from ganzoo_core import AuxiliaryConfig, Config, OptimizerSpec, Phase, SampleGrid
 from ganzoo_core.losses import BCE
 from ganzoo_core.testing.subject import ModelSubject, Subject
 from ganzoo_core.zoo import zoo
@@ -576,6 +576,40 @@ def sampling_changes_buffer():
         return CGAN.generate(self, n, label, rng)
 
     return faulty_cgan(__init__=init, generate=generate)
+
+
+@register_fault("sampling-options", "generate() lacks the argument 'truncation'")
+def generate_lacks_option():
+    def generate(self, n, label, rng):
+        return CGAN.generate(self, n, label, rng)
+
+    return faulty_cgan(generate=generate)
+
+
+@register_fault("sampling-options", "use the same default")
+def generate_has_other_default():
+    def generate(self, n, label, rng, truncation=0.7):
+        return CGAN.generate(self, n, label, rng, truncation)
+
+    return faulty_cgan(generate=generate)
+
+
+@register_fault("sample-grid", "use `rng` alone")
+def grid_ignores_rng():
+    def sample_grid(self, rng):
+        size = self.info.image_size
+        return SampleGrid(torch.rand(2, 3, self.info.num_channels, size, size))
+
+    return faulty_cgan(sample_grid=sample_grid)
+
+
+@register_fault("sample-grid", "2 row_names for 3")
+def grid_has_other_names():
+    def sample_grid(self, rng):
+        images = rng.rand(3, 2, self.info.num_channels, *[self.info.image_size] * 2)
+        return SampleGrid(images, row_names=("a", "b"))
+
+    return faulty_cgan(sample_grid=sample_grid)
 
 
 @register_fault("label-conditioning", "every label")

@@ -257,6 +257,7 @@ def test_sample_errors_are_one_line(run_ganzoo, run_copy, tmp_path):
     done = run_ganzoo("sample", run_copy, "--out", "x.png", cwd=tmp_path)
     assert done.code == 6 and "sha256" in done.error
     shutil.rmtree(run_copy / "weights")
+    shutil.rmtree(run_copy / "checkpoints")
     done = run_ganzoo("sample", run_copy, "--out", "x.png", cwd=tmp_path)
     assert done.code == 6 and str(run_copy) in done.error
     assert not (tmp_path / "x.png").exists()

@@ -18,6 +18,7 @@ CORE_COMMANDS = {
     "run": ("run:run", "Train a model."),
     "resume": ("resume:resume", "Continue a run from its latest checkpoint, bit-exact."),
     "sample": ("sample:sample", "Draw images from a run or a pretrained folder."),
+    "translate": ("translate:translate", "Translate images to other labels, image to image."),
     "evaluate": ("evaluate:evaluate", "Measure a run or pretrained folder against real images."),
     "compare": ("compare:compare", "Compare evaluations of runs side by side."),
     "data": ("data:data", "Inspect, prepare or export a data set."),

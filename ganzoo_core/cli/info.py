@@ -47,6 +47,8 @@ def info(name: str, as_json: bool) -> None:
             _print_docstring(value)
         elif key == "options":
             _print_options(value)
+        elif key == "sampling":
+            _print_options(value, "Sampling options: ganzoo sample RUN --set NAME=VALUE")
         elif value:
             text = ", ".join(map(str, value)) if isinstance(value, list) else value
             print_line(f"{to_printable(key):<13}{to_printable(text)}")
@@ -85,6 +87,7 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
         "requires": required_fields,
         "auxiliaries": list(spec.auxiliaries),
         "options": option_records(config, "model"),
+        "sampling": option_records(config.Sampling, ""),
         "presets": presets,
     }
 
@@ -163,11 +166,19 @@ def _build_on_meta_device(spec: ModelSpec, config: RunConfig, data_info: DataInf
         return cls(config.model, data_info)
 
 
-def _print_options(options: list[dict[str, str]]) -> None:
+def _print_options(options: list[dict[str, str]], title: str = "Options") -> None:
     if options:
-        print_line("\nOptions")
-        columns = ("name", "type", "default", "description")
-        print_table(columns, [[option[column] for column in columns] for option in options])
+        print_line(f"\n{title}")
+        rows = [
+            [
+                option["name"],
+                f"{option['type']} {option.get('range', '')}".strip(),
+                option["default"],
+                option["description"],
+            ]
+            for option in options
+        ]
+        print_table(("name", "type", "default", "description"), rows)
 
 
 def _print_docstring(text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -17,7 +17,8 @@ def option_records(cls: type[BaseModel], branch: str) -> list[dict[str, str]]:
 
     Args:
         cls: the configuration class.
-        branch: where it is in the configuration, such as "model" or "model.loss".
+        branch: where it is in the configuration, such as "model" or "model.loss"; empty for
+            options outside it.
     """
     return list(_iter_options(cls, cls.model_construct(), branch))
 
@@ -37,8 +38,9 @@ def _iter_options(
             yield from _iter_options(type(default), default, f"{branch}.{name}", nested_kinds)
             continue
         yield {
-            "name": f"{branch}.{name}",
+            "name": f"{branch}.{name}".removeprefix("."),
             "type": kinds if name == "kind" and kinds else _type_text(field.annotation),
+            "range": _range_text(field.metadata),
             "default": "(required)" if field.is_required() else _value_text(default),
             "description": _description(cls, name),
         }
@@ -51,6 +53,15 @@ def _description(cls: type[BaseModel], name: str) -> str:
         if field and field.description:
             return " ".join(field.description.split())
     return ""
+
+
+def _range_text(constraints: Iterable[Any]) -> str:
+    """Return the bounds of a number, such as ``>= 0, < 1``; empty without bounds."""
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    bounds = {
+        key: getattr(item, key) for item in constraints for key in signs if hasattr(item, key)
+    }
+    return ", ".join(f"{signs[key]} {bounds[key]}" for key in signs if key in bounds)
 
 
 def _value_text(value: Any) -> str:

@@ -1,14 +1,15 @@
-"""`ganzoo sample`: draw an image grid from a model."""
+"""`ganzoo sample`: draw a grid of images from a model, or single images by seed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo_core.cli import output
+from ganzoo_core.cli import output, stored_model
 from ganzoo_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,24 +44,135 @@ MAX_ROWS = 16
     help="The same seed gives the same images.",
 )
 @click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A sampling option of the model, see `ganzoo info MODEL`; may be repeated.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
-    required=True,
     metavar="FILE.png",
     help="The image file, .png, .jpg or .webp; overwritten if it exists.",
 )
-def sample(folder: Path, count: int | None, labels: tuple[str, ...], seed: int, out: Path) -> None:
-    """Draw a grid of images: one row for each label, one column for each latent z."""
-    output.check_image_path(out)
+@click.option(
+    "--each",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="In place of --out: a new folder with one PNG for each of --seeds, named by its seed.",
+)
+@click.option(
+    "--seeds",
+    metavar="A-B",
+    help="With --each: the seeds, such as 0-9999; one image each, equal to that of -n 1 --seed S.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def sample(
+    *,
+    folder: Path,
+    count: int | None,
+    labels: tuple[str, ...],
+    seed: int,
+    assignments: tuple[str, ...],
+    out: Path | None,
+    each: Path | None,
+    seeds: str | None,
+    quiet: bool,
+) -> None:
+    """Draw images: a grid with one row for each label and one column for each latent z, or one
+    file for each seed.
+
+    A model may have a grid of its own, which is drawn without -n, --label and --set. A run that
+    trains or was stopped is sampled at its newest checkpoint.
+    """
+    if (out is None) == (each is None):
+        raise UsageError("give --out FILE.png for a grid, or --each DIR for single images")
+    if (each is None) != (seeds is None):
+        raise UsageError("--each DIR and --seeds A-B go together")
+    if each is not None and count is not None:
+        raise UsageError("-n is for a grid: --each draws one image for each of --seeds")
+    seed_range = _parse_seeds(seeds) if seeds else range(0)
+    if out is not None:
+        output.check_image_path(out)
+    stored_model.check_capability(folder, "sample")
+    options = stored_model.parse_sampling_options(folder, assignments)
+    from ganzoo_core.interfaces import HasSampleGrid
     from ganzoo_core.report import save_image
     from ganzoo_core.training import load
+    from ganzoo_core.training.output_grids import draw_own_grid
 
     model = load(folder)
-    save_image(sample_grid(model, count, labels, seed), out)
+    stored_model.print_unfinished(folder)
+    if each is not None:
+        _write_each(model, each, seed_range, labels, options, quiet=quiet)
+        output.print_line(str(each))
+        return
+    assert out is not None
+    is_own = isinstance(model, HasSampleGrid) and count is None and not (labels or options)
+    grid = (
+        draw_own_grid(model, seed) if is_own else sample_grid(model, count, labels, seed, options)
+    )
+    save_image(grid, out)
     output.print_line(str(out))
 
 
-def sample_grid(model: Model, count: int | None, labels: tuple[str, ...], seed: int) -> Any:
+def _parse_seeds(text: str) -> range:
+    """Return the seeds of ``A-B``, both included, or of one number.
+
+    Raises:
+        UsageError: something else, or none.
+    """
+    first, dash, last = text.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        raise UsageError(f"--seeds {text}: write A-B, such as 0-99")
+    seeds = range(int(first), int(last if dash else first) + 1)
+    if not seeds or seeds[-1] >= 2**63:
+        raise UsageError(f"--seeds {text}: the last seed is smaller than the first, or too large")
+    return seeds
+
+
+def _write_each(
+    model: Model,
+    folder: Path,
+    seeds: range,
+    labels: tuple[str, ...],
+    options: Mapping[str, Any],
+    *,
+    quiet: bool,
+) -> None:
+    """Write one PNG for each seed; several labels repeat in order.
+
+    Raises:
+        OutputError: the folder exists and is not empty, or cannot be written.
+    """
+    from ganzoo_core.interfaces.sampling import label_index, sample_seeds
+    from ganzoo_core.report import Progress, save_png_images
+    from ganzoo_core.training.run_folder import create_output_folder
+
+    names = [label_index(model.info, label) for label in labels]
+    chosen = [names[i % len(names)] for i in range(len(seeds))] if names else None
+    batches = sample_seeds(model, seeds, chosen, options)
+    create_output_folder(folder, "")
+    progress, done = Progress(quiet), 0
+    progress.start("sampling")
+    try:
+        for batch in batches:
+            rows = seeds[done : done + len(batch)]
+            save_png_images(batch, [folder / f"{seed:06d}.png" for seed in rows])
+            done += len(batch)
+            progress.advance(done, len(seeds))
+    finally:
+        progress.stop()
+
+
+def sample_grid(
+    model: Model,
+    count: int | None,
+    labels: tuple[str, ...],
+    seed: int,
+    options: Mapping[str, Any] | None = None,
+) -> Any:
     """Return the grid. All rows use the same latents, so that a column shows one z per label."""
     import torch
 
@@ -73,7 +185,8 @@ def sample_grid(model: Model, count: int | None, labels: tuple[str, ...], seed: 
     total = count or COLUMNS * len(rows)
     images_per_row = [total // len(rows) + (i < total % len(rows)) for i in range(len(rows))]
     row_images = [
-        model.sample(n, label, seed) for n, label in zip(images_per_row, rows, strict=True)
+        model.sample(n, label, seed, **(options or {}))
+        for n, label in zip(images_per_row, rows, strict=True)
     ]
     columns = max(images_per_row) if len(rows) > 1 else min(total, COLUMNS)
     if len(rows) == 1:  # one label: wrap its images into several rows

@@ -1,6 +1,6 @@
 """Options: one pydantic tree of `[model]`, `[data]` and `[train]`."""
 
-from ganzoo_core.config.base import Config, ModelConfig, parse
+from ganzoo_core.config.base import Config, ModelConfig, SamplingOptions, parse
 from ganzoo_core.config.gan import GANConfig, NormConfig
 from ganzoo_core.config.losses import LossOptions
 from ganzoo_core.config.optim import SGD, Adam, OptimizerChoice
@@ -14,6 +14,7 @@ from ganzoo_core.config.tree import (
     merge,
     parse_assignments,
     parse_data_source,
+    parse_options,
     read_toml,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "NormConfig",
     "OptimizerChoice",
     "RunConfig",
+    "SamplingOptions",
     "Split",
     "StageConfig",
     "TermOptions",
@@ -41,6 +43,7 @@ __all__ = [
     "parse",
     "parse_assignments",
     "parse_data_source",
+    "parse_options",
     "read_toml",
     "with_split",
 ]

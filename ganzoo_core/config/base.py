@@ -46,6 +46,32 @@ class Config(BaseModel):
         return field is not None and NoneType in get_args(field.annotation)
 
 
+class SamplingOptions(Config):
+    """The base of a model's sampling options: `ganzoo sample RUN --set NAME=VALUE`.
+
+    `generate(n, label, rng, **options)` receives those that differ from their default.
+    """
+
+    @classmethod
+    def parse_changed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the validated values that differ from their default.
+
+        Args:
+            values: by name, plain values as from TOML.
+
+        Raises:
+            UsageError: one line that names the option, and the closest one if it is unknown.
+        """
+        if values and not cls.model_fields:
+            raise UsageError(f"the model has no sampling options, so no {next(iter(values))!r}")
+        options = parse(cls, values, "")
+        return {
+            name: getattr(options, name)
+            for name, field in cls.model_fields.items()
+            if getattr(options, name) != field.default
+        }
+
+
 class ModelConfig(Config):
     """The base of a model's options, `[model]` in the configuration file.
 
@@ -54,6 +80,9 @@ class ModelConfig(Config):
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    Sampling: ClassVar[type[SamplingOptions]] = SamplingOptions
+    """The options of `ganzoo sample --set`. A model has its own as a nested class, ``class
+    Sampling(SamplingOptions)``."""
 
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
@@ -65,7 +94,7 @@ def parse(cls: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
     Args:
         cls: the class.
         values: plain values, as from TOML.
-        where: the branch, such as "model", for the message.
+        where: the branch, such as "model", for the message; empty for none.
 
     Raises:
         UsageError: one line that names the key, and the closest known key if it is unknown.
@@ -80,7 +109,7 @@ def first_problem(cls: type[BaseModel], error: ValidationError, where: str) -> s
     """Return the first problem of a ValidationError as one line."""
     problem = error.errors()[0]
     path = _drop_union_tags(cls, [str(part) for part in problem["loc"]])
-    key = ".".join([where, *path])
+    key = ".".join([*([where] if where else []), *path])
     if problem["type"] == "extra_forbidden":
         known = _option_names_at(cls, path[:-1])
         name = present_name(FORMER_OPTIONS, path[-1], known)

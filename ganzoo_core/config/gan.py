@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ganzoo_core.config.base import NONE, Config, ModelConfig
+from ganzoo_core.config.base import NONE, Config, ModelConfig, SamplingOptions
 from ganzoo_core.config.losses import BCEOptions, LossChoice, parse_loss
 from ganzoo_core.config.optim import Adam, OptimizerChoice
 from ganzoo_core.config.terms import TermsChoice
@@ -25,6 +25,13 @@ class NormConfig(Config):
 
 class GANConfig(ModelConfig):
     """`[model]` of every GAN."""
+
+    class Sampling(SamplingOptions):
+        """The sampling options of `GAN.generate`; a GAN that overrides it has its own."""
+
+        truncation: float | None = Field(None, gt=0)
+        """Sample z from its prior truncated to absolute values below this: less diverse, closer to
+        typical images (BigGAN, arXiv 1809.11096); none for the prior."""
 
     loss: LossChoice = BCEOptions()
     """The adversarial loss: `ganzoo list losses`."""

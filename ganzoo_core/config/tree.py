@@ -114,6 +114,21 @@ def parse_assignments(assignments: Iterable[str]) -> Tree:
     return tree
 
 
+def parse_options(assignments: Iterable[str]) -> Tree:
+    """Parse ``["code=3"]``, options without a branch, into values by name.
+
+    Raises:
+        UsageError: a word without ``=``.
+    """
+    options: Tree = {}
+    for word in assignments:
+        name, equals, text = word.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set {word!r}: write OPTION=VALUE, such as truncation=0.7")
+        options[name.strip()] = _parse_value(text)
+    return options
+
+
 def _parse_value(text: str) -> Any:
     """Parse one TOML value; text that is not TOML is returned as it is."""
     try:
@@ -248,5 +263,6 @@ __all__ = [
     "merge",
     "parse_assignments",
     "parse_data_source",
+    "parse_options",
     "read_toml",
 ]

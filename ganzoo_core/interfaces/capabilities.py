@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -15,10 +16,34 @@ from ganzoo_core.interfaces.context import Rng
 
 @runtime_checkable
 class SupportsSampling(Protocol):
-    """Capability `sample`: generates images."""
+    """Capability `sample`: generates images.
+
+    A model with sampling options (`SamplingOptions`) takes each as a further keyword argument of
+    `generate`, with the default that it declares.
+    """
 
     def generate(self, n: int, label: Tensor | None, rng: Rng) -> Tensor:
         """Return images [n, C, H, W] in [-1, 1]; labels [n] for conditional models."""
+
+
+@dataclass(frozen=True)
+class SampleGrid:
+    """A grid of images whose rows and columns a model chooses, such as a row for each code."""
+
+    images: Tensor
+    """[R, K, C, H, W] in [-1, 1]: R rows of K columns."""
+    row_names: tuple[str, ...] = ()
+    """R names, or none."""
+    column_names: tuple[str, ...] = ()
+    """K names, or none."""
+
+
+@runtime_checkable
+class HasSampleGrid(Protocol):
+    """Optional part of a model with `generate`: the grid of its runs and of `ganzoo sample`."""
+
+    def sample_grid(self, rng: Rng) -> SampleGrid:
+        """Return the grid; the same random numbers give the same grid."""
 
 
 @runtime_checkable
@@ -116,8 +141,8 @@ class SupportsAgeEditing(Protocol):
 
 @runtime_checkable
 class HasSupportedTransitions(Protocol):
-    """Optional part of a model with `edit_age` that does not support every transition between age
-    bins, such as one that only makes people older."""
+    """Optional part of a model with `edit_age` or `translate` that does not support every
+    transition between classes, such as one that only makes people older."""
 
     def supported_transitions(self, source: Tensor, target: Tensor) -> Tensor:
         """Return whether each transition is supported, a bool tensor of the broadcast shape of

@@ -37,9 +37,13 @@ class GAN(Model):
         options = {} if config is None else config.terms
         self.terms = nn.ModuleDict({name: option.build(name) for name, option in options.items()})
 
-    def generate(self, n: int, label: Tensor | None, rng: Rng) -> Tensor:
+    def generate(
+        self, n: int, label: Tensor | None, rng: Rng, truncation: float | None = None
+    ) -> Tensor:
         """Return images [n, C, H, W] in [-1, 1] (capability `sample`)."""
         z = self.generator.sample_latent(n, rng)
+        if truncation is not None:
+            z = self.generator.truncate(z, truncation)
         return self.generator(z, label)  # type: ignore[no-any-return]
 
     def fake_images(self, ctx: StepContext) -> Tensor:

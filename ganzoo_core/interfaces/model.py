@@ -134,7 +134,7 @@ class Model(nn.Module, ABC):
             kept = {f"{cls.inference_modules[0]}.{k}": v for k, v in state.items()}
         return ConvertedCheckpoint(state=kept or state)
 
-    def sample(self, n: int, label: Label = None, seed: int = 0) -> Tensor:
+    def sample(self, n: int, label: Label = None, seed: int = 0, **options: Any) -> Tensor:
         """Return n images [n, C, H, W] in [-1, 1] on the CPU; the same seed gives the same images.
 
         Args:
@@ -142,8 +142,9 @@ class Model(nn.Module, ABC):
             label: a class index or name, or one for each image, or None: the nonempty classes in
                 order.
             seed: of the random numbers.
+            **options: the model's sampling options, such as ``truncation=0.7`` (`ganzoo info`).
 
         Raises:
-            UsageError: the model does not sample, or there is no such label.
+            UsageError: the model does not sample, or there is no such label or option.
         """
-        return sample(self, n, label, seed)
+        return sample(self, n, label, seed, options=options)

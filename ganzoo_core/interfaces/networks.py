@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces.context import Rng, StepContext
 
 LogitFn = Callable[[Tensor], Tensor]
@@ -27,6 +28,26 @@ class Generator(nn.Module, ABC):
         if self.prior == "uniform":
             return rng.uniform(-1, 1, n, self.latent_dim)
         return rng.randn(n, self.latent_dim)
+
+    def truncate(self, z: Tensor, threshold: float) -> Tensor:
+        """Return z [n, latent_dim] of the prior truncated to |z| < threshold.
+
+        It is a monotone function of z, so images of one seed change gradually with the threshold.
+        Override it together with `sample_latent`.
+
+        Raises:
+            UsageError: `sample_latent` has another prior.
+        """
+        if type(self).sample_latent is not Generator.sample_latent:
+            raise UsageError(
+                f"truncation: {type(self).__name__} has a prior of its own, and no truncate()"
+            )
+        if self.prior == "uniform":
+            return z * min(threshold, 1.0)
+        bound = torch.special.ndtr(torch.tensor(threshold, dtype=torch.float64))
+        quantile = torch.special.ndtr(z.cpu().double())  # float64: some devices lack it
+        truncated: Tensor = torch.special.ndtri(1 - bound + (2 * bound - 1) * quantile)
+        return truncated.to(z)
 
     @abstractmethod
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:

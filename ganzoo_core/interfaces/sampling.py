@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -84,31 +84,115 @@ class RepeatedRng:
         return values[rows.to(values.device)]
 
 
-@torch.no_grad()
-def sample_batches(
-    model: Any, n: int, label: Label = None, seed: int = 0, num_latents: int | None = None
-) -> Iterator[Tensor]:
-    """Yield the n images of `sample` in batches, so that memory does not grow with n."""
+class PerSeedRng:
+    """An `Rng` whose row i has the numbers of a batch of one image with the seed ``seeds[i]``."""
+
+    def __init__(self, device: torch.device, seeds: Sequence[int]) -> None:
+        self.rngs = [SeededRng(device, seed, "sample", 0) for seed in seeds]
+
+    def randn(self, *shape: int) -> Tensor:
+        """Return float32 samples of N(0, 1); the first axis of the shape is the batch."""
+        return torch.cat([rng.randn(1, *shape[1:]) for rng in self.rngs])
+
+    def rand(self, *shape: int) -> Tensor:
+        """Return float32 samples of U[0, 1)."""
+        return torch.cat([rng.rand(1, *shape[1:]) for rng in self.rngs])
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """Return float32 samples of U[low, high)."""
+        return torch.cat([rng.uniform(low, high, 1, *shape[1:]) for rng in self.rngs])
+
+
+def _require_sampling(model: Any) -> None:
     if not isinstance(model, SupportsSampling):
         raise UsageError(f"{type(model).__name__} has no capability `sample`")
-    labels = label_indices(model.info, label, n)  # type: ignore[attr-defined]
-    device = next(model.parameters()).device  # type: ignore[attr-defined]
-    with eval_mode(model):  # type: ignore[arg-type]
+
+
+def parse_sampling_options(model: Any, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the arguments of `generate` or `translate` for sampling options; the defaults are
+    left out.
+
+    Raises:
+        UsageError: the model has no such option, or the value is wrong.
+    """
+    if not options:
+        return {}
+    sampling = getattr(getattr(model, "config", None), "Sampling", None)
+    if sampling is None:
+        name = type(model).__name__
+        raise UsageError(f"{name} has no sampling options, so no {next(iter(options))!r}")
+    return sampling.parse_changed(options)  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def sample_seeds(
+    model: Any, seeds: Sequence[int], label: Label = None, options: Mapping[str, Any] | None = None
+) -> Iterator[Tensor]:
+    """Yield one image for each seed in batches [n, C, H, W]: the image of ``sample(1, label,
+    seed)``, up to rounding.
+
+    Args:
+        model: with the capability `sample`.
+        seeds: of the images.
+        label: a label, or one for each image; None: the nonempty classes in order of the seeds.
+        options: the sampling options.
+
+    Raises:
+        UsageError: as `Model.sample`.
+    """
+    _require_sampling(model)
+    keywords = parse_sampling_options(model, options)
+    info: DataInfo = model.info
+    if label is None and (pool := info.nonempty_classes):
+        label = [pool[seed % len(pool)] for seed in seeds]
+    labels = label_indices(info, label, len(seeds))
+    device = next(model.parameters()).device
+    with eval_mode(model):
+        for start in range(0, len(seeds), SAMPLE_BATCH_SIZE):
+            rows = seeds[start : start + SAMPLE_BATCH_SIZE]
+            chunk = None if labels is None else labels[start : start + len(rows)].to(device)
+            rng = PerSeedRng(device, rows)
+            yield model.generate(len(rows), chunk, rng, **keywords).float().cpu()
+
+
+@torch.no_grad()
+def sample_batches(
+    model: Any,
+    n: int,
+    label: Label = None,
+    seed: int = 0,
+    num_latents: int | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+) -> Iterator[Tensor]:
+    """Yield the n images of `sample` in batches, so that memory does not grow with n."""
+    _require_sampling(model)
+    keywords = parse_sampling_options(model, options)
+    labels = label_indices(model.info, label, n)
+    device = next(model.parameters()).device
+    with eval_mode(model):
         for start in range(0, n, SAMPLE_BATCH_SIZE):
             rows = slice(start, min(start + SAMPLE_BATCH_SIZE, n))
             rng: Rng = SeededRng(device, seed, "sample", 0 if num_latents else start)
             rng = RepeatedRng(rng, num_latents, start) if num_latents else rng
             chunk = None if labels is None else labels[rows].to(device)
-            yield model.generate(rows.stop - rows.start, chunk, rng).float().cpu()
+            yield model.generate(rows.stop - rows.start, chunk, rng, **keywords).float().cpu()
 
 
 def sample(
-    model: Any, n: int, label: Label = None, seed: int = 0, num_latents: int | None = None
+    model: Any,
+    n: int,
+    label: Label = None,
+    seed: int = 0,
+    num_latents: int | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
 ) -> Tensor:
     """Return n images; see `Model.sample`.
 
     Args:
         num_latents: number of different latents; image i uses latent i mod `num_latents`.
+        options: the sampling options.
     """
-    out = list(sample_batches(model, n, label, seed, num_latents))
+    out = list(sample_batches(model, n, label, seed, num_latents, options=options))
     return torch.cat(out).contiguous() if out else torch.empty(0)

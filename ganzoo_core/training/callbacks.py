@@ -5,33 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from ganzoo_core.data import PackedImages
 from ganzoo_core.engine import Callback
+from ganzoo_core.files import write_json
 from ganzoo_core.interfaces import Model, SupportsSampling, SupportsTranslation
-from ganzoo_core.interfaces.sampling import eval_mode, sample
 from ganzoo_core.report import (
     Progress,
     draw_curves,
     encode_png,
-    make_grid,
     read_metrics,
     save_image,
 )
 from ganzoo_core.training.diagnostics import TrainingDiagnostics
+from ganzoo_core.training.output_grids import draw_sample_grid, draw_translation_grid
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.training.run_page import write_page
 from ganzoo_core.training.trackers import Trackers
 from ganzoo_core.weights import save_pretrained
 
-_NUM_COLUMNS = 8
-_MAX_ROWS = 16
-_MIN_CELL_SIZE, _MODEL_CARD_CELL_SIZE = 96, 64
-"""Smaller images are enlarged to this edge in pixels: in the run folder, in the model card."""
-_LATENT_SEED = 0
-"""The latents of the grids are the same at every step of every run."""
+_MODEL_CARD_TILE_SIZE = 64
+"""Smaller images are enlarged to about this edge in the model card, in pixels."""
 
 
 class RunCallback(Callback):
@@ -73,10 +66,10 @@ class RunCallback(Callback):
     def on_sample(self, model: Model, step: int) -> None:
         """Save a grid of samples from fixed latents, or of translations of fixed images."""
         if isinstance(model, SupportsSampling):
-            grid = _sample_grid(model)
+            grid = draw_sample_grid(model)
             self.diagnostics.check_diversity(model, step)
         elif isinstance(model, SupportsTranslation) and self.images.label is not None:
-            grid = _translation_grid(model, self.images)
+            grid = draw_translation_grid(model, self.images)
         else:
             return
         self.folder.samples.mkdir(exist_ok=True)
@@ -88,51 +81,19 @@ class RunCallback(Callback):
         self.progress.warning(f"warning: {reason}")
 
     def on_checkpoint(self, path: Path) -> None:
-        """Call the trackers."""
+        """Write the index of the checkpoints, from which `load` builds the model, and call the
+        trackers."""
+        write_json(self.folder.checkpoint_index, self.index_fields)
         self.trackers.call_hook("ganzoo_checkpoint_saved", run=self.folder.path, path=path)
 
     def write_outputs(self, model: Model, steps: int) -> None:
         """Write the pretrained folder, the curves and the page of the run."""
         grid_png = b""
         if isinstance(model, SupportsSampling):
-            grid_png = encode_png(_sample_grid(model, min_cell_size=_MODEL_CARD_CELL_SIZE))
+            grid_png = encode_png(draw_sample_grid(model, tile_size=_MODEL_CARD_TILE_SIZE))
         index_fields = {**self.index_fields, "steps": steps}
         save_pretrained(self.folder.weights, model, index_fields, sample_grid_png=grid_png)
         self.folder.report.mkdir(exist_ok=True)
         title = f"{self.index_fields['model']} on {model.info.name or 'own data'}"
         draw_curves(read_metrics(self.folder.metrics), self.folder.report / "curves.png", title)
         write_page(self.folder)
-
-
-def _sample_grid(
-    model: Model, num_rows: int = 6, seed: int = _LATENT_SEED, min_cell_size: int = _MIN_CELL_SIZE
-) -> Any:
-    """Return a grid with one row a class (untrained classes marked), or `num_rows` without classes.
-
-    With classes, all images of a column have the same latent, so a column shows the effect of the
-    label.
-    """
-    classes = model.info.class_names if getattr(model, "conditional", True) else ()
-    num_rows = min(len(classes), _MAX_ROWS) or num_rows
-    labels = [i for i in range(num_rows) for _ in range(_NUM_COLUMNS)] if classes else None
-    untrained_rows = tuple(i for i in range(len(classes)) if i not in model.info.nonempty_classes)
-    num_latents = _NUM_COLUMNS if classes else None
-    images = sample(model, num_rows * _NUM_COLUMNS, labels, seed, num_latents)
-    return make_grid(images, _NUM_COLUMNS, classes[:num_rows], untrained_rows, min_cell_size)
-
-
-@torch.no_grad()
-def _translation_grid(model: Any, images: PackedImages) -> Any:
-    """Return a grid. A row is one training image and its translations to all classes."""
-    assert images.label is not None
-    order = images.label.argsort(stable=True)  # from the first class to the last
-    source_rows = order[torch.linspace(0, len(order) - 1, _NUM_COLUMNS).long()]
-    device = next(model.parameters()).device
-    source_images = images.gather(source_rows).to(device).float() / 127.5 - 1
-    columns: list[Tensor] = [source_images]
-    with eval_mode(model):
-        for index in range(len(images.info.class_names)):
-            label = torch.full((_NUM_COLUMNS,), index, device=device)
-            columns.append(model.translate(source_images, label))
-    names = tuple(images.info.class_names[i] for i in images.label[source_rows].tolist())
-    return make_grid(torch.stack(columns, 1).flatten(0, 1).float(), len(columns), names)

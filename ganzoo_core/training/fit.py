@@ -256,6 +256,7 @@ def _index_fields(
         "model": run_config.model_name,
         "preset": run_config.preset,
         "config": tree["model"],
+        "data": model.info.to_json(),
         "train": {key: value for key, value in tree["train"].items() if key != "init_from"},
     }
     if init_record:

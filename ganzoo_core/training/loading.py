@@ -1,17 +1,23 @@
-"""Load the model of a run or of a pretrained folder."""
+"""Load the model of a run, finished or not, or of a pretrained folder."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from ganzoo_core.engine.checkpoints import checkpoint_records, load_latest
+from ganzoo_core.engine.optimizers import strip_prefix
 from ganzoo_core.engine.setup import resolve_device
+from ganzoo_core.errors import WeightsError
 from ganzoo_core.files import copy_state_dict, load_tensors
 from ganzoo_core.interfaces import Model
 from ganzoo_core.training.exporting import load_checkpoint_modules
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedFolder, find_pretrained, lazy_auxiliaries, load_model
+from ganzoo_core.weights.index import INDEX_FILE, check_data_info
 from ganzoo_core.weights.load import build_model
+from ganzoo_core.weights.load_model import find_class_and_config
 
 
 def load(
@@ -23,6 +29,9 @@ def load(
     include_training_modules: bool = False,
 ) -> Model:
     """Return the model of a run or of a pretrained folder with its EMA weights, in eval mode.
+
+    Of a run that trains, was stopped, or was resumed for more steps, it is the model of the newest
+    valid checkpoint (`unfinished_steps`).
 
     Args:
         path: the run or pretrained folder.
@@ -37,15 +46,74 @@ def load(
         WeightsError: not found, damaged, or of another model.
         PluginError: the plugin of the model is not installed.
     """
-    pretrained = find_pretrained(path)
-    loaded_model = load_model(pretrained, model)
-    if include_training_modules:
-        _load_training_modules(loaded_model, pretrained, Path(path))
+    if unfinished_steps(path):
+        loaded_model, pretrained = _load_checkpoint(RunFolder(Path(path)), model)
+        for name, _ in list(loaded_model.named_children()):
+            if name not in loaded_model.inference_modules and not include_training_modules:
+                delattr(loaded_model, name)
+    else:
+        pretrained = find_pretrained(path)
+        loaded_model = load_model(pretrained, model)
+        if include_training_modules:
+            _load_training_modules(loaded_model, pretrained, Path(path))
     torch_device = resolve_device(device)
     if not loaded_model.auxiliaries:
         loaded_model.auxiliaries = lazy_auxiliaries(pretrained, auxiliaries)
     loaded_model.auxiliaries.to(torch_device)
     return loaded_model.to(torch_device)
+
+
+def unfinished_steps(path: str | Path) -> tuple[int, int] | None:
+    """Return (step, total steps) of the newest checkpoint of a run that is not finished.
+
+    None for a finished run, for one without checkpoints, and for a pretrained folder.
+    """
+    run = RunFolder(Path(path))
+    if (run.path / INDEX_FILE).exists() or not run.checkpoint_index.exists():
+        return None
+    for record in checkpoint_records(run.checkpoints):
+        try:
+            info = json.loads(record.read_text(encoding="utf-8"))
+            step, total_steps = int(info["step"]), int(info["total_steps"])
+            index = json.loads((run.weights / INDEX_FILE).read_text(encoding="utf-8"))
+            weights_step = int(index["steps"])
+        except FileNotFoundError:
+            weights_step = -1
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # damaged: reading the weights names the file
+        return (step, total_steps) if step > weights_step else None
+    return None
+
+
+def _load_checkpoint(
+    run: RunFolder, model_class: type[Model] | None
+) -> tuple[Model, PretrainedFolder]:
+    """Return the model of the newest valid checkpoint with its averaged weights, on the CPU, and
+    the facts that a pretrained folder would have.
+
+    Raises:
+        WeightsError: damaged, or of another model.
+    """
+    checkpoint, _ = load_latest(run.checkpoints)
+    try:
+        index = json.loads(run.checkpoint_index.read_text(encoding="utf-8"))
+        check_data_info(index["data"])
+        pretrained = PretrainedFolder(
+            run.checkpoints,
+            {**index, "model": str(index["model"]), "config": dict(index["config"])},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(
+            f"{run.checkpoint_index} is damaged ({type(error).__name__}): finish the run with: "
+            f"ganzoo resume {run.path}"
+        ) from None
+    cls, config = find_class_and_config(pretrained, model_class)
+    model = build_model(cls, config, pretrained)
+    state = strip_prefix(checkpoint.state, "model.")
+    averages = strip_prefix(checkpoint.state, "ema.")  # OPTIMIZER.MODULE.NAME
+    state |= {name.partition(".")[2]: value for name, value in averages.items()}
+    copy_state_dict(model.state_dict(), state, checkpoint.path)
+    return model.eval().requires_grad_(False), pretrained
 
 
 def _load_training_modules(model: Model, pretrained: PretrainedFolder, path: Path) -> None:

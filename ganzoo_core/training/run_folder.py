@@ -47,6 +47,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def checkpoint_index(self) -> Path:
+        """checkpoints/index.json: model, options and data facts, as in a pretrained folder."""
+        return self.checkpoints / "index.json"
+
+    @property
     def weights(self) -> Path:
         """The pretrained folder."""
         return self.path / "weights"

@@ -154,7 +154,7 @@ def _parse_index(text: str, path: Path) -> dict[str, Any]:
             "upgrade ganzoo-core"
         )
     index = PretrainedIndex.model_validate(index).model_dump(mode="json", exclude_unset=True)
-    _check_data_info(index["data"])
+    check_data_info(index["data"])
     names = {name.lower() for name in index["files"]} | {INDEX_FILE}
     if len(names) <= len(index["files"]):
         raise ValueError("files: two have the same name")
@@ -181,7 +181,7 @@ def _parse_strict_json(text: str) -> Any:
     return json.loads(text, object_pairs_hook=reject_duplicate_keys, parse_constant=reject_constant)
 
 
-def _check_data_info(values: dict[str, Any]) -> None:
+def check_data_info(values: dict[str, Any]) -> None:
     """Raise ValueError or TypeError if a field is unknown, has another type or an absurd size."""
     DataInfo.from_json(values)  # refuses unknown fields
     info = TypeAdapter(DataInfo).validate_json(json.dumps(values), strict=True)

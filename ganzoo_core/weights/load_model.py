@@ -41,6 +41,25 @@ def load_model(pretrained: PretrainedFolder, model_class: type[Model] | None = N
         WeightsError: damaged, or of another model. PluginError: the plugin is not installed.
         UsageError: `model_class` is missing.
     """
+    cls, config = find_class_and_config(pretrained, model_class)
+    return build_and_load(cls, config, pretrained)
+
+
+def find_class_and_config(
+    pretrained: PretrainedFolder, model_class: type[Model] | None = None
+) -> tuple[type[Model], Any]:
+    """Return the class and the options of a model that an installed plugin registered.
+
+    The index names a model, never code: no other class is imported.
+
+    Args:
+        model_class: the class, for weights of a model outside the zoo.
+
+    Raises:
+        UsageError: `model_class` is missing.
+        PluginError: the plugin is not installed, or its contract is newer than this ganzoo.
+        WeightsError: the installed version refuses the options.
+    """
     if pretrained.model_name.startswith("object:"):
         if model_class is None:
             raise UsageError(
@@ -48,21 +67,7 @@ def load_model(pretrained: PretrainedFolder, model_class: type[Model] | None = N
                 "load(path, model=...)"
             )
         cls = model_class
-        config = parse(cls.Config, pretrained.index["config"], "model") if cls.Config else None
-    else:
-        cls, config = _find_class_and_config(pretrained)
-    return build_and_load(cls, config, pretrained)
-
-
-def _find_class_and_config(pretrained: PretrainedFolder) -> tuple[type[Model], Any]:
-    """Return the class and the options of a model that an installed plugin registered.
-
-    The index names a model, never code: no other class is imported.
-
-    Raises:
-        PluginError: the plugin is not installed, or its contract is newer than this ganzoo.
-        WeightsError: the installed version refuses the options.
-    """
+        return cls, parse(cls.Config, pretrained.index["config"], "model") if cls.Config else None
     plugin = pretrained.index.get("plugin") or {}
     made_with = f"{plugin.get('distribution', '')} {plugin.get('version', '')}".strip()
     if (api := pretrained.index.get("api", API_VERSION)) > API_VERSION:

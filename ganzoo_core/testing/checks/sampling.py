@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +16,16 @@ from ganzoo_core.data import to_float
 from ganzoo_core.interfaces import (
     CAPABILITIES,
     DataInfo,
+    HasSampleGrid,
     HasSupportedTransitions,
     Model,
+    SeededRng,
     log_likelihood,
 )
 from ganzoo_core.interfaces.sampling import eval_mode, sample
 from ganzoo_core.testing.checks.framework import check, require
 from ganzoo_core.testing.subject import ModelSubject
+from ganzoo_core.training.output_grids import draw_own_grid
 from ganzoo_core.weights import load_into, read_pretrained, save_pretrained
 
 
@@ -135,6 +139,55 @@ def sampling_is_stateless(subject: ModelSubject) -> None:
     changed = [n for n, t in model.state_dict().items() if not torch.equal(t, before[n])]
     require(not changed, f"sampling changes {changed[:1]}: change state only in training")
     require(model.training, "sampling changes the mode of the model: do not call eval() or train()")
+
+
+@check("model")
+def sampling_options(subject: ModelSubject) -> None:
+    """Takes each of its sampling options with the default that it declares, and documents it"""
+    sampling = getattr(type(subject.config.model), "Sampling", None)
+    methods = [
+        method
+        for word, method in (("sample", "generate"), ("translate", "translate"))
+        if word in subject.spec.capabilities
+    ]
+    if sampling is None or not methods:
+        return
+    for name, field in sampling.model_fields.items():
+        where = f"{sampling.__qualname__}.{name}"
+        require(field.description, f"{where} has no docstring: add one below the field")
+        require(
+            name not in {"n", "label", "seed"}, f"{where} has the name of an argument of sample()"
+        )
+        for method in methods:
+            parameters = inspect.signature(getattr(subject.model_class, method)).parameters
+            require(
+                name in parameters,
+                f"{method}() lacks the argument {name!r}, a sampling option: add it, or declare "
+                "the options that it takes, `class Sampling(SamplingOptions)` in the configuration",
+            )
+            require(
+                parameters[name].default == field.default,
+                f"{method}() has {name}={parameters[name].default!r}, the option has "
+                f"{field.default!r}: use the same default",
+            )
+
+
+@check("model", capability="sample")
+def sample_grid(subject: ModelSubject) -> None:
+    """Draws its own grid, if it has one, in [-1, 1] and the same for the same seed"""
+    model: Any = subject.build_model()
+    if not isinstance(model, HasSampleGrid):
+        return
+    draw_own_grid(model, seed=0)  # checks the shapes
+    with eval_mode(model), torch.no_grad():  # type: ignore[arg-type]
+        first, again = (
+            model.sample_grid(SeededRng(torch.device("cpu"), 1)).images for _ in range(2)
+        )
+    require(torch.equal(first, again), "sample_grid differs for one seed: use `rng` alone")
+    require(
+        first.isfinite().all() and first.abs().max() <= 1,
+        "sample_grid is outside [-1, 1]: use tanh",
+    )
 
 
 @check("model")
