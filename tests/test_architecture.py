@@ -27,7 +27,7 @@ ALLOWED_IMPORTS = {
     "layers": set(),
     "losses": {"interfaces", "layers"},
     "files": {"interfaces"},
-    "data": {"interfaces", "files"},
+    "data": {"interfaces", "files", "zoo"},
     "engine": {"interfaces", "data", "config", "files"},
     "weights": {"interfaces", "config", "zoo", "files"},
     "metrics": {"interfaces", "layers", "data", "files", "weights", "zoo"},

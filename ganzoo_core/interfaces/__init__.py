@@ -30,6 +30,7 @@ from ganzoo_core.interfaces.networks import (
 )
 from ganzoo_core.interfaces.sampling import label_index
 from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Term
+from ganzoo_core.interfaces.transform import ImageTransform, Keypoints
 
 __all__ = [
     "CAPABILITIES",
@@ -49,6 +50,8 @@ __all__ = [
     "HasAgeLogits",
     "HasFeatures",
     "HasSupportedTransitions",
+    "ImageTransform",
+    "Keypoints",
     "LogitFn",
     "Loss",
     "Metadata",

@@ -91,6 +91,12 @@ class TermSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TransformSpec(Spec):
+    """An image transform: ``--set data.transform=NAME`` on any data set. `target` is a class that
+    derives from `ImageTransform`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricOption:
     """An option that a metric adds to `ganzoo evaluate`. Metrics that declare the same option
     share its value."""
@@ -156,6 +162,7 @@ KINDS: dict[str, type[Spec]] = {
     "loss": LossSpec,
     "term": TermSpec,
     "metric": MetricSpec,
+    "transform": TransformSpec,
 }
 """Spec class by kind, the argument of `ganzoo list KIND`."""
 
