@@ -5,7 +5,7 @@
 - `plain`: the network without changes: eager, eval, no gradients, batches of 256, fp32.
 - `small_batches`: the plain network in the batches of ganzoo.
 - `fp32`: what evaluators and `ganzoo evaluate` use: BatchNorm fused, channels last, batches that
-  fit the cache (`ganzoo_core/weights/fuse_batchnorm.py`, `ganzoo_core/metrics/batched.py`).
+  fit the cache (`ganzoo_core.weights.fuse_batchnorm`, `ganzoo_face_aging.batched`).
 - `ganzoo`: what `ganzoo face` uses: as `fp32`, in bf16 if the CPU multiplies bf16 in hardware.
 
 The methods alternate; the table shows median images per second. Embeddings must differ from those
@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from ganzoo_face_aging.batched import batch_size_for, predict_in_batches
 from ganzoo_facenet.config import FaceNetConfig
 from ganzoo_facenet.model import FaceNet
 from ganzoo_facenet.recognition import FaceRecognizer, load_recognizer
@@ -32,7 +33,6 @@ from ganzoo_facenet.recognition import FaceRecognizer, load_recognizer
 import ganzoo_core as gz
 from ganzoo_core.cli.error_handling import exit_on_error
 from ganzoo_core.data import to_float
-from ganzoo_core.metrics.batched import batch_size_for, predict_in_batches
 from ganzoo_core.weights import fuse_batchnorm, load_model
 
 _GOALS = {"speedup_min": 1.5, "difference_max": 1e-5, "distance_max": 0.02}

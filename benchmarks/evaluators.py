@@ -17,6 +17,7 @@ import time
 from typing import Any
 
 from ganzoo_face_aging.age_estimation import evaluate_age_estimates
+from ganzoo_face_aging.batched import predict_in_batches
 from ganzoo_face_aging.verification import (
     FALSE_ACCEPT_RATES,
     evaluate_verification,
@@ -24,7 +25,6 @@ from ganzoo_face_aging.verification import (
 )
 
 from ganzoo_core.cli.error_handling import exit_on_error
-from ganzoo_core.metrics.batched import predict_in_batches
 from ganzoo_core.report import Progress
 from ganzoo_core.training.dataset_stats import parse_data_config
 from ganzoo_core.training.open_data import decode_dataset, open_dataset

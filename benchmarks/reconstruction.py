@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 import torch
 from ganzoo_face_aging.age_estimation import evaluate_age_estimates
+from ganzoo_face_aging.batched import predict_in_batches
+from ganzoo_face_aging.bootstrap import bootstrap_means, mean_ci95, percentile_interval
 from ganzoo_face_aging.calibration import open_calibration_data
 from ganzoo_face_aging.strip_picture import draw_face_strips
 from ganzoo_face_aging.verification import make_pair_distances
@@ -34,8 +36,6 @@ import ganzoo_core as gz
 from ganzoo_core.cli.error_handling import exit_on_error
 from ganzoo_core.data import assign_age_bins, to_float
 from ganzoo_core.interfaces import Auxiliaries
-from ganzoo_core.metrics.batched import predict_in_batches
-from ganzoo_core.metrics.bootstrap import bootstrap_means, mean_ci95, percentile_interval
 from ganzoo_core.report import Progress, save_image
 from ganzoo_core.training.dataset_stats import parse_data_config
 from ganzoo_core.training.open_data import decode_dataset, open_dataset

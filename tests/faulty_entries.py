@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 
 from ganzoo_core.config.terms import WeightedTermOptions
 from ganzoo_core.errors import DataError
-from ganzoo_core.interfaces import Loss, Metadata, Term
+from ganzoo_core.interfaces import ImageTransform, Loss, Metadata, Term, UnreadableImage
 from ganzoo_core.metrics import MetricValue
 from ganzoo_core.testing.other_subjects import (
     DatasetSubject,
@@ -334,3 +334,66 @@ def positive_log_likelihood():
 @register_fault("spec-is-complete", "'mammals'")
 def unknown_family():
     return faulty_cgan({"family": "mammals"})
+
+
+# --- image transforms -----------------------------------------------------------------------------
+
+
+def faulty_transform(call=lambda image: image, settings=dict):
+    """Return a transform of two functions as a subject."""
+    subject = Subject(*installed_entry("transform", "face-align"))
+    attrs = {
+        "__call__": lambda self, image, keypoints, image_size: call(image),
+        "settings": lambda self: settings(),
+    }
+    subject.__dict__["target"] = type("Faulty", (ImageTransform,), attrs)
+    return subject
+
+
+@register_fault("transform-output", "return uint8")
+def transform_to_floats():
+    return faulty_transform(lambda image: image / 255)
+
+
+@register_fault("transform-output", "changes the image")
+def transform_in_place():
+    def darken(image):
+        image //= 2
+        return image
+
+    return faulty_transform(darken)
+
+
+@register_fault("transform-output", "lines")
+def transform_reason_of_two_lines():
+    def refuse(image):
+        raise UnreadableImage("no heart\nfound")
+
+    return faulty_transform(refuse)
+
+
+@register_fault("transform-is-reproducible", "random numbers")
+def transform_counts_calls():
+    counter = count()
+    return faulty_transform(lambda image: np.full_like(image, next(counter)))
+
+
+@register_fault("transform-settings", "plain JSON")
+def transform_settings_array():
+    return faulty_transform(settings=lambda: {"center": np.zeros(2)})
+
+
+@register_fault("transform-settings", "plain JSON")
+def transform_settings_tuple():
+    return faulty_transform(settings=lambda: {"center": (0.5, 0.5)})
+
+
+@register_fault("transform-settings", "the key 'transform'")
+def transform_settings_name():
+    return faulty_transform(settings=lambda: {"transform": "heart"})
+
+
+@register_fault("transform-settings", "two instances")
+def transform_settings_differ():
+    counter = count()
+    return faulty_transform(settings=lambda: {"center": next(counter)})

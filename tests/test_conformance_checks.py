@@ -27,7 +27,7 @@ def test_first_party_models_pass(name):
 
 NON_MODEL_ENTRIES = [
     (kind, name)
-    for kind in ("dataset", "loss", "metric", "evaluator")
+    for kind in ("dataset", "loss", "metric", "evaluator", "transform")
     for name in zoo().names(kind)
 ]
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from ganzoo_core.metrics.batched import DEVICE_BATCH_SIZE, batch_size_for, predict_in_batches
 from ganzoo_core.weights import fuse_batchnorm
 
 
@@ -86,19 +85,3 @@ def test_unfusable_modules_unchanged(make):
 def test_fuse_requires_eval_mode():
     with pytest.raises(ValueError, match="eval"):
         fuse_batchnorm(make_network().train())
-
-
-def test_predict_in_batches_size_and_order():
-    cpu = torch.device("cpu")
-    assert batch_size_for((3, 64, 64), cpu) == 85 and batch_size_for((9, 3, 1000, 1000), cpu) == 16
-    assert batch_size_for((3, 64, 64), torch.device("cuda")) == DEVICE_BATCH_SIZE
-    images = torch.arange(250, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 64, 64)
-    sizes = []
-
-    def brightness(x):
-        sizes.append(len(x))
-        return x.mean((1, 2, 3))
-
-    means = predict_in_batches(brightness, images)
-    assert sizes == [85, 85, 80]
-    assert torch.allclose(torch.from_numpy(means) * 127.5 + 127.5, torch.arange(250.0), atol=1e-3)

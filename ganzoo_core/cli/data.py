@@ -140,7 +140,10 @@ def show(
     )
     rows, images_in_rows = _select_sheet_images(images, seed)
     title = f"{images.info.name}: {len(images):,} images"
-    save_image(draw_contact_sheet(images_in_rows, COLUMNS, rows, images.age, title), out)
+    sheet = draw_contact_sheet(
+        images_in_rows, COLUMNS, rows, images.age, title=title, xlabel="age in years"
+    )
+    save_image(sheet, out)
     output.print_line(str(out))
 
 

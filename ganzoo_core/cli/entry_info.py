@@ -14,6 +14,7 @@ from ganzoo_core.zoo import (
     Plugin,
     Spec,
     TermSpec,
+    TransformSpec,
     import_target,
     zoo,
 )
@@ -45,17 +46,20 @@ def entry_facts(spec: Spec) -> dict[str, Any]:
         PluginError: the code of the entry is broken.
         WeightsError: the weights of an evaluator are damaged.
     """
+    facts = common_facts(spec)
     if isinstance(spec, DatasetSpec):
-        return {**common_facts(spec), **_dataset_facts(spec)}
-    if isinstance(spec, EvaluatorSpec):
-        return {**common_facts(spec), **_evaluator_facts(spec)}
-    if isinstance(spec, LossSpec):
-        return {**common_facts(spec), **_loss_facts(spec)}
-    if isinstance(spec, TermSpec):
-        return {**common_facts(spec), **_term_facts(spec)}
-    if isinstance(spec, MetricSpec):
-        return {**common_facts(spec), **_metric_facts(spec)}
-    return common_facts(spec)
+        facts |= _dataset_facts(spec)
+    elif isinstance(spec, EvaluatorSpec):
+        facts |= _evaluator_facts(spec)
+    elif isinstance(spec, LossSpec):
+        facts |= _loss_facts(spec)
+    elif isinstance(spec, TermSpec):
+        facts |= _term_facts(spec)
+    elif isinstance(spec, MetricSpec):
+        facts |= _metric_facts(spec)
+    elif isinstance(spec, TransformSpec):
+        facts |= {"use": f"--set data.transform={spec.name}", "docstring": _docstring(spec)}
+    return facts
 
 
 def _dataset_facts(spec: DatasetSpec) -> dict[str, Any]:

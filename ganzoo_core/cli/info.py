@@ -122,7 +122,7 @@ def _preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[
 
 
 def _placeholder_data_info(config: RunConfig) -> DataInfo:
-    """Return the data facts of a preset without decoding images; counts and ages are made up."""
+    """Return the data facts of a preset without decoding images; the counts are made up."""
     from ganzoo_core.data import age_bin_names
     from ganzoo_core.interfaces import DataInfo
     from ganzoo_core.training.open_data import open_dataset

@@ -26,6 +26,8 @@ _KIND_ALIASES = {
     "terms": "term",
     "metric": "metric",
     "metrics": "metric",
+    "transform": "transform",
+    "transforms": "transform",
 }
 
 
@@ -33,9 +35,11 @@ _KIND_ALIASES = {
 @click.argument("kind", required=False, metavar="[KIND]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_(kind: str | None, as_json: bool) -> None:
-    """List models, data sets, evaluators, losses, terms and metrics, installed or not.
+    """List models, data sets, evaluators, losses, terms, metrics and image transforms, installed
+    or not.
 
-    KIND: `model`, `dataset`, `evaluator`, `loss`, `term` or `metric`; plurals and `data` work too.
+    KIND: `model`, `dataset`, `evaluator`, `loss`, `term`, `metric` or `transform`; plurals and
+    `data` work too.
     """
     if kind is not None and kind not in _KIND_ALIASES:
         raise UsageError(f"there is no kind {kind!r}.{suggest(kind, _KIND_ALIASES)}")

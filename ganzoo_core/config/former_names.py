@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 FORMER_OPTIONS = {
     "accumulate": ("grad_accum_steps",),
+    "align": ("transform",),
     "alpha": ("ssim_weight",),
     "balanced": ("class_balanced",),
     "batch": ("batch_size",),

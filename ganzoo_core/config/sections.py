@@ -27,8 +27,8 @@ class DataConfig(Config):
     """Edge of the square images, in pixels."""
     num_channels: Literal[1, 3] = 3
     """1 for grayscale, 3 for RGB."""
-    align: bool = False
-    """Detect the face in each photograph, level its eyes and crop to a fixed geometry."""
+    transform: str = ""
+    """An image transform that is applied when the images are decoded: `ganzoo list transforms`."""
 
 
 class AuxiliaryConfig(Config):

@@ -87,7 +87,7 @@ def decode_image(
         data: a JPEG, PNG, WebP, BMP, PGM, PPM or PBM file; the first frame of an animation.
         target_size: edge of the final image; large JPEGs are decoded at a reduced size.
         min_size: minimum short edge in pixels, of the box if one is given.
-        box: x1 y1 x2 y2 of the face, in pixels from 1; None for the whole image.
+        box: x1 y1 x2 y2 of the part to crop, in pixels from 1; None for the whole image.
         margin: margin around the box on each side, as a fraction of its width (height).
 
     Raises:
@@ -166,7 +166,7 @@ def _check_image_size(image: Image.Image, box: _Box | None, min_size: int) -> No
         fits = 0 < x2 - x1 <= width and 0 < y2 - y1 <= height
         if not (fits and x1 < width and x2 > 1 and y1 < height and y2 > 1):
             raise UnreadableImage(
-                "face box outside the image (for cropped images: --set data.layout=crop)"
+                "box outside the image (for cropped images: --set data.layout=crop)"
             )
         width, height = int(x2 - x1 + 1), int(y2 - y1 + 1)
     if min(width, height) < min_size:
@@ -188,7 +188,7 @@ def _to_8bit(image: Image.Image) -> Image.Image:
 
 
 def _crop_box(image: Image.Image, box: _Box, margin: float, scale: float) -> Image.Image:
-    """Crop a face with a margin; border pixels are replicated outside the image, as published."""
+    """Crop a box with a margin; border pixels are replicated outside the image, as published."""
     x1, y1, x2, y2 = box[0] - 1, box[1] - 1, box[2], box[3]
     dx, dy = margin * (x2 - x1), margin * (y2 - y1)
     left, top, right, bottom = (round(v * scale) for v in (x1 - dx, y1 - dy, x2 + dx, y2 + dy))

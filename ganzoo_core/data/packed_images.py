@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ganzoo_core.data.age_bins import age_bin_names, assign_age_bins
 from ganzoo_core.data.store import DecodedPixels, open_or_build_store
+from ganzoo_core.data.transforms import find_transform, transform_record
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import DataInfo, Dataset, Metadata, escape_unprintable
 
@@ -70,7 +71,7 @@ def pack_images(
     progress: _ProgressCallback | None = None,
     cache_dir: Path | None = None,
 ) -> PackedImages:
-    """Decode, crop to the center square and resize every image, on all cores.
+    """Decode every image, transform it, crop the center square and resize it, on all cores.
 
     Args:
         dataset: the images and their metadata.
@@ -132,11 +133,6 @@ def _build_packed_images(
     class_counts = (
         () if labels is None else np.bincount(labels, minlength=len(class_names)).tolist()
     )
-    crop = None
-    if dataset.config.align:
-        from ganzoo_core.data.face_alignment import CropGeometry
-
-        crop = CropGeometry().to_json()
     info = DataInfo(
         name=dataset.config.name,
         license=dataset.license,
@@ -144,7 +140,7 @@ def _build_packed_images(
         split=str(getattr(dataset.config, "split", "")),
         num_images=len(keep),
         age_bins=age_bins,
-        crop=crop,
+        crop=transform_record(dataset.config, find_transform(dataset.config)),
         image_size=pixels.array.shape[1],
         num_channels=pixels.array.shape[3],
         class_names=class_names,

@@ -1,4 +1,4 @@
-"""Decode, crop and resize the images of a data set to uint8 squares, on all cores."""
+"""Decode, transform, crop and resize the images of a data set to uint8 squares, on all cores."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ganzoo_core.data.transforms import find_transform
 from ganzoo_core.interfaces import Dataset, UnreadableImage
 
 CHUNK_SIZE = 32
@@ -35,18 +36,20 @@ def iter_decoded(
     Only a few chunks are decoded ahead of the consumer.
     """
 
+    transform = find_transform(dataset.config)
+
     def decode_one(index: int) -> NDArray[np.uint8] | str:
         try:
             image = dataset.load_image(index)
-            if dataset.config.align:
-                image = _align_to_eyes(image, image_size, dataset.eye_coordinates)
+            if transform is not None:
+                image = transform(image, dataset.keypoints(index), image_size)
             return center_crop_resize(image, image_size, num_channels)
         except _DECODE_ERRORS as error:
             return str(error) or type(error).__name__
 
     def decode_chunk(indices: Sequence[int]) -> list[NDArray[np.uint8] | str]:
         batch_images = dataset.load_images(indices)
-        if batch_images is None or dataset.config.align:
+        if batch_images is None or transform is not None:
             return [decode_one(index) for index in indices]
         return [center_crop_resize(image, image_size, num_channels) for image in batch_images]
 
@@ -68,31 +71,6 @@ def _zip_chunk_results(
     indices: Sequence[int], future: Future[list[NDArray[np.uint8] | str]]
 ) -> Iterator[tuple[int, NDArray[np.uint8] | str]]:
     return zip(indices, future.result(), strict=True)
-
-
-def _align_to_eyes(
-    image: Image.Image | NDArray[np.uint8],
-    image_size: int,
-    eye_coordinates: Sequence[Sequence[float]] | None,
-) -> NDArray[np.uint8]:
-    """Return the face of a photograph with level eyes, uint8 [image_size, image_size, 3].
-
-    Args:
-        image: the photograph.
-        image_size: edge of the crop, in pixels.
-        eye_coordinates: (x, y) of both eyes in fractions of the edges; None to detect them.
-
-    Raises:
-        UnreadableImage: no face, or more than one, was found.
-    """
-    from ganzoo_core.data.face_alignment import FaceNotFound, align_face, crop_by_eyes
-
-    if eye_coordinates is not None:
-        return crop_by_eyes(image, eye_coordinates, crop_size=image_size)
-    found = align_face(image, crop_size=image_size)
-    if isinstance(found, FaceNotFound):
-        raise UnreadableImage(found.reason)
-    return found.pixels
 
 
 def center_crop_resize(

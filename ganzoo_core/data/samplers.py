@@ -275,7 +275,7 @@ def _require_nonempty_classes(images: PackedImages, classes: Iterable[int]) -> N
     if empty:
         raise DataError(
             f"{images.info.name}: no image of {', '.join(empty)}; use the random sampler, or merge "
-            "age bins"
+            "classes"
         )
 
 

@@ -22,6 +22,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from ganzoo_core.data.parallel_decode import iter_decoded
+from ganzoo_core.data.transforms import find_transform
 from ganzoo_core.errors import DataError, OutputError
 from ganzoo_core.files import write_json
 from ganzoo_core.files.atomic_write import os_error_message
@@ -63,6 +64,8 @@ def store_key(dataset: Dataset, image_size: int, num_channels: int) -> str:
         dataset.fingerprint(),
         dataset.config.model_dump(mode="json", exclude={"path"}),
     ]
+    if (transform := find_transform(dataset.config)) is not None:
+        parts.append([transform.version, transform.settings()])
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return f"{dataset.config.name or 'data'}-{image_size}-{digest[:20]}"
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo_core.interfaces import Dataset, Metadata
+from ganzoo_core.interfaces import Dataset, Keypoints, Metadata
 
 
 class Subset(Dataset):
@@ -42,6 +42,10 @@ class Subset(Dataset):
     def load_images(self, indices: Sequence[int]) -> Any:
         """Return many images, if the parent supports it."""
         return self.parent.load_images([int(self.indices[index]) for index in indices])
+
+    def keypoints(self, index: int) -> Keypoints:
+        """Return the points of an image in the parent."""
+        return self.parent.keypoints(int(self.indices[index]))
 
     def sample_name(self, index: int) -> str:
         """Return the name of an image in the parent."""

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core.interfaces import HasFeatures
 from ganzoo_core.metrics.context import EvaluationContext
 from ganzoo_core.metrics.feature_extractor import FeatureExtractor
 from ganzoo_core.metrics.inception import load_inception
@@ -44,7 +43,7 @@ def feature_extractor_factory(
                 f"the feature extractor was trained on {ctx.info.name} too: make sure that it was "
                 "trained on other images than those of this evaluation"
             )
-        return _embedding_extractor(weights_found, ctx.device)
+        return embedding_extractor(weights_found, ctx.device)
 
     return make
 
@@ -61,10 +60,10 @@ def load_feature_extractor(feature_extractor: str, device: torch.device) -> Feat
     `feature_extractor_factory`."""
     if _is_inception_file(feature_extractor):
         return load_inception(Path(feature_extractor), device)
-    return _embedding_extractor(load_named_auxiliary("identity", feature_extractor), device)
+    return embedding_extractor(load_named_auxiliary("identity", feature_extractor), device)
 
 
-def _embedding_extractor(
+def embedding_extractor(
     embedder_weights: PretrainedAuxiliary, device: torch.device
 ) -> FeatureExtractor:
     """Wrap a model with the capability `embed`, which resizes and normalizes by itself."""
@@ -87,52 +86,6 @@ def _embedding_extractor(
         preprocessing="its own",
         training_fingerprints=(embedder_weights.pretrained.info.fingerprint,),
     )
-
-
-def intermediate_extractor(
-    embedder_weights: PretrainedAuxiliary, model: nn.Module
-) -> FeatureExtractor:
-    """Wrap the middle layer of a face recognition network; its embedding if it has no `features`.
-
-    An embedding is trained to ignore what KID has to measure: light, skin, age.
-
-    Args:
-        embedder_weights: of the network.
-        model: the network, on its device.
-    """
-    name, info = (
-        embedder_weights.name or embedder_weights.pretrained.model_name,
-        embedder_weights.pretrained.info,
-    )
-    device = next(model.parameters()).device
-    if not isinstance(model, HasFeatures):
-        return _embedding_extractor(embedder_weights, device)
-    with torch.no_grad():
-        zero_image = torch.zeros(
-            1, info.num_channels, info.image_size, info.image_size, device=device
-        )
-        feature_dim = model.features(zero_image).shape[1]
-    return FeatureExtractor(
-        f"middle layer of {name}",
-        _PooledIntermediateFeatures(model),
-        embedder_weights.sha256,
-        feature_dim,
-        info.image_size,
-        info.num_channels,
-        preprocessing="its own",
-        training_fingerprints=(info.fingerprint,),
-    )
-
-
-class _PooledIntermediateFeatures(nn.Module):
-    """Maps images to (spatial means of a middle layer [N, C'], None)."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> tuple[Tensor, None]:
-        return self.model.features(images).mean((2, 3)), None
 
 
 class _EmbeddingFeatures(nn.Module):

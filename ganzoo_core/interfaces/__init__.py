@@ -32,6 +32,7 @@ from ganzoo_core.interfaces.networks import (
 )
 from ganzoo_core.interfaces.sampling import label_index
 from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Term
+from ganzoo_core.interfaces.transform import ImageTransform, Keypoints
 
 __all__ = [
     "CAPABILITIES",
@@ -52,6 +53,8 @@ __all__ = [
     "HasFeatures",
     "HasSampleGrid",
     "HasSupportedTransitions",
+    "ImageTransform",
+    "Keypoints",
     "LogitFn",
     "Loss",
     "Metadata",

@@ -33,7 +33,7 @@ class DataInfo:
     """Number of different people; 0 where identities are unknown."""
     num_images: int = 0
     crop: Mapping[str, Any] | None = None
-    """The crop geometry, if faces were aligned (`data.align`); else None."""
+    """The name (key ``transform``) and the settings of `data.transform`; None without one."""
     name: str = ""
     version: str = ""
     """Version of the renderer, for rendered data."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganzoo_core.errors import DataError
+from ganzoo_core.interfaces.transform import Keypoints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +63,6 @@ class Dataset(ABC):
     version: str = ""
     """Version of the renderer: it changes when the same options give other pixels.
     Pretrained folders record it."""
-    eye_coordinates: tuple[tuple[float, float], tuple[float, float]] | None = None
-    """((x, y), (x, y)) of both eyes in fractions of the edge, for faces cropped alike.
-    `data.align` then uses them and runs no face detector."""
     exporters: ClassVar[Mapping[str, str]] = {
         "folder": "ganzoo_core.data.export:write_image_folder"
     }
@@ -90,6 +88,11 @@ class Dataset(ABC):
     def load_images(self, indices: Sequence[int]) -> list[Image.Image | NDArray[np.uint8]] | None:
         """Return many images in one call, where that is faster (rendered data); else None."""
         return None
+
+    def keypoints(self, index: int) -> Keypoints:
+        """Return the known points of an image for the image transform (`data.transform`), by
+        name."""
+        return {}
 
     def sample_name(self, index: int) -> str:
         """Return a name by which a person can find an image, such as its file name."""

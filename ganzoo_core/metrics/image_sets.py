@@ -33,16 +33,15 @@ def subset(images: PackedImages, rows: Tensor, tag: str) -> PackedImages:
         rows: indices [n] int64 below N.
         tag: part of the fingerprint.
     """
-    columns = {name: getattr(images, name) for name in ("label", "age", "identity")}
     subset_columns: dict[str, Any] = {
-        name: None if value is None else value[rows] for name, value in columns.items()
+        name: getattr(images, name)[rows] for name in images.available_fields() if name != "image"
     }
     digest = hashlib.sha256(f"{images.info.fingerprint} {tag}".encode())
     digest.update(rows.numpy().tobytes())
     info = replace(
         images.info,
         num_images=len(rows),
-        class_counts=class_counts(subset_columns["label"], images.info),
+        class_counts=class_counts(subset_columns.get("label"), images.info),
         fingerprint=digest.hexdigest(),
     )
     pixel_rows = rows if images.row_indices is None else images.row_indices[rows]

@@ -1,4 +1,4 @@
-"""The contact sheet of a data set: one row per class, and a histogram of ages."""
+"""The contact sheet of a data set: one row per class, and a histogram."""
 
 from __future__ import annotations
 
@@ -13,21 +13,27 @@ from ganzoo_core.report.image_grid import BACKGROUND_COLOR, make_grid
 
 
 def draw_contact_sheet(
-    images: Tensor, columns: int, rows: tuple[str, ...], ages: Any = None, title: str = ""
+    images: Tensor,
+    columns: int,
+    rows: tuple[str, ...],
+    values: Any = None,
+    *,
+    title: str = "",
+    xlabel: str = "",
 ) -> Image.Image:
-    """Return rows of images, and below them a histogram of ages if given.
+    """Return rows of images, and below them a histogram of values if given.
 
     Args:
         images: [rows * columns, C, H, W] in [-1, 1].
         columns: images per row.
         rows: the names of the rows.
-        ages: [N] years of the whole set, or None.
-        title: of the histogram.
+        values: [N] of the whole set, or None; the bins are 2 wide and start at 0.
+        title, xlabel: of the histogram.
     """
     sheet = make_grid(images, columns, rows)
-    if ages is None:
+    if values is None:
         return sheet
-    histogram_image = _draw_age_histogram(np.asarray(ages), sheet.width, title)
+    histogram_image = _draw_histogram(np.asarray(values), sheet.width, title, xlabel)
     canvas = Image.new(
         "RGB", (sheet.width, sheet.height + histogram_image.height), BACKGROUND_COLOR
     )
@@ -36,14 +42,16 @@ def draw_contact_sheet(
     return canvas
 
 
-def _draw_age_histogram(ages: Any, width: int, title: str) -> Image.Image:
-    """Plot a histogram of ages in years, `width` pixels wide."""
+def _draw_histogram(values: Any, width: int, title: str, xlabel: str) -> Image.Image:
+    """Plot a histogram, `width` pixels wide."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(max(width, 300) / 100, 1.8), dpi=100, layout="constrained")
     axes = figure.subplots()
-    axes.hist(ages, bins=list(range(0, max(100, int(ages.max(initial=0)) + 2), 2)), color="#5b7fa6")
-    axes.set_xlabel("age in years")
+    axes.hist(
+        values, bins=list(range(0, max(100, int(values.max(initial=0)) + 2), 2)), color="#5b7fa6"
+    )
+    axes.set_xlabel(xlabel)
     axes.set_title(title, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()

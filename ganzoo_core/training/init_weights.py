@@ -84,7 +84,7 @@ def load_init_weights(
         The record of the weights; empty without them.
 
     Raises:
-        WeightsError: a name, a shape or the age bins differ, or a value is not finite.
+        WeightsError: a name, a shape or `age_bins` differ, or a value is not finite.
     """
     if init_weights is None:
         return {}
@@ -154,12 +154,12 @@ def _config_location(init_weights: InitWeights) -> str:
 
 
 def _check_same_age_bins(model: Model, init_weights: InitWeights) -> None:
-    """Refuse weights with other age bins: the shapes fit, but the labels mean other ages."""
+    """Refuse weights with other `age_bins`: the shapes fit, but the labels have another meaning."""
     pretrained_bins, model_bins = init_weights.pretrained.info.age_bins, model.info.age_bins
     if pretrained_bins == model_bins or not getattr(model, "conditional", True):
         return
     pretrained_labels, model_labels = (
-        f"the age bins {list(bins)}" if bins else "labels that are not ages"
+        f"labels with age_bins={list(bins)}" if bins else "labels without age_bins"
         for bins in (pretrained_bins, model_bins)
     )
     remedy = "use data with labels of that kind"

@@ -42,7 +42,7 @@ def open_images(
     Args:
         data: a torch Dataset, a ganzoo Dataset, or None for the data set that `config` names.
         config: the `[data]` options.
-        age_bins: the model's upper age edges; empty for the labels of the data set.
+        age_bins: the upper edges of the model's bins; empty for the labels of the data set.
         progress: the progress bar.
     """
     dataset = open_dataset(config) if data is None else as_dataset(data, config)

@@ -1,4 +1,4 @@
-"""Find the frozen networks that losses and metrics use, by role (such as "identity" or "age"): in
+"""Find the frozen networks that losses and metrics use, by role (such as "identity"): in
 a folder of the user, or among the evaluators that plugins ship.
 
 A loss uses them as auxiliary networks (`Model.auxiliaries`); metrics use them as evaluators.

@@ -51,7 +51,7 @@ class AuxiliaryRecord(IndexModel):
     """An auxiliary network of the training."""
 
     role: str
-    """Such as identity or age."""
+    """Such as identity."""
     model: str
     sha256: str = _Sha256
     """Of its index."""

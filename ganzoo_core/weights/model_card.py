@@ -170,7 +170,7 @@ def _summary_sections(index: Mapping[str, Any]) -> Iterable[str]:
             ("precision on disk", index.get("precision", "fp32")),
             ("data", f"{data.get('name') or 'own data'} {data.get('version', '')}".strip()),
             ("data fingerprint", data.get("fingerprint", "")[:16] or "-"),
-            ("face crop", json.dumps(crop, sort_keys=True) if crop else "none"),
+            ("image transform", json.dumps(crop, sort_keys=True) if crop else "none"),
             ("data license", data.get("license") or "unknown"),
             ("code license", index.get("license") or "unknown"),
         ],

@@ -22,6 +22,7 @@ from ganzoo_core.zoo.specs import (
     ModelSpec,
     Spec,
     TermSpec,
+    TransformSpec,
 )
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "RegistryEntry",
     "Spec",
     "TermSpec",
+    "TransformSpec",
     "Zoo",
     "ZooEntry",
     "hookimpl",

@@ -29,7 +29,7 @@ class Registrar(Protocol):
 
 @_hookspec
 def ganzoo_register(zoo: Registrar) -> None:
-    """Add the plugin's models, data sets, evaluators, losses and metrics to the zoo."""
+    """Add the plugin's models, data sets, evaluators, losses, terms, metrics and transforms."""
 
 
 @_hookspec

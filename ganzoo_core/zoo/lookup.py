@@ -25,6 +25,7 @@ from ganzoo_core.zoo.specs import (
     ModelSpec,
     Spec,
     TermSpec,
+    TransformSpec,
     spec_kind,
 )
 from ganzoo_core.zoo.terms import TERMS
@@ -117,6 +118,12 @@ class Zoo:
         """Return a metric's spec; raises as `model` does."""
         spec = self.find_spec("metric", name)
         assert isinstance(spec, MetricSpec)
+        return spec
+
+    def transform(self, name: str) -> TransformSpec:
+        """Return an image transform's spec; raises as `model` does."""
+        spec = self.find_spec("transform", name)
+        assert isinstance(spec, TransformSpec)
         return spec
 
     def find_spec(self, kind: str, name: str) -> Spec:

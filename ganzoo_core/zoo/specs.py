@@ -43,10 +43,9 @@ class ModelSpec(Spec):
     """One or more networks that `ganzoo run` trains."""
 
     capabilities: tuple[str, ...] = ("sample",)
-    """Keys of `ganzoo_core.interfaces.CAPABILITIES`: sample, likelihood, translate, embed,
-    estimate_age, edit_age."""
+    """Keys of `ganzoo_core.interfaces.CAPABILITIES`, such as ("sample", "likelihood")."""
     auxiliaries: tuple[str, ...] = ()
-    """Roles of the frozen networks that its losses use, such as ("identity", "age")."""
+    """Roles of the frozen networks that its losses use, such as ("identity",)."""
     family: str = ""
     """One of `FAMILIES`; empty for none of them."""
 
@@ -56,7 +55,7 @@ class DatasetSpec(Spec):
     """A source of images."""
 
     fields: tuple[str, ...] = ("image",)
-    """Fields of `Batch` that it provides: image, label, age, identity, target."""
+    """Fields of `Batch` that it provides, such as ("image", "label")."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,7 @@ class EvaluatorSpec(Spec):
     target: str
     """``package:folder/inside`` of the pretrained folder."""
     role: str
-    """What it predicts: identity, age, or a role of your own."""
+    """What it predicts: identity, or a role of your own."""
     train_data: str = ""
     """The data set it was trained on. Runs on these data use it by default."""
     train_split: str = ""
@@ -88,6 +87,12 @@ class LossSpec(Spec):
 class TermSpec(Spec):
     """A term of a GAN's losses: ``--set model.terms.NAME.weight=1`` on any GAN whose networks offer
     what it needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformSpec(Spec):
+    """An image transform: ``--set data.transform=NAME`` on any data set. `target` is a class that
+    derives from `ImageTransform`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +161,7 @@ KINDS: dict[str, type[Spec]] = {
     "loss": LossSpec,
     "term": TermSpec,
     "metric": MetricSpec,
+    "transform": TransformSpec,
 }
 """Spec class by kind, the argument of `ganzoo list KIND`."""
 

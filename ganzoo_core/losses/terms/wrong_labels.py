@@ -16,8 +16,8 @@ from ganzoo_core.interfaces import GAN, DiscriminatorOutput, StepContext, Term
 class WrongLabels(Term):
     """D also scores each real image with a label that it does not have.
 
-    For age bins the wrong label is an adjacent one, since those are the hardest to separate; else
-    each of the other classes with equal probability.
+    For the labels of `info.age_bins` the wrong label is an adjacent one, since those are the
+    hardest to separate; else each of the other classes with equal probability.
 
     Args:
         epochs: how long wrong labels are used; 0 for all of the training.

@@ -2,7 +2,8 @@
 
 `ganzoo check NAME` runs them, and a plugin's tests can run them with `parametrize_with_checks`.
 Each module has the checks of one subject: `entries` of any kind and their `options`, then models
-(`models`, `training`, `sampling`), data sets, losses, terms, metrics and evaluators.
+(`models`, `training`, `sampling`), data sets, losses, terms, metrics, evaluators and
+image transforms.
 """
 
 from ganzoo_core.testing.checks import (
@@ -17,6 +18,7 @@ from ganzoo_core.testing.checks import (
     sampling,
     terms,
     training,
+    transforms,
 )
 from ganzoo_core.testing.checks.framework import (
     CHECKS,
@@ -47,4 +49,5 @@ __all__ = [
     "sampling",
     "terms",
     "training",
+    "transforms",
 ]

@@ -17,16 +17,22 @@ from typing import Any
 
 import click
 
-from ganzoo_core.interfaces import CAPABILITIES, Dataset, Loss, Model, Term
+from ganzoo_core.interfaces import CAPABILITIES, Dataset, ImageTransform, Loss, Model, Term
 from ganzoo_core.testing.checks.framework import check, require
 from ganzoo_core.testing.public_api import is_public, iter_imports
 from ganzoo_core.testing.subject import Subject
 from ganzoo_core.zoo import FAMILIES, ModelSpec, import_target, zoo
 
-_ENTRY_KINDS = ("model", "dataset", "loss", "term", "metric", "evaluator")
+_ENTRY_KINDS = ("model", "dataset", "loss", "term", "metric", "evaluator", "transform")
 _ALL_KINDS = (*_ENTRY_KINDS, "plugin")
 _MAX_SUMMARY_LENGTH = 100
-_BASES = {"model": Model, "dataset": Dataset, "loss": Loss, "term": Term}
+_BASES = {
+    "model": Model,
+    "dataset": Dataset,
+    "loss": Loss,
+    "term": Term,
+    "transform": ImageTransform,
+}
 _CORE = "ganzoo_core"
 
 
@@ -66,7 +72,7 @@ def registered_once(subject: Subject) -> None:
     )
 
 
-@check("model", "dataset", "loss", "term")
+@check("model", "dataset", "loss", "term", "transform")
 def base_class(subject: Subject) -> None:
     """Names a class that derives from the base class of its kind"""
     base = _BASES[subject.kind]
@@ -80,7 +86,7 @@ def base_class(subject: Subject) -> None:
     )
 
 
-@check("model", "dataset", "loss", "term", "metric")
+@check("model", "dataset", "loss", "term", "metric", "transform")
 def has_docstrings(subject: Subject) -> None:
     """Has docstrings in its module and its class or function"""
     target, name = subject.target, subject.spec.target

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ganzoo_core.data import age_bin_names, assign_age_bins
 from ganzoo_core.errors import DataError
-from ganzoo_core.metrics.bootstrap import mean_ci95
+from ganzoo_face_aging.bootstrap import mean_ci95
 
 _TOLERANCES = (1, 3, 5, 10)
 """Years of the cumulative score."""

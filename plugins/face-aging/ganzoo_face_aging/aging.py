@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 
 from ganzoo_core.data import assign_age_bins, to_float
-from ganzoo_core.data.face_alignment import CropGeometry
-from ganzoo_core.data.photos import Photo, load_photos
 from ganzoo_core.errors import PluginError, UsageError
 from ganzoo_core.interfaces import (
     DataInfo,
@@ -23,6 +21,8 @@ from ganzoo_core.interfaces import (
     label_index,
 )
 from ganzoo_core.weights import find_auxiliary
+from ganzoo_face_aging.face_alignment import CropGeometry
+from ganzoo_face_aging.photos import Photo, load_photos
 
 _ProgressCallback = Callable[[int, int], None]
 """Called with (done, total)."""

@@ -17,7 +17,7 @@ from ganzoo_core import __version__
 from ganzoo_core.config import DataConfig, data_config_class, parse
 from ganzoo_core.data import to_float
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.evaluation.feature_networks import intermediate_extractor, load_feature_extractor
+from ganzoo_core.evaluation.feature_networks import load_feature_extractor
 from ganzoo_core.interfaces import DataInfo, Dataset, FrozenNetwork
 from ganzoo_core.metrics import MetricValue
 from ganzoo_core.metrics.feature_extractor import FeatureExtractor
@@ -35,6 +35,7 @@ from ganzoo_face_aging.face_selection import (
     test_split_config,
 )
 from ganzoo_face_aging.independent_evaluators import find_face_evaluators
+from ganzoo_face_aging.intermediate_features import intermediate_extractor
 from ganzoo_face_aging.methods import AgingMethod, ModelAgingMethod, make_baselines
 from ganzoo_face_aging.plugin import FIGURE_FILE
 from ganzoo_face_aging.scores import ReferenceOutputs, score_method, score_real_faces

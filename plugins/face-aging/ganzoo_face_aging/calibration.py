@@ -26,16 +26,15 @@ def open_calibration_data(
 
     Args:
         data_name: ``NAME[:PATH]``.
-        reference_config: its image size, channels and alignment are used.
+        reference_config: its image size, channels and image transform are used.
         embedder_weights: of the identity evaluator.
 
     Raises:
         UsageError: an unknown data set, or the embedder was trained on these people.
         DataError: the path holds no data, or the data has no identities.
     """
-    shape = {
-        name: getattr(reference_config, name) for name in ("image_size", "num_channels", "align")
-    }
+    names = ("image_size", "num_channels", "transform")
+    shape = {name: getattr(reference_config, name) for name in names}
     config = parse_data_config(data_name, shape)
     fields, splits = type(config).model_fields, available_splits(config)
     split = next((one for one in ("calibration", "test") if one in splits), "")

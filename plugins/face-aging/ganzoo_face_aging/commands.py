@@ -13,10 +13,10 @@ from ganzoo_core.cli import output
 from ganzoo_core.errors import Interrupted
 
 if TYPE_CHECKING:
-    from ganzoo_core.data.photos import Photo
     from ganzoo_core.interfaces import Model
-    from ganzoo_core.training.output_gallery import OutputGallery
     from ganzoo_face_aging.aging import AgingStrip
+    from ganzoo_face_aging.output_gallery import OutputGallery
+    from ganzoo_face_aging.photos import Photo
 
 _BATCH_SIZE = 16
 """Photographs per call of the model."""
@@ -83,13 +83,13 @@ def age(
     is_folder = any(photo.is_dir() for photo in photos)
     if not is_folder:
         output.check_image_path(out)
-    from ganzoo_core.data.photos import find_photos, no_face_error
     from ganzoo_core.evaluation.api import require_capability
     from ganzoo_core.training import load
-    from ganzoo_core.training.output_gallery import OutputGallery
     from ganzoo_core.weights import find_pretrained
     from ganzoo_face_aging import aging
     from ganzoo_face_aging.options import parse_evaluators
+    from ganzoo_face_aging.output_gallery import OutputGallery
+    from ganzoo_face_aging.photos import find_photos, no_face_error
 
     paths = find_photos(photos)
     model = load(folder, device=device)

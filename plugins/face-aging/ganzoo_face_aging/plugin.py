@@ -1,6 +1,7 @@
-"""Registers the metric `aging` and the command `ganzoo age`; imports neither torch nor pydantic."""
+"""Registers the metric `aging`, the image transform `face-align` and the command `ganzoo age`;
+imports neither torch nor pydantic."""
 
-from ganzoo_core import CommandSpec, MetricOption, MetricSpec, hookimpl
+from ganzoo_core import CommandSpec, MetricOption, MetricSpec, TransformSpec, hookimpl
 
 _OPTIONS = "ganzoo_face_aging.options"
 FIGURE_FILE = "aging.png"
@@ -9,8 +10,14 @@ FIGURE_FILE = "aging.png"
 
 @hookimpl
 def ganzoo_register(zoo):
-    """Add the aging benchmark to the zoo."""
+    """Add the aging benchmark and the alignment of faces to the zoo."""
     zoo.add(
+        TransformSpec(
+            name="face-align",
+            summary="Detects the face, levels its eyes and crops it at a fixed geometry",
+            target="ganzoo_face_aging.align_transform:FaceAlign",
+            license="Apache-2.0",
+        ),
         MetricSpec(
             name="aging",
             summary="Aging benchmark: age error, identity, realism; for models that edit ages",
@@ -57,7 +64,7 @@ def ganzoo_register(zoo):
                 "identity_cosine": "gap ",
                 "kid": "",
             },
-        )
+        ),
     )
 
 

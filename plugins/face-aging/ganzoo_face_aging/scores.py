@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from ganzoo_core.data import assign_age_bins
 from ganzoo_core.metrics import MetricValue
-from ganzoo_core.metrics.bootstrap import percentile_interval, resample_counts
 from ganzoo_core.metrics.distances import KID_MIN_BLOCK_SIZE, KID_NUM_BLOCKS, kid_with_std_error
 from ganzoo_face_aging.benchmark_data import AgingBenchmarkData
+from ganzoo_face_aging.bootstrap import percentile_interval, resample_counts
 from ganzoo_face_aging.evaluators import AgingOutputs, EvaluatorOutputs, Floats
 
 _BetterDirection = Literal["higher", "lower", ""]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo_core.errors import DataError
-from ganzoo_core.metrics.bootstrap import bootstrap_means, percentile_interval
+from ganzoo_face_aging.bootstrap import bootstrap_means, percentile_interval
 
 _Floats = NDArray[np.float64]
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3, 1e-4)

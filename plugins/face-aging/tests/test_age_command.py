@@ -7,10 +7,10 @@ import pytest
 import torch
 from ganzoo_face_aging import aging
 from ganzoo_face_aging.ood_check import detect_ood
+from ganzoo_face_aging.photos import find_photos, load_photo, no_face_error
 from PIL import Image
 
 import ganzoo_core as gz
-from ganzoo_core.data.photos import find_photos, load_photo, no_face_error
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.evaluation.api import require_capability
 from ganzoo_core.interfaces import Auxiliaries
@@ -147,7 +147,7 @@ def test_photos_found_and_skipped(photo, tmp_path):
 
 
 def test_photo_without_face(photo):
-    from ganzoo_core.data.face_alignment import CropGeometry
+    from ganzoo_face_aging.face_alignment import CropGeometry
 
     with pytest.raises(DataError, match="--no-align"):
         load_photo(photo, 32, 3, CropGeometry())

@@ -114,15 +114,16 @@ def test_calibration_faces_share_preprocessing(tmp_path):
         for number in (1, 2):
             photo = Image.new("RGB", (20, 20), (8 * person, 9, 9))
             photo.save(folder / f"{folder.name}_{number:04}.jpg")
-    preprocessing = {"image_size": 16, "num_channels": 1, "align": False}
+    preprocessing = {"image_size": 16, "num_channels": 1, "transform": ""}
     config = parse_data_config("utkface:x", preprocessing)
     embedder = make_evaluator(tmp_path, "orl", "train")
     found = open_calibration_data(f"lfw:{tmp_path}", config, embedder)
     expected = {"split": "test", "test_share": 0.2, **preprocessing}
     assert found.config.model_dump().items() >= expected.items()
     assert 2 <= len(set(found.metadata().identities.tolist())) <= 12
-    aligned = config.model_copy(update={"align": True})
-    assert open_calibration_data(f"lfw:{tmp_path}", aligned, embedder).config.align
+    aligned = config.model_copy(update={"transform": "face-align"})
+    found = open_calibration_data(f"lfw:{tmp_path}", aligned, embedder)
+    assert found.config.transform == "face-align"
 
 
 def test_same_photo_baseline_is_deterministic():

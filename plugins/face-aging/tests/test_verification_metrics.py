@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ganzoo_face_aging.age_estimation import evaluate_age_estimates
+from ganzoo_face_aging.bootstrap import mean_ci95
 from ganzoo_face_aging.verification import (
     PairDistances,
     evaluate_verification,
@@ -11,7 +12,6 @@ from ganzoo_face_aging.verification import (
 )
 
 from ganzoo_core.errors import DataError
-from ganzoo_core.metrics.bootstrap import mean_ci95
 
 
 def make_pairs(genuine, impostor):

@@ -79,8 +79,8 @@ def _load_faces(paths, model, crop):
     Photographs without a face are listed on stderr. Raises DataError if none has a face.
     """
     import numpy as np
+    from ganzoo_face_aging.photos import find_photos, load_photos, no_face_error
 
-    from ganzoo_core.data.photos import find_photos, load_photos, no_face_error
     from ganzoo_core.report import Progress
 
     progress = Progress(False)
@@ -100,7 +100,7 @@ def _load_faces(paths, model, crop):
 
 def _load_face(path, model, crop):
     """Return the face [1, S, S, 3] uint8 of one photograph."""
-    from ganzoo_core.data.photos import load_photo
+    from ganzoo_face_aging.photos import load_photo
 
     return load_photo(path, model.input_size, 3, crop).pixels[None]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from ganzoo_face_aging.batched import predict_in_batches
+from ganzoo_face_aging.face_alignment import CropGeometry
 from ganzoo_face_aging.verification import require_finite_embeddings
 
-from ganzoo_core.data.face_alignment import CropGeometry
 from ganzoo_core.engine import resolve_precision
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.metrics.batched import predict_in_batches
 from ganzoo_core.weights import PretrainedAuxiliary, find_auxiliary
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from ganzoo_face_aging.face_alignment import TRANSFORM_NAME
 from ganzoo_face_aging.verification import (
     FALSE_ACCEPT_RATES,
     evaluate_verification,
@@ -113,7 +114,8 @@ def load_evaluation_images(evaluator, image_size, data, assignments, *, age_bins
     info = evaluator.pretrained.info
     is_other_data = info.name != parse_data_source(data)["name"]  # rendered: no alignment
     is_aligned = bool(info.crop) or (is_other_data and resolve_crop(info) is not None)
-    options = {"image_size": image_size, "align": is_aligned if align is None else align}
+    aligns = is_aligned if align is None else align
+    options = {"image_size": image_size, "transform": TRANSFORM_NAME if aligns else ""}
     options |= parse_assignments(assignments).get("data", {})
     dataset = open_data.open_dataset(dataset_stats.parse_data_config(data, options))
     images = open_data.decode_dataset(dataset, age_bins, Progress(False))

@@ -6,6 +6,8 @@ import shutil
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from ganzoo_face_aging import face_detection
+from ganzoo_face_aging.face_alignment import CropGeometry
 from ganzoo_facenet.commands import face
 from ganzoo_facenet.recognition import load_recognizer, nearest_people, resolve_crop
 from ganzoo_facenet.verification import load_evaluation_images
@@ -13,8 +15,6 @@ from PIL import Image
 
 import ganzoo_core as gz
 from ganzoo_core import DataInfo
-from ganzoo_core.data import face_detection
-from ganzoo_core.data.face_alignment import CropGeometry
 from ganzoo_core.errors import DataError, OutputError, UsageError
 from ganzoo_core.weights import find_auxiliary
 from ganzoo_core.zoo import import_target, package_folder, zoo

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import ClassVar
 
+from ganzoo_core.interfaces import Keypoints
 from ganzoo_faces.config import ImageFilesConfig
 from ganzoo_faces.image_files import ImageFilesDataset, ImageRecord, normalize_nfc
 
@@ -32,7 +33,7 @@ class FilenameDataset(ImageFilesDataset):
         """Return the record of a path; None for an invalid name."""
 
 
-_UTKFACE_CHIP_EYE_COORDINATES = ((0.285, 0.291), (0.679, 0.291))
+_UTKFACE_CHIP_KEYPOINTS = {"left_eye": (0.285, 0.291), "right_eye": (0.679, 0.291)}
 """Medians over 195 cropped faces of UTKFace; a single face differs by 0.01 to 0.02."""
 
 
@@ -46,8 +47,11 @@ class UTKFace(FilenameDataset):
 
     def __init__(self, config: ImageFilesConfig) -> None:
         super().__init__(config)
-        if all(row.path.endswith(".chip.jpg") for row in self.records):
-            self.eye_coordinates = _UTKFACE_CHIP_EYE_COORDINATES
+        self._are_chips = all(row.path.endswith(".chip.jpg") for row in self.records)
+
+    def keypoints(self, index: int) -> Keypoints:
+        """Return the eyes of an aligned crop; nothing for photographs in the wild."""
+        return _UTKFACE_CHIP_KEYPOINTS if self._are_chips else {}
 
     def parse_filename(self, path: PurePosixPath) -> ImageRecord | None:
         """Return the record with the age.

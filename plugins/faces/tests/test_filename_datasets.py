@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ganzoo_face_aging.face_alignment import CropGeometry
 from ganzoo_faces.lfw import parse_pairs
 
 from ganzoo_core.data import assign_age_bins, pack_images
-from ganzoo_core.data.face_alignment import CropGeometry
 from ganzoo_core.errors import DataError
 
 SHARED = Path(os.environ.get("GANZOO_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -63,13 +63,14 @@ def test_utkface(tmp_path: Path, kit: Any, kind: str) -> None:
 
 
 def test_utkface_chips_need_no_face_detection(tmp_path: Path, kit: Any) -> None:
-    chips = [name for name in UTK if name.endswith(".chip.jpg")]
-    data = kit.open_dataset("utkface", kit.write_images(tmp_path / "chips", *chips), align=True)
+    chips = kit.write_images(tmp_path / "chips", *(n for n in UTK if n.endswith(".chip.jpg")))
+    data = kit.open_dataset("utkface", chips, transform="face-align")
     images = pack_images(data, image_size=16)
     assert len(images) == 4 and images.unreadable == ()  # gradients without a face
-    assert images.info.crop == CropGeometry().to_json()
-    wild = kit.open_dataset("utkface", kit.write_images(tmp_path / "wild", *UTK), align=True)
-    assert wild.eye_coordinates is None
+    assert images.info.crop == {"transform": "face-align", **CropGeometry().to_json()}
+    photographs = kit.write_images(tmp_path / "wild", *UTK)
+    wild = kit.open_dataset("utkface", photographs, transform="face-align")
+    assert wild.keypoints(0) == {}
     with pytest.raises(DataError):
         pack_images(wild, image_size=16)
 

@@ -1,4 +1,4 @@
-"""Face embeddings: images of one identity have a small distance.
+"""Embeddings: images of one identity have a small distance.
 
 Paper: FaceNet (Schroff, Kalenichenko and Philbin 2015, arXiv 1503.03832), small, with the hardest
 triplets of each batch.

@@ -9,7 +9,7 @@ def ganzoo_register(zoo):
     zoo.add(
         ModelSpec(
             name="my-plugin",
-            summary="Face embeddings: distances tell identities apart",
+            summary="Embeddings: distances tell identities apart",
             target="ganzoo_my_plugin.model:MyPlugin",
             config="ganzoo_my_plugin.config:MyPluginConfig",
             paper="FaceNet, arXiv 1503.03832",

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganzoo_core.data.face_alignment import CropGeometry, FaceNotFound, align_face
-from ganzoo_core.data.face_detection import UInt8Array
+from ganzoo_core.data import center_crop_resize
 from ganzoo_core.data.image_decoding import decode_image
-from ganzoo_core.data.parallel_decode import center_crop_resize
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import UnreadableImage
+from ganzoo_face_aging.face_alignment import CropGeometry, FaceNotFound, align_face
+from ganzoo_face_aging.face_detection import UInt8Array
 
 _PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm"}
 _MIN_DECODE_SIZE = 1024

@@ -47,6 +47,7 @@ _NUM_EYE_PASSES = 2
 """Passes of eye detection; from the second on in a patch with level eyes."""
 _Window = tuple[float, float, float, int]
 """Center x, center y, edge, votes."""
+_INSTALL_COMMAND = "pip install 'opencv-python-headless>=4.8,<5'"
 _local = threading.local()
 _importing = threading.Lock()
 
@@ -75,9 +76,7 @@ def import_opencv() -> Any:
 
         assert hasattr(cv2, "CascadeClassifier")
     except (ImportError, AssertionError):
-        raise UsageError(
-            "face detection needs OpenCV 4: pip install 'ganzoo-core[faces]'"
-        ) from None
+        raise UsageError(f"face detection needs OpenCV 4: {_INSTALL_COMMAND}") from None
     return cv2
 
 

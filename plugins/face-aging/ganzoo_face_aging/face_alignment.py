@@ -1,7 +1,8 @@
 """Face alignment: crop a face from a photograph with its eyes at fixed positions.
 
 `align_face` detects the largest face and its eyes (see `face_detection.py`) and crops a square by
-one similarity transform. It needs OpenCV: ``pip install 'ganzoo-core[faces]'``.
+one similarity transform. The transform `face-align`
+applies it to a data set. It needs OpenCV: ``pip install 'opencv-python-headless>=4.8,<5'``.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ganzoo_core.data import face_detection
-from ganzoo_core.data.face_detection import Border, DetectedFace, FloatArray, UInt8Array
 from ganzoo_core.data.image_decoding import EXIF_TRANSPOSE
 from ganzoo_core.errors import UsageError
+from ganzoo_face_aging import face_detection
+from ganzoo_face_aging.face_detection import Border, DetectedFace, FloatArray, UInt8Array
 
+TRANSFORM_NAME = "face-align"
+"""Name of the image transform in the zoo."""
 _AMBIGUOUS_SIZE_RATIO = 0.7
 """A second face at least this wide, relative to the first, makes the choice ambiguous."""
 _MAX_WARP_EDGE = 32766
@@ -61,11 +64,17 @@ class CropGeometry:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> CropGeometry:
-        """Return the geometry from the values of `to_json`.
+        """Return the geometry from the values of `to_json`, or from `DataInfo.crop`.
 
         Raises:
-            UsageError: a key is unknown, or a value is out of range.
+            UsageError: a key is unknown, a value is out of range, or the crop is that of another
+                image transform.
         """
+        values = dict(values)
+        if (transform := values.pop("transform", TRANSFORM_NAME)) != TRANSFORM_NAME:
+            raise UsageError(
+                f"the training images have the transform {transform!r}, not {TRANSFORM_NAME!r}"
+            )
         unknown = set(values) - {spot.name for spot in fields(cls)}
         if unknown:
             raise UsageError(f"unknown crop geometry: {', '.join(sorted(unknown))}")

@@ -11,7 +11,6 @@ from PIL.Image import Image
 
 from ganzoo_core.errors import OutputError
 from ganzoo_core.files import file_sha256
-from ganzoo_core.files.atomic_write import os_error_message
 from ganzoo_core.report import save_image
 from ganzoo_core.training.run_folder import create_output_folder
 
@@ -48,7 +47,7 @@ class OutputGallery:
             try:
                 create_output_folder(path, "")
             except OSError as error:
-                raise OutputError(f"cannot write to {path}: {os_error_message(error)}") from None
+                raise OutputError(f"cannot write to {path}: {error.strerror or error}") from None
             gallery._append_line({"request": request})
             return gallery
         first, *others = gallery._read_manifest()
@@ -94,5 +93,5 @@ class OutputGallery:
                 file.write(json.dumps(value) + "\n")
         except OSError as error:
             raise OutputError(
-                f"cannot write {self.path / _MANIFEST_FILE}: {os_error_message(error)}"
+                f"cannot write {self.path / _MANIFEST_FILE}: {error.strerror or error}"
             ) from None

@@ -9,11 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
-from ganzoo_core.data import face_detection
-from ganzoo_core.data.archive import open_files
-from ganzoo_core.data.face_alignment import (
+from ganzoo_face_aging import face_detection
+from ganzoo_face_aging.face_alignment import (
     AlignedFace,
     CropGeometry,
     FaceNotFound,
@@ -21,6 +18,9 @@ from ganzoo_core.data.face_alignment import (
     crop_by_eyes,
     to_upright_rgb,
 )
+from PIL import Image
+
+from ganzoo_core.data.archive import open_files
 from ganzoo_core.errors import UsageError
 
 EYE_COORDINATES = np.array([[100.0, 120.0], [160.0, 150.0]])
@@ -183,7 +183,7 @@ def test_missing_opencv_error(monkeypatch):
 
     monkeypatch.delitem(sys.modules, "cv2", raising=False)
     monkeypatch.setattr(builtins, "__import__", import_without_cv2)
-    with pytest.raises(UsageError, match=r"pip install 'ganzoo-core\[faces\]'"):
+    with pytest.raises(UsageError, match=r"pip install 'opencv-python-headless"):
         align_face(np.zeros((9, 9), np.uint8))
 
 
