@@ -44,7 +44,7 @@ _GOALS = {"age_off_max": 5.0, "tar_share_min": 0.8}
 _NUISANCE_SCALE = 0.35
 _WEIGHT_SETS: dict[str, dict[str, float]] = {
     "presets": {},
-    "reported": {"adversarial": 100, "age": 0.4, "identity": 0.02, "feature": 1.25},
+    "public code": {"adversarial": 100, "age": 0.4, "identity": 0.02, "feature": 1.25},
     "no adversary": {"adversarial": 0},
     "no age": {"age": 0},
     "age / 4": {"age": 3e-6},

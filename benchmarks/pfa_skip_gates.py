@@ -67,7 +67,7 @@ def _compare_gating(age_bins, options):
     """Return the minimum (wall, CPU) seconds of a step that skips closed gates, and of one that
     does not."""
     gated, ungated = (_make_trainer(age_bins, options.device, options.precision) for _ in range(2))
-    ungated.model.aging.__class__ = _UngatedGenerator
+    ungated.model.generator.aging.__class__ = _UngatedGenerator
     times = [(_time_step(gated), _time_step(ungated)) for _ in range(options.repeats + 1)][1:]
     return [[min(pair[k][i] for pair in times) for i in range(2)] for k in range(2)]
 

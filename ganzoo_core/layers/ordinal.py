@@ -20,9 +20,10 @@ def bin_index(values: Tensor, upper_edges: Sequence[int]) -> Tensor:
 
 
 def expected_index(logits: Tensor) -> Tensor:
-    """Return the expectation [N] of the class number from logits [N, K], in float32.
+    """Return the expectation [N] of the class number from logits [N, K], in float32 or float64.
 
     Paper: DEX (Rothe, Timofte and Van Gool 2018, doi 10.1007/s11263-016-0940-3).
     """
-    class_numbers = torch.arange(logits.shape[1], dtype=torch.float32, device=logits.device)
-    return logits.float().softmax(1) @ class_numbers
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    class_numbers = torch.arange(logits.shape[1], dtype=dtype, device=logits.device)
+    return logits.to(dtype).softmax(1) @ class_numbers

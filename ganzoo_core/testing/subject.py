@@ -101,11 +101,13 @@ class ModelSubject(Subject):
     def build_model(
         self, info: DataInfo | None = None, seed: int = 0, config: RunConfig | None = None
     ) -> Model:
-        """Build the model; the same seed gives the same weights."""
+        """Build the model; the same seed gives the same weights. Auxiliary networks are always the
+        same."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             config = config or self.config
             model = self.model_class(config.model, info or self.images.info)
+            torch.manual_seed(0)  # frozen networks are the same in every build
             model.auxiliaries = Auxiliaries(
                 {role: _build_auxiliary(role) for role in self.spec.auxiliaries}
             )

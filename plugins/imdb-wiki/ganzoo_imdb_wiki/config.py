@@ -8,6 +8,9 @@ from pydantic import Field
 
 from ganzoo_core.config import DataConfig, Split
 
+AgeRule = Literal["mid-year", "report-notebook", "authors-script"]
+"""How an age follows from the date of birth and the year of the photograph."""
+
 
 class ImdbWikiConfig(DataConfig):
     """Which faces of IMDB-WIKI to use. Options that are not set come from the `filters` preset."""
@@ -15,6 +18,9 @@ class ImdbWikiConfig(DataConfig):
     filters: Literal["report", "clean", "none"] = "report"
     """report: age above 0. clean: also one face with a score of at least 1, age up to 100, known
     gender. none: all images."""
+    age_rule: AgeRule = "mid-year"
+    """mid-year: the age on July 1st of the photograph's year. report-notebook: a birth in July
+    counts as after it. authors-script: the days of life as a MATLAB date, and its year."""
     min_score: float | Literal["any"] | None = None
     """Minimum score of the face detector; "any" also keeps images without a detected face."""
     single_face: bool | None = None

@@ -80,7 +80,7 @@ class ImdbWiki(Dataset):
         boxes = np.where(has_face, faces.face_location, np.nan)
         return _FilteredPart(
             names=tuple(names[i] for i in rows),
-            ages=faces.ages()[rows],
+            ages=faces.ages(self.config.age_rule)[rows],
             identities=person_ids(faces)[rows],
             boxes=boxes[rows] if self._is_uncropped(folder) else None,
             removed=removed,

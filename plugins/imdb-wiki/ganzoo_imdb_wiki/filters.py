@@ -45,7 +45,7 @@ def _resolve_filter_options(config: ImdbWikiConfig) -> dict[str, Any]:
 
 def iter_filter_masks(faces: FaceRecords, config: ImdbWikiConfig) -> Iterator[tuple[str, _Mask]]:
     """Yield the active filters: the reason for removal, and [N] bool of what is kept."""
-    options, ages = _resolve_filter_options(config), faces.ages()
+    options, ages = _resolve_filter_options(config), faces.ages(config.age_rule)
     if (low := options.get("min_age")) is not None:
         yield f"age below {low}", ages >= low
     if (high := options.get("max_age")) is not None:

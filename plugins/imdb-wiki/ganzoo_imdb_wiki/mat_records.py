@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ganzoo_core.data.matlab import MAT_ERRORS, read_variable
 from ganzoo_core.errors import DataError
+from ganzoo_imdb_wiki.config import AgeRule
 
 _Fields = Mapping[str, NDArray[Any]]
 
@@ -55,22 +56,40 @@ class FaceRecords:
     def __len__(self) -> int:
         return len(self.dob)
 
-    def ages(self) -> NDArray[np.int64]:
-        """Return [N] ages in whole years on July 1st of the photograph's year; not validated."""
-        return ages_on_july_first(self.dob, self.photo_taken)
+    def ages(self, rule: AgeRule = "mid-year") -> NDArray[np.int64]:
+        """Return [N] ages in whole years at the photograph; not validated."""
+        return ages_at_photo(self.dob, self.photo_taken, rule)
 
 
-def ages_on_july_first(dob: NDArray[np.int64], year: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the ages [N] on July 1st of the years [N], from datenums of birth [N]."""
+def ages_at_photo(
+    dob: NDArray[np.int64], year: NDArray[np.int64], rule: AgeRule = "mid-year"
+) -> NDArray[np.int64]:
+    """Return the ages [N] in whole years, from datenums of birth [N] and years of the photo [N].
+
+    - ``mid-year``: on July 1st of the year.
+    - ``report-notebook``: the year less the year of birth, less 1 from a birth in July on (source
+      report, `calc_age` of its notebook). Someone born on July 1st is a year younger.
+    - ``authors-script``: ``datevec(datenum(year, 7, 1) - dob)`` of the data set's web page: the
+      days of life as a date, and its year. Year 0 has 366 days, so someone born on July 1st, and
+      before some years also on June 30th, is a year younger.
+    """
     # int64 first: uint16(1925) - 1930 is 65531 in NumPy 2
+    year = np.asarray(year, np.int64)
     ordinal = np.clip(np.asarray(dob, np.int64) - _MATLAB_EPOCH, 1, _MAX_ORDINAL)
     born = np.datetime64("0001-01-01") + (ordinal - 1)
-    months = born.astype("M8[M]").astype(np.int64)
-    day = (born - born.astype("M8[M]")).astype(np.int64) + 1
-    birth_year, month = months // 12 + 1970, months % 12 + 1
-    later = (month > 7) | ((month == 7) & (day > 1))
-    ages: NDArray[np.int64] = np.asarray(year, np.int64) - birth_year - later
-    return ages
+    if rule == "authors-script":
+        july_first = ((year - 1970) * 12 + 6).astype("M8[M]").astype("M8[D]")
+        days_of_life = (july_first - born).astype(np.int64)
+        return _year_and_month(np.datetime64("0000-01-01") + (days_of_life - 1))[0]
+    if rule == "mid-year":
+        born = born - 1  # July 1st becomes June 30th, a birthday before the photograph
+    birth_year, month = _year_and_month(born)
+    return year - birth_year - (month >= 7)
+
+
+def _year_and_month(dates: NDArray[np.datetime64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    months = dates.astype("M8[M]").astype(np.int64)
+    return months // 12 + 1970, months % 12 + 1
 
 
 def read_face_records(data: bytes, part: str, path: str) -> FaceRecords:

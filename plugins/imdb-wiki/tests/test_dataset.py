@@ -63,6 +63,16 @@ def test_filters_none(wiki: Path, kit: Any) -> None:
     assert metadata.ages.tolist() == [r.age for r in kit.wiki_rows if r.path != kit.missing]
 
 
+@pytest.mark.parametrize("rule", ["report-notebook", "authors-script"])
+def test_age_rule(wiki: Path, rule: str) -> None:
+    """Of the miniature, only the face born on July 1st is a year younger."""
+    expected = open_dataset(wiki, filters="none").metadata().ages
+    ages = open_dataset(wiki, filters="none", age_rule=rule).metadata().ages
+    assert expected is not None and ages is not None
+    differs = np.flatnonzero(ages != expected)
+    assert differs.tolist() == [1] and (expected[1], ages[1]) == (50, 49)
+
+
 def test_filters_report(wiki: Path) -> None:
     metadata = open_dataset(wiki).metadata()
     assert metadata.removed == (("file missing", 1), ("age below 1", 2))

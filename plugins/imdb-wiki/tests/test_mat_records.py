@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from ganzoo_imdb_wiki.config import ImdbWikiConfig
 from ganzoo_imdb_wiki.filters import iter_filter_masks
-from ganzoo_imdb_wiki.mat_records import ages_on_july_first, read_face_records
+from ganzoo_imdb_wiki.mat_records import ages_at_photo, read_face_records
 from scipy.io import loadmat, savemat
 
 from ganzoo_core.data.matlab import read_variable
@@ -37,7 +37,7 @@ def test_known_dates() -> None:
     assert date.fromordinal(723671 - 366) == date(1981, 5, 5)
     born = np.array([723671, 723671, 1, -5, 0, 2**31 - 1])
     year = np.array([2009, 1925, 2015, 2015, 2015, 2000], np.uint16)
-    assert ages_on_july_first(born, year).tolist() == [28, -56, 2014, 2014, 2014, -8000]
+    assert ages_at_photo(born, year).tolist() == [28, -56, 2014, 2014, 2014, -8000]
 
 
 def test_ages_match_calendar() -> None:
@@ -56,7 +56,43 @@ def test_ages_match_calendar() -> None:
     years = [rng.randrange(1850, 2020) for _ in born]
     wanted = [y - b.year - ((b.month, b.day) > (7, 1)) for b, y in zip(born, years, strict=True)]
     datenums = np.array([b.toordinal() + 366 for b in born], np.int32)
-    assert ages_on_july_first(datenums, np.array(years, np.uint16)).tolist() == wanted
+    assert ages_at_photo(datenums, np.array(years, np.uint16)).tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("birth", "year", "mid_year", "notebook", "script"),
+    [
+        (date(1980, 1, 1), 2000, 20, 20, 20),
+        (date(1980, 6, 29), 2000, 20, 20, 20),
+        (date(1980, 6, 30), 2000, 20, 20, 20),
+        (date(1980, 6, 30), 2001, 21, 21, 20),  # 7,671 days; year 21 begins with day 7,672
+        (date(1980, 7, 1), 2000, 20, 19, 19),
+        (date(1980, 7, 2), 2000, 19, 19, 19),
+        (date(1980, 12, 31), 2000, 19, 19, 19),
+        (date(1999, 12, 31), 2000, 0, 0, 0),
+        (date(1980, 2, 29), 1975, -5, -5, -5),
+    ],
+)
+def test_age_rules(birth: date, year: int, mid_year: int, notebook: int, script: int) -> None:
+    args = np.array([birth.toordinal() + 366]), np.array([year], np.uint16)
+    assert ages_at_photo(*args, "mid-year").tolist() == [mid_year]
+    assert ages_at_photo(*args, "report-notebook").tolist() == [notebook]
+    assert ages_at_photo(*args, "authors-script").tolist() == [script]
+
+
+def test_age_rules_differ_only_around_july_first() -> None:
+    days = np.arange(date(1900, 1, 1).toordinal(), date(2000, 1, 1).toordinal()) + 366
+    births = [date.fromordinal(day - 366) for day in days.tolist()]
+    for year in (2000, 2001, 2015):
+        years = np.full(len(days), year)
+        mid_year = ages_at_photo(days, years)
+        differing = {}
+        for rule in ("report-notebook", "authors-script"):
+            ages = ages_at_photo(days, years, rule)
+            assert set((mid_year - ages).tolist()) == {0, 1}
+            differing[rule] = {births[i].strftime("%m-%d") for i in np.flatnonzero(ages < mid_year)}
+        assert differing["report-notebook"] == {"07-01"}
+        assert {"07-01"} <= differing["authors-script"] <= {"06-30", "07-01"}
 
 
 def test_wiki_fields(wiki: Path, kit: Any) -> None:

@@ -113,6 +113,53 @@ class ProgressiveGenerator(nn.Module):
         return torch.stack(images)
 
 
+class AgeTranslator(nn.Module):
+    """A `ProgressiveGenerator` for each direction. Rejuvenation is the same network with the groups
+    in reverse order.
+
+    Args:
+        num_groups: K.
+        direction: "aging", "rejuvenation" or "both".
+        sub_generator_args: the arguments of `SubGenerator`.
+    """
+
+    def __init__(self, num_groups, direction, *sub_generator_args):
+        super().__init__()
+        self.last_group = num_groups - 1
+        for name in ("aging", "rejuvenation"):
+            is_trained = direction in (name, "both")
+            chain = ProgressiveGenerator(num_groups, *sub_generator_args) if is_trained else None
+            setattr(self, name, chain)
+
+    def forward(self, image, source, target):
+        """Return images [N, C, S, S], unbounded, from age groups source [N] to target [N].
+
+        A transition in a direction that is not trained returns the image itself.
+        """
+        if self.aging:
+            image = self.aging(image, source, target)
+        if self.rejuvenation:
+            image = self.rejuvenation(image, self.last_group - source, self.last_group - target)
+        return image
+
+    def forward_all_groups(self, image, source):
+        """Return the faces at every age group, [K, N, C, S, S], unbounded."""
+        num_groups = self.last_group + 1
+        out = image.expand(num_groups, *image.shape)
+        if self.aging:
+            out = self.aging.forward_all_groups(image, source)
+        if self.rejuvenation:
+            younger = self.rejuvenation.forward_all_groups(image, self.last_group - source).flip(0)
+            is_younger = torch.arange(num_groups, device=source.device)[:, None] < source  # [K, N]
+            out = torch.where(is_younger[:, :, None, None, None], younger, out)
+        return out
+
+    def supports(self, source, target):
+        """Return whether a transition between two age groups is supported; ints or tensors."""
+        is_older, is_younger = target >= source, target <= source
+        return (is_older & bool(self.aging)) | (is_younger & bool(self.rejuvenation))
+
+
 class PatchDiscriminator(Discriminator):
     """14 x 14 patch logits of an image; label maps are concatenated after the first conv.
 
@@ -130,15 +177,15 @@ class PatchDiscriminator(Discriminator):
         num_downsamples = num_halvings(image_size, 16)
         channels = doubled_channels(64, num_downsamples + 1, max_factor=8)  # 64 128 256 at 64 px
         last = channels[-1]
-        self.stem = init_normal(nn.Conv2d(num_channels, 64, 4, 2, 1))
+        self.stem = nn.Conv2d(num_channels, 64, 4, 2, 1)
         channels[0] = 64 if self.inject_late else 64 + num_groups
         layers = []
         for i, (a, b) in enumerate(pairwise(channels)):
             stride = 1 if i == num_downsamples - 1 else 2
-            conv = init_normal(nn.Conv2d(a, b, 4, stride, 1))
+            conv = nn.Conv2d(a, b, 4, stride, 1)
             layers += [conv, nn.BatchNorm2d(b)] if self.inject_late else [spectral_norm(conv)]
             layers += [nn.LeakyReLU(_NEGATIVE_SLOPE)]
-        logit_conv = init_normal(nn.Conv2d(last, 1, 4, 1, 1))
+        logit_conv = nn.Conv2d(last, 1, 4, 1, 1)
         if self.inject_late:
             self.body = nn.Sequential(*layers)
             fuse_conv = nn.Conv2d(last + num_groups, last, 1)

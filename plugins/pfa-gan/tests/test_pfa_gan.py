@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import torch
-from ganzoo_pfa_gan.config import PAPER_AGE_BINS, REPORT_AGE_BINS, PFAGANConfig
+from ganzoo_pfa_gan.config import PAPER_AGE_BINS, REPORT_AGE_BINS, TUNED, PFAGANConfig
 from ganzoo_pfa_gan.losses import group_log_probs
 from ganzoo_pfa_gan.model import PFAGAN
 from PIL import Image
@@ -84,8 +84,8 @@ def make_pfa_trainer(images=None, precision="fp32", steps=4, **options):
 )
 def test_paper_parameter_counts(age_bins, g_params, d_params):
     model = build(age_bins, 64, g_channels=32)
-    assert {num_params(net) for net in model.aging.sub_generators} == {1_524_227}
-    assert num_params(model.aging) == g_params
+    assert {num_params(net) for net in model.generator.aging.sub_generators} == {1_524_227}
+    assert num_params(model.generator.aging) == g_params
     assert num_params(model.discriminator) == d_params
 
 
@@ -126,7 +126,7 @@ def record_batch_sizes(net):
 
 
 def test_skipping_closed_gates_matches_multiplied_gates():
-    net, image = build().aging, torch.rand(36, 3, 32, 32) * 2 - 1
+    net, image = build().generator.aging, torch.rand(36, 3, 32, 32) * 2 - 1
     groups = torch.arange(6)
     source, target = (g.flatten() for g in torch.meshgrid(groups, groups, indexing="ij"))
     batch_sizes = record_batch_sizes(net)
@@ -139,7 +139,7 @@ def test_skipping_closed_gates_matches_multiplied_gates():
 
 
 def test_skipping_closed_gates_matches_multiplied_gradients():
-    net, image = build().aging, torch.rand(3, 3, 32, 32)
+    net, image = build().generator.aging, torch.rand(3, 3, 32, 32)
     source, target = torch.tensor([0, 2, 4]), torch.tensor([3, 4, 2])
     grads = []
     for forward in (net, lambda *args: forward_all_gated(net, *args)):
@@ -152,7 +152,7 @@ def test_skipping_closed_gates_matches_multiplied_gradients():
 
 
 def test_forward_all_groups_matches_single_transitions():
-    net, image = build().aging, torch.rand(4, 3, 32, 32)
+    net, image = build().generator.aging, torch.rand(4, 3, 32, 32)
     source = torch.tensor([0, 2, 5, 0])
     batch_sizes = record_batch_sizes(net)
     aged = net.forward_all_groups(image, source)
@@ -165,8 +165,8 @@ def test_forward_all_groups_matches_single_transitions():
 def test_zero_last_conv_init_is_the_identity():
     model, image = build(last_conv_init_std=0.0), torch.rand(2, 3, 32, 32) * 2 - 1
     zero, five = torch.zeros(2).long(), torch.full((2,), 5)
-    assert torch.equal(model.transition(image, zero, five), image)
-    assert not torch.equal(build().transition(image, zero, five), image)
+    assert torch.equal(model.generator(image, zero, five), image)
+    assert not torch.equal(build().generator(image, zero, five), image)
 
 
 # --- pairs and directions -------------------------------------------------------------------------
@@ -217,16 +217,16 @@ def test_edit_age_matches_single_transitions():
     aged = model.edit_age(faces, torch.tensor([5.0, 35.0, 70.0]), target)
     assert aged.shape == (3, 3, 3, 32, 32)
     for column in range(3):
-        expected = model.transition(faces, source, target[:, column]).clamp(-1, 1)
+        expected = model.generator(faces, source, target[:, column]).clamp(-1, 1)
         assert torch.allclose(aged[:, column], expected, atol=1e-5)
 
 
 def test_rejuvenation_is_the_reversed_model():
     model, image = build(direction="rejuvenation"), torch.rand(1, 3, 32, 32)
-    sub_generators = model.rejuvenation.sub_generators
+    sub_generators = model.generator.rejuvenation.sub_generators
     expected = image + sub_generators[0](image)  # 60+ to 50-59
     expected = expected + sub_generators[1](expected)
-    younger = model.transition(image, torch.tensor([5]), torch.tensor([3]))
+    younger = model.generator(image, torch.tensor([5]), torch.tensor([3]))
     assert torch.allclose(younger, expected, atol=1e-6)
 
 
@@ -323,7 +323,7 @@ def test_run_saves_strips_and_loadable_weights(tmp_path):
     with Image.open(run.path / "samples" / "00000002.png") as strips:  # input and four groups
         assert strips.width > 5 * 96 and strips.height > 8 * 96
     loaded = load(run.path, device="cpu", model=PFAGANWithConfig)
-    assert {name.split(".")[0] for name in loaded.state_dict()} == {"aging", "rejuvenation"}
+    assert {name.split(".")[0] for name in loaded.state_dict()} == {"generator"}
     faces, ages = torch.rand(2, 3, 32, 32) * 2 - 1, torch.tensor([20.0, 60.0])
     target = torch.tensor([[1, 3], [2, 0]])
     aged, expected = (m.edit_age(faces, ages, target) for m in (loaded, run.model))
@@ -345,7 +345,7 @@ def test_d_warmup_steps():
     run_steps(trainer, 2)
     assert changed_networks() == {"discriminator"}
     run_steps(trainer)
-    assert changed_networks() == {"discriminator", "aging"}
+    assert changed_networks() == {"discriminator", "generator"}
 
 
 def test_source_as_negative():
@@ -353,11 +353,43 @@ def test_source_as_negative():
     d_losses = record_d_losses(trainer.model)
     trainer.model.discriminator.register_forward_pre_hook(lambda net, args: d_inputs.append(args))
     run_steps(trainer)
-    (real_images, real_label), (fake_images, _), (source_images, source_label) = d_inputs[:3]
+    (real_images, _), (fake_images, fake_label), (source_images, source_label) = d_inputs[:3]
     _, fake_logits = d_losses[0]
     assert len(fake_logits) == len(fake_images) + len(source_images)
     assert torch.equal(source_images, fake_images)  # the initial sub-networks return their input
-    assert torch.equal(source_label, real_label) and not torch.equal(source_images, real_images)
+    assert torch.equal(source_label, fake_label) and not torch.equal(source_images, real_images)
+
+
+def test_d_receives_real_faces_of_all_groups_equally():
+    images, d_inputs = make_shapes(), []
+    trainer = make_pfa_trainer(images, steps=45, d_warmup_steps=45)
+    trainer.model.discriminator.register_forward_pre_hook(lambda net, args: d_inputs.append(args))
+    run_steps(trainer, 45)
+    real_images, real_labels = (torch.cat(column) for column in zip(*d_inputs[::2], strict=True))
+    counts = real_labels.bincount(minlength=6).tolist()
+    assert sum(counts) == 360 and all(45 <= count <= 75 for count in counts)  # 60 in the mean
+    for image, label in zip(real_images[:40], real_labels[:40], strict=True):
+        faces = images.pixels[images.label == label] / 127.5 - 1
+        assert (faces - image).abs().amax((1, 2, 3)).min() < 1e-4
+
+
+def test_pixels_out_of_range_recover():
+    """With clipping before D, L1 and SSIM they have no gradient, and 9 in 10 are still outside."""
+    images = make_shapes(age_bins=(40,))
+    options = {"last_conv_init_std": 0.02, "g_channels": 16, "optim_g": {"lr": 1e-3}}
+    options |= {"age_bins": (40,), "loss_weights": TUNED["loss_weights"]}
+    trainer = make_pfa_trainer(images, steps=60, **options)
+    (sub_generator,) = trainer.model.generator.aging.sub_generators
+    nn.init.constant_(sub_generator.layers[-1].bias, 4.0)
+    faces, zero = images.pixels[:16] / 127.5 - 1, torch.zeros(16).long()
+
+    def share_out_of_range():
+        with torch.no_grad():
+            return (trainer.model.generator(faces, zero, zero + 1).abs() > 1).float().mean()
+
+    assert share_out_of_range() == 1
+    run_steps(trainer, 60)
+    assert share_out_of_range() < 0.1
 
 
 def test_each_d_update_has_its_own_batch():
