@@ -41,9 +41,9 @@ from ganzoo_core.data.augment import Augment
 from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.layers import bin_index, check_image_size, expected_index
 from ganzoo_core.losses import LeastSquares
-from ganzoo_core.metrics.ssim import ssim
 from ganzoo_pfa_gan.losses import group_log_probs
 from ganzoo_pfa_gan.networks import PatchDiscriminator, ProgressiveGenerator
+from ganzoo_pfa_gan.ssim import ssim
 
 _AUXILIARY_METHODS = {"identity": "features", "age": "age_logits"}
 """The optional method that the losses need from each auxiliary network."""
