@@ -64,8 +64,8 @@ def make_line_plot(panel: Panel) -> LinePlot:
 
     curves = {name: downsample_points(curve) for name, curve in panel.curves.items()}
     xs = [x for curve in curves.values() for x, _ in curve]
-    shown = panel.curves if panel.is_log else curves  # means of spikes may span no decade
-    ys = [y for curve in shown.values() for _, y in curve]
+    ranged = panel.curves if panel.is_log else curves  # means of spikes may span no decade
+    ys = [y for curve in ranged.values() for _, y in curve]
     left_value, right_value = _pad(min(xs), max(xs), 0)
     scale = math.log10 if panel.is_log else float
     low, high = _pad(scale(min(ys)), scale(max(ys)), 0.05)
