@@ -41,6 +41,8 @@ HEAVY_MODULES = {
     "numpy",
     "scipy",
     "sklearn",
+    "huggingface_hub",
+    "jinja2",
     "PIL",
     "rich",
     "matplotlib",

@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from PIL import Image
@@ -83,10 +85,15 @@ def test_options_reach_saved_config(run_ganzoo, tmp_path):
 
 
 def test_resume_with_more_steps(run_ganzoo, run_copy, tmp_path):
+    config = run_copy / "config.toml"
+    started = datetime.fromisoformat(tomllib.loads(config.read_text())["provenance"]["started"])
+    assert datetime.now(UTC) - started < timedelta(days=1)
+    config.write_text(config.read_text().replace(started.isoformat(), "2024-05-06T07:08:09+00:00"))
     done = run_ganzoo("resume", "runs/demo", "--steps", 25, cwd=tmp_path)
     assert done.code == 0, done.err
     assert read_metrics(run_copy)[-1]["step"] == 25
     assert done.out.startswith("run       runs/demo\n")
+    assert "2024-05-06 07:08 UTC" in (run_copy / "report" / "index.html").read_text()
 
 
 def test_run_init_from(run_ganzoo, trained_run, tmp_path):

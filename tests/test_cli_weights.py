@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from contract_models import VAE
+from huggingface_hub import ModelCard
 from PIL import Image
 from torch import nn
 from training_helpers import build_model, make_images
@@ -21,7 +23,7 @@ from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.files import file_sha256, load_tensors, save_tensors
 from ganzoo_core.weights import build_and_load, load_into, read_pretrained, save_pretrained
 from ganzoo_core.weights.diff import diff_pretrained
-from ganzoo_core.weights.model_card import find_active_html, front_matter, render_model_card
+from ganzoo_core.weights.model_card import card_data, find_active_html, render_model_card
 from ganzoo_core.weights.onnx import export_onnx
 
 ROOT = Path(__file__).parents[1]
@@ -202,7 +204,6 @@ HOSTILE_TEXT = "<script>alert(1)</script>\n---\nlicense: mit | `x` [a](javascrip
 
 
 def test_card_front_matter_is_escaped():
-    yaml = pytest.importorskip("yaml")
     info = make_images(age_bins=(85,)).info.to_json()
     index = {
         **INDEX_FIELDS,
@@ -223,12 +224,13 @@ def test_card_front_matter_is_escaped():
     text = render_model_card(index)
     assert not find_active_html(text) and "<script" not in text
     front = yaml.safe_load(text.split("---\n")[1])
-    assert front == front_matter(index)
+    assert front == card_data(index).to_dict()
+    assert ModelCard(text).data.to_dict() == front, "the hub's own reader agrees"
     assert front["license"] == "cc-by-sa-3.0", "the data's terms bind the weights"
     assert front["pipeline_tag"] == "image-to-image" and front["library_name"] == "ganzoo"
     assert front["model-index"][0]["results"][0]["metrics"][0]["value"] == 3.5
-    academic = front_matter({**index, "data": {**info, "license": "academic research only"}})
-    assert (academic["license"], academic["license_name"]) == ("other", "academic-research-only")
+    academic = card_data({**index, "data": {**info, "license": "academic research only"}})
+    assert (academic.license, academic.license_name) == ("other", "academic-research-only")
 
 
 def test_card_html_check_is_linear(trained_run):
@@ -239,8 +241,7 @@ def test_card_html_check_is_linear(trained_run):
 
 
 def test_huggingface_reads_card(trained_run):
-    hub = pytest.importorskip("huggingface_hub")
-    card = hub.ModelCard.load(trained_run / "weights" / "README.md")
+    card = ModelCard.load(trained_run / "weights" / "README.md")
     assert card.data.license == "apache-2.0" and card.data.datasets == ["shapes"]
 
 

@@ -35,6 +35,8 @@ def test_wheel(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     assert "ganzoo_core/registry.toml" in names
     assert "ganzoo_core/py.typed" in names
+    assert "ganzoo_core/weights/model_card.md.j2" in names
+    assert "ganzoo_core/report/run_page.html.j2" in names
     assert all(name.startswith("ganzoo_core") for name in names)
     subprocess.run(
         [*PIP, "install", *OFFLINE_OPTIONS, "--target", tmp_path / "site", wheel], check=True

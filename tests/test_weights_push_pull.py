@@ -307,7 +307,6 @@ def test_registry_update_by_url(lab_registry, tmp_path, run_ganzoo):
 
 
 def test_hub_push_and_pull(pretrained, run_ganzoo, tmp_path):
-    pytest.importorskip("huggingface_hub")
     with run_server(HubHandler) as hub:
         env = {
             "HF_ENDPOINT": hub.url,

@@ -94,8 +94,8 @@ def random_crop(images: Tensor, rng: Rng) -> Tensor:
 def affine_resample(images: Tensor, matrix: Tensor) -> Tensor:
     """Return images resampled bilinearly, with reflection padding.
 
-    It uses four gathers instead of `grid_sample`, which has no second derivative (needed for R1 on
-    augmented images) and no deterministic backward on CUDA. The identity is exact.
+    It uses four gathers instead of `grid_sample`, which has no deterministic backward on CUDA. The
+    second derivative, which R1 on augmented images needs, exists; the identity is exact.
 
     Args:
         images: [N, C, H, W].

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from typing import Any
 
 _LINE_INTERVAL_S = 5.0
 """Seconds between plain lines."""
+_RATE_WINDOW_S = 60.0
+"""The rate and the time left follow from the steps of these last seconds."""
+_WINDOW_SPACING_S = 1.0
+"""Seconds between the points in time that the window keeps."""
 
 
 class Progress:
@@ -23,8 +28,9 @@ class Progress:
         self.rich_bar: Any = None
         self.rich_task: Any = None
         self.title, self.note, self.items_per_step, self.item_name = "", "", 1.0, "images"
-        self.start_time = self.last_line_time = 0.0
-        self.first_step: int | None = None
+        self._start_time = self.last_line_time = 0.0
+        self._window: deque[tuple[float, int]] = deque()
+        """(seconds, steps done), oldest first; the oldest is the last one before the window."""
 
     def start(self, title: str, *, items_per_step: int = 1, item_name: str = "images") -> None:
         """Start a task.
@@ -41,19 +47,18 @@ class Progress:
             float(items_per_step),
             item_name,
         )
-        self.start_time = self.last_line_time = time.monotonic()
-        self.first_step = None
+        self._start_time = self.last_line_time = time.monotonic()
+        self._window.clear()
         if self.quiet or not sys.stderr.isatty():
             return
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as Bar
 
         self.rich_bar = Bar(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             console=Console(stderr=True),
             transient=True,
@@ -66,21 +71,31 @@ class Progress:
         if self.quiet:
             return
         now = time.monotonic()
-        self.first_step = max(done - 1, 0) if self.first_step is None else self.first_step
-        items_per_second = (
-            self.items_per_step * (done - self.first_step) / max(now - self.start_time, 1e-9)
-        )
-        text = f"{items_per_second:,.0f} {self.item_name}/s  {self.note}".rstrip()
+        steps_per_second = self._recent_rate(now, done)
+        rate = f"{steps_per_second * self.items_per_step:,.0f} {self.item_name}/s"
+        seconds_left = (total - done) / max(steps_per_second, 1e-9)
+        left = f"{format_duration(seconds_left)} left"
+        text = "  ".join(part for part in (rate, self.note, left) if part)
         if self.rich_bar:
             self.rich_bar.update(self.rich_task, completed=done, total=total, note=text)
         elif now - self.last_line_time >= _LINE_INTERVAL_S or done == total:
             self.last_line_time = now
-            seconds_left = (total - done) * self.items_per_step / max(items_per_second, 1e-9)
-            print(
-                f"{self.title} {done}/{total}  {text}  {seconds_left:.0f} s left",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"{self.title} {done}/{total}  {text}", file=sys.stderr, flush=True)
+
+    def _recent_rate(self, now: float, done: int) -> float:
+        """Return the steps per second in the window, after adding a point to it."""
+        window = self._window
+        if window and done < window[-1][1]:  # training went back to a checkpoint
+            self._start_time = window[-1][0]
+            window.clear()
+        if not window:
+            window.append((self._start_time, max(done - 1, 0)))
+        while len(window) > 1 and now - window[1][0] >= _RATE_WINDOW_S:
+            window.popleft()
+        start, first = window[0]
+        if now - window[-1][0] >= _WINDOW_SPACING_S:
+            window.append((now, done))
+        return (done - first) / max(now - start, 1e-9)
 
     def info(self, text: str) -> None:
         """Print one line above the bar."""
@@ -101,3 +116,12 @@ class Progress:
         if self.rich_bar:
             self.rich_bar.stop()
             self.rich_bar = None
+
+
+def format_duration(seconds: float) -> str:
+    """Return seconds as text in one or two units, such as 95 s, 12 min, 3 h 20 min."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    hours, rest = divmod(minutes, 60)
+    return f"{minutes} min" if minutes < 120 else f"{hours:,} h {rest} min"

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,7 @@ def fit_job(
                 "result differs from that of one process"
             )
         provenance = {
+            "started": previous.get("started") or datetime.now(UTC).isoformat(timespec="seconds"),
             "ganzoo": __version__,
             "python": sys.version.split()[0],
             "world_size": world.size,

@@ -7,10 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ganzoo_core.errors import DataError
+from ganzoo_core.errors import DataError, WeightsError
 from ganzoo_core.report.run_page import write_html
 from ganzoo_core.training.evaluation_file import read_evaluation
 from ganzoo_core.training.run_folder import RunFolder
+from ganzoo_core.weights.index import INDEX_FILE, read_index
 from ganzoo_core.zoo import zoo
 
 
@@ -24,19 +25,21 @@ def write_page(folder: RunFolder) -> Path:
     evaluation: dict[str, Any] | None = None
     with suppress(DataError):  # the page needs no evaluation, nor one of another version
         evaluation = read_evaluation(folder.path)
-    config = folder.read_config()
+    index: dict[str, Any] | None = None
+    with suppress(WeightsError):  # nor weights
+        index = read_index(folder.weights / INDEX_FILE)
     folder.report.mkdir(exist_ok=True)
     path = folder.report / "index.html"
     write_html(
         path,
-        config=config,
+        run=folder.path,
+        config=folder.read_config(),
         config_text=folder.config.read_text(encoding="utf-8"),
         metrics=folder.metrics,
         samples=folder.samples,
-        weights=folder.weights,
+        index=index,
         evaluation=evaluation,
         pictures=_plugin_pictures(folder.path),
-        data=str(config.get("data", {}).get("name", "")),
     )
     return path
 

@@ -8,18 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ganzoo_core.errors import GanzooError, UsageError, WeightsError
+import huggingface_hub as hub
+
+from ganzoo_core.errors import GanzooError, WeightsError
 from ganzoo_core.weights.download import ProgressCallback, check_online
 from ganzoo_core.weights.index import INDEX_FILE, MAX_INDEX_BYTES
 from ganzoo_core.weights.pretrained import PretrainedFolder
-
-
-def _import_hub_client() -> Any:
-    try:
-        import huggingface_hub
-    except ImportError:
-        raise UsageError("hf:// needs huggingface_hub: pip install 'ganzoo-core[hub]'") from None
-    return huggingface_hub
 
 
 @contextmanager
@@ -55,7 +49,7 @@ class HubSource:
         """
         check_online(self.address)
         with _as_weights_error(self.address):
-            api = _import_hub_client().HfApi()
+            api = hub.HfApi()
             self.revision = api.model_info(self.repo, revision=self.revision).sha
         self._download(INDEX_FILE, path, MAX_INDEX_BYTES)
 
@@ -66,7 +60,7 @@ class HubSource:
         self._download(name, path, file_record["size"])
 
     def _download(self, name: str, path: Path, max_bytes: int) -> None:
-        hub, staging = _import_hub_client(), path.parent / f".hub-{name}"
+        staging = path.parent / f".hub-{name}"
         with _as_weights_error(f"{self.address} {name}"):
             url = hub.hf_hub_url(self.repo, name, revision=self.revision)
             size = hub.get_hf_file_metadata(url).size
@@ -92,7 +86,6 @@ def push_to_hub(
     """
     address = f"hf://{repo}"
     check_online(address)
-    hub = _import_hub_client()
     with _as_weights_error(address):
         api = hub.HfApi()
         api.create_repo(repo, private=private, exist_ok=True)

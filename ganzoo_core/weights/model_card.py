@@ -5,10 +5,15 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ganzoo_core.interfaces import DataInfo
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCardData
+    from markupsafe import Markup
 
 _HUB_LICENSES = {
     "apache-2.0",
@@ -34,7 +39,6 @@ _PIPELINE_TAGS = {
     "estimate_age": "image-feature-extraction",
 }
 """Capability -> pipeline tag. Of several capabilities, the last in this table sets the tag."""
-_USAGE_COMMANDS = {"sample": "ganzoo sample . -n 16 --out samples.png"}
 _ACTIVE_HTML = re.compile(
     r"<\s{0,9}/?\s{0,9}(script|iframe|object|embed|form|meta|link|base|svg|style)\b"
     r"|<[^>]{0,300}\bon\w{1,30}\s{0,9}="
@@ -56,37 +60,38 @@ _LIMITATIONS = {
 
 def render_model_card(index: Mapping[str, Any]) -> str:
     """Return the card of an index as Markdown; `files` needs only the names."""
+    import jinja2
+
     index = {**index, "data": DataInfo.from_json(index["data"]).to_json()}  # adds the defaults
-    front_matter_text = "\n".join(
-        f"{key}: {json.dumps(value, ensure_ascii=False)}"
-        for key, value in front_matter(index).items()
+    # Own environment: the one of ModelCard.from_template does not escape.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        finalize=_escape_markdown,
+        trim_blocks=True,
     )
-    sections = [
-        _heading(index),
-        *_summary_sections(index),
-        *_table_sections(index),
-        *_limitation_sections(index),
-    ]
-    return f"---\n{front_matter_text}\n---\n\n" + "\n\n".join(sections) + "\n"
+    text = environment.get_template("model_card.md.j2").render(_template_values(index))
+    return f"---\n{card_data(index).to_yaml()}\n---\n\n{text}\n"
 
 
-def front_matter(index: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the front matter for hubs as JSON values, which are valid YAML."""
+def card_data(index: Mapping[str, Any]) -> ModelCardData:
+    """Return the front matter that model hubs read."""
+    from huggingface_hub import ModelCardData
+
     data, license_name = index["data"], effective_license(index)
     name = license_name.lower()
-    out: dict[str, Any] = {"license": name if name in _HUB_LICENSES else "other"}
-    if out["license"] == "other":
-        out["license_name"] = _slugify(name)
-    out["library_name"] = "ganzoo"
-    out["pipeline_tag"] = _pipeline_tag(index)
-    out["tags"] = ["ganzoo", "gan", _slugify(index["model"])]
-    if data.get("name"):
-        out["datasets"] = [_slugify(data["name"])]
-    if index.get("metrics"):
-        out["model-index"] = [
-            {"name": _slugify(index["model"]), "results": [_model_index_result(index)]}
-        ]
-    return out
+    is_known = name in _HUB_LICENSES
+    return ModelCardData(
+        license=name if is_known else "other",
+        license_name=None if is_known else _slugify(name),
+        library_name="ganzoo",
+        pipeline_tag=_pipeline_tag(index),
+        tags=["ganzoo", "gan", _slugify(index["model"])],
+        datasets=[_slugify(data["name"])] if data.get("name") else None,
+        model_name=_slugify(index["model"]),
+        eval_results=_eval_results(index) or None,
+    )
 
 
 def effective_license(index: Mapping[str, Any]) -> str:
@@ -120,51 +125,41 @@ def _strip_markup(text: str) -> str:
     return " ".join(re.sub(r"[^\w .,:+-]", " ", text).split())
 
 
-def _model_index_result(index: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one result of a hub's model index: task, data set, metrics."""
+def _eval_results(index: Mapping[str, Any]) -> list[EvalResult]:
+    from huggingface_hub import EvalResult
+
     data = index["data"]
     name = _strip_markup(data.get("name") or "own data")
-    return {
-        "task": {"type": _pipeline_tag(index)},
-        "dataset": {
-            "type": _slugify(name),
-            "name": name,
-            "revision": _slugify(data.get("fingerprint", "")),
-        },
-        "metrics": [
-            {"type": _slugify(m["name"]), "name": _strip_markup(m["name"]), "value": m["value"]}
-            for m in index["metrics"]
-        ],
-    }
+    return [
+        EvalResult(
+            task_type=_pipeline_tag(index),
+            dataset_type=_slugify(name),
+            dataset_name=name,
+            dataset_revision=_slugify(data.get("fingerprint", "")),
+            metric_type=_slugify(metric["name"]),
+            metric_name=_strip_markup(metric["name"]),
+            metric_value=metric["value"],
+        )
+        for metric in index.get("metrics") or []
+    ]
 
 
-def _heading(index: Mapping[str, Any]) -> str:
-    data, source = index["data"], index.get("source")
-    name = _escape_markdown(index["model"])
-    dataset_name = _escape_markdown(data.get("name") or "own data")
-    if source:
-        hash_note = "known sha256" if source["is_verified"] else "**unverified**: unknown sha256"
-        origin = f"converted from `{_escape_markdown(source['file'])}` ({hash_note})"
-    else:
-        origin = f"{index.get('steps', 0):,} training steps on {data['num_images']:,} images"
-    size = f"{data['image_size']} x {data['image_size']} px"
-    return f"# {name}, trained on {dataset_name}\n\nWeights for `ganzoo`, {size}: {origin}."
-
-
-def _summary_sections(index: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the sample grid, the usage, and the table of facts."""
-    if "samples.png" in index.get("files", {}):
-        yield "![samples, one label per row](samples.png)"
-    capabilities = index.get("capabilities") or ["sample"]
-    commands = [_USAGE_COMMANDS[name] for name in capabilities if name in _USAGE_COMMANDS]
-    python = ["import ganzoo_core as gz", 'model = gz.load(".")']
-    yield "```\n" + "\n".join(commands or python) + "\n```"
+def _template_values(index: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables of model_card.md.j2."""
     data, plugin = index["data"], index.get("plugin") or {}
     origin = f"{plugin.get('distribution', '')} {plugin.get('version', '')}".strip()
     crop = (index.get("preprocessing") or {}).get("crop")
-    yield _markdown_table(
-        ("", ""),
-        [
+    init, capabilities = index.get("init_from"), index.get("capabilities") or ["sample"]
+    return {
+        "model": index["model"],
+        "data": data,
+        "source": index.get("source"),
+        "size": f"{data['image_size']} x {data['image_size']} px",
+        "steps": f"{index.get('steps', 0):,}",
+        "num_images": f"{data['num_images']:,}",
+        "has_samples": "samples.png" in index.get("files", {}),
+        "capabilities": capabilities,
+        "facts": [
             ("model", f"{index['model']} ({origin or 'a class outside the zoo'})"),
             ("preset", index.get("preset") or "-"),
             ("precision on disk", index.get("precision", "fp32")),
@@ -174,66 +169,43 @@ def _summary_sections(index: Mapping[str, Any]) -> Iterable[str]:
             ("data license", data.get("license") or "unknown"),
             ("code license", index.get("license") or "unknown"),
         ],
-    )
-
-
-def _table_sections(index: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the tables of classes (untrained ones marked), metrics, auxiliaries and init."""
-    data = index["data"]
-    if data["class_counts"]:
-        classes = zip(data["class_names"], data["class_counts"], strict=False)
-        marked = [(name, count or "none: untrained") for name, count in classes]
-        text = _markdown_table(("label", "training images"), marked)
-        yield text.replace("none: untrained", "none: **untrained**")
-    if index.get("metrics"):
-        yield _markdown_table(
-            ("metric", "value", "settings"),
-            [
-                (
-                    m["name"],
-                    f"{m['value']:.6g}",
-                    ", ".join(f"{k}={v}" for k, v in sorted(m.get("settings", {}).items())),
-                )
-                for m in index["metrics"]
-            ],
-        )
-    if index.get("auxiliaries"):
-        rows = [(a["role"], a["model"], a["sha256"][:16]) for a in index["auxiliaries"]]
-        yield _markdown_table(("auxiliary network", "model", "sha256"), rows)
-    if init := index.get("init_from"):
-        row = (
+        "classes": list(zip(data["class_names"], data["class_counts"], strict=False)),
+        "metrics": [
+            (
+                metric["name"],
+                f"{metric['value']:.6g}",
+                ", ".join(f"{k}={v}" for k, v in sorted(metric.get("settings", {}).items())),
+            )
+            for metric in index.get("metrics") or []
+        ],
+        "auxiliaries": [
+            (row["role"], row["model"], row["sha256"][:16])
+            for row in index.get("auxiliaries") or []
+        ],
+        "init": init
+        and (
             init["model"],
             init.get("data") or "own data",
             init.get("license") or "unknown",
             init["sha256"][:16],
-        )
-        yield _markdown_table(("initialized from", "trained on", "license", "sha256"), [row])
+        ),
+        "limits": [_LIMITATIONS[name] for name in capabilities if name in _LIMITATIONS]
+        or [_LIMITATIONS["sample"]],
+        "usage_note": index.get("usage_note"),
+        "license": effective_license(index) or "unknown terms",
+    }
 
 
-def _limitation_sections(index: Mapping[str, Any]) -> Iterable[str]:
-    capabilities = index.get("capabilities") or ["sample"]
-    yield "## Use and limits"
-    yield (
-        "\n".join(_LIMITATIONS[name] for name in capabilities if name in _LIMITATIONS)
-        or _LIMITATIONS["sample"]
-    )
-    if index.get("usage_note"):
-        yield _escape_markdown(index["usage_note"])
-    license_text = _escape_markdown(effective_license(index) or "unknown terms")
-    yield f"The terms of the data bind these weights too: {license_text}."
+def _escape_markdown(value: object) -> Markup:
+    """Return one line of text that Markdown and HTML render literally; the text that a macro of the
+    template returns is escaped already."""
+    from markupsafe import Markup
 
-
-def _markdown_table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
-    cells = [[_escape_markdown(cell) for cell in row] for row in rows]
-    lines = [head, tuple("---" for _ in head), *cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _escape_markdown(value: object) -> str:
-    """Return one line of text that Markdown and HTML render literally."""
+    if isinstance(value, Markup):
+        return value
     text = "".join(c if c.isprintable() else " " for c in str(value))
     text = re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(text, quote=False))
-    return re.sub(r"\]([(:])", r"]\\\1", text)
+    return Markup(re.sub(r"\]([(:])", r"]\\\1", text))
 
 
 def find_active_html(text: str) -> str:

@@ -15,7 +15,6 @@ from torch import Tensor
 from ganzoo_core.data import PackedImages, to_float
 from ganzoo_core.interfaces import FrozenNetwork
 from ganzoo_core.metrics.feature_extractor import FeatureExtractor
-from ganzoo_core.metrics.ssim import ssim
 from ganzoo_face_aging.benchmark_data import AgingBenchmarkData
 from ganzoo_face_aging.methods import AgedImages, AgingMethod, ModelAgingMethod
 from ganzoo_face_aging.verification import require_finite_embeddings
@@ -193,12 +192,18 @@ def _paired_l1_and_ssim(aged: AgedImages, data: AgingBenchmarkData) -> tuple[Flo
     """Return L1 and SSIM [M] to the paired target; empty arrays where the data has none."""
     if data.paired_images is None:
         return np.empty(0), np.empty(0)
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
     target_images = to_float(
         data.paired_images.gather(aged.face_index * data.num_groups + aged.target_group)
     )
     aged_images = to_float(aged.pixels)
     pixel = (aged_images - target_images).abs().mean((1, 2, 3)) / 2
-    return pixel.double().numpy(), ssim(aged_images, target_images).double().numpy()
+    ssim = structural_similarity_index_measure(
+        aged_images, target_images, data_range=2.0, reduction="none"
+    )
+    assert isinstance(ssim, Tensor)
+    return pixel.double().numpy(), ssim.double().numpy()
 
 
 def _run_round_trip(

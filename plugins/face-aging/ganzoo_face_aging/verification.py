@@ -79,16 +79,16 @@ class PairDistances:
         first_rejected = np.partition(self.impostor_distances, allowed)[allowed]
         return float(np.nextafter(first_rejected, -np.inf))
 
-    def roc(self, num_points: int = 400) -> tuple[_Floats, _Floats]:
-        """Return false and true accept rates [num_points] over increasing thresholds."""
-        candidates = np.quantile(
-            np.concatenate([self.genuine_distances, self.impostor_distances]),
-            np.linspace(0, 1, num_points),
-        )
-        far, tar = (
-            np.searchsorted(np.sort(distances), candidates, side="right") / len(distances)
-            for distances in (self.impostor_distances, self.genuine_distances)
-        )
+    def roc(self) -> tuple[_Floats, _Floats]:
+        """Return false and true accept rates [T] at all thresholds, from (0, 0) to (1, 1).
+
+        Thresholds inside a straight part of the curve are left out.
+        """
+        from sklearn.metrics import roc_curve
+
+        distances = np.concatenate([self.genuine_distances, self.impostor_distances])
+        is_genuine = np.arange(len(distances)) < len(self.genuine_distances)
+        far, tar, _ = roc_curve(is_genuine, -distances)
         return far, tar
 
 
@@ -234,6 +234,7 @@ def kfold_accuracy(
         fold: [n], the fold of each pair.
     """
     accuracy = []
+    # Own code: scikit-learn's roc_curve returns rates, and LFW's accuracy needs counts.
     for number in np.unique(fold):
         is_held_out = fold == number
         candidates = np.unique(distance[~is_held_out])

@@ -55,8 +55,25 @@ def test_impostor_subsampling_is_deterministic():
     assert len(a.impostor_distances) == 500
     assert np.array_equal(a.impostor_distances, b.impostor_distances)
     assert len(a.genuine_distances) == 50 * 6
-    far, tar = a.roc()
-    assert (np.diff(far) >= 0).all() and tar[-1] == 1
+
+
+def test_roc_has_the_rates_of_each_threshold():
+    rng = np.random.default_rng(0)
+    for decimals in (9, 1):  # without and with ties
+        genuine = rng.normal(0.8, 0.2, 60).round(decimals)
+        impostor = rng.normal(1.2, 0.2, 300).round(decimals)
+        far, tar = make_pairs(genuine, impostor).roc()
+        assert far[[0, -1]].tolist() == tar[[0, -1]].tolist() == [0, 1]
+        assert (np.diff(far) >= 0).all() and (np.diff(tar) >= 0).all()
+        thresholds = np.unique(np.concatenate([genuine, impostor]))
+        points = np.array([[(d <= t).mean() for d in (impostor, genuine)] for t in thresholds])
+        curve = np.stack([far, tar], 1)
+        for vertex in curve[1:]:
+            assert np.abs(points - vertex).sum(1).min() < 1e-9
+        lengths = np.abs(np.diff(curve, axis=0)).sum(1)
+        for point in points:  # each lies between two neighboring vertices
+            distances = np.abs(curve - point).sum(1)
+            assert (distances[:-1] + distances[1:] - lengths).min() < 1e-9
 
 
 def test_invalid_embeddings_refused():
