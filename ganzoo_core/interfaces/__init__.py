@@ -29,7 +29,7 @@ from ganzoo_core.interfaces.networks import (
     Loss,
 )
 from ganzoo_core.interfaces.sampling import label_index
-from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Term
+from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Term, TermList
 
 __all__ = [
     "CAPABILITIES",
@@ -66,6 +66,7 @@ __all__ = [
     "SupportsSampling",
     "SupportsTranslation",
     "Term",
+    "TermList",
     "UnreadableImage",
     "derive_seed",
     "escape_unprintable",
