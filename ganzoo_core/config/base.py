@@ -54,6 +54,15 @@ class ModelConfig(Config):
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    stage_overrides: ClassVar[tuple[str, ...]] = (
+        "loss_weights.*",
+        "terms.*.weight",
+        "optim_*.lr",
+        "optim_*.lr_scheduler",
+        "optim_*.warmup_steps",
+    )
+    """The options, as patterns, that may differ between the stages of a run: those that the model
+    reads in `stages`, in `configure_optimizers` or in each step, but not in its constructor."""
 
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)

@@ -26,6 +26,8 @@ class NormConfig(Config):
 class GANConfig(ModelConfig):
     """`[model]` of every GAN."""
 
+    stage_overrides = (*ModelConfig.stage_overrides, "class_balanced", "d_updates")
+
     loss: LossChoice = BCEOptions()
     """The adversarial loss: `ganzoo list losses`."""
     terms: TermsChoice = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from ganzoo_core.config.base import NONE, Config, ModelConfig, parse
 from ganzoo_core.config.former_names import FORMER_PRESETS, present_name
+from ganzoo_core.config.overrides import merge, stage_options
 from ganzoo_core.config.sections import DataConfig, TrainConfig
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.zoo import ModelSpec, import_target, zoo
@@ -63,30 +64,6 @@ def parse_data_source(text: str) -> Tree:
     first colon separates; the path is empty without one."""
     name, _, path = text.partition(":")
     return {"name": name, "path": path}
-
-
-def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
-    """Return `base` updated by `patch`; tables merge, values replace. A table whose `kind` changes
-    is replaced as a whole, since the options of one loss are not those of another."""
-    out = dict(base)
-    for key, value in patch.items():
-        old = out.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping):
-            same = "kind" not in value or old.get("kind", value["kind"]) == value["kind"]
-            out[key] = merge(old, value) if same else value
-        else:
-            out[key] = value
-    return out
-
-
-def flatten(tree: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (path, value) pairs, with the path as --set takes it."""
-    for key, value in tree.items():
-        path = f"{at}.{key}" if at else str(key)
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, path)
-        else:
-            yield path, value
 
 
 def parse_assignments(assignments: Iterable[str]) -> Tree:
@@ -231,12 +208,16 @@ def build_class_config(
     for patch in patches:
         tree = merge({**tree, "data": _keep_data_options(tree.get("data", {}), patch)}, patch)
     data = tree.get("data", {})
+    model_config = parse(config_class, tree.get("model", {}), "model")
+    train_config = parse(TrainConfig, tree.get("train", {}), "train")
+    for stage, options in train_config.stages.items():
+        stage_options(model_config, train_config, options.overrides, f"train.{stage}.overrides")
     return RunConfig(
         name,
         preset,
-        parse(config_class, tree.get("model", {}), "model"),
+        model_config,
         parse(data_config_class(data.get("name", "")), data, "data"),
-        parse(TrainConfig, tree.get("train", {}), "train"),
+        train_config,
     )
 
 

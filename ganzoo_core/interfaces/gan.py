@@ -36,6 +36,12 @@ class GAN(Model):
         options = {} if config is None else config.terms
         self.terms = nn.ModuleDict({name: option.build(name) for name, option in options.items()})
 
+    def set_config(self, config: Any) -> None:
+        """Use the options of a stage; the weights of the terms are among them."""
+        super().set_config(config)
+        for name, term in self.terms.items():
+            term.weight = getattr(config.terms[name], "weight", 1.0)
+
     def generate(self, n: int, label: Tensor | None, rng: Rng) -> Tensor:
         """Return images [n, C, H, W] in [-1, 1] (capability `sample`)."""
         z = self.generator.sample_latent(n, rng)
