@@ -154,6 +154,8 @@ def test_recipe_is_one_run_folder(tmp_path):
     assert [line["stage"] for line in read_metrics(run.path)] == ["gan"] * 2 + ["part-2"] * 2
     again = gz.resume(run.path, steps=5, model=RecipeGAN, quiet=True)
     assert read_metrics(again.path)[-1]["stage"] == "part-2" and again.steps == 5
+    with pytest.raises(UsageError, match=r"--steps 4: .* has 5 steps already"):
+        gz.resume(run.path, steps=4, model=RecipeGAN, quiet=True)
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,9 @@ class TrainConfig(Config):
         for key, value in dict(values).items():
             if key not in cls.model_fields and not isinstance(value, dict | StageConfig):
                 hint = suggest(
-                    present_name(FORMER_OPTIONS, str(key), cls.model_fields), cls.model_fields
+                    present_name(FORMER_OPTIONS, str(key), cls.model_fields),
+                    cls.model_fields,
+                    "train.",
                 )
                 raise ValueError(f"there is no option 'train.{key}'.{hint}")
         return values

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from ganzoo_core.config.base import NONE, Config, ModelConfig, parse
 from ganzoo_core.config.former_names import FORMER_PRESETS, present_name
+from ganzoo_core.config.losses import loss_options_class
 from ganzoo_core.config.overrides import merge, stage_options
 from ganzoo_core.config.sections import DataConfig, TrainConfig
 from ganzoo_core.errors import UsageError, suggest
@@ -146,6 +147,29 @@ def _check_branches(patch: Mapping[str, Any]) -> None:
             raise UsageError(f"{key} = {value!r}: a branch is a table of options, [{key}]")
 
 
+def _check_former_loss_terms(tree: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
+    """Refuse another loss while a term that only the former loss needs is still configured, as in
+    the config.toml of a run.
+
+    Raises:
+        UsageError: names the term.
+    """
+    former, loss = (t.get("model", {}).get("loss", {}) for t in (tree, patch))
+    former, kind = (x.get("kind") if isinstance(x, Mapping) else x for x in (former, loss))
+    if not former or not kind or kind == former:
+        return
+    terms = tree["model"].get("terms", {})
+    for name in loss_options_class(former).default_terms:
+        is_kept = name in loss_options_class(kind).default_terms
+        is_decided = name in patch["model"].get("terms", {})
+        if terms.get(name, NONE) != NONE and not is_kept and not is_decided:
+            raise UsageError(
+                f"model.loss.kind={kind}: the term {name} of the loss {former} is still there: "
+                f"--set model.terms.{name}=none removes it, --set 'model.terms.{name}={{}}' "
+                "keeps it"
+            )
+
+
 def _keep_data_options(data: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
     """Return the data options that still apply: all of them for the same data set, else only the
     image size and the channels."""
@@ -206,6 +230,7 @@ def build_class_config(
     preset = preset or "quick"
     tree = {} if is_resolved else dict(preset_patch(config_class, preset))
     for patch in patches:
+        _check_former_loss_terms(tree, patch)
         tree = merge({**tree, "data": _keep_data_options(tree.get("data", {}), patch)}, patch)
     data = tree.get("data", {})
     model_config = parse(config_class, tree.get("model", {}), "model")

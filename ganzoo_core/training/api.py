@@ -122,10 +122,15 @@ def resume(
         data: the torch Dataset, if the run was started with one.
 
     Raises:
+        UsageError: the run has more steps than `steps` already.
         WeightsError: there is no valid checkpoint.
         DataError: the data differs from that of the run.
     """
     folder = RunFolder(Path(run))
+    if steps is not None and steps < (done := folder.last_checkpoint_step()):
+        raise errors.UsageError(
+            f"--steps {steps}: {folder.path} has {done} steps already; give at least {done}"
+        )
     stored_model, run_config = read_run_config(folder, steps=steps, model=model)
     return _run_jobs(stored_model, run_config, data, folder=folder, quiet=quiet)
 

@@ -93,6 +93,11 @@ class RunFolder:
             raise WeightsError(f"{self.config} is damaged: it has no run.model")
         return tree
 
+    def last_checkpoint_step(self) -> int:
+        """Return the step of the newest checkpoint, 0 without one."""
+        names = [path.stem for path in self.checkpoints.glob("*.safetensors")]
+        return max((int(name) for name in names if name.isdigit()), default=0)
+
     def truncate_metrics(self, last_step: int) -> None:
         """Remove the lines of metrics.jsonl after a step."""
         if not self.metrics.exists():
