@@ -76,10 +76,16 @@ class Interrupted(GanzooError):
         self.exit_code = exit_code
 
 
-def suggest(name: str, candidates: Iterable[str]) -> str:
-    """Return `` Did you mean "cgan"?`` for the closest name, else the list of candidates."""
+def suggest(name: str, candidates: Iterable[str], prefix: str = "") -> str:
+    """Return `` Did you mean "cgan"?`` for the closest name, else the list of candidates.
+
+    Args:
+        name: the unknown name.
+        candidates: the known ones.
+        prefix: written before the closest name, such as ``train.``.
+    """
     candidates = sorted(candidates)
     matches = difflib.get_close_matches(name, candidates, n=1, cutoff=0.5)
     if matches:
-        return f' Did you mean "{matches[0]}"?'
+        return f' Did you mean "{prefix}{matches[0]}"?'
     return f" Known: {', '.join(candidates)}." if candidates else ""

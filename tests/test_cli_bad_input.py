@@ -37,7 +37,10 @@ def test_unknown_names(expect_refused):
 
 def test_invalid_options(expect_refused, tmp_path):
     expect_refused(
-        (*SMOKE_RUN, "--set", "model.base_chanels=3"), 2, "model.base_chanels", '"base_channels"'
+        (*SMOKE_RUN, "--set", "model.base_chanels=3"),
+        2,
+        "model.base_chanels",
+        '"model.base_channels"',
     )
     expect_refused((*SMOKE_RUN, "--set", "modle.base_channels=3"), 2, '"model"')
     expect_refused((*SMOKE_RUN, "--set", "model.base_channels"), 2, "--set")
@@ -47,6 +50,8 @@ def test_invalid_options(expect_refused, tmp_path):
     expect_refused((*SMOKE_RUN, "--set", "train.gna.steps=3"), 2, "train.gna", '"gan"')
     expect_refused((*SMOKE_RUN, "--set", "model.terms.drgan.weight=1"), 2, '"dragan"')
     expect_refused((*SMOKE_RUN, "--set", "model.terms.r1=1"), 2, "model.terms.r1.weight=1")
+    expect_refused((*SMOKE_RUN, "--loss", "hinge"), 2, "--set model.loss.kind=")
+    expect_refused((*SMOKE_RUN, "--batch-size", "3"), 2, "--set train.batch_size=")
     expect_refused((*SMOKE_RUN, "--steps", "-1"), 2, "train.steps")
     expect_refused((*SMOKE_RUN, "--device", "tpu"), 2, "train.device")
     expect_refused((*SMOKE_RUN, "--precision", "fp8"), 2, "fp8", "ganzoo run --help")
@@ -59,10 +64,10 @@ def test_invalid_options(expect_refused, tmp_path):
 
 
 def test_former_names_are_suggested(expect_refused):
-    expect_refused((*SMOKE_RUN, "--set", "train.batch=8"), 2, '"batch_size"')
-    expect_refused((*SMOKE_RUN, "--set", "model.ema=100"), 2, '"ema_halflife_images"')
-    expect_refused((*SMOKE_RUN, "--set", "model.width=8"), 2, '"base_channels"')
-    expect_refused((*SMOKE_RUN, "--set", "data.size=32"), 2, '"image_size"')
+    expect_refused((*SMOKE_RUN, "--set", "train.batch=8"), 2, '"train.batch_size"')
+    expect_refused((*SMOKE_RUN, "--set", "model.ema=100"), 2, '"model.ema_halflife_images"')
+    expect_refused((*SMOKE_RUN, "--set", "model.width=8"), 2, '"model.base_channels"')
+    expect_refused((*SMOKE_RUN, "--set", "data.size=32"), 2, '"data.image_size"')
     expect_refused((*SMOKE_RUN, "--set", "model.loss.clip=1"), 2, "model.terms.weight-clip.value")
     expect_refused((*SMOKE_RUN, "--set", "model.loss.r1=1"), 2, "model.terms.r1.weight")
     expect_refused((*SMOKE_RUN, "--set", "model.class_loss_weight=1"), 2, '"terms"')

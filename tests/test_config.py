@@ -125,27 +125,27 @@ def test_set_refuses_malformed_assignment(word):
     ("word", "message"),
     [
         ("mdel.latent_dim=3", "'mdel'.*\"model\""),
-        ("model.base_chanels=3", '"base_channels"'),
-        ("model.ema=3", '"ema_halflife_images"'),
-        ("train.batch=3", '"batch_size"'),
-        ("data.size=32", '"image_size"'),
+        ("model.base_chanels=3", '"model.base_channels"'),
+        ("model.ema=3", '"model.ema_halflife_images"'),
+        ("train.batch=3", '"train.batch_size"'),
+        ("data.size=32", '"data.image_size"'),
         ("model.optim_d.clip=1", "model.optim_d.clip"),
-        ("model.optim_g.rl=3", "'model.optim_g.rl'.*\"lr\""),
+        ("model.optim_g.rl=3", "'model.optim_g.rl'.*\"model.optim_g.lr\""),
         ("model.optim_g.lr=-1", r"model.optim_g.lr: .*\(got -1\)"),
         ("model.prior=cauchy", "model.prior: .*'uniform' or 'normal'"),
         ("model.terms.drgan.weight=1", '"dragan"'),
-        ("model.terms.r1.wieght=1", "'model.terms.r1.wieght'.*\"weight\""),
+        ("model.terms.r1.wieght=1", "'model.terms.r1.wieght'.*\"model.terms.r1.weight\""),
         ("model.terms.r1.weight=-1", r"model.terms.r1.weight: .*\(got -1\)"),
         ("model.terms.r1=1", "model.terms.r1.weight=1"),
         ("model.terms=1", "model.terms"),
         ("model.loss.dragan=1", "model.terms.dragan.weight"),
-        ("model.d_control.freeze_epochs=1", "'model.d_control'.*\"terms\""),
-        ("data.contu=3", "'data.contu'.*\"count\""),
+        ("model.d_control.freeze_epochs=1", "'model.d_control'.*\"model.terms\""),
+        ("data.contu=3", "'data.contu'.*\"data.count\""),
         ("data.image_size=4", "data.image_size: .*8"),
-        ("train.bacth_size=3", "'train.bacth_size'.*\"batch_size\""),
+        ("train.bacth_size=3", "'train.bacth_size'.*\"train.batch_size\""),
         ("train.device=tpu", "train.device"),
         ("train.gan=3", "train.gan"),
-        ("train.gan.rounds=3", "'train.gan.rounds'.*\"steps\""),
+        ("train.gan.rounds=3", "'train.gan.rounds'.*\"train.gan.steps\""),
         ("train.gan.steps=-3", "train.gan.steps"),
     ],
 )
@@ -207,3 +207,35 @@ def test_configs_are_frozen():
     with pytest.raises(ValueError):
         DataConfig().image_size = 3
     assert [e.exit_code for e in (UsageError, DataError, PluginError)] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("train.batch_size=0", "train.batch_size: must be greater than or equal to 1 (got 0)"),
+        ("train.batch_size=x", "train.batch_size: must be a valid integer (got 'x')"),
+        (
+            "train.precision=fp8",
+            "train.precision: must be 'auto', 'fp32', 'bf16' or 'fp16' (got 'fp8')",
+        ),
+        ("train.device=tpu", "train.device: must be auto, cpu, cuda, cuda:N or mps (got 'tpu')"),
+    ],
+)
+def test_invalid_value_names_key_range_and_value(assignment, message):
+    with pytest.raises(UsageError) as error:
+        build_config("dcgan", preset="smoke", patches=[parse_assignments([assignment])])
+    assert str(error.value) == message
+
+
+def test_another_loss_decides_about_the_terms_of_the_former_one():
+    words = parse_assignments(["model.loss.kind=wasserstein"])
+    stored = build_config("dcgan", preset="smoke", patches=[words]).tree()
+
+    def terms(*assignments):
+        patch = parse_assignments(["model.loss.kind=hinge", *assignments])
+        return list(build_config("dcgan", patches=[stored, patch], is_resolved=True).model.terms)
+
+    with pytest.raises(UsageError, match=r"weight-clip=none removes it"):
+        terms()
+    assert terms("model.terms.weight-clip=none") == []
+    assert terms("model.terms.weight-clip={}") == ["weight-clip"]

@@ -1,5 +1,6 @@
 """Runs of a model class that no plugin registers: metrics, resume, trackers, weights."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from training_helpers import (
 import ganzoo_core as gz
 from ganzoo_core.errors import DivergedError, Interrupted, UsageError
 from ganzoo_core.files import load_tensors
+from ganzoo_core.testing.shapes import Shapes, ShapesConfig
 from ganzoo_core.training import trackers
 from ganzoo_core.weights.pretrained import inference_state_dict
 from ganzoo_core.zoo import import_target, zoo
@@ -265,3 +267,43 @@ def test_metrics_record_stage(tmp_path):
 
 def test_interrupted_exit_code():
     assert Interrupted("stopped", 130).exit_code == 130
+
+
+class UndecodableShapes(Shapes):
+    """Fails if an image is decoded."""
+
+    def load_image(self, index):
+        """Fail."""
+        raise AssertionError("an image was decoded")
+
+    load_images = load_image
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("dcgan", {"model": {"terms": {"adc": {}}}}, r"model\.terms\.adc"),
+        ("dcgan", {"model": {"terms": {"r1": {}}}}, r"model\.terms\.r1.*discriminator\.norm"),
+        ("cgan", {"data": {"image_size": 48}}, r"data\.image_size"),
+        ("cgan", {"train": {"gam": {"steps": 2}}}, r"train\.gam"),
+        (
+            "cgan",
+            {"train": {"more": {"phases_of": "gam", "steps": 2}}},
+            r"train\.more\.phases_of",
+        ),
+    ],
+)
+def test_refused_before_an_image_is_decoded(name, options, message, tmp_path):
+    size = options.get("data", {}).get("image_size", 32)
+    data = UndecodableShapes(ShapesConfig(name="shapes", count=8, image_size=size))
+    out = tmp_path / "run"
+    with pytest.raises(gz.errors.GanzooError, match=message) as error:
+        gz.train(name, data, preset="smoke", options=options, out=out, device="cpu", quiet=True)
+    assert "\n" not in str(error.value) and not out.exists()
+
+
+def test_missing_field_refused_before_an_image_is_decoded():
+    data = UndecodableShapes(ShapesConfig(name="shapes", count=8, image_size=32))
+    data.metadata = lambda: replace(Shapes.metadata(data), labels=None, ages=None)
+    with pytest.raises(gz.errors.DataError, match=r"the model needs 'label'"):
+        gz.train("cgan", data, preset="smoke", device="cpu", quiet=True)

@@ -94,10 +94,13 @@ def _to_ganzoo_error(error: BaseException) -> GanzooError | None:
 def _click_message(error: click.ClickException) -> str:
     """Return click's message; an option under its former name gets the present one suggested."""
     if isinstance(error, click.NoSuchOption) and error.ctx:
-        from ganzoo_core.config.former_names import FORMER_FLAGS, present_name
+        from ganzoo_core.config.former_names import FORMER_FLAGS, OPTIONS_BY_FLAG, present_name
 
         flags = [flag for param in error.ctx.command.params for flag in param.opts]
         present = present_name(FORMER_FLAGS, error.option_name, flags)
+        if "--set" in flags and error.option_name in OPTIONS_BY_FLAG:
+            option = OPTIONS_BY_FLAG[error.option_name]
+            return f"there is no option {error.option_name}: --set {option}"
         if present != error.option_name:
             return f"there is no option {error.option_name}. Did you mean {present}?"
     return error.format_message()

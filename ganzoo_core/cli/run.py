@@ -104,6 +104,7 @@ def run(
         parse_data_source,
         read_toml,
     )
+    from ganzoo_core.training.empty_folder import check_is_empty
 
     flags = {
         "steps": steps,
@@ -119,6 +120,8 @@ def run(
     # Validate the options before importing torch, which takes seconds.
     patches = [read_toml(Path(config_file))] if config_file else []
     config = build_config(model, preset=preset, patches=[*patches, options])
+    if out is not None and os.environ.get("RANK", "0") == "0":
+        check_is_empty(Path(out))
     if nproc > 1 and launch_ranks(nproc, config.train.batch_size, config.train.grad_accum_steps):
         return
     from ganzoo_core.training.api import train_config

@@ -198,7 +198,7 @@ def pull(source: str, out: Path | None, expected_sha256: str) -> None:
     """Fetch weights from a folder, https://..., hf://owner/name[@rev], or by NAME of a registry."""
     from ganzoo_core.report import Progress
     from ganzoo_core.training.convert_weights import convert_published
-    from ganzoo_core.training.run_folder import check_is_empty
+    from ganzoo_core.training.empty_folder import check_is_empty
     from ganzoo_core.weights import transfer
 
     if out is not None:

@@ -83,6 +83,15 @@ class ModelConfig(Config):
     Sampling: ClassVar[type[SamplingOptions]] = SamplingOptions
     """The options of `ganzoo sample --set`. A model has its own as a nested class, ``class
     Sampling(SamplingOptions)``."""
+    stage_overrides: ClassVar[tuple[str, ...]] = (
+        "loss_weights.*",
+        "terms.*.weight",
+        "optim_*.lr",
+        "optim_*.lr_scheduler",
+        "optim_*.warmup_steps",
+    )
+    """The options, as patterns, that may differ between the stages of a run: those that the model
+    reads in `stages`, in `configure_optimizers` or in each step, but not in its constructor."""
 
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
@@ -113,12 +122,25 @@ def first_problem(cls: type[BaseModel], error: ValidationError, where: str) -> s
     if problem["type"] == "extra_forbidden":
         known = _option_names_at(cls, path[:-1])
         name = present_name(FORMER_OPTIONS, path[-1], known)
-        return f"there is no option {key!r}.{suggest(name, known)}"
+        return f"there is no option {key!r}.{suggest(name, known, key.removesuffix(path[-1]))}"
     if problem["type"] == "value_error":  # a message of ours, which names the option
         message = problem["msg"].removeprefix("Value error, ")
         return f"{key}: {message}" if path else message
-    value = "" if problem["type"] == "missing" else f" (got {problem['input']!r})"
-    return f"{key}: {problem['msg']}{value}"
+    if problem["type"] == "missing":
+        return f"{key} is missing: --set {key}=VALUE"
+    message = problem["msg"].replace("Input should be", "must be").partition(", unable")[0]
+    if problem["type"] == "string_pattern_mismatch":
+        message = f"must be {_description(cls, path)}"
+    return f"{key}: {message} (got {problem['input']!r})"
+
+
+def _description(cls: type[BaseModel], path: list[str]) -> str:
+    """Return the first clause of the description of an option, which lists its values."""
+    branches = [cls]
+    for part in path[:-1]:
+        branches = [branch for c in branches for branch in config_classes_of(c, part)]
+    fields = [branch.model_fields[path[-1]] for branch in branches]
+    return str(fields[0].description).partition(";")[0].rstrip(".")
 
 
 def _option_names_at(cls: type[BaseModel], path: list[str]) -> list[str]:

@@ -74,6 +74,19 @@ FORMER_FLAGS = {
 }
 
 
+OPTIONS_BY_FLAG = {
+    "--loss": "model.loss.kind=NAME (`ganzoo list loss`)",
+    "--terms": "model.terms.NAME.weight=1 (`ganzoo list term`)",
+    "--term": "model.terms.NAME.weight=1 (`ganzoo list term`)",
+    "--lr": "model.optim_g.lr=2e-4 --set model.optim_d.lr=2e-4",
+    "--epochs": "model.epochs=10",
+    "--batch-size": "train.batch_size=32",
+    "--image-size": "data.image_size=64",
+    "--augment": "model.augment=ada",
+}
+"""Options of the configuration that a user may expect as flags of `ganzoo run`."""
+
+
 FORMER_LOSS_OPTIONS = {
     "clip": "weight-clip.value",
     "dragan": "dragan.weight",

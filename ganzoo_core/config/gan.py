@@ -26,6 +26,8 @@ class NormConfig(Config):
 class GANConfig(ModelConfig):
     """`[model]` of every GAN."""
 
+    stage_overrides = (*ModelConfig.stage_overrides, "class_balanced", "d_updates")
+
     class Sampling(SamplingOptions):
         """The sampling options of `GAN.generate`; a GAN that overrides it has its own."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from ganzoo_core.config.base import Config
+from ganzoo_core.config.sections import LRScheduler
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +18,16 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Adam(Config):
+class OptimizerConfig(Config):
+    """The options of every optimizer."""
+
+    lr_scheduler: LRScheduler | None = None
+    """Decay of this learning rate; none for `train.lr_scheduler`."""
+    warmup_steps: int | None = Field(None, ge=0)
+    """Steps in which this learning rate rises linearly from zero; none for `train.warmup_steps`."""
+
+
+class Adam(OptimizerConfig):
     """Adam (Kingma and Ba 2015, arXiv 1412.6980) with the usual GAN settings as defaults."""
 
     kind: Literal["adam"] = "adam"
@@ -45,7 +55,7 @@ class Adam(Config):
         )
 
 
-class SGD(Config):
+class SGD(OptimizerConfig):
     """Stochastic gradient descent with momentum."""
 
     kind: Literal["sgd"] = "sgd"

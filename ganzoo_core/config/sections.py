@@ -15,6 +15,9 @@ Split = Literal["all", "train", "test", "train-a", "train-b"]
 trained on the same people."""
 
 
+LRScheduler = Literal["constant", "linear", "constant-linear", "cosine"]
+
+
 class DataConfig(Config):
     """`[data]`: the data set and the size of its images. A data set adds its own options by
     subclassing."""
@@ -41,12 +44,18 @@ class AuxiliaryConfig(Config):
 
 
 class StageConfig(Config):
-    """`[train.STAGE]`: the length of one stage, in place of the model's; 0 skips the stage."""
+    """`[train.STAGE]`: the length of one stage, in place of the model's, and the options that hold
+    in it. A length of 0 skips the stage."""
 
     steps: int | None = Field(None, ge=0)
     """Length in steps."""
     epochs: float | None = Field(None, ge=0)
     """Length in passes over the data."""
+    phases_of: str = ""
+    """The stage of the model whose phases this one has. It adds a stage of a new name after those
+    of the model, so that a recipe in several parts is one run."""
+    overrides: dict[str, Any] = {}
+    """The options that differ in this stage: `train.STAGE.overrides.model.optim_g.lr=1e-4`."""
 
     @model_validator(mode="after")
     def check_single_length(self) -> Self:
@@ -82,9 +91,10 @@ class TrainConfig(Config):
     """Micro-batches in a batch: more of them need less memory."""
     grad_clip_norm: float | None = Field(None, gt=0)
     """Maximum norm of the gradient of each optimizer; none for no clipping."""
-    lr_scheduler: Literal["constant", "linear", "constant-linear", "cosine"] = "constant"
+    lr_scheduler: LRScheduler = "constant"
     """Decay of the learning rates to zero over the run; `constant-linear` is constant in the first
-    half and linear in the second, as in CycleGAN."""
+    half and linear in the second, as in CycleGAN. An optimizer may have its own,
+    `model.optim_d.lr_scheduler`."""
     warmup_steps: int = Field(0, ge=0)
     """Steps during which the learning rates rise linearly from zero."""
     deterministic: bool = False
@@ -107,7 +117,9 @@ class TrainConfig(Config):
         for key, value in dict(values).items():
             if key not in cls.model_fields and not isinstance(value, dict | StageConfig):
                 hint = suggest(
-                    present_name(FORMER_OPTIONS, str(key), cls.model_fields), cls.model_fields
+                    present_name(FORMER_OPTIONS, str(key), cls.model_fields),
+                    cls.model_fields,
+                    "train.",
                 )
                 raise ValueError(f"there is no option 'train.{key}'.{hint}")
         return values

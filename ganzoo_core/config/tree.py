@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from pydantic import BaseModel
 
 from ganzoo_core.config.base import NONE, Config, ModelConfig, parse
 from ganzoo_core.config.former_names import FORMER_PRESETS, present_name
+from ganzoo_core.config.losses import loss_options_class
+from ganzoo_core.config.overrides import merge, stage_options
 from ganzoo_core.config.sections import DataConfig, TrainConfig
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.zoo import ModelSpec, import_target, zoo
@@ -63,30 +65,6 @@ def parse_data_source(text: str) -> Tree:
     first colon separates; the path is empty without one."""
     name, _, path = text.partition(":")
     return {"name": name, "path": path}
-
-
-def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
-    """Return `base` updated by `patch`; tables merge, values replace. A table whose `kind` changes
-    is replaced as a whole, since the options of one loss are not those of another."""
-    out = dict(base)
-    for key, value in patch.items():
-        old = out.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping):
-            same = "kind" not in value or old.get("kind", value["kind"]) == value["kind"]
-            out[key] = merge(old, value) if same else value
-        else:
-            out[key] = value
-    return out
-
-
-def flatten(tree: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (path, value) pairs, with the path as --set takes it."""
-    for key, value in tree.items():
-        path = f"{at}.{key}" if at else str(key)
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, path)
-        else:
-            yield path, value
 
 
 def parse_assignments(assignments: Iterable[str]) -> Tree:
@@ -184,6 +162,29 @@ def _check_branches(patch: Mapping[str, Any]) -> None:
             raise UsageError(f"{key} = {value!r}: a branch is a table of options, [{key}]")
 
 
+def _check_former_loss_terms(tree: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
+    """Refuse another loss while a term that only the former loss needs is still configured, as in
+    the config.toml of a run.
+
+    Raises:
+        UsageError: names the term.
+    """
+    former, loss = (t.get("model", {}).get("loss", {}) for t in (tree, patch))
+    former, kind = (x.get("kind") if isinstance(x, Mapping) else x for x in (former, loss))
+    if not former or not kind or kind == former:
+        return
+    terms = tree["model"].get("terms", {})
+    for name in loss_options_class(former).default_terms:
+        is_kept = name in loss_options_class(kind).default_terms
+        is_decided = name in patch["model"].get("terms", {})
+        if terms.get(name, NONE) != NONE and not is_kept and not is_decided:
+            raise UsageError(
+                f"model.loss.kind={kind}: the term {name} of the loss {former} is still there: "
+                f"--set model.terms.{name}=none removes it, --set 'model.terms.{name}={{}}' "
+                "keeps it"
+            )
+
+
 def _keep_data_options(data: Mapping[str, Any], patch: Mapping[str, Any]) -> Tree:
     """Return the data options that still apply: all of them for the same data set, else only the
     image size and the channels."""
@@ -244,14 +245,19 @@ def build_class_config(
     preset = preset or "quick"
     tree = {} if is_resolved else dict(preset_patch(config_class, preset))
     for patch in patches:
+        _check_former_loss_terms(tree, patch)
         tree = merge({**tree, "data": _keep_data_options(tree.get("data", {}), patch)}, patch)
     data = tree.get("data", {})
+    model_config = parse(config_class, tree.get("model", {}), "model")
+    train_config = parse(TrainConfig, tree.get("train", {}), "train")
+    for stage, options in train_config.stages.items():
+        stage_options(model_config, train_config, options.overrides, f"train.{stage}.overrides")
     return RunConfig(
         name,
         preset,
-        parse(config_class, tree.get("model", {}), "model"),
+        model_config,
         parse(data_config_class(data.get("name", "")), data, "data"),
-        parse(TrainConfig, tree.get("train", {}), "train"),
+        train_config,
     )
 
 

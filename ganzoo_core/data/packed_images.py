@@ -22,6 +22,8 @@ from ganzoo_core.interfaces import DataInfo, Dataset, Metadata, escape_unprintab
 
 _ProgressCallback = Callable[[int, int], None]
 """Called with (done, total)."""
+_Columns = dict[str, Any]
+"""An array [N] or None by the name of a `Batch` field: label, age, identity."""
 
 
 @dataclass(frozen=True)
@@ -117,42 +119,38 @@ def _check_metadata(dataset: Dataset, metadata: Metadata) -> None:
         )
 
 
+def expected_info(dataset: Dataset, age_bins: tuple[int, ...]) -> tuple[DataInfo, tuple[str, ...]]:
+    """Return the facts of a data set and its `Batch` fields before any image is decoded, as if
+    every image could be read; the fingerprint is empty.
+
+    Raises:
+        DataError: inconsistent metadata.
+    """
+    metadata = dataset.metadata()
+    _check_metadata(dataset, metadata)
+    columns, age_bins, class_names = _label_columns(metadata, metadata_columns(metadata), age_bins)
+    info = _describe(dataset, metadata.length, columns, age_bins, class_names)
+    return info, ("image", *(name for name, column in columns.items() if column is not None))
+
+
 def _build_packed_images(
     dataset: Dataset, metadata: Metadata, pixels: DecodedPixels, age_bins: tuple[int, ...]
 ) -> PackedImages:
     keep = np.array([i for i in range(metadata.length) if i not in pixels.unreadable])
-    annotations = {
+    columns: _Columns = {
         name: None if c is None else c[keep] for name, c in metadata_columns(metadata).items()
     }
-    class_names, ages = metadata.class_names, annotations["age"]
-    if age_bins and ages is not None:
-        annotations["label"], class_names = assign_age_bins(ages, age_bins), age_bin_names(age_bins)
-    else:
-        age_bins = ()
-    labels, identities = annotations["label"], annotations["identity"]
-    class_counts = (
-        () if labels is None else np.bincount(labels, minlength=len(class_names)).tolist()
-    )
-    info = DataInfo(
-        name=dataset.config.name,
-        license=dataset.license,
-        version=dataset.version,
-        split=str(getattr(dataset.config, "split", "")),
-        num_images=len(keep),
-        age_bins=age_bins,
-        crop=transform_record(dataset.config, find_transform(dataset.config)),
+    columns, age_bins, class_names = _label_columns(metadata, columns, age_bins)
+    info = replace(
+        _describe(dataset, len(keep), columns, age_bins, class_names),
         image_size=pixels.array.shape[1],
         num_channels=pixels.array.shape[3],
-        class_names=class_names,
-        class_counts=tuple(class_counts),
-        class_mean_ages=_mean_age_per_class(ages, labels, len(class_names)),
-        num_identities=0 if identities is None else len(np.unique(identities)),
-        fingerprint=_dataset_fingerprint(pixels.sha256, *annotations.values()),
+        fingerprint=_dataset_fingerprint(pixels.sha256, *columns.values()),
     )
-    if identities is not None:  # numbered from 0, as a classifier needs them
-        annotations["identity"] = np.unique(identities, return_inverse=True)[1].astype(np.int64)
+    if (identities := columns["identity"]) is not None:  # from 0, as a classifier needs them
+        columns["identity"] = np.unique(identities, return_inverse=True)[1].astype(np.int64)
     tensors: dict[str, Any] = {
-        name: None if c is None else torch.from_numpy(c) for name, c in annotations.items()
+        name: None if c is None else torch.from_numpy(c) for name, c in columns.items()
     }
     # the part before the first colon is the kind of failure
     reasons = Counter(why.partition(":")[0] for _, why in sorted(pixels.unreadable.items()))
@@ -169,9 +167,47 @@ def _build_packed_images(
     )
 
 
-def metadata_columns(
-    metadata: Metadata,
-) -> dict[str, NDArray[np.int64] | NDArray[np.float32] | None]:
+def _label_columns(
+    metadata: Metadata, columns: _Columns, age_bins: tuple[int, ...]
+) -> tuple[_Columns, tuple[int, ...], tuple[str, ...]]:
+    """Return the columns, the age bins and the class names: labels are age bins if there are ages
+    and edges."""
+    ages = columns["age"]
+    if not age_bins or ages is None:
+        return columns, (), metadata.class_names
+    return {**columns, "label": assign_age_bins(ages, age_bins)}, age_bins, age_bin_names(age_bins)
+
+
+def _describe(
+    dataset: Dataset,
+    num_images: int,
+    columns: _Columns,
+    age_bins: tuple[int, ...],
+    class_names: tuple[str, ...],
+) -> DataInfo:
+    """Return the facts of images with these columns at the size of the options."""
+    config, labels, identities = dataset.config, columns["label"], columns["identity"]
+    class_counts = (
+        () if labels is None else np.bincount(labels, minlength=len(class_names)).tolist()
+    )
+    return DataInfo(
+        name=config.name,
+        license=dataset.license,
+        version=dataset.version,
+        split=str(getattr(config, "split", "")),
+        num_images=num_images,
+        age_bins=age_bins,
+        crop=transform_record(config, find_transform(config)),
+        image_size=config.image_size,
+        num_channels=config.num_channels,
+        class_names=class_names,
+        class_counts=tuple(class_counts),
+        class_mean_ages=_mean_age_per_class(columns["age"], labels, len(class_names)),
+        num_identities=0 if identities is None else len(np.unique(identities)),
+    )
+
+
+def metadata_columns(metadata: Metadata) -> _Columns:
     """Return the columns of the metadata by their `Batch` field."""
     return {"label": metadata.labels, "age": metadata.ages, "identity": metadata.identities}
 

@@ -198,20 +198,23 @@ def _differs(a: Tensor, b: Tensor) -> bool:
     return not torch.equal(a, b)
 
 
-def scheduler_notice(scheduler: str, previous: Mapping[str, Any], total_steps: int) -> str:
+def scheduler_notice(
+    schedulers: Mapping[str, str], previous: Mapping[str, Any], total_steps: int
+) -> str:
     """Return one line if a resumed run has another total of steps under a scheduler that depends on
     it, else an empty string.
 
     Args:
-        scheduler: `train.lr_scheduler`.
+        schedulers: the schedulers of the run by the option that sets them.
         previous: the record of the checkpoint.
         total_steps: of the resumed run.
     """
     before = previous.get("total_steps", total_steps)
-    if scheduler == "constant" or before == total_steps:
+    dependent = [f"{key} = {name}" for key, name in schedulers.items() if name != "constant"]
+    if not dependent or before == total_steps:
         return ""
     return (
-        f"train.lr_scheduler = {scheduler} depends on the total number of steps, {before} until "
+        f"{dependent[0]} depends on the total number of steps, {before} until "
         f"now and {total_steps} from here: this is another run than one of {total_steps} steps "
         "from the start"
     )

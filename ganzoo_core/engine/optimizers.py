@@ -104,6 +104,11 @@ class OptimizerState:
         for group in self.optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
+    def set_base_lr(self, lr: float) -> None:
+        """Set the learning rate that the factors multiply."""
+        for group in self.optimizer.param_groups:
+            group["initial_lr"] = lr
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return optimizer, moving average and scaler by name, such as
         ``optim.g.generator.conv.weight.exp_avg``."""

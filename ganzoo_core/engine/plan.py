@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ganzoo_core.config import StageConfig, TrainConfig
+from ganzoo_core.config.overrides import flatten, merge, stage_options
 from ganzoo_core.errors import UsageError, suggest
-from ganzoo_core.interfaces import Stage
+from ganzoo_core.interfaces import Model, Stage
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,8 @@ class ScheduledStage:
     stage: Stage
     start: int
     end: int
+    batch_size: int
+    """Images in a batch of the stage, over all ranks."""
 
     @property
     def batches_per_step(self) -> int:
@@ -40,6 +45,14 @@ class Plan:
         """Steps of the whole run."""
         return self.stages[-1].end
 
+    def images_before(self, step: int) -> int:
+        """Return the number of images that the steps before a step of the run use."""
+        return sum(
+            (min(step, stage.end) - stage.start) * stage.batch_size
+            for stage in self.stages
+            if step > stage.start
+        )
+
     def stage_at(self, step: int) -> ScheduledStage:
         """Return the stage of a step of the run."""
         return next((stage for stage in self.stages if step < stage.end), self.stages[-1])
@@ -58,8 +71,76 @@ def lr_factor(step: int, total_steps: int, scheduler: str, warmup_steps: int) ->
     return warmup * decay[scheduler]
 
 
+def lr_schedule(
+    optimizer: Any, config: TrainConfig, scheduled: ScheduledStage, total_steps: int
+) -> Callable[[int], float]:
+    """Return the factor of a learning rate as a function of the step of the run.
+
+    Args:
+        optimizer: the options of the optimizer, whose schedule overrides that of `[train]`.
+        config: the `[train]` options that hold in the stage.
+        scheduled: the stage. If its overrides set a schedule, it runs over the stage only.
+        total_steps: of the run.
+    """
+    scheduler, warmup_steps = schedule_of(optimizer, config)
+    start, length = 0, total_steps
+    keys = {path.rpartition(".")[2] for path, _ in flatten(scheduled.stage.overrides)}
+    if keys & {"lr_scheduler", "warmup_steps"}:
+        start, length = scheduled.start, scheduled.end - scheduled.start
+    return lambda step: lr_factor(step - start, length, scheduler, warmup_steps)
+
+
+def schedule_of(optimizer: Any, config: TrainConfig) -> tuple[str, int]:
+    """Return the scheduler and the steps of warm-up of an optimizer: its own, or the run's."""
+    scheduler = getattr(optimizer, "lr_scheduler", None) or config.lr_scheduler
+    warmup_steps = getattr(optimizer, "warmup_steps", None)
+    return scheduler, config.warmup_steps if warmup_steps is None else warmup_steps
+
+
 def _batches_per_step(stage: Stage) -> int:
     return 1 + sum(phase.repeats - 1 for phase in stage.phases)
+
+
+def configured_stages(model: Model, config: TrainConfig) -> tuple[Stage, ...]:
+    """Return the stages of a model, then those that `train.STAGE.phases_of` adds, each with its
+    overrides.
+
+    Raises:
+        UsageError: `phases_of` names no stage, or an option that no stage may override.
+    """
+    stages = {stage.name: stage for stage in model.stages()}
+    names = tuple(stages)
+    for name, options in config.stages.items():
+        if options.phases_of:
+            if name in names:
+                raise UsageError(
+                    f"train.{name}.phases_of: the model has a stage {name!r}: take another name"
+                )
+            if options.phases_of not in names:
+                raise UsageError(
+                    f"train.{name}.phases_of: there is no stage {options.phases_of!r}."
+                    f"{suggest(options.phases_of, names)}"
+                )
+            base = stages[options.phases_of]
+            stages[name] = replace(base, name=name, epochs=None, images=None, steps=None)
+        if name in stages:
+            overrides = merge(stages[name].overrides, options.overrides)
+            stages[name] = replace(stages[name], overrides=overrides)
+    return tuple(_with_overrides(stage, model, config) for stage in stages.values())
+
+
+def _with_overrides(stage: Stage, model: Model, config: TrainConfig) -> Stage:
+    """Return a stage with the phases and batches that the model has with its overrides."""
+    if not stage.overrides:
+        return stage
+    run_config, base = model.config, config.stages.get(stage.name, StageConfig()).phases_of
+    where = f"train.{stage.name}.overrides"
+    model.set_config(stage_options(run_config, config, stage.overrides, where)[0])
+    try:
+        found = next(s for s in model.stages() if s.name == (base or stage.name))
+    finally:
+        model.set_config(run_config)
+    return replace(stage, phases=found.phases, batch=found.batch)
 
 
 def make_plan(stages: tuple[Stage, ...], config: TrainConfig, num_images: int) -> Plan:
@@ -80,17 +161,16 @@ def make_plan(stages: tuple[Stage, ...], config: TrainConfig, num_images: int) -
     start, scheduled = 0, []
     for stage in stages:
         override = config.stages.get(stage.name, StageConfig())
+        batch_size = stage.overrides.get("train", {}).get("batch_size", config.batch_size)
         if stage.name == last_active and config.steps is not None:
             end = max(config.steps, start)
         else:
-            end = start + _stage_length(stage, override, config.batch_size, num_images)
-        scheduled.append(ScheduledStage(stage, start, end))
+            end = start + _stage_length(stage, override, batch_size, num_images)
+        scheduled.append(ScheduledStage(stage, start, end, batch_size))
         start = end
     if config.steps is not None:
         scheduled = [
-            ScheduledStage(s.stage, s.start, min(s.end, config.steps))
-            for s in scheduled
-            if s.start <= config.steps
+            replace(s, end=min(s.end, config.steps)) for s in scheduled if s.start <= config.steps
         ]
     return Plan(tuple(scheduled))
 

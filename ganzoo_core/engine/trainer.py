@@ -6,12 +6,14 @@ from __future__ import annotations
 import math
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ganzoo_core.config import TrainConfig
+from ganzoo_core.config.overrides import stage_options
 from ganzoo_core.data import BatchLoader, PackedImages
 from ganzoo_core.engine.callback import Callback
 from ganzoo_core.engine.checkpoints import load_latest, save_checkpoint
@@ -33,13 +35,19 @@ from ganzoo_core.engine.guards import (
     require_finite_weights,
 )
 from ganzoo_core.engine.optimizers import GradToggler, OptimizerState, strip_prefix
-from ganzoo_core.engine.plan import ScheduledStage, lr_factor, make_plan, steps_for_epochs
+from ganzoo_core.engine.plan import (
+    ScheduledStage,
+    configured_stages,
+    lr_schedule,
+    make_plan,
+    steps_for_epochs,
+)
 from ganzoo_core.engine.setup import Setup, require_compiler
 from ganzoo_core.engine.signals import StopOnSignal
 from ganzoo_core.engine.world import World
 from ganzoo_core.errors import DivergedError, Interrupted, PluginError, WeightsError, suggest
 from ganzoo_core.files import copy_state_dict
-from ganzoo_core.interfaces import Model, Phase, Stage, derive_seed
+from ganzoo_core.interfaces import Model, Phase, derive_seed
 
 
 class Trainer:
@@ -69,18 +77,28 @@ class Trainer:
     ) -> None:
         self.config, self.setup, self.callback = config, setup, callback
         self.world = world or World()
-        self.num_shards = self.world.num_shards(config.batch_size, config.grad_accum_steps)
         self.device = torch.device(setup.device)
         self.model = prepare_model(model, self.device, self.world)
         self.images = images
         self.num_images = len(images) if images else 0
-        self.stages = model.stages()
+        self.stages = configured_stages(model, config)
         self.plan = make_plan(self.stages, config, self.num_images)
+        self.num_shards = self.world.num_shards(config.batch_size, config.grad_accum_steps)
+        for scheduled in self.plan.stages:
+            self.world.num_shards(scheduled.batch_size, config.grad_accum_steps)
+        self.options = {
+            stage.name: stage_options(
+                model.config, config, stage.overrides, f"train.{stage.name}.overrides"
+            )
+            for stage in self.stages
+        }
+        """The `[model]` and `[train]` options that hold in each stage."""
         use_scaler = setup.precision == "fp16"
         self.optimizers = {
             name: OptimizerState(model, name, spec, self.device, use_scaler)
             for name, spec in model.configure_optimizers().items()
         }
+        self.lr_factors: dict[str, Callable[[int], float]] = {}  # of the current stage
         check_stages(model, self.stages, self.optimizers)
         if config.compile:  # after the moving averages are copied, so that they stay uncompiled
             require_compiler()
@@ -109,18 +127,18 @@ class Trainer:
         self.seed = derive_seed(seed, "retry", self.retries) if self.retries else seed
         keep_on_device = data_fits_on(self.device, self.images)
         self.batches = {
-            stage.name: BatchLoader(
+            scheduled.stage.name: BatchLoader(
                 self.images,
-                stage.batch,
-                self.config.batch_size,
+                scheduled.stage.batch,
+                scheduled.batch_size,
                 self.device,
                 self.seed,
-                stage.name,
+                scheduled.stage.name,
                 rank=self.world.rank,
                 world_size=self.world.size,
                 keep_on_device=keep_on_device,
             )
-            for stage in self.stages
+            for scheduled in self.plan.stages
         }
 
     # --- one step ----------------------------------------------------------------------------
@@ -129,12 +147,9 @@ class Trainer:
         """Pass once through the phases of a stage."""
         if scheduled is not self.current_stage:
             self.start_stage(scheduled)
-        config, stage_step = self.config, self.step - scheduled.start
-        factor = lr_factor(
-            self.step, self.plan.total_steps, config.lr_scheduler, config.warmup_steps
-        )
+        stage_step = self.step - scheduled.start
         for name in scheduled.optimizer_names:
-            self.optimizers[name].set_lr_factor(factor)
+            self.optimizers[name].set_lr_factor(self.lr_factors[name](self.step))
         batch_index = 0  # of the step: each repetition of a phase gets a new batch
         contexts = self.step_contexts(scheduled, stage_step, batch_index)
         for phase in scheduled.stage.phases:
@@ -149,15 +164,16 @@ class Trainer:
                     contexts = self.step_contexts(scheduled, stage_step, batch_index)
                 self.run_phase(phase, contexts, should_apply)
         self.step += 1
-        self.images_seen += config.batch_size
+        self.images_seen += scheduled.batch_size
         self.world.all_reduce_mean_([*running_statistics(self.model).values()])
         if self.is_first_step:
             check_buffers_agree(self.model, self.world, self.step)
             self.is_first_step = False
         for name in scheduled.optimizer_names:  # in every step, whatever the phases' intervals
             if ema := self.optimizers[name].ema:
-                steps = self.step - self._first_step(name)
-                ema.update(steps * config.batch_size, config.batch_size)
+                first_image = self.plan.images_before(self._first_step(name))
+                images = self.plan.images_before(self.step) - first_image
+                ema.update(images, scheduled.batch_size)
 
     def run_phase(
         self, phase: Phase, contexts: list[EngineStepContext], should_apply: bool | Tensor = True
@@ -185,7 +201,7 @@ class Trainer:
                 check_loss(loss, phase, self.model)
                 optimizer.backward(loss / len(contexts))
             ctx.log({f"loss/{phase.name}": loss})
-        grad_norm = optimizer.step(self.world, self.config.grad_clip_norm, should_apply)
+        grad_norm = optimizer.step(self.world, self.stage_config.grad_clip_norm, should_apply)
         ctx = contexts[-1]
         ctx.log({f"grad_norm/{phase.name}": grad_norm})
         if phase.after_step:
@@ -204,6 +220,7 @@ class Trainer:
         that later stages use the weights that inference will use.
         """
         self.current_stage, self.is_first_step = scheduled, True
+        self._set_options(scheduled)
         self.model.train()
         names = scheduled.optimizer_names
         trained = {module for name in names for module in self.optimizers[name].modules}
@@ -216,6 +233,20 @@ class Trainer:
             if self.step == scheduled.start and name not in still_used and optimizer.ema:
                 optimizer.ema.copy_to_model()
 
+    def _set_options(self, scheduled: ScheduledStage) -> None:
+        """Give the model and the optimizers the options that hold in a stage."""
+        model_config, self.stage_config = self.options[scheduled.stage.name]
+        has_overrides = any(stage.overrides for stage in self.stages)
+        if has_overrides:
+            self.model.set_config(model_config)
+        for name, spec in self.model.configure_optimizers().items():
+            lr = getattr(spec.optimizer, "lr", None)
+            if has_overrides and lr is not None:
+                self.optimizers[name].set_base_lr(lr)
+            self.lr_factors[name] = lr_schedule(
+                spec.optimizer, self.stage_config, scheduled, self.plan.total_steps
+            )
+
     def step_contexts(
         self, scheduled: ScheduledStage, step: int, batch_index: int
     ) -> list[EngineStepContext]:
@@ -226,7 +257,7 @@ class Trainer:
             step: of the stage, from 0.
             batch_index: of the batch within the step.
         """
-        stage = self.stage_context(scheduled.stage)
+        stage = self.stage_context(scheduled)
         batch = self.batches[stage.stage](step * scheduled.batches_per_step + batch_index)
         num_micro_batches = self.config.grad_accum_steps
         first_shard = self.world.rank * num_micro_batches  # a shard: one micro-batch of one rank
@@ -238,9 +269,9 @@ class Trainer:
             for i in range(num_micro_batches)
         ]
 
-    def stage_context(self, stage: Stage) -> StageContext:
+    def stage_context(self, scheduled: ScheduledStage) -> StageContext:
         """Return what all step contexts of a stage share."""
-        batch_size, num_images = self.config.batch_size, self.num_images
+        stage, batch_size, num_images = scheduled.stage, scheduled.batch_size, self.num_images
         return StageContext(
             seed=self.seed,
             stage=stage.name,
@@ -370,7 +401,7 @@ class Trainer:
                 "step": self.step,
                 "total_steps": self.plan.total_steps,
                 "stage": stage.name,
-                "images_seen": self.step * self.config.batch_size,
+                "images_seen": self.plan.images_before(self.step),
                 "seconds": round(self.seconds, 3),
                 **metrics,
             }
@@ -393,6 +424,17 @@ class Trainer:
         return with_ema_weights(self.model, [o.ema for o in self.optimizers.values() if o.ema])
 
     # --- state -------------------------------------------------------------------------------
+
+    def _schedulers(self) -> dict[str, str]:
+        """Return the schedulers of the run by the option that sets them."""
+        found = {"train.lr_scheduler": self.config.lr_scheduler}
+        for name, spec in self.model.configure_optimizers().items():
+            if scheduler := getattr(spec.optimizer, "lr_scheduler", None):
+                found[f"lr_scheduler of the optimizer {name!r}"] = scheduler
+        for name, (_, stage_config) in self.options.items():
+            if stage_config.lr_scheduler != self.config.lr_scheduler:
+                found[f"train.{name}.overrides.train.lr_scheduler"] = stage_config.lr_scheduler
+        return found
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return everything that training changes: parameters, buffers, moving averages, optimizer
@@ -450,12 +492,12 @@ class Trainer:
         self.current_stage, self.last_metrics = None, {}
         self.step = info["step"]
         self.retries = int(info.get("retries", 0))
-        self.notice = scheduler_notice(self.config.lr_scheduler, info, self.plan.total_steps)
+        self.notice = scheduler_notice(self._schedulers(), info, self.plan.total_steps)
         best_value = info.get("best_value")
         self.best_value = math.inf if best_value is None else float(best_value)
         self.seed_streams()
         self.seconds = float(info.get("seconds", 0))
-        self.images_seen.fill_(self.step * self.config.batch_size)
+        self.images_seen.fill_(self.plan.images_before(self.step))
         return skipped
 
 

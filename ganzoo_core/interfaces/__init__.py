@@ -31,7 +31,7 @@ from ganzoo_core.interfaces.networks import (
     Loss,
 )
 from ganzoo_core.interfaces.sampling import label_index
-from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Term
+from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Term, TermList
 from ganzoo_core.interfaces.transform import ImageTransform, Keypoints
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "SupportsSampling",
     "SupportsTranslation",
     "Term",
+    "TermList",
     "UnreadableImage",
     "derive_seed",
     "escape_unprintable",

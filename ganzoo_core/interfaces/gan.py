@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ganzoo_core.interfaces.batch import BatchSpec, DataInfo
 from ganzoo_core.interfaces.context import Rng, StepContext
 from ganzoo_core.interfaces.model import Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.interfaces.networks import Discriminator, Generator, Loss
-from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Term
+from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Term, TermList
 
 
 class GAN(Model):
@@ -37,6 +36,12 @@ class GAN(Model):
         options = {} if config is None else config.terms
         self.terms = nn.ModuleDict({name: option.build(name) for name, option in options.items()})
 
+    def set_config(self, config: Any) -> None:
+        """Use the options of a stage; the weights of the terms are among them."""
+        super().set_config(config)
+        for name, term in self.terms.items():
+            term.weight = getattr(config.terms[name], "weight", 1.0)
+
     def generate(
         self, n: int, label: Tensor | None, rng: Rng, truncation: float | None = None
     ) -> Tensor:
@@ -45,6 +50,52 @@ class GAN(Model):
         if truncation is not None:
             z = self.generator.truncate(z, truncation)
         return self.generator(z, label)  # type: ignore[no-any-return]
+
+    def discriminator_loss(self, ctx: StepContext) -> Tensor:
+        """Return the loss of D, 0-d. The fakes are detached, so G gets no gradient."""
+        out, terms = self.forward_discriminator(ctx), self.active_terms()
+        loss = self.loss.bind(ctx).discriminator_loss(out.real_logits, out.fake_logits)
+        return terms.adversarial_loss(ctx, out, loss) + terms.losses("discriminator", ctx, out)
+
+    def generator_loss(self, ctx: StepContext) -> Tensor:
+        """Return the loss of G, 0-d. D is frozen; the gradient flows through it to G."""
+        out = self.forward_generator(ctx)
+        loss = self.loss.bind(ctx).generator_loss(out.fake_logits, out.real_logits)
+        return loss + self.active_terms().losses("generator", ctx, out)
+
+    def forward_discriminator(self, ctx: StepContext) -> DiscriminatorOutput:
+        """Return what D receives and returns in its phase."""
+        terms, label, embedding = self.active_terms(), self.fake_labels(ctx), None
+        real_images = self.augment_for_d(ctx.batch.image, ctx)
+        fake_images = self.augment_for_d(self.fake_images(ctx).detach(), ctx)
+        extra = terms.extra_labels(ctx)
+        if terms.need_embedding:
+            real_logits, embedding = self.discriminator.logits_and_embedding(real_images, label)
+            extra_logits = [self.discriminator(real_images, value) for value in extra.values()]
+        else:
+            real_logits, *extra_logits = self.discriminator.forward_labels(
+                real_images, label, *extra.values()
+            )
+        fake_logits = self.discriminator(fake_images, label)
+        ctx.log({"logits/real": real_logits.mean(), "logits/fake": fake_logits.mean()})
+        accuracy = self.loss.accuracy(real_logits, fake_logits)
+        ctx.log({"accuracy/d": accuracy})
+        extra = dict(zip(extra, extra_logits, strict=True))
+        return DiscriminatorOutput(
+            real_images, fake_images, label, real_logits, fake_logits, accuracy, embedding, extra
+        )
+
+    def forward_generator(self, ctx: StepContext) -> GeneratorOutput:
+        """Return what D receives and returns in G's phase."""
+        label, real_logits, embedding = self.fake_labels(ctx), None, None
+        fake_images = self.augment_for_d(self.fake_images(ctx), ctx)
+        if self.active_terms().need_embedding:
+            fake_logits, embedding = self.discriminator.logits_and_embedding(fake_images, label)
+        else:
+            fake_logits = self.discriminator(fake_images, label)
+        if self.loss.needs_real_logits:
+            real_logits = self.discriminator(self.augment_for_d(ctx.batch.image, ctx), label)
+        return GeneratorOutput(fake_images, label, fake_logits, real_logits, embedding)
 
     def fake_images(self, ctx: StepContext) -> Tensor:
         """Return fakes [N, C, H, W]; both phases share them (with several micro-batches, each phase
@@ -60,82 +111,12 @@ class GAN(Model):
         assert image is not None
         return image if self.augment is None else self.augment(image, ctx)
 
-    def discriminator_loss(self, ctx: StepContext) -> Tensor:
-        """Return the loss of D, 0-d. The fakes are detached, so G gets no gradient."""
-        out = self.forward_discriminator(ctx)
-        loss = self.loss.bind(ctx).discriminator_loss(out.real_logits, out.fake_logits)
-        for term in self.active_terms().values():
-            loss = term.adversarial_loss(self, ctx, out, loss)
-        return loss + self._sum_terms("discriminator", ctx, out)
-
-    def generator_loss(self, ctx: StepContext) -> Tensor:
-        """Return the loss of G, 0-d. D is frozen; the gradient flows through it to G."""
-        out = self.forward_generator(ctx)
-        loss = self.loss.bind(ctx).generator_loss(out.fake_logits, out.real_logits)
-        return loss + self._sum_terms("generator", ctx, out)
-
-    def forward_discriminator(self, ctx: StepContext) -> DiscriminatorOutput:
-        """Return what D receives and returns in its phase."""
-        terms, label, embedding = self.active_terms(), self.fake_labels(ctx), None
-        real_images = self.augment_for_d(ctx.batch.image, ctx)
-        fake_images = self.augment_for_d(self.fake_images(ctx).detach(), ctx)
-        labels = {name: term.extra_labels(self, ctx) for name, term in terms.items()}
-        extra = {name: value for name, value in labels.items() if value is not None}
-        if any(term.needs_embedding for term in terms.values()):
-            real_logits, embedding = self.discriminator.logits_and_embedding(real_images, label)
-            extra_logits = [self.discriminator(real_images, value) for value in extra.values()]
-        elif extra:
-            real_logits, *extra_logits = self.discriminator.forward_labels(
-                real_images, label, *extra.values()
-            )
-        else:
-            real_logits, extra_logits = self.discriminator(real_images, label), []
-        fake_logits = self.discriminator(fake_images, label)
-        ctx.log({"logits/real": real_logits.mean(), "logits/fake": fake_logits.mean()})
-        accuracy = self.loss.accuracy(real_logits, fake_logits)
-        ctx.log({"accuracy/d": accuracy})
-        return DiscriminatorOutput(
-            real_images,
-            fake_images,
-            label,
-            real_logits,
-            fake_logits,
-            accuracy,
-            embedding,
-            dict(zip(extra, extra_logits, strict=True)),
-        )
-
-    def forward_generator(self, ctx: StepContext) -> GeneratorOutput:
-        """Return what D receives and returns in G's phase."""
-        label, real_logits, embedding = self.fake_labels(ctx), None, None
-        fake_images = self.augment_for_d(self.fake_images(ctx), ctx)
-        if any(term.needs_embedding for term in self.active_terms().values()):
-            fake_logits, embedding = self.discriminator.logits_and_embedding(fake_images, label)
-        else:
-            fake_logits = self.discriminator(fake_images, label)
-        if self.loss.needs_real_logits:
-            real_logits = self.discriminator(self.augment_for_d(ctx.batch.image, ctx), label)
-        return GeneratorOutput(fake_images, label, fake_logits, real_logits, embedding)
-
-    def active_terms(self) -> dict[str, Term]:
+    def active_terms(self) -> TermList:
         """Return the terms by name: those of `model.terms`, and an adaptive augmentation."""
         terms: dict[str, Any] = dict(self.terms.items())
         if isinstance(self.augment, Term):
             terms["augment"] = self.augment
-        return terms
-
-    def _sum_terms(self, method: str, ctx: StepContext, out: Any) -> Tensor:
-        """Return the weighted sum of the terms' losses, 0-d."""
-        total = torch.zeros((), device=out.fake_logits.device)
-        for name, term in self.active_terms().items():
-            if ctx.step % term.interval:
-                continue
-            value = getattr(term, method)(self, ctx, out)
-            if value is not None:
-                value = term.weight * term.interval * value
-                ctx.log({f"loss/{method[0]}_{name}": value})
-                total = total + value
-        return total
+        return TermList(self, terms)
 
     def configure_optimizers(self) -> dict[str, OptimizerSpec]:
         """Return the optimizers of D and G, as `model.optim_d` and `model.optim_g` set them."""
@@ -147,8 +128,8 @@ class GAN(Model):
 
     def stages(self) -> tuple[Stage, ...]:
         """Return one stage. A step is `model.d_updates` updates of D, then one of G."""
-        for term in self.active_terms().values():
-            term.check(self)
+        terms = self.active_terms()
+        terms.check()
         batch = BatchSpec(fields=("image",))
         if self.conditional:
             sampler = "class_balanced" if self.config.class_balanced else "random"
@@ -158,31 +139,9 @@ class GAN(Model):
             optimizer="d",
             loss=self.discriminator_loss,
             repeats=self.config.d_updates,
-            condition=self._should_update_d if self._any_term("should_update_d") else None,
-            after_step=self._after_discriminator if self._any_term("after_discriminator") else None,
+            condition=terms.hook("should_update_d"),
+            after_step=terms.hook("after_discriminator"),
         )
-        g = Phase(
-            "g",
-            optimizer="g",
-            loss=self.generator_loss,
-            after_step=self._after_generator if self._any_term("after_generator") else None,
-        )
+        after_g = terms.hook("after_generator")
+        g = Phase("g", optimizer="g", loss=self.generator_loss, after_step=after_g)
         return (Stage("gan", (d, g), batch, epochs=self.config.epochs),)
-
-    def _any_term(self, method: str) -> bool:
-        return any(term.overrides(method) for term in self.active_terms().values())
-
-    def _should_update_d(self, ctx: StepContext) -> Tensor:
-        should_update = torch.ones((), dtype=torch.bool, device=ctx.images_seen.device)
-        for term in self.active_terms().values():
-            answer = term.should_update_d(self, ctx)
-            should_update = should_update if answer is None else should_update & answer
-        return should_update
-
-    def _after_discriminator(self, ctx: StepContext) -> None:
-        for term in self.active_terms().values():
-            term.after_discriminator(self, ctx)
-
-    def _after_generator(self, ctx: StepContext) -> None:
-        for term in self.active_terms().values():
-            term.after_generator(self, ctx)

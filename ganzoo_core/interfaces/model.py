@@ -77,6 +77,10 @@ class Stage:
     """Length in images, for a stage that generates its own."""
     steps: int | None = None
     """Length in steps."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """The options that differ in this stage, ``{"model": {"loss_weights": {"age": 10}}, "train":
+    {"batch_size": 32}}``; `ModelConfig.stage_overrides` names those that may. A schedule of the
+    learning rate that a stage sets runs from the start to the end of the stage."""
 
 
 class Model(nn.Module, ABC):
@@ -114,6 +118,11 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def stages(self) -> tuple[Stage, ...]:
         """Return the stages of the training, in order."""
+
+    def set_config(self, config: Any) -> None:
+        """Use the options that hold in a stage (`Stage.overrides`). Override it where the
+        constructor copied an option that a stage may override."""
+        self.config = config
 
     @classmethod
     def convert_checkpoint(cls, state: Mapping[str, Tensor]) -> ConvertedCheckpoint:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from ganzoo_core.interfaces.context import StepContext
@@ -101,3 +103,78 @@ class Term(nn.Module):
     def overrides(self, method: str) -> bool:
         """Return whether this term has its own version of a method."""
         return getattr(type(self), method) is not getattr(Term, method)
+
+
+class TermList(dict[str, Term]):
+    """The terms of a GAN by name: what they add to its two losses and its two phases."""
+
+    def __init__(self, gan: GAN, terms: Mapping[str, Term]) -> None:
+        super().__init__(terms)
+        self.gan = gan
+
+    def check(self) -> None:
+        """Refuse a model that a term cannot work with.
+
+        Raises:
+            UsageError: one line with the remedy.
+        """
+        for term in self.values():
+            term.check(self.gan)
+
+    @property
+    def need_embedding(self) -> bool:
+        """Whether D must return embeddings."""
+        return any(term.needs_embedding for term in self.values())
+
+    def hook(self, method: str) -> Any:
+        """Return a method of this list for a `Phase`, or None if no term has its own version."""
+        is_used = any(term.overrides(method) for term in self.values())
+        return getattr(self, method) if is_used else None
+
+    def extra_labels(self, ctx: StepContext) -> dict[str, Tensor]:
+        """Return the labels [N] for which D also scores the real images, by the name of the
+        term."""
+        labels = {name: term.extra_labels(self.gan, ctx) for name, term in self.items()}
+        return {name: value for name, value in labels.items() if value is not None}
+
+    def adversarial_loss(self, ctx: StepContext, out: DiscriminatorOutput, loss: Tensor) -> Tensor:
+        """Return the adversarial loss of D, 0-d, as the terms change it."""
+        for term in self.values():
+            loss = term.adversarial_loss(self.gan, ctx, out, loss)
+        return loss
+
+    def losses(
+        self,
+        network: Literal["discriminator", "generator"],
+        ctx: StepContext,
+        out: DiscriminatorOutput | GeneratorOutput,
+    ) -> Tensor:
+        """Return the weighted sum of what the terms add to the loss of a network, 0-d."""
+        total = torch.zeros((), device=out.fake_logits.device)
+        for name, term in self.items():
+            if ctx.step % term.interval:
+                continue
+            value = getattr(term, network)(self.gan, ctx, out)
+            if value is not None:
+                value = term.weight * term.interval * value
+                ctx.log({f"loss/{network[0]}_{name}": value})
+                total = total + value
+        return total
+
+    def should_update_d(self, ctx: StepContext) -> Tensor:
+        """Return whether the update of D counts, a 0-d bool tensor: no term objects."""
+        should_update = torch.ones((), dtype=torch.bool, device=ctx.images_seen.device)
+        for term in self.values():
+            answer = term.should_update_d(self.gan, ctx)
+            should_update = should_update if answer is None else should_update & answer
+        return should_update
+
+    def after_discriminator(self, ctx: StepContext) -> None:
+        """Run the terms' hooks after an update of D."""
+        for term in self.values():
+            term.after_discriminator(self.gan, ctx)
+
+    def after_generator(self, ctx: StepContext) -> None:
+        """Run the terms' hooks after an update of G."""
+        for term in self.values():
+            term.after_generator(self.gan, ctx)

@@ -17,6 +17,7 @@ from ganzoo_core.engine.setup import resolve_device, resolve_precision
 from ganzoo_core.engine.world import World
 from ganzoo_core.interfaces import Model
 from ganzoo_core.report import Progress
+from ganzoo_core.training.empty_folder import check_is_empty
 from ganzoo_core.training.fit import Run, fit_job, prepare_job
 from ganzoo_core.training.jobs import Job, plan_jobs
 from ganzoo_core.training.run_config import (
@@ -25,7 +26,7 @@ from ganzoo_core.training.run_config import (
     find_registered,
     read_run_config,
 )
-from ganzoo_core.training.run_folder import RunFolder, check_is_empty, create_run_folder
+from ganzoo_core.training.run_folder import RunFolder, create_run_folder
 from ganzoo_core.weights import find_auxiliary
 
 
@@ -121,10 +122,15 @@ def resume(
         data: the torch Dataset, if the run was started with one.
 
     Raises:
+        UsageError: the run has more steps than `steps` already.
         WeightsError: there is no valid checkpoint.
         DataError: the data differs from that of the run.
     """
     folder = RunFolder(Path(run))
+    if steps is not None and steps < (done := folder.last_checkpoint_step()):
+        raise errors.UsageError(
+            f"--steps {steps}: {folder.path} has {done} steps already; give at least {done}"
+        )
     stored_model, run_config = read_run_config(folder, steps=steps, model=model)
     return _run_jobs(stored_model, run_config, data, folder=folder, quiet=quiet)
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock, Timeout
 
 from ganzoo_core import __version__, errors
@@ -24,12 +23,13 @@ from ganzoo_core.report import Progress
 from ganzoo_core.training.auxiliaries import attach_auxiliaries
 from ganzoo_core.training.callbacks import RunCallback
 from ganzoo_core.training.init_weights import load_init_weights
+from ganzoo_core.training.job_model import build_model, check_model
 from ganzoo_core.training.jobs import Job
 from ganzoo_core.training.open_data import open_images
-from ganzoo_core.training.run_config import UNREGISTERED_PREFIX, AnyModel
+from ganzoo_core.training.run_config import UNREGISTERED_PREFIX
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedAuxiliary, auxiliary_records, code_provenance
-from ganzoo_core.zoo import import_target, zoo
+from ganzoo_core.zoo import zoo
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class PreparedJob:
 
 
 def prepare_job(job: Job, progress: Progress) -> PreparedJob:
-    """Decode the images of a job and build its model, before anything is written.
+    """Check the model of a job, decode its images and build it, before anything is written.
 
     Raises:
         UsageError: the model refuses its options or the data.
@@ -72,28 +72,16 @@ def prepare_job(job: Job, progress: Progress) -> PreparedJob:
         WeightsError: the initial weights do not fit.
     """
     age_bins = tuple(getattr(job.config.model, "age_bins", ()))
-    images = open_images(job.data, job.config.data, age_bins, progress)
-    model = _build_model(job.model, job.config, images)
+    images = open_images(
+        job.data,
+        job.config.data,
+        age_bins,
+        progress,
+        check=lambda dataset: check_model(job, dataset, age_bins),
+    )
+    model = build_model(job, images.info)
     record = load_init_weights(model, job.init_weights, progress) or job.init_record
     return PreparedJob(job, model, images, record)
-
-
-def _build_model(model: AnyModel, run_config: RunConfig, images: PackedImages) -> Model:
-    """Return the model, its weights initialized with the seed of the run.
-
-    Raises:
-        UsageError: the model refuses its options or the data.
-    """
-    if isinstance(model, Model):
-        return model
-    cls: type[Model] = import_target(zoo().model(model).target) if isinstance(model, str) else model
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run_config.train.seed)
-        try:
-            return cls(run_config.model, images.info)
-        except ValueError as error:  # how a model refuses an image size or an option
-            name = run_config.model_name.removeprefix(UNREGISTERED_PREFIX)
-            raise errors.UsageError(f"{name}: {error}") from error
 
 
 def fit_job(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ganzoo_core.config import DataConfig
@@ -35,7 +36,11 @@ def open_dataset(config: DataConfig) -> Dataset:
 
 
 def open_images(
-    data: Any, config: DataConfig, age_bins: tuple[int, ...], progress: Progress
+    data: Any,
+    config: DataConfig,
+    age_bins: tuple[int, ...],
+    progress: Progress,
+    check: Callable[[Dataset], None] | None = None,
 ) -> PackedImages:
     """Decode a data set.
 
@@ -44,8 +49,11 @@ def open_images(
         config: the `[data]` options.
         age_bins: the upper edges of the model's bins; empty for the labels of the data set.
         progress: the progress bar.
+        check: receives the data set before an image is decoded.
     """
     dataset = open_dataset(config) if data is None else as_dataset(data, config)
+    if check:
+        check(dataset)
     images = decode_dataset(dataset, age_bins, progress)
     if isinstance(dataset, TorchDatasetAdapter):
         return with_name(images, config.name or type(dataset.items).__name__)

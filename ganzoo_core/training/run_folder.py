@@ -14,10 +14,10 @@ from ganzoo_core.config import read_toml
 from ganzoo_core.errors import OutputError, UsageError, WeightsError
 from ganzoo_core.files import write_text
 from ganzoo_core.files.atomic_write import os_error_message
+from ganzoo_core.training.empty_folder import RESUME_HINT, check_is_empty
 from ganzoo_core.weights.auxiliaries import AUXILIARIES_DIR
 
 _RUNS_DIR = Path("runs")
-_RESUME_HINT = "or continue it with: ganzoo resume {path}"
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,11 @@ class RunFolder:
             raise WeightsError(f"{self.config} is damaged: it has no run.model")
         return tree
 
+    def last_checkpoint_step(self) -> int:
+        """Return the step of the newest checkpoint, 0 without one."""
+        names = [path.stem for path in self.checkpoints.glob("*.safetensors")]
+        return max((int(name) for name in names if name.isdigit()), default=0)
+
     def truncate_metrics(self, last_step: int) -> None:
         """Remove the lines of metrics.jsonl after a step."""
         if not self.metrics.exists():
@@ -138,7 +143,7 @@ def create_run_folder(out: str | Path | None, model: str) -> RunFolder:
     raise OutputError(f"{_RUNS_DIR} has no free number: give --out DIR")
 
 
-def create_output_folder(path: Path, hint: str = _RESUME_HINT) -> Path:
+def create_output_folder(path: Path, hint: str = RESUME_HINT) -> Path:
     """Create a folder, or accept an empty one, and check that it is writable.
 
     Raises:
@@ -151,18 +156,6 @@ def create_output_folder(path: Path, hint: str = _RESUME_HINT) -> Path:
     probe.touch()
     probe.unlink()
     return path
-
-
-def check_is_empty(path: Path, hint: str = _RESUME_HINT) -> None:
-    """Refuse to overwrite: the path must not exist, or be an empty folder.
-
-    Raises:
-        OutputError: the path exists and is not an empty folder.
-    """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise OutputError(
-            f"{path} exists already: give another --out, {hint.format(path=path)}".rstrip(", ")
-        )
 
 
 def _parse_step(line: str) -> float:

@@ -15,10 +15,9 @@ disagree on D, so `model.label_injection` has both, and one more:
 - `late` (Reed et al. 2016, arXiv 1605.05396; not in the report): the label maps are concatenated
   after the last norm of D, so that no batch norm receives labels.
 
-With `late`, D can have the classifier of the term `adc` (Conditional GANs with Auxiliary
-Discriminative Classifier, Hou et al. 2021, arXiv 2107.10060). It classifies real images into K
-classes and fakes into K more. The logit receives the label as in Reed et al.; the paper of
-ADC-GAN uses a projection.
+With `late` and the term `adc`, D has the classifier of ADC-GAN (Hou et al. 2021, arXiv 2107.10060):
+real images of K classes, and fakes of K more. ADC-GAN itself gives the logit its label by a
+projection.
 
 Differs from the report:
 
@@ -59,11 +58,7 @@ from ganzoo_core.losses import make_loss
 
 
 class CGANGenerator(Generator):
-    """(z, y) -> 4 px -> upsampled to S px, with BatchNorm and ReLU.
-
-    `upsample=conv_transpose` is that of the papers; `upsample=nearest` has fewer checkerboard
-    artifacts.
-    """
+    """(z, y) -> 4 px -> upsampled to S px, with BatchNorm and ReLU."""
 
     def __init__(self, config, image_size, num_channels, num_classes):
         super().__init__()
@@ -104,9 +99,9 @@ class AfterConv1LabelDiscriminator(_LabelMapDiscriminator):
         super().__init__()
         self.num_classes = num_classes
         w, *channels = doubled_channels(config.base_channels, num_halvings(image_size))
-        self.stem = nn.Sequential(*_stem(num_channels, w))
+        self.stem = nn.Sequential(*_halve([num_channels, w]))
         channels = [w + num_classes, *channels]  # 70 128 256 512
-        self.body = nn.Sequential(*_downsample_blocks(channels, config.discriminator.norm))
+        self.body = nn.Sequential(*_halve(channels, config.discriminator.norm))
         self.head = nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=False)
 
     def features(self, image, label=None):
@@ -124,8 +119,8 @@ class InputLabelDiscriminator(_LabelMapDiscriminator):
         w, *channels = doubled_channels(config.base_channels, num_halvings(image_size))
         # 64 70 128 256 512: the slides have 70 here, which is the notebook's 64 + 6
         channels = [w, w + num_classes, *channels]
-        stem = _stem(num_channels + num_classes, w)
-        blocks = _downsample_blocks(channels, config.discriminator.norm)
+        stem = _halve([num_channels + num_classes, w])
+        blocks = _halve(channels, config.discriminator.norm)
         self.body = nn.Sequential(*stem, *blocks)
         self.head = nn.Conv2d(channels[-1], 1, 4, 2, 1, bias=False)
 
@@ -142,23 +137,16 @@ class LateLabelDiscriminator(_LabelMapDiscriminator):
         self.num_classes = num_classes
         channels = doubled_channels(config.base_channels, num_halvings(image_size))
         # 64 128 256 512
-        stem = _stem(num_channels, channels[0])
-        blocks = _downsample_blocks(channels, config.discriminator.norm)
+        stem = _halve([num_channels, channels[0]])
+        blocks = _halve(channels, config.discriminator.norm)
         self.body = nn.Sequential(*stem, *blocks)
-        last = channels[-1]
+        self.last_channels = last = channels[-1]
         self.fuse = nn.Sequential(nn.Conv2d(last + num_classes, last, 1), nn.ReLU())
         self.head = nn.Conv2d(last, 1, 4, 1, 0, bias=False)
-        if "adc" in config.terms:
-            hidden = nn.Conv2d(last, last, 1), nn.ReLU()
-            self.classifier = nn.Sequential(*hidden, nn.Conv2d(last, 2 * num_classes, 4))
 
     def features(self, image, label=None):
         """Return the maps before the logit, a list of one tensor, [N, 8W, 4, 4] at 64 px."""
         return [self._fuse_labels(self.body(image), label)]
-
-    def class_log_probs(self, image):
-        """Return log-probabilities [N, 2K]: real of each class, then fake of each class."""
-        return self.classifier(self.body(image)).flatten(1).float().log_softmax(1)
 
     def forward_labels(self, image, *labels):
         """Return logits [N] for each of the labels [N]; the image features are computed once."""
@@ -169,31 +157,30 @@ class LateLabelDiscriminator(_LabelMapDiscriminator):
         return self.fuse(concat_label_maps(h, label, self.num_classes))
 
 
-def _stem(in_channels, out_channels):
-    """Return the first conv of D and ReLU, which halve the resolution."""
-    return downsample_block(in_channels, out_channels, norm=None, activation=nn.ReLU)
+class ClassifyingDiscriminator(LateLabelDiscriminator):
+    """That of Reed et al. with the classifier of ADC-GAN, for the term `adc`."""
+
+    def __init__(self, config, image_size, num_channels, num_classes):
+        super().__init__(config, image_size, num_channels, num_classes)
+        last = self.last_channels
+        hidden = nn.Conv2d(last, last, 1), nn.ReLU()
+        self.classifier = nn.Sequential(*hidden, nn.Conv2d(last, 2 * num_classes, 4))
+
+    def class_log_probs(self, image):
+        """Return log-probabilities [N, 2K]: real of each class, then fake of each class."""
+        return self.classifier(self.body(image)).flatten(1).float().log_softmax(1)
 
 
-def _downsample_blocks(channels, norm):
-    """Return conv, norm and ReLU for each step of `channels`; each block halves the resolution."""
-    layers = []
-    for a, b in pairwise(channels):
-        layers += downsample_block(a, b, norm=norm, activation=nn.ReLU)
-    return layers
-
-
-_DISCRIMINATORS = {
-    "after_conv1": AfterConv1LabelDiscriminator,
-    "input": InputLabelDiscriminator,
-    "late": LateLabelDiscriminator,
-}
+def _halve(channels, norm=None):
+    """Return conv, norm and ReLU for each step of `channels`; each one halves the resolution."""
+    blocks = [downsample_block(a, b, norm=norm, activation=nn.ReLU) for a, b in pairwise(channels)]
+    return [layer for block in blocks for layer in block]
 
 
 class CGAN(GAN):
     """G maps noise and a class to an image; D classifies (image, class) as real or generated.
 
-    `ganzoo_core.GAN` has both losses: D is trained on real images and detached fakes, then G
-    through the frozen D. The fakes have the labels of the real batch.
+    Both losses are those of `ganzoo_core.GAN`. The fakes have the labels of the real batch.
     """
 
     conditional = True
@@ -202,6 +189,11 @@ class CGAN(GAN):
         super().__init__(config, info)
         shape = (info.image_size, info.num_channels, len(info.class_names))
         self.generator = CGANGenerator(config, *shape)
-        self.discriminator = _DISCRIMINATORS[config.label_injection](config, *shape)
+        discriminators = {
+            "after_conv1": AfterConv1LabelDiscriminator,
+            "input": InputLabelDiscriminator,
+            "late": ClassifyingDiscriminator if "adc" in self.terms else LateLabelDiscriminator,
+        }
+        self.discriminator = discriminators[config.label_injection](config, *shape)
         self.augment = make_augment(config.augment)
         self.loss = make_loss(config.loss)
