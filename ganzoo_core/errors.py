@@ -79,7 +79,8 @@ class Interrupted(GanzooError):
 def suggest(name: str, candidates: Iterable[str]) -> str:
     """Return `` Did you mean "cgan"?`` for the closest name, else the list of candidates."""
     candidates = sorted(candidates)
-    matches = difflib.get_close_matches(name, candidates, n=1, cutoff=0.5)
+    by_lower_case = {candidate.casefold(): candidate for candidate in candidates}
+    matches = difflib.get_close_matches(name.casefold(), by_lower_case, n=1, cutoff=0.5)
     if matches:
-        return f' Did you mean "{matches[0]}"?'
+        return f' Did you mean "{by_lower_case[matches[0]]}"?'
     return f" Known: {', '.join(candidates)}." if candidates else ""

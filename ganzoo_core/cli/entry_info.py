@@ -134,6 +134,7 @@ def _metric_facts(spec: MetricSpec) -> dict[str, Any]:
             {
                 "name": option.flag,
                 "type": " | ".join(option.choices) or option.metavar,
+                "range": "",
                 "default": option.default,
                 "description": option.help,
             }

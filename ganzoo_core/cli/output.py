@@ -25,6 +25,11 @@ def _use_rich(stream: TextIO | None = None) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
+def examples(*lines: str, title: str = "Examples") -> str:
+    """Return the epilog of a help text: lines that click does not wrap."""
+    return "\b\n" + "\n".join([f"{title}:", *(f"  {line}" for line in lines)])
+
+
 def print_line(text: str = "") -> None:
     """Print a line on stdout."""
     sys.stdout.write(text + "\n")

@@ -19,7 +19,12 @@ MAX_ROWS = 16
 """Number of labels drawn without --label; a model may have thousands."""
 
 
-@click.command()
+@click.command(
+    epilog=output.examples(
+        "ganzoo sample runs/cgan-1 --out grid.png",
+        "ganzoo sample cgan-people-64 -n 64 --seed 1 --out grid.png",
+    )
+)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
 @click.option(
     "-n",

@@ -147,6 +147,9 @@ class CommandSpec:
     help: str
     target: str
     """``package.module:command``, a click command; imported when it is called."""
+    aliases: tuple[str, ...] = ()
+    """Other names that are accepted and not listed. British spellings of the name and of
+    these need no alias."""
 
 
 KINDS: dict[str, type[Spec]] = {

@@ -22,7 +22,9 @@ _BATCH_SIZE = 16
 """Photographs per call of the model."""
 
 
-@click.command()
+@click.command(
+    epilog="\b\nExamples:\n  ganzoo age pfa-gan-people-64 me.jpg --to 60+ --out older.png"
+)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
 @click.argument(
     "photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO..."
