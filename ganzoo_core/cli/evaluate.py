@@ -154,6 +154,8 @@ def evaluate(
         for option in metric_options()
         if (value := options.pop(option.name, None)) not in {None, (), option.default}
     }
+    if folder is not None:
+        output.check_weights_folder(folder)
     from ganzoo_core.evaluation import api as evaluation
 
     options |= {

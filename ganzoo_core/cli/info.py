@@ -168,8 +168,16 @@ def _build_on_meta_device(spec: ModelSpec, config: RunConfig, data_info: DataInf
 def _print_options(options: list[dict[str, str]]) -> None:
     if options:
         print_line("\nOptions")
-        columns = ("name", "type", "range", "default", "description")
-        print_table(columns, [[option[column] for column in columns] for option in options])
+        rows = [
+            [
+                option["name"],
+                f"{option['type']} {option['range']}".strip(),
+                option["default"],
+                option["description"],
+            ]
+            for option in options
+        ]
+        print_table(("name", "type", "default", "description"), rows)
 
 
 def _print_docstring(text: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from ganzoo_core.errors import OutputError, UsageError
+from ganzoo_core.errors import OutputError, UsageError, WeightsError
 
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -97,3 +97,13 @@ def check_image_path(path: Path) -> None:
         raise OutputError(f"--out {path}: there is no folder {path.parent}; create it first")
     if path.is_dir():
         raise OutputError(f"--out {path} is a folder: give the path of an image file")
+
+
+def check_weights_folder(path: Path) -> None:
+    """Check that a run or pretrained folder exists, before torch is imported.
+
+    Raises:
+        WeightsError: it does not exist, or is not a folder.
+    """
+    if not path.is_dir():
+        raise WeightsError(f"{path} is not a folder: give a run (runs/...) or a pretrained folder")

@@ -22,7 +22,7 @@ MAX_ROWS = 16
 @click.command(
     epilog=output.examples(
         "ganzoo sample runs/cgan-1 --out grid.png",
-        "ganzoo sample cgan-people-64 -n 64 --seed 1 --out grid.png",
+        "ganzoo sample my-weights -n 64 --seed 1 --out grid.png",
     )
 )
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
@@ -57,6 +57,7 @@ MAX_ROWS = 16
 def sample(folder: Path, count: int | None, labels: tuple[str, ...], seed: int, out: Path) -> None:
     """Draw a grid of images: one row for each label, one column for each latent z."""
     output.check_image_path(out)
+    output.check_weights_folder(folder)
     from ganzoo_core.report import save_image
     from ganzoo_core.training import load
 

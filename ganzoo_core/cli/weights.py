@@ -53,6 +53,7 @@ def weights() -> None:
 )
 def export(run: Path, out: Path, precision: Any, module_names: tuple[str, ...]) -> None:
     """Write the weights and metrics of RUN, a run or pretrained folder, into a new folder."""
+    output.check_weights_folder(run)
     from ganzoo_core.training.exporting import export as write
 
     pretrained = write(run, out, precision=precision, extra_modules=module_names)
@@ -68,6 +69,7 @@ def export(run: Path, out: Path, precision: Any, module_names: tuple[str, ...]) 
 @json_option
 def verify(folder: Path, as_json: bool) -> None:
     """Check every file and value of a folder, and that the installed plugin can load it."""
+    output.check_weights_folder(folder)
     from ganzoo_core.training import load
     from ganzoo_core.weights import find_pretrained
     from ganzoo_core.weights.load import count_parameters
@@ -177,6 +179,8 @@ def card(folder: Path) -> None:
 @json_option
 def diff(first: Path, second: Path, as_json: bool) -> None:
     """Print the differences of two runs or pretrained folders: options, data, every tensor."""
+    output.check_weights_folder(first)
+    output.check_weights_folder(second)
     from ganzoo_core.weights import find_pretrained
     from ganzoo_core.weights.diff import diff_pretrained
 
@@ -210,6 +214,7 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
 @click.option("--private", is_flag=True, help="Make a new repository of the hub private.")
 def push(folder: Path, target: str, private: bool) -> None:
     """Send verified weights to a new folder, https://... (PUT) or hf://owner/name."""
+    output.check_weights_folder(folder)
     from ganzoo_core.weights import find_pretrained, transfer
 
     pretrained = find_pretrained(folder)
@@ -224,7 +229,8 @@ def push(folder: Path, target: str, private: bool) -> None:
 @weights.command(
     short_help="Fetch weights and verify them.",
     epilog=output.examples(
-        "ganzoo weights pull cgan-people-64", "ganzoo weights pull hf://OWNER/NAME --out my-weights"
+        "ganzoo weights pull cgan:people-quick",
+        "ganzoo weights pull hf://OWNER/NAME --out my-weights",
     ),
 )
 @click.argument("source", metavar="SOURCE", shell_complete=completers.complete_weights)
@@ -279,10 +285,14 @@ def _copy_to_new_folder(pretrained: PretrainedFolder, path: Path) -> PretrainedF
 @json_option
 def list_(as_json: bool) -> None:
     """List the weights that the registries name, and those in the cache."""
-    from ganzoo_core.weights.transfer import list_cached
     from ganzoo_core.zoo import published_weights
+    from ganzoo_core.zoo.registry import cache_folder
 
-    cached_by_sha256 = {pretrained.sha256: pretrained for pretrained in list_cached()}
+    cached_by_sha256 = {}
+    if any((cache_folder() / "weights").glob("*/ganzoo.json")):  # else torch is not needed
+        from ganzoo_core.weights.transfer import list_cached
+
+        cached_by_sha256 = {pretrained.sha256: pretrained for pretrained in list_cached()}
     rows = []
     for entry in published_weights():
         state = "published" if entry.is_published else "unpublished"
@@ -328,6 +338,7 @@ def to_onnx(folder: Path, out: Path) -> None:
     """Write the network of a model as ONNX, checked with onnxruntime if it is installed."""
     if out.suffix != ".onnx" or not out.parent.is_dir():
         raise UsageError(f"{out}: the name must end in .onnx, in a folder that exists")
+    output.check_weights_folder(folder)
     from ganzoo_core.training import load
     from ganzoo_core.weights.onnx import export_onnx
 

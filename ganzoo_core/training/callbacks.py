@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ _LATENT_SEED = 0
 """The latents of the grids are the same at every step of every run."""
 
 
+_FIRST_SAMPLE_S = 20.0
+"""Seconds of training until the first grid, if `train.sample_every` asks for a later one."""
+
+
 class RunCallback(Callback):
     """Writes the run folder while the Trainer trains.
 
@@ -57,10 +62,17 @@ class RunCallback(Callback):
         self.progress = progress
         self.trackers = Trackers(progress.warning)
         self.diagnostics = TrainingDiagnostics(progress.warning)
+        self._start_time = 0.0
+        self._has_sample = any(folder.samples.glob("*.png"))
 
     def on_step(self, step: int, total_steps: int) -> None:
         """Move the progress bar."""
+        self._start_time = self._start_time or time.monotonic()
         self.progress.advance(step, total_steps)
+
+    def wants_sample(self) -> bool:
+        """Return whether the first grid is due, so that a long run shows a picture early."""
+        return not self._has_sample and time.monotonic() - self._start_time >= _FIRST_SAMPLE_S
 
     def on_log(self, record: dict[str, Any]) -> None:
         """Append a line to metrics.jsonl and show the losses beside the progress bar."""
@@ -78,9 +90,14 @@ class RunCallback(Callback):
         elif isinstance(model, SupportsTranslation) and self.images.label is not None:
             grid = _translation_grid(model, self.images)
         else:
+            self._has_sample = True  # there are none
             return
         self.folder.samples.mkdir(exist_ok=True)
-        save_image(grid, self.folder.samples / f"{step:08d}.png")
+        path = self.folder.samples / f"{step:08d}.png"
+        save_image(grid, path)
+        if not self._has_sample:
+            self._has_sample = True
+            self.progress.info(f"first samples: {path}; next in steps of `train.sample_every`")
 
     def on_rollback(self, last_logged_step: int, reason: str) -> None:
         """Remove the lines of metrics.jsonl after a step."""
