@@ -13,7 +13,9 @@ def test_banner_states_the_facts_of_a_run(run_ganzoo, tmp_path):
     assert banner["run"] == "r"
     assert banner["model"] == "cgan smoke, seed 7"
     assert re.fullmatch(r"generator [\d,]+, discriminator [\d,]+", banner["parameters"])
-    assert re.match(r"shapes: [\d,]+ images, .*\d+ classes, 3 x 32 x 32 px", banner["data"])
+    assert re.match(
+        r"shapes: [\d,]+ images, .*classes .+ from the ages, 3 x 32 x 32 px", banner["data"]
+    )
     assert banner["device"].startswith("cpu, fp32, ")
     assert banner["length"].startswith("3 steps of ")
     assert banner["page"].startswith("r/report/index.html")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import completers, output
+from ganzoo_core.cli.lookup import print_detected_data
 from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import OutputError, UsageError, suggest
 
@@ -23,7 +24,7 @@ _MAX_ROWS = 12
 def _dataset_arguments(command: Callable[..., None]) -> Callable[..., None]:
     """Add the arguments of all data commands: the data set and its options."""
     name = click.argument(
-        "data", metavar="NAME[:PATH]", shell_complete=completers.complete_datasets
+        "data", metavar="NAME[:PATH]|PATH", shell_complete=completers.complete_datasets
     )
     options = click.option(
         "--set",
@@ -52,6 +53,7 @@ def _open_dataset_with_options(
     from ganzoo_core.training.dataset_stats import parse_data_config
     from ganzoo_core.training.open_data import open_dataset
 
+    print_detected_data(data)
     tree = parse_assignments(assignments)
     unknown_branches = sorted(set(tree) - {"data"})
     if unknown_branches:

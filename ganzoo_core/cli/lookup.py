@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ganzoo_core.cli.output import print_stderr
 from ganzoo_core.errors import PluginError, UsageError
 from ganzoo_core.zoo import KINDS, Spec, registry_entries, zoo
+from ganzoo_core.zoo.detect import detect_dataset, is_path
 from ganzoo_core.zoo.meanings import suggest_name
 
 _KIND_LABELS = {"dataset": "data set"}
 """Kinds that messages write differently."""
+
+
+def print_detected_data(data: str | None) -> None:
+    """Say what a ``--data PATH`` without a name was taken for."""
+    if data and is_path(data):
+        name, reason = detect_dataset(data)
+        print_stderr(f"data {data}: {reason}, read as --data {name}:{data}")
 
 
 def find_spec(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import completers, output
+from ganzoo_core.cli.lookup import print_detected_data
 from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import UsageError
 
@@ -22,16 +23,17 @@ _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
     epilog=output.examples(
         "ganzoo run cgan",
         "ganzoo run cgan --preset smoke --out runs/first",
-        "ganzoo run cgan --data class-folder:photos --size 64 --epochs 20",
+        "ganzoo run cgan --data ./photos --size 64 --epochs 20",
         "ganzoo run sngan --lr 1e-4 --batch-size 32 --set model.d_updates=2",
     )
 )
 @click.argument("model", shell_complete=completers.complete_models)
 @click.option(
     "--data",
-    metavar="NAME[:PATH]",
+    metavar="NAME[:PATH]|PATH",
     shell_complete=completers.complete_datasets,
-    help="Data set and its files; default: that of the preset.",
+    help="A data set and its files, or the path of your own: a folder or tar of images or of class "
+    "folders, or a table. Default: that of the preset.",
 )
 @click.option(
     "--preset",
@@ -143,6 +145,8 @@ def run(
         "compile": compiled or None,
     }
     flag_options = {"train": {name: value for name, value in flags.items() if value is not None}}
+    if not quiet:
+        print_detected_data(data)
     data_options = {} if data is None else {"data": parse_data_source(data)}
     options = merge(merge(data_options, parse_assignments(assignments)), flag_options)
     options = merge(options, _alias_options(model, epochs, lr, size))

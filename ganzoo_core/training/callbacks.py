@@ -97,7 +97,7 @@ class RunCallback(Callback):
         save_image(grid, path)
         if not self._has_sample:
             self._has_sample = True
-            self.progress.info(f"first samples: {path}; next in steps of `train.sample_every`")
+            self.progress.info(f"first samples: {path}")
 
     def on_rollback(self, last_logged_step: int, reason: str) -> None:
         """Remove the lines of metrics.jsonl after a step."""

@@ -57,6 +57,9 @@ class DatasetSpec(Spec):
 
     fields: tuple[str, ...] = ("image",)
     """Fields of `Batch` that it provides: image, label, age, identity, target."""
+    detect: str = ""
+    """``package.module:function`` from the path of ``--data PATH`` to the reason why this data set
+    reads it, in a few words, or to an empty text. It must be fast and decode no image."""
 
 
 @dataclass(frozen=True, kw_only=True)
