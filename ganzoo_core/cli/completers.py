@@ -50,7 +50,7 @@ def complete_assignments(
     """Complete `--set`: the options of the model and data set on the same command line, with their
     descriptions; after ``=`` the values of an option that has few."""
     from ganzoo_core.cli.option_docs import option_records
-    from ganzoo_core.config import TrainConfig
+    from ganzoo_core.config import Config, TrainConfig
     from ganzoo_core.config.terms import term_options_class
     from ganzoo_core.config.tree import data_config_class, model_config_class, parse_data_source
     from ganzoo_core.errors import GanzooError
@@ -67,7 +67,7 @@ def complete_assignments(
         if model and not data:
             preset = model_config_class(model).presets.get("quick", {})
             data = str(preset.get("data", {}).get("name", ""))
-        classes = {"data": data_config_class(data), "train": TrainConfig}
+        classes: dict[str, type[Config]] = {"data": data_config_class(data), "train": TrainConfig}
         if model:
             classes["model"] = model_config_class(model)
     except GanzooError:

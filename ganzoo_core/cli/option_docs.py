@@ -72,14 +72,10 @@ def _range_text(field: FieldInfo) -> str:
 
 
 def _number_text(value: float) -> str:
-    is_power = isinstance(value, int) and value >= 2**31 and value & (value - 1) == 0
-    return (
-        f"2^{value.bit_length() - 1}"
-        if is_power
-        else f"{value:,}"
-        if isinstance(value, int)
-        else f"{value:g}"
-    )
+    if not isinstance(value, int):
+        return f"{value:g}"
+    is_large_power = value >= 2**31 and value & (value - 1) == 0
+    return f"2^{value.bit_length() - 1}" if is_large_power else f"{value:,}"
 
 
 def _metadata_inside(annotation: Any) -> list[Any]:
