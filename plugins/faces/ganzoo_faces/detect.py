@@ -19,7 +19,7 @@ _MAX_NAMES = 20_000
 def detect_table(path: Path) -> str:
     """Return why a path is a table of images, or an empty text."""
     if path.is_file():
-        return "a table of images" if path.suffix.lower() in TABLE_SUFFIXES else ""
+        return "a table of images" if _is_table(path) else ""
     images, tables = _images_and_tables(path)
     return f"a folder with the table {tables[0]}" if images and len(tables) == 1 else ""
 
@@ -60,7 +60,12 @@ def _images_and_tables(path: Path) -> tuple[list[PurePosixPath], list[PurePosixP
     """Return the names of the images and of the tables at a path."""
     names = [name for name in islice(_iter_names(path), _MAX_NAMES) if not _is_hidden(name)]
     images = [name for name in names if name.suffix.lower() in IMAGE_SUFFIXES]
-    return images, [name for name in names if name.suffix.lower() in TABLE_SUFFIXES]
+    tables = [name for name in names if _is_table(name)]
+    return images, tables
+
+
+def _is_table(name: PurePosixPath | Path) -> bool:
+    return name.suffix.lower() in TABLE_SUFFIXES or name.name == "dataset.json"
 
 
 def _is_hidden(name: PurePosixPath) -> bool:

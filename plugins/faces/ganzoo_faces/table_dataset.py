@@ -14,9 +14,10 @@ from ganzoo_core.data.archive import FileSource, open_files, short_error_message
 from ganzoo_core.errors import DataError
 from ganzoo_faces.config import TableConfig
 from ganzoo_faces.image_files import ImageFilesDataset, ImageRecord, normalize_nfc
-from ganzoo_faces.table_reader import COLUMNS, TableRow, read_csv, read_jsonl
+from ganzoo_faces.table_reader import COLUMNS, TableRow, read_csv, read_jsonl, read_stylegan_json
 
 _TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
+_STYLEGAN_TABLE = "dataset.json"
 _ANNOTATIONS = ("age", "identity", "label")
 
 
@@ -33,7 +34,8 @@ class TableDataset(ImageFilesDataset):
     def open_source(self) -> FileSource:
         """Open the folder or archive of the table; for a table file, the folder is not listed."""
         path = Path(self.config.path).expanduser()
-        is_table_file = path.suffix.lower() in _TABLE_SUFFIXES and not path.is_dir()
+        is_table = path.suffix.lower() in _TABLE_SUFFIXES or path.name == _STYLEGAN_TABLE
+        is_table_file = is_table and not path.is_dir()
         self.given_table = path if is_table_file else None
         if not is_table_file:
             if self.config.root:
@@ -54,8 +56,9 @@ class TableDataset(ImageFilesDataset):
         found = [
             name
             for name in self.files.names
-            if name.lower().endswith(_TABLE_SUFFIXES)
-            and not PurePosixPath(name).name.startswith(".")
+            if name.lower().endswith((*_TABLE_SUFFIXES, "/" + _STYLEGAN_TABLE))
+            or (name == _STYLEGAN_TABLE
+            and not PurePosixPath(name).name.startswith("."))
         ]
         if len(found) == 1:
             return found[0]
@@ -72,8 +75,11 @@ class TableDataset(ImageFilesDataset):
             self.table_path = str(self.files.path / name)
             self.table_folder = PurePosixPath(name).parent
             data = self.files.read(name)
-        read = read_jsonl if self.table_path.lower().endswith(".jsonl") else read_csv
-        columns, records = read(data, self.table_path, self.config.columns)
+        if PurePosixPath(self.table_path).name == _STYLEGAN_TABLE:
+            columns, records = read_stylegan_json(data, self.table_path)
+        else:
+            read = read_jsonl if self.table_path.lower().endswith(".jsonl") else read_csv
+            columns, records = read(data, self.table_path, self.config.columns)
         self._check_columns(columns)
         from_folder = self.config.label_from == "folder"
         self.record_fields = tuple(

@@ -112,6 +112,25 @@ def read_jsonl(
     return tuple(present[name] for name in columns), _require_rows(records, path)
 
 
+def read_stylegan_json(data: bytes, path: str) -> tuple[tuple[str, ...], list[TableRow]]:
+    """Return the columns and rows of the dataset.json of StyleGAN: ``{"labels": [[path, class],
+    ...]}``; a row's line is its place in the list.
+
+    Raises:
+        DataError: not such a file.
+    """
+    try:
+        pairs = json.loads(_decode_utf8(data, path))["labels"]
+        rows = [(str(name), label) for name, label in pairs]
+    except (ValueError, RecursionError, TypeError, LookupError):
+        raise DataError(f'{path}: not {{"labels": [["a.png", 0], ...]}}') from None
+    records = [
+        TableRow(number, {"path": name, "label": _json_value_to_str(label, "label", path)})
+        for number, (name, label) in enumerate(rows, 1)
+    ]
+    return ("path", "label"), _require_rows(records, path)
+
+
 def _json_value_to_str(value: Any, name: str, path: str) -> str:
     if value is None:
         return ""

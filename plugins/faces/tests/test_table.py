@@ -259,3 +259,19 @@ def test_columns_root_and_labels_from_folders(tmp_path):
         TableDataset(TableConfig(path=str(table), root=str(tmp_path / "no")))
     with pytest.raises(DataError, match=r"data\.root needs the path of a table file"):
         TableDataset(TableConfig(path=str(tmp_path), root=str(tmp_path)))
+
+
+def test_stylegan_dataset_json(tmp_path, kit):
+    kit.write_images(tmp_path, "00000/a.png", "00000/b.png", "00001/c.png")
+    table = tmp_path / "dataset.json"
+    labels = [["00000/a.png", 2], ["00000/b.png", 10], ["00001/c.png", 2]]
+    table.write_text(json.dumps({"labels": labels}))
+    for path in (tmp_path, table):
+        dataset = TableDataset(TableConfig(name="table", path=str(path)))
+        metadata = dataset.metadata()
+        assert [metadata.class_names[i] for i in metadata.labels] == ["2", "10", "2"]
+        assert metadata.class_names == ("2", "10")
+    for text in ('{"labels": null}', "[]", '{"labels": [["a.png"]]}'):
+        table.write_text(text)
+        with pytest.raises(DataError, match=r"dataset.json: not \{"):
+            TableDataset(TableConfig(name="table", path=str(table)))
