@@ -56,9 +56,8 @@ class TableDataset(ImageFilesDataset):
         found = [
             name
             for name in self.files.names
-            if name.lower().endswith((*_TABLE_SUFFIXES, "/" + _STYLEGAN_TABLE))
-            or (name == _STYLEGAN_TABLE
-            and not PurePosixPath(name).name.startswith("."))
+            if name.lower().endswith(_TABLE_SUFFIXES) or PurePosixPath(name).name == _STYLEGAN_TABLE
+            if not PurePosixPath(name).name.startswith(".")
         ]
         if len(found) == 1:
             return found[0]
