@@ -85,7 +85,8 @@ def suggest(name: str, candidates: Iterable[str], prefix: str = "") -> str:
         prefix: written before the closest name, such as ``train.``.
     """
     candidates = sorted(candidates)
-    matches = difflib.get_close_matches(name, candidates, n=1, cutoff=0.5)
+    by_lower_case = {candidate.casefold(): candidate for candidate in candidates}
+    matches = difflib.get_close_matches(name.casefold(), by_lower_case, n=1, cutoff=0.5)
     if matches:
-        return f' Did you mean "{prefix}{matches[0]}"?'
+        return f' Did you mean "{prefix}{by_lower_case[matches[0]]}"?'
     return f" Known: {', '.join(candidates)}." if candidates else ""

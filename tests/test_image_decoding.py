@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,31 @@ def encode(image: Image.Image, image_format: str, **options: Any) -> bytes:
     out = io.BytesIO()
     image.save(out, image_format, **options)
     return out.getvalue()
+
+
+def encode_heic(image: Image.Image, **options: Any) -> bytes:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    out = io.BytesIO()
+    pillow_heif.from_pillow(image).save(out, quality=90, **options)
+    return out.getvalue()
+
+
+def test_heic():
+    image = decode_image(encode_heic(gradient_image()), target_size=64)
+    assert image.size == (40, 50) and image.mode == "RGB"
+    error = np.abs(np.asarray(image, np.int16) - np.asarray(gradient_image(), np.int16))
+    assert error.mean() < 4
+    data = encode_heic(gradient_image())
+    for damaged in (data[: len(data) // 2], data[:12] + b"x" * 200):
+        with pytest.raises(UnreadableImage):
+            decode_image(damaged, target_size=64)
+
+
+def test_heic_without_its_package(monkeypatch):
+    data = encode_heic(gradient_image())
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(UnreadableImage, match="pip install -e"):
+        decode_image(data, target_size=64)
 
 
 VALID_JPEG = encode_jpeg(gradient_image())

@@ -8,17 +8,20 @@ from dataclasses import asdict
 import click
 
 from ganzoo_core.cli import completers
-from ganzoo_core.cli.output import print_json, print_line, print_stderr, to_printable
+from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.output import examples, print_json, print_line, print_stderr, to_printable
 from ganzoo_core.errors import PluginError, UsageError
 
 
-@click.command()
+@click.command(
+    epilog=examples("ganzoo check cgan", "ganzoo check my-gan --only resume", "ganzoo check --all")
+)
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completers.complete_entries)
 @click.option("--all", "check_all", is_flag=True, help="Check every installed entry.")
 @click.option(
     "--only", multiple=True, metavar="CHECK", help="Run only this check; may be repeated."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@json_option
 def check(names: tuple[str, ...], check_all: bool, only: tuple[str, ...], as_json: bool) -> None:
     """Run the conformance checks on each NAME; exit code 4 if one fails.
 

@@ -12,6 +12,9 @@ from ganzoo_core.zoo import CommandSpec, Plugin, import_target, zoo
 
 _CLI_PACKAGE = "ganzoo_core.cli"
 
+CORE_ALIASES = {"train": "run", "generate": "sample"}
+"""Other names of the core's commands; accepted, not listed."""
+
 CORE_COMMANDS = {
     "list": ("list:list_", "List models, data sets, evaluators, losses, terms and metrics."),
     "info": ("info:info", "Describe a model, a data set or any other entry."),
@@ -66,6 +69,20 @@ def rejected_commands() -> dict[str, str]:
                 f"the command {name!r} is registered by {origins}: uninstall one of them"
             )
     return reasons
+
+
+def canonical_command(name: str) -> str:
+    """Return the name of a command as it is listed: `Train` is `run`. Case and British spelling do
+    not matter. Unknown names are returned unchanged."""
+    if name in CORE_COMMANDS or name in _plugin_commands_by_name():
+        return name
+    names = {known.casefold(): known for known in [*CORE_COMMANDS, *_plugin_commands_by_name()]}
+    aliases = {
+        alias: spec.name for spec in plugin_commands().values() for alias in spec.aliases
+    } | CORE_ALIASES
+    known = {**aliases, **names}
+    american = name.casefold().replace("ise", "ize").replace("geing", "ging")
+    return known.get(name.casefold(), known.get(american, name))
 
 
 def load_command(name: str) -> click.Command | None:

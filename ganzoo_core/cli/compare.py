@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganzoo_core.cli import output
+from ganzoo_core.cli.options import json_option
 from ganzoo_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 _SHA256_HEX_LENGTH = 64
 
 
-@click.command()
+@click.command(epilog=output.examples("ganzoo compare runs/cgan-1 runs/sngan-1"))
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="A B ...")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option
 def compare(folders: tuple[Path, ...], as_json: bool) -> None:
     """Compare the evaluations of runs; the best of each value is marked with *.
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import completers, output
+from ganzoo_core.cli.lookup import print_detected_data
+from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import OutputError, UsageError, suggest
 
 if TYPE_CHECKING:
@@ -22,13 +24,14 @@ _MAX_ROWS = 12
 def _dataset_arguments(command: Callable[..., None]) -> Callable[..., None]:
     """Add the arguments of all data commands: the data set and its options."""
     name = click.argument(
-        "data", metavar="NAME[:PATH]", shell_complete=completers.complete_datasets
+        "data", metavar="NAME[:PATH]|PATH", shell_complete=completers.complete_datasets
     )
     options = click.option(
         "--set",
         "assignments",
         multiple=True,
         metavar="data.x=v",
+        shell_complete=completers.complete_assignments,
         help="Override one option of the data set; may be repeated.",
     )
     return name(options(command))
@@ -50,6 +53,7 @@ def _open_dataset_with_options(
     from ganzoo_core.training.dataset_stats import parse_data_config
     from ganzoo_core.training.open_data import open_dataset
 
+    print_detected_data(data)
     tree = parse_assignments(assignments)
     unknown_branches = sorted(set(tree) - {"data"})
     if unknown_branches:
@@ -74,15 +78,27 @@ def _age_bins_option(command: Callable[..., None]) -> Callable[..., None]:
     return option(command)
 
 
-@click.group()
+@click.group(
+    epilog=output.examples(
+        "ganzoo data info people",
+        "ganzoo data show people --out sheet.png",
+        "ganzoo data prepare class-folder:photos --size 64",
+        title="Next steps",
+    )
+)
 def data() -> None:
     """Inspect, prepare or export a data set."""
 
 
-@data.command(short_help="Count images, labels, age bins and people.")
+@data.command(
+    short_help="Count images, labels, age bins and people.",
+    epilog=output.examples(
+        "ganzoo data info people", "ganzoo data info class-folder:photos --json"
+    ),
+)
 @_dataset_arguments
 @_age_bins_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def info(data: str, assignments: tuple[str, ...], age_bins: str, as_json: bool) -> None:
     """Count images, labels, age bins, people, and images that filters excluded."""
     from ganzoo_core.data import parse_age_bins
@@ -111,7 +127,10 @@ def _format_value(value: Any) -> str:
     return f"{value:,g}"
 
 
-@data.command(short_help="Draw a contact sheet and a histogram.")
+@data.command(
+    short_help="Draw a contact sheet and a histogram.",
+    epilog=output.examples("ganzoo data show people --out sheet.png"),
+)
 @_dataset_arguments
 @_age_bins_option
 @click.option("--size", type=int, metavar="S", help="Edge of the images in pixels.")
@@ -175,7 +194,12 @@ def decode(dataset: Dataset, age_bins: tuple[int, ...] = ()) -> PackedImages:
     return decode_dataset(dataset, age_bins, Progress())
 
 
-@data.command(short_help="Decode the images into the cache.")
+@data.command(
+    short_help="Decode the images into the cache.",
+    epilog=output.examples(
+        "ganzoo data prepare people", "ganzoo data prepare class-folder:photos --size 64"
+    ),
+)
 @_dataset_arguments
 @click.option("--size", type=int, metavar="S", help="Edge of the images in pixels; default 64.")
 def prepare(data: str, assignments: tuple[str, ...], size: int | None) -> None:
@@ -194,7 +218,7 @@ def prepare(data: str, assignments: tuple[str, ...], size: int | None) -> None:
     output.print_line(str(folder))
 
 
-@data.command()
+@data.command(epilog=output.examples("ganzoo data export people --count 100 --out people-100"))
 @_dataset_arguments
 @click.option("--count", type=click.IntRange(1), metavar="N", help="Number of images.")
 @click.option("--size", type=int, metavar="S", help="Edge of the images in pixels.")
@@ -202,7 +226,7 @@ def prepare(data: str, assignments: tuple[str, ...], size: int | None) -> None:
     "--exporter", default="folder", metavar="NAME", help="folder, or an exporter of the data set."
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 def export(
     *,
     data: str,

@@ -14,7 +14,8 @@ import click
 
 from ganzoo_core import __version__
 from ganzoo_core.cli import commands
-from ganzoo_core.cli.output import print_json, print_table
+from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.output import examples, print_json, print_table
 from ganzoo_core.errors import PluginError
 from ganzoo_core.zoo import EvaluatorSpec, import_target, package_folder, zoo
 
@@ -34,8 +35,8 @@ class _Finding:
     remedy: str = ""
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@click.command(epilog=examples("ganzoo doctor", "ganzoo doctor --json"))
+@json_option
 def doctor(as_json: bool) -> None:
     """Find problems of this installation; exit code 4 if there are any."""
     findings = [finding for diagnose in _DIAGNOSTICS for finding in diagnose()]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import inspect
 from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
 from typing import Any
 
 from ganzoo_core.zoo import (
@@ -138,6 +141,7 @@ def _metric_facts(spec: MetricSpec) -> dict[str, Any]:
             {
                 "name": option.flag,
                 "type": " | ".join(option.choices) or option.metavar,
+                "range": "",
                 "default": option.default,
                 "description": option.help,
             }
@@ -147,7 +151,29 @@ def _metric_facts(spec: MetricSpec) -> dict[str, Any]:
 
 
 def _docstring(spec: Spec) -> str:
-    return inspect.getdoc(import_target(spec.target)) or ""
+    """Return the docstring of the target, from its source where possible: importing it may import
+    torch."""
+    module, _, name = spec.target.partition(":")
+    return _read_docstring(module, name) or inspect.getdoc(import_target(spec.target)) or ""
+
+
+def _read_docstring(module: str, name: str) -> str:
+    """Return the docstring of a class or function, without running its module; empty if it is not
+    found. Names that a package imports from its modules are followed."""
+    package, *parts = module.split(".")
+    root = importlib.util.find_spec(package)
+    for folder in (root.submodule_search_locations if root else None) or []:
+        path = Path(folder, *parts)
+        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if not source.is_file():
+            continue
+        for node in ast.parse(source.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+                return inspect.cleandoc(ast.get_docstring(node) or "")
+            names = [alias.name for alias in getattr(node, "names", ())]
+            if isinstance(node, ast.ImportFrom) and node.module and name in names:
+                return _read_docstring(node.module, name)
+    return ""
 
 
 def plugin_facts(plugin: Plugin) -> dict[str, Any]:

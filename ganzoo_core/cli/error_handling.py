@@ -42,6 +42,9 @@ def report_error(error: BaseException) -> int:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # a bare group
+        print(error.format_message())
+        return 0
     if os.environ.get(_DEBUG_ENV_VAR, "0") not in {"", "0"}:
         traceback.print_exception(error)
     handled = _to_ganzoo_error(error)
@@ -92,17 +95,23 @@ def _to_ganzoo_error(error: BaseException) -> GanzooError | None:
 
 
 def _click_message(error: click.ClickException) -> str:
-    """Return click's message; an option under its former name gets the present one suggested."""
+    """Return click's message; for an unknown option with what it means or was renamed to."""
     if isinstance(error, click.NoSuchOption) and error.ctx:
         from ganzoo_core.config.former_names import FORMER_FLAGS, OPTIONS_BY_FLAG, present_name
+        from ganzoo_core.zoo.meanings import OPTIONS
 
-        flags = [flag for param in error.ctx.command.params for flag in param.opts]
-        present = present_name(FORMER_FLAGS, error.option_name, flags)
-        if "--set" in flags and error.option_name in OPTIONS_BY_FLAG:
-            option = OPTIONS_BY_FLAG[error.option_name]
-            return f"there is no option {error.option_name}: --set {option}"
-        if present != error.option_name:
-            return f"there is no option {error.option_name}. Did you mean {present}?"
+        name = error.option_name
+        params = error.ctx.command.get_params(error.ctx)
+        flags = [flag for param in params for flag in param.opts]
+        present = present_name(FORMER_FLAGS, name, flags)
+        if present == name and (meant := OPTIONS.get(name.lower(), "")).split(" ")[0] in flags:
+            present = meant
+        if present == name and name.lower() in flags:
+            present = name.lower()
+        if present != name:
+            return f"there is no option {name}. Did you mean {present}?"
+        if "--set" in flags and name in OPTIONS_BY_FLAG:
+            return f"there is no option {name}: --set {OPTIONS_BY_FLAG[name]}"
     return error.format_message()
 
 

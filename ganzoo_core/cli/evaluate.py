@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ganzoo_core.cli import completers, output
+from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import UsageError
 from ganzoo_core.zoo import MetricOption, zoo
 
@@ -52,7 +53,13 @@ def _click_option(option: MetricOption) -> click.Option:
     )
 
 
-@click.command(cls=_EvaluateCommand)
+@click.command(
+    cls=_EvaluateCommand,
+    epilog=output.examples(
+        "ganzoo evaluate runs/cgan-1",
+        "ganzoo evaluate runs/cgan-1 --metrics fid,prdc -n 2000 --json",
+    ),
+)
 @click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
 @click.option(
     "--data",
@@ -65,6 +72,7 @@ def _click_option(option: MetricOption) -> click.Option:
     "assignments",
     multiple=True,
     metavar="data.x=v",
+    shell_complete=completers.complete_assignments,
     help="An option of the data set; may be repeated.",
 )
 @click.option(
@@ -115,8 +123,8 @@ def _click_option(option: MetricOption) -> click.Option:
     metavar="DIR",
     help="Folder of evaluation.json; default: report/ of the run.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@json_option
+@quiet_option
 def evaluate(
     *,
     folder: Path | None,
@@ -146,6 +154,8 @@ def evaluate(
         for option in metric_options()
         if (value := options.pop(option.name, None)) not in {None, (), option.default}
     }
+    if folder is not None:
+        output.check_weights_folder(folder)
     from ganzoo_core.evaluation import api as evaluation
 
     options |= {

@@ -11,7 +11,9 @@ import click
 from ganzoo_core.cli import completers
 from ganzoo_core.cli.entry_info import common_facts, entry_facts, plugin_facts
 from ganzoo_core.cli.lookup import find_spec
+from ganzoo_core.cli.options import json_option
 from ganzoo_core.cli.output import (
+    examples,
     print_json,
     print_line,
     print_stderr,
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
     from ganzoo_core.interfaces import DataInfo, Model
 
 
-@click.command()
+@click.command(epilog=examples("ganzoo info cgan", "ganzoo info people", "ganzoo info fid --json"))
 @click.argument("name", shell_complete=completers.complete_entries)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option
 def info(name: str, as_json: bool) -> None:
     """Describe NAME: a model, data set, evaluator, loss, metric or plugin.
 
@@ -172,7 +174,7 @@ def _print_options(options: list[dict[str, str]], title: str = "Options") -> Non
         rows = [
             [
                 option["name"],
-                f"{option['type']} {option.get('range', '')}".strip(),
+                f"{option['type']} {option['range']}".strip(),
                 option["default"],
                 option["description"],
             ]

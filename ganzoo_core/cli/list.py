@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from ganzoo_core.cli.output import print_json, print_line, print_stderr, print_table
+from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.output import examples, print_json, print_line, print_stderr, print_table
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.zoo import FAMILIES, KINDS, ZooEntry, registry_entries, zoo
 from ganzoo_core.zoo.registry import registries
@@ -31,9 +32,9 @@ _KIND_ALIASES = {
 }
 
 
-@click.command("list")
+@click.command("list", epilog=examples("ganzoo list models", "ganzoo list data --json"))
 @click.argument("kind", required=False, metavar="[KIND]")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@json_option
 def list_(kind: str | None, as_json: bool) -> None:
     """List models, data sets, evaluators, losses, terms, metrics and image transforms, installed
     or not.
@@ -41,6 +42,7 @@ def list_(kind: str | None, as_json: bool) -> None:
     KIND: `model`, `dataset`, `evaluator`, `loss`, `term`, `metric` or `transform`; plurals and
     `data` work too.
     """
+    kind = kind and kind.casefold()
     if kind is not None and kind not in _KIND_ALIASES:
         raise UsageError(f"there is no kind {kind!r}.{suggest(kind, _KIND_ALIASES)}")
     selected_kind = _KIND_ALIASES.get(kind or "")

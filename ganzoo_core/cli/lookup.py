@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ganzoo_core.errors import PluginError, UsageError, suggest
+from ganzoo_core.cli.output import print_stderr
+from ganzoo_core.errors import PluginError, UsageError
 from ganzoo_core.zoo import KINDS, Spec, registry_entries, zoo
+from ganzoo_core.zoo.detect import detect_dataset, is_path
+from ganzoo_core.zoo.meanings import suggest_name
 
 _KIND_LABELS = {"dataset": "data set"}
 """Kinds that messages write differently."""
 
 
+def print_detected_data(data: str | None) -> None:
+    """Say what a ``--data PATH`` without a name was taken for."""
+    if data and is_path(data):
+        name, reason = detect_dataset(data)
+        print_stderr(f"data {data}: {reason}, read as --data {name}:{data}")
+
+
 def find_spec(
     name: str, kinds: Iterable[str] = tuple(KINDS), extra_candidates: Iterable[str] = ()
 ) -> Spec:
-    """Return the spec of a name; if several kinds have it, that of the first kind.
+    """Return the spec of a name; if several kinds have it, that of the first kind. A name in its
+    exact spelling comes before one in another case.
 
     Args:
         name: the name of an entry.
@@ -26,6 +37,7 @@ def find_spec(
         UsageError: unknown name.
     """
     broken: PluginError | None = None
+    kinds = sorted(kinds, key=lambda kind: name not in zoo().names(kind))
     for kind in kinds:
         try:
             return zoo().find_spec(kind, name)
@@ -39,4 +51,4 @@ def find_spec(
     candidates |= {entry.name for entry in registry_entries() if entry.kind in set(kinds)}
     *most, last = (_KIND_LABELS.get(kind, kind) for kind in kinds)
     kinds_text = f"{', '.join(most)} or {last}" if most else last
-    raise UsageError(f"there is no {kinds_text} {name!r}.{suggest(name, candidates)}")
+    raise UsageError(f"there is no {kinds_text} {name!r}.{suggest_name(kinds, name, candidates)}")

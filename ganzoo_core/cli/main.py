@@ -11,8 +11,9 @@ import click
 from ganzoo_core import __version__
 from ganzoo_core.cli import commands
 from ganzoo_core.cli.error_handling import report_error
-from ganzoo_core.cli.output import to_printable
+from ganzoo_core.cli.output import examples, to_printable
 from ganzoo_core.errors import PluginError, UsageError, suggest
+from ganzoo_core.zoo.meanings import COMMANDS
 
 _STRICT_ENV_VAR = "GANZOO_STRICT"
 _STRICT_EXEMPT = {"plugins", "doctor", "completion"}
@@ -56,14 +57,14 @@ class _LazyCommandGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; an unknown name is an error with a suggestion."""
-        name = args[0]
-        if ctx.resilient_parsing or name.startswith("-"):
+        if ctx.resilient_parsing or args[0].startswith("-"):
             return super().resolve_command(ctx, args)
+        name = commands.canonical_command(args[0])
         command = self.get_command(ctx, name)
         if command is None:
-            raise UsageError(
-                f"there is no command {name!r}.{suggest(name, self.list_commands(ctx))}"
-            )
+            meant = COMMANDS.get(name.casefold())
+            hint = f' Did you mean "{meant}"?' if meant else suggest(name, self.list_commands(ctx))
+            raise UsageError(f"there is no command {name!r}.{hint}")
         if is_strict() and name not in _STRICT_EXEMPT:
             _raise_if_plugin_broken()
         return name, command, args[1:]
@@ -95,14 +96,20 @@ def _raise_if_plugin_broken() -> None:
         raise PluginError(f"{_STRICT_ENV_VAR} is set, and a plugin is broken: {reasons[0]}{count}")
 
 
-_EPILOG = "Start with `ganzoo list`, then `ganzoo run cgan`. Every command has --help."
+_EPILOG = examples(
+    "ganzoo run cgan                 train a model, in minutes",
+    "ganzoo list                     see what else is installed",
+    "ganzoo help run                 see the options of a command",
+    title="Next steps",
+)
 
 
 @click.group(
     "ganzoo",
     cls=_LazyCommandGroup,
     epilog=_EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # The help is as wide as the terminal.
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 1000},
 )
 @click.version_option(__version__, prog_name="ganzoo", message="%(prog)s %(version)s")
 def cli() -> None:
@@ -119,8 +126,16 @@ def _replace_closed_streams() -> None:
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with a code of docs/cli.md."""
     _replace_closed_streams()
+    if "_GANZOO_COMPLETE" in os.environ:
+        from click.shell_completion import add_completion_class
+
+        from ganzoo_core.cli.bash_completion import BashAssignments
+
+        add_completion_class(BashAssignments)
     try:
-        argv = sys.argv[1:] if args is None else args
+        argv = list(sys.argv[1:] if args is None else args)
+        if argv[:1] == ["help"]:
+            argv = [*argv[1:], "--help"]
         result = cli.main(argv, prog_name="ganzoo", standalone_mode=False, obj=tuple(argv))
         code = result if isinstance(result, int) else 0
     except BaseException as error:

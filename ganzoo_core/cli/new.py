@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ganzoo_core import scaffold
-from ganzoo_core.cli.output import print_line, print_stderr
+from ganzoo_core.cli.output import examples, print_line, print_stderr
 
 _NEXT_COMMAND = {
     "dataset": "ganzoo data show {name} --out sheet.png",
@@ -18,7 +18,7 @@ _NEXT_COMMAND = {
 """The command to print for a kind; the default is to run the model."""
 
 
-@click.command()
+@click.command(epilog=examples("ganzoo new my-gan", "ganzoo new my-loss --kind loss"))
 @click.argument("name")
 @click.option(
     "--kind",

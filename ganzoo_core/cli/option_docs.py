@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from ganzoo_core.config.base import NONE, config_classes_of
+
+_BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+"""Sign of each limit that pydantic checks, by the name of its attribute."""
 
 
 def option_records(cls: type[BaseModel], branch: str) -> list[dict[str, str]]:
@@ -40,7 +44,7 @@ def _iter_options(
         yield {
             "name": f"{branch}.{name}".removeprefix("."),
             "type": kinds if name == "kind" and kinds else _type_text(field.annotation),
-            "range": _range_text(field.metadata),
+            "range": _range_text(field),
             "default": "(required)" if field.is_required() else _value_text(default),
             "description": _description(cls, name),
         }
@@ -55,13 +59,30 @@ def _description(cls: type[BaseModel], name: str) -> str:
     return ""
 
 
-def _range_text(constraints: Iterable[Any]) -> str:
-    """Return the bounds of a number, such as ``>= 0, < 1``; empty without bounds."""
-    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    bounds = {
-        key: getattr(item, key) for item in constraints for key in signs if hasattr(item, key)
-    }
-    return ", ".join(f"{signs[key]} {bounds[key]}" for key in signs if key in bounds)
+def _range_text(field: FieldInfo) -> str:
+    """Return the limits of a number, such as ``8 to 2048``, ``> 0`` or ``>= 0, < 1``; of a pair of
+    numbers those of each."""
+    bounds: dict[str, str] = {}
+    for metadata in [*field.metadata, *_metadata_inside(field.annotation)]:
+        for one in getattr(metadata, "metadata", [metadata]):  # a FieldInfo holds its own
+            names = (name for name in _BOUNDS if getattr(one, name, None) is not None)
+            bounds |= {name: _number_text(getattr(one, name)) for name in names}
+    if {"ge", "le"} <= set(bounds):
+        return f"{bounds['ge']} to {bounds['le']}"
+    return ", ".join(f"{_BOUNDS[name]} {value}" for name, value in bounds.items())
+
+
+def _number_text(value: float) -> str:
+    if not isinstance(value, int):
+        return f"{value:g}"
+    is_large_power = value >= 2**31 and value & (value - 1) == 0
+    return f"2^{value.bit_length() - 1}" if is_large_power else f"{value:,}"
+
+
+def _metadata_inside(annotation: Any) -> list[Any]:
+    """Return the metadata of all ``Annotated`` types in a type."""
+    inside = [item for part in get_args(annotation) for item in _metadata_inside(part)]
+    return [*getattr(annotation, "__metadata__", ()), *inside]
 
 
 def _value_text(value: Any) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from ganzoo_core.errors import OutputError, UsageError
+from ganzoo_core.errors import OutputError, UsageError, WeightsError
 
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -23,6 +23,11 @@ def _use_rich(stream: TextIO | None = None) -> bool:
     """Return whether to print rich tables: on a terminal, or if FORCE_COLOR is set."""
     stream = stream or sys.stdout
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def examples(*lines: str, title: str = "Examples") -> str:
+    """Return the epilog of a help text: lines that click does not wrap."""
+    return "\b\n" + "\n".join([f"{title}:", *(f"  {line}" for line in lines)])
 
 
 def print_line(text: str = "") -> None:
@@ -92,3 +97,13 @@ def check_image_path(path: Path) -> None:
         raise OutputError(f"--out {path}: there is no folder {path.parent}; create it first")
     if path.is_dir():
         raise OutputError(f"--out {path} is a folder: give the path of an image file")
+
+
+def check_weights_folder(path: Path) -> None:
+    """Check that a run or pretrained folder exists, before torch is imported.
+
+    Raises:
+        WeightsError: it does not exist, or is not a folder.
+    """
+    if not path.is_dir():
+        raise WeightsError(f"{path} is not a folder: give a run (runs/...) or a pretrained folder")

@@ -7,15 +7,23 @@ from typing import Any
 import click
 
 from ganzoo_core.cli import commands
-from ganzoo_core.cli.output import print_json, print_line, print_stderr, print_table, to_printable
+from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.output import (
+    examples,
+    print_json,
+    print_line,
+    print_stderr,
+    print_table,
+    to_printable,
+)
 from ganzoo_core.errors import PluginError
 from ganzoo_core.zoo import Plugin, zoo
 
 
-@click.command()
+@click.command(epilog=examples("ganzoo plugins", "ganzoo plugins --debug"))
 @click.option("--debug", is_flag=True, help="Print the traceback of every broken plugin.")
 @click.option("--strict", is_flag=True, help="Exit with code 4 if a plugin is broken.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@json_option
 def plugins(debug: bool, strict: bool, as_json: bool) -> None:
     """List the plugins, their state, and what each registers.
 

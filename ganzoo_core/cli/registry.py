@@ -5,18 +5,28 @@ from __future__ import annotations
 import click
 
 from ganzoo_core.cli import output
+from ganzoo_core.cli.options import json_option
 from ganzoo_core.errors import UsageError
 from ganzoo_core.zoo import registry as zoo_registry
 
 
-@click.group()
+@click.group(
+    epilog=output.examples(
+        "ganzoo registry check",
+        "ganzoo registry check my-registry.toml",
+        "ganzoo registry update",
+        title="Next steps",
+    )
+)
 def registry() -> None:
     """Validate registries of models, data and weights, and download those with a URL."""
 
 
-@registry.command()
+@registry.command(
+    epilog=output.examples("ganzoo registry check", "ganzoo registry check my-registry.toml")
+)
 @click.argument("locations", nargs=-1, metavar="[FILE]...")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@json_option
 def check(locations: tuple[str, ...], as_json: bool) -> None:
     """Validate registries: FILEs, or registry.toml and those in GANZOO_REGISTRY."""
     registries = (
@@ -46,7 +56,7 @@ def check(locations: tuple[str, ...], as_json: bool) -> None:
         raise UsageError(problems[-1])
 
 
-@registry.command()
+@registry.command(epilog=output.examples("ganzoo registry update"))
 def update() -> None:
     """Download the registries of GANZOO_REGISTRY that are URLs."""
     from ganzoo_core.weights.download import download

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import click
 
+from ganzoo_core.cli.options import json_option, quiet_option
+from ganzoo_core.cli.output import examples
 
-@click.command()
+
+@click.command(
+    epilog=examples("ganzoo resume runs/cgan-1", "ganzoo resume runs/cgan-1 --steps 20000")
+)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
 @click.option(
     "--steps", type=int, metavar="N", help="Total steps of the run; may exceed the previous total."
@@ -19,8 +24,9 @@ import click
     metavar="N",
     help="Processes on this machine; may differ from the first run.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print only the run folder.")
-def resume(folder: Path, steps: int | None, nproc: int, quiet: bool) -> None:
+@json_option
+@quiet_option
+def resume(folder: Path, steps: int | None, nproc: int, as_json: bool, quiet: bool) -> None:
     """Continue RUN from its latest valid checkpoint, bit-exact: as if it had not stopped."""
     from ganzoo_core import training
     from ganzoo_core.cli.run import launch_ranks, print_run_paths
@@ -30,4 +36,4 @@ def resume(folder: Path, steps: int | None, nproc: int, quiet: bool) -> None:
         train = RunFolder(folder).read_config().get("train", {})
         if launch_ranks(nproc, train.get("batch_size", nproc), train.get("grad_accum_steps", 1)):
             return
-    print_run_paths(training.resume(folder, steps, quiet=quiet), quiet)
+    print_run_paths(training.resume(folder, steps, quiet=quiet), quiet, as_json)

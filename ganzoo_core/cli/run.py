@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ganzoo_core.cli import completers, output
+from ganzoo_core.cli.lookup import print_detected_data
+from ganzoo_core.cli.options import json_option, quiet_option
+from ganzoo_core.errors import UsageError
 
 if TYPE_CHECKING:
     from ganzoo_core.training import Run
@@ -16,13 +19,21 @@ if TYPE_CHECKING:
 _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
 
 
-@click.command()
+@click.command(
+    epilog=output.examples(
+        "ganzoo run cgan",
+        "ganzoo run cgan --preset smoke --out runs/first",
+        "ganzoo run cgan --data ./photos --size 64 --epochs 20",
+        "ganzoo run sngan --lr 1e-4 --batch-size 32 --set model.d_updates=2",
+    )
+)
 @click.argument("model", shell_complete=completers.complete_models)
 @click.option(
     "--data",
-    metavar="NAME[:PATH]",
+    metavar="NAME[:PATH]|PATH",
     shell_complete=completers.complete_datasets,
-    help="Data set and its files; default: that of the preset.",
+    help="A data set and its files, or the path of your own: a folder or tar of images or of class "
+    "folders, or a table. Default: that of the preset.",
 )
 @click.option(
     "--preset",
@@ -43,7 +54,18 @@ _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
     "assignments",
     multiple=True,
     metavar="a.b=v",
-    help="Override one option, such as train.batch_size=32; may be repeated.",
+    shell_complete=completers.complete_assignments,
+    help="Override one option of `ganzoo info MODEL`, such as train.seed=1; may be repeated.",
+)
+@click.option("--epochs", type=float, metavar="N", help="Passes over the data: sets model.epochs.")
+@click.option(
+    "--batch-size", type=int, metavar="N", help="Images in a batch: sets train.batch_size."
+)
+@click.option(
+    "--lr", type=float, metavar="R", help="Learning rate of every optimizer: sets model.optim*.lr."
+)
+@click.option(
+    "--size", type=int, metavar="S", help="Edge of the images in pixels: sets data.image_size."
 )
 @click.option("--steps", type=int, metavar="N", help="Total steps; default: those of the preset.")
 @click.option(
@@ -78,7 +100,8 @@ _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
     metavar="N",
     help="Processes on this machine, one for each GPU; see docs/scaling.md.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print only the run folder.")
+@json_option
+@quiet_option
 def run(
     *,
     model: str,
@@ -86,6 +109,10 @@ def run(
     preset: str,
     config_file: str | None,
     assignments: tuple[str, ...],
+    epochs: float | None,
+    batch_size: int | None,
+    lr: float | None,
+    size: int | None,
     steps: int | None,
     seed: int | None,
     init_from: str | None,
@@ -94,6 +121,7 @@ def run(
     precision: str | None,
     compiled: bool,
     nproc: int,
+    as_json: bool,
     quiet: bool,
 ) -> None:
     """Train MODEL; print the paths of its images, curves and weights."""
@@ -106,8 +134,11 @@ def run(
     )
     from ganzoo_core.training.empty_folder import check_is_empty
 
+    if steps is not None and epochs is not None:
+        raise UsageError("--steps and --epochs both set the length of the run: give one of them")
     flags = {
         "steps": steps,
+        "batch_size": batch_size,
         "seed": seed,
         "init_from": init_from,
         "device": device,
@@ -115,8 +146,11 @@ def run(
         "compile": compiled or None,
     }
     flag_options = {"train": {name: value for name, value in flags.items() if value is not None}}
+    if not quiet:
+        print_detected_data(data)
     data_options = {} if data is None else {"data": parse_data_source(data)}
     options = merge(merge(data_options, parse_assignments(assignments)), flag_options)
+    options = merge(options, _alias_options(model, epochs, lr, size))
     # Validate the options before importing torch, which takes seconds.
     patches = [read_toml(Path(config_file))] if config_file else []
     config = build_config(model, preset=preset, patches=[*patches, options])
@@ -126,7 +160,45 @@ def run(
         return
     from ganzoo_core.training.api import train_config
 
-    print_run_paths(train_config(config, out=out, quiet=quiet), quiet)
+    print_run_paths(train_config(config, out=out, quiet=quiet), quiet, as_json)
+
+
+def _alias_options(
+    model: str, epochs: float | None, lr: float | None, size: int | None
+) -> dict[str, Any]:
+    """Return the options that `--epochs`, `--lr` and `--size` stand for.
+
+    Raises:
+        UsageError: the model has no such option.
+    """
+    from ganzoo_core.config.tree import model_config_class
+    from ganzoo_core.zoo import zoo
+
+    fields = model_config_class(zoo().model(model)).model_fields
+    options: dict[str, Any] = {"model": {}, "data": {}, "train": {}}
+    if epochs is not None:
+        if "epochs" not in fields:
+            raise UsageError(
+                f"--epochs: {model} has no option model.epochs: give --steps N, or the length of a "
+                f"stage of `ganzoo info {model}` with --set train.STAGE.epochs=N"
+            )
+        options["model"]["epochs"] = epochs
+        options["train"]["steps"] = "none"  # else the steps of a preset would override it
+    if lr is not None:
+        optimizers = [
+            name
+            for name, field in fields.items()
+            if "lr" in getattr(type(field.default), "model_fields", {})
+        ]
+        if not optimizers:
+            raise UsageError(
+                f"--lr: {model} has no option model.optim*.lr: see the options of "
+                f"`ganzoo info {model}` and set one with --set"
+            )
+        options["model"] |= {name: {"lr": lr} for name in optimizers}
+    if size is not None:
+        options["data"]["image_size"] = size
+    return options
 
 
 def launch_ranks(nproc: int, batch_size: int, grad_accum_steps: int) -> bool:
@@ -145,12 +217,12 @@ def launch_ranks(nproc: int, batch_size: int, grad_accum_steps: int) -> bool:
     return True
 
 
-def print_run_paths(finished_run: Run, quiet: bool) -> None:
-    """Print the paths of a run; only on rank 0."""
+def print_run_paths(finished_run: Run, quiet: bool, as_json: bool = False) -> None:
+    """Print the paths of a run, of a quiet one only the folder; only on rank 0."""
     if os.environ.get("RANK", "0") != "0":
         return
     folder = finished_run.folder
-    if quiet:
+    if quiet and not as_json:
         output.print_line(str(folder.path))
         return
     images = sorted(folder.samples.glob("*.png"))
@@ -160,6 +232,10 @@ def print_run_paths(finished_run: Run, quiet: bool) -> None:
         "curves": folder.report / "curves.png",
         "weights": folder.weights,
     }
+    parts = {name: path for name, path in parts.items() if path.exists()}
+    if as_json:
+        facts = {name: str(path) for name, path in parts.items()}
+        output.print_json({**facts, "steps": finished_run.steps})
+        return
     for name, path in parts.items():
-        if path.exists():
-            output.print_line(f"{name:<10}{path}")
+        output.print_line(f"{name:<10}{path}")

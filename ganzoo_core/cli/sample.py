@@ -20,7 +20,12 @@ MAX_ROWS = 16
 """Number of labels drawn without --label; a model may have thousands."""
 
 
-@click.command()
+@click.command(
+    epilog=output.examples(
+        "ganzoo sample runs/cgan-1 --out grid.png",
+        "ganzoo sample my-weights -n 64 --seed 1 --out grid.png",
+    )
+)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
 @click.option(
     "-n",
@@ -95,6 +100,7 @@ def sample(
     seed_range = _parse_seeds(seeds) if seeds else range(0)
     if out is not None:
         output.check_image_path(out)
+    output.check_weights_folder(folder)
     stored_model.check_capability(folder, "sample")
     options = stored_model.parse_sampling_options(folder, assignments)
     from ganzoo_core.interfaces import HasSampleGrid

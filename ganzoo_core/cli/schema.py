@@ -8,10 +8,10 @@ import click
 
 from ganzoo_core.cli import completers
 from ganzoo_core.cli.lookup import find_spec
-from ganzoo_core.cli.output import print_json
+from ganzoo_core.cli.output import examples, print_json
 
 
-@click.command()
+@click.command(epilog=examples("ganzoo schema cgan", "ganzoo schema people"))
 @click.argument("name", shell_complete=completers.complete_configurable)
 def schema(name: str) -> None:
     """Print the JSON schema of the options of NAME, with their descriptions.
@@ -23,7 +23,7 @@ def schema(name: str) -> None:
 
 
 def _options_schema(name: str) -> dict[str, Any]:
-    from pydantic import create_model
+    from pydantic import Field, create_model
 
     from ganzoo_core.config import Config, DataConfig, LossOptions, TrainConfig
     from ganzoo_core.config.terms import term_options_class
@@ -39,9 +39,9 @@ def _options_schema(name: str) -> dict[str, Any]:
     if not isinstance(spec, ModelSpec):
         return data_config_class(name).model_json_schema()
     branches: dict[str, Any] = {
-        "model": (model_config_class(spec), {}),
-        "data": (DataConfig, {}),
-        "train": (TrainConfig, {}),
+        "model": (model_config_class(spec), Field({}, description="The options of the model.")),
+        "data": (DataConfig, Field({}, description="The data set and the size of its images.")),
+        "train": (TrainConfig, Field({}, description="The options of the engine.")),
     }
     # validate_default would turn the empty tables into objects, which are not JSON.
     tree = create_model(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import completers, output
+from ganzoo_core.cli.options import json_option
 from ganzoo_core.errors import OutputError, PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -17,12 +18,25 @@ _FOLDER_PATH = click.Path(path_type=Path)
 _MEBIBYTE = 2**20
 
 
-@click.group()
+@click.group(
+    epilog=output.examples(
+        "ganzoo weights list",
+        "ganzoo weights export runs/cgan-1 my-weights",
+        "ganzoo weights verify my-weights",
+        title="Next steps",
+    )
+)
 def weights() -> None:
     """Export, verify, import, compare and share weights."""
 
 
-@weights.command(short_help="Write a pretrained folder.")
+@weights.command(
+    short_help="Write a pretrained folder.",
+    epilog=output.examples(
+        "ganzoo weights export runs/cgan-1 my-weights",
+        "ganzoo weights export runs/cgan-1 small --precision fp16",
+    ),
+)
 @click.argument("run", type=_FOLDER_PATH, metavar="RUN")
 @click.argument("out", type=_FOLDER_PATH, metavar="DIR")
 @click.option(
@@ -39,6 +53,7 @@ def weights() -> None:
 )
 def export(run: Path, out: Path, precision: Any, module_names: tuple[str, ...]) -> None:
     """Write the weights and metrics of RUN, a run or pretrained folder, into a new folder."""
+    output.check_weights_folder(run)
     from ganzoo_core.training.exporting import export as write
 
     pretrained = write(run, out, precision=precision, extra_modules=module_names)
@@ -46,11 +61,15 @@ def export(run: Path, out: Path, precision: Any, module_names: tuple[str, ...]) 
     output.print_line(str(out))
 
 
-@weights.command(short_help="Check every file and value of a folder.")
+@weights.command(
+    short_help="Check every file and value of a folder.",
+    epilog=output.examples("ganzoo weights verify my-weights"),
+)
 @click.argument("folder", type=_FOLDER_PATH, metavar="DIR")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option
 def verify(folder: Path, as_json: bool) -> None:
     """Check every file and value of a folder, and that the installed plugin can load it."""
+    output.check_weights_folder(folder)
     from ganzoo_core.training import load
     from ganzoo_core.weights import find_pretrained
     from ganzoo_core.weights.load import count_parameters
@@ -87,7 +106,11 @@ def verify(folder: Path, as_json: bool) -> None:
     output.print_table(("key", "value"), [(key, value) for key, value in rows if value])
 
 
-@weights.command("import", short_help="Convert a checkpoint without running it.")
+@weights.command(
+    "import",
+    short_help="Convert a checkpoint without running it.",
+    epilog=output.examples("ganzoo weights import model.pt --model dcgan --out my-weights"),
+)
 @click.argument("file", type=_FOLDER_PATH, metavar="FILE")
 @click.option(
     "--model",
@@ -106,6 +129,7 @@ def verify(folder: Path, as_json: bool) -> None:
     "assignments",
     multiple=True,
     metavar="a.b=v",
+    shell_complete=completers.complete_assignments,
     help="An option that the networks were built with; may be repeated.",
 )
 @click.option(
@@ -136,7 +160,7 @@ def import_(
     output.print_line(str(out))
 
 
-@weights.command()
+@weights.command(epilog=output.examples("ganzoo weights card my-weights"))
 @click.argument("folder", type=_FOLDER_PATH, metavar="DIR")
 def card(folder: Path) -> None:
     """Write the model card (README.md) and the index of a folder again."""
@@ -146,12 +170,17 @@ def card(folder: Path) -> None:
     output.print_line(str(folder / "README.md"))
 
 
-@weights.command(short_help="Compare two pretrained folders.")
+@weights.command(
+    short_help="Compare two pretrained folders.",
+    epilog=output.examples("ganzoo weights diff my-weights runs/cgan-1"),
+)
 @click.argument("first", type=_FOLDER_PATH, metavar="A")
 @click.argument("second", type=_FOLDER_PATH, metavar="B")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option
 def diff(first: Path, second: Path, as_json: bool) -> None:
     """Print the differences of two runs or pretrained folders: options, data, every tensor."""
+    output.check_weights_folder(first)
+    output.check_weights_folder(second)
     from ganzoo_core.weights import find_pretrained
     from ganzoo_core.weights.diff import diff_pretrained
 
@@ -173,12 +202,19 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
     )
 
 
-@weights.command(short_help="Upload verified weights.")
+@weights.command(
+    short_help="Upload verified weights.",
+    epilog=output.examples(
+        "ganzoo weights push my-weights copy-of-weights",
+        "ganzoo weights push my-weights hf://OWNER/NAME",
+    ),
+)
 @click.argument("folder", type=_FOLDER_PATH, metavar="DIR")
 @click.argument("target", metavar="TARGET")
 @click.option("--private", is_flag=True, help="Make a new repository of the hub private.")
 def push(folder: Path, target: str, private: bool) -> None:
     """Send verified weights to a new folder, https://... (PUT) or hf://owner/name."""
+    output.check_weights_folder(folder)
     from ganzoo_core.weights import find_pretrained, transfer
 
     pretrained = find_pretrained(folder)
@@ -190,7 +226,13 @@ def push(folder: Path, target: str, private: bool) -> None:
     output.print_line(target)
 
 
-@weights.command(short_help="Fetch weights and verify them.")
+@weights.command(
+    short_help="Fetch weights and verify them.",
+    epilog=output.examples(
+        "ganzoo weights pull cgan:people-quick",
+        "ganzoo weights pull hf://OWNER/NAME --out my-weights",
+    ),
+)
 @click.argument("source", metavar="SOURCE", shell_complete=completers.complete_weights)
 @click.option("--out", type=_FOLDER_PATH, metavar="DIR", help="A new folder; default: the cache.")
 @click.option("--sha256", "expected_sha256", default="", metavar="H", help="Expected sha256.")
@@ -235,14 +277,22 @@ def _copy_to_new_folder(pretrained: PretrainedFolder, path: Path) -> PretrainedF
     return copy_pretrained(pretrained, folder)
 
 
-@weights.command("list", short_help="List the weights of the registries.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@weights.command(
+    "list",
+    short_help="List the weights of the registries.",
+    epilog=output.examples("ganzoo weights list", "ganzoo weights list --json"),
+)
+@json_option
 def list_(as_json: bool) -> None:
     """List the weights that the registries name, and those in the cache."""
-    from ganzoo_core.weights.transfer import list_cached
     from ganzoo_core.zoo import published_weights
+    from ganzoo_core.zoo.registry import cache_folder
 
-    cached_by_sha256 = {pretrained.sha256: pretrained for pretrained in list_cached()}
+    cached_by_sha256 = {}
+    if any((cache_folder() / "weights").glob("*/ganzoo.json")):  # else torch is not needed
+        from ganzoo_core.weights.transfer import list_cached
+
+        cached_by_sha256 = {pretrained.sha256: pretrained for pretrained in list_cached()}
     rows = []
     for entry in published_weights():
         state = "published" if entry.is_published else "unpublished"
@@ -277,13 +327,18 @@ def list_(as_json: bool) -> None:
     output.print_table(columns, [[row[column] for column in columns] for row in rows])
 
 
-@weights.command("to-onnx", short_help="Write a network as ONNX.")
+@weights.command(
+    "to-onnx",
+    short_help="Write a network as ONNX.",
+    epilog=output.examples("ganzoo weights to-onnx runs/cgan-1 generator.onnx"),
+)
 @click.argument("folder", type=_FOLDER_PATH, metavar="RUN_OR_WEIGHTS")
 @click.argument("out", type=_FOLDER_PATH, metavar="FILE.onnx")
 def to_onnx(folder: Path, out: Path) -> None:
     """Write the network of a model as ONNX, checked with onnxruntime if it is installed."""
     if out.suffix != ".onnx" or not out.parent.is_dir():
         raise UsageError(f"{out}: the name must end in .onnx, in a folder that exists")
+    output.check_weights_folder(folder)
     from ganzoo_core.training import load
     from ganzoo_core.weights.onnx import export_onnx
 

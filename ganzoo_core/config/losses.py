@@ -39,6 +39,7 @@ class BCEOptions(LossOptions):
     """Cross-entropy, non-saturating."""
 
     kind: Literal["bce"] = "bce"
+    """The name of the loss."""
     real_target: RealTarget = 1.0
     """The target of real images; below 1 it is one-sided label smoothing."""
     halve_d_loss: bool = False
@@ -49,12 +50,14 @@ class MinimaxOptions(BCEOptions):
     """Cross-entropy, saturating: the generator minimizes log(1 - D(G(z)))."""
 
     kind: Literal["minimax"] = "minimax"  # type: ignore[assignment]
+    """The name of the loss."""
 
 
 class LeastSquaresOptions(LossOptions):
     """Least squares."""
 
     kind: Literal["lsgan"] = "lsgan"
+    """The name of the loss."""
     real_target: RealTarget = 1.0
     """The target of real images; below 1 it is one-sided label smoothing."""
 
@@ -63,12 +66,14 @@ class HingeOptions(LossOptions):
     """Hinge."""
 
     kind: Literal["hinge"] = "hinge"
+    """The name of the loss."""
 
 
 class WassersteinOptions(LossOptions):
     """Wasserstein: with weight clipping unless another Lipschitz constraint is configured."""
 
     kind: Literal["wasserstein"] = "wasserstein"
+    """The name of the loss."""
     default_terms = {"weight-clip": {}}
     alternative_terms = ("gradient-penalty", "dragan", "r1", "r2")
 
@@ -77,18 +82,21 @@ class RelativisticOptions(LossOptions):
     """Relativistic pairing; with r1 and r2 it is R3GAN's."""
 
     kind: Literal["relativistic"] = "relativistic"
+    """The name of the loss."""
 
 
 class RelativisticAverageOptions(LossOptions):
     """Relativistic average."""
 
     kind: Literal["relativistic-average"] = "relativistic-average"
+    """The name of the loss."""
 
 
 class FeatureMatchingOptions(BCEOptions):
     """Cross-entropy for D; G is trained by feature matching alone."""
 
     kind: Literal["feature-matching"] = "feature-matching"  # type: ignore[assignment]
+    """The name of the loss."""
     default_terms = {"feature-matching": {}}
 
 

@@ -17,6 +17,7 @@ from ganzoo_core.config.overrides import merge, stage_options
 from ganzoo_core.config.sections import DataConfig, TrainConfig
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.zoo import ModelSpec, import_target, zoo
+from ganzoo_core.zoo.detect import detect_dataset, is_path
 
 Tree = dict[str, Any]
 BRANCHES = ("model", "data", "train")
@@ -62,9 +63,17 @@ def data_config_class(name: str) -> type[DataConfig]:
 
 def parse_data_source(text: str) -> Tree:
     """Return ``NAME[:PATH]`` as options of `[data]`: ``{"name": NAME, "path": PATH}``. Only the
-    first colon separates; the path is empty without one."""
+    first colon separates; the path is empty without one. For a path alone, the data set that reads
+    it is found.
+
+    Raises:
+        DataError: a path alone that does not exist, or that no data set reads.
+        UsageError: several data sets read it.
+    """
+    if is_path(text):
+        return {"name": detect_dataset(text)[0], "path": text}
     name, _, path = text.partition(":")
-    return {"name": name, "path": path}
+    return {"name": zoo().canonical_name("dataset", name), "path": path}
 
 
 def parse_assignments(assignments: Iterable[str]) -> Tree:
@@ -213,9 +222,10 @@ def build_config(
         UsageError: an unknown model, preset, data set or option; an invalid value.
         PluginError: the model's or data set's plugin is missing or broken.
     """
-    config_class = model_config_class(zoo().model(model))
+    spec = zoo().model(model)
+    config_class = model_config_class(spec)
     return build_class_config(
-        model, config_class, preset=preset, patches=patches, is_resolved=is_resolved
+        spec.name, config_class, preset=preset, patches=patches, is_resolved=is_resolved
     )
 
 

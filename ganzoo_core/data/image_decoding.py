@@ -57,7 +57,10 @@ IMAGE_SUFFIXES = (
     ".heif",
     ".avif",
 )
-"""Lower-case suffixes of image files; the last six are listed, but refused when decoded."""
+"""Lower-case suffixes of image files; GIF, TIFF and AVIF are listed, but refused when
+decoded."""
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")
+"""Bytes 8 to 12 of a HEIC."""
 _PILLOW_ERRORS = (
     OSError,
     EOFError,
@@ -84,7 +87,8 @@ def decode_image(
     """Decode one image to mode L or RGB.
 
     Args:
-        data: a JPEG, PNG, WebP, BMP, PGM, PPM or PBM file; the first frame of an animation.
+        data: a JPEG, PNG, WebP, BMP, PGM, PPM or PBM file, or a HEIC if pillow-heif is installed;
+            the first frame of an animation.
         target_size: edge of the final image; large JPEGs are decoded at a reduced size.
         min_size: minimum short edge in pixels, of the box if one is given.
         box: x1 y1 x2 y2 of the part to crop, in pixels from 1; None for the whole image.
@@ -116,7 +120,7 @@ def decode_image(
     )
 
 
-def _open_image(data: bytes) -> tuple[ImageFile, int]:
+def _open_image(data: bytes) -> tuple[Image.Image, int]:
     """Return the image, not yet decoded, and its EXIF orientation."""
     if not data:
         raise UnreadableImage("empty file")
@@ -131,9 +135,28 @@ def _open_image(data: bytes) -> tuple[ImageFile, int]:
         return PpmImageFile(io.BytesIO(data)), 1
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _open_webp(data)
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
+        return _open_heic(data), 1
     if data.startswith(b"BM"):
         return BmpImageFile(io.BytesIO(data)), 1
     raise UnreadableImage("not a JPEG, PNG, WebP, BMP, PGM or PPM; convert it to one of these")
+
+
+def _open_heic(data: bytes) -> Image.Image:
+    """Decode a HEIC, upright. Its size is checked before the pixels are decoded."""
+    try:
+        import pillow_heif
+    except ImportError:
+        raise UnreadableImage(
+            "HEIC needs pillow-heif: in the checkout, pip install -e '.[heic]'; or convert it"
+        ) from None
+    try:
+        heic = pillow_heif.open_heif(io.BytesIO(data))
+        _check_pixel_count(*heic.size)
+        image: Image.Image = heic.to_pillow()
+    except RuntimeError as error:  # from libheif
+        raise UnreadableImage(f"cannot be decoded: {error}") from None
+    return image
 
 
 def _open_webp(data: bytes) -> tuple[ImageFile, int]:

@@ -15,6 +15,11 @@ class Callback:
     def on_step(self, step: int, total_steps: int) -> None:
         """Called after each step."""
 
+    def wants_sample(self) -> bool:
+        """Return whether a sample grid is due now, besides those every `train.sample_every`
+        steps."""
+        return False
+
     def on_log(self, record: dict[str, Any]) -> None:
         """Called with each line of metrics.jsonl."""
 

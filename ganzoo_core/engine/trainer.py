@@ -387,7 +387,8 @@ class Trainer:
             self._finite_metrics()
         if self._is_due(FINITE_CHECK_EVERY):
             require_finite_weights(self.model, self.step)
-        if self._is_due(self.config.sample_every) and not self.is_done:
+        is_sample_due = self._is_due(self.config.sample_every) or self.callback.wants_sample()
+        if is_sample_due and not self.is_done:
             self.callback.on_sample(self.ema_model(), self.step)
 
     def _write_log(self) -> None:

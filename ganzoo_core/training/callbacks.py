@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ _MODEL_CARD_TILE_SIZE = 64
 """Smaller images are enlarged to about this edge in the model card, in pixels."""
 
 
+_FIRST_SAMPLE_S = 20.0
+"""Seconds of training until the first grid, if `train.sample_every` asks for a later one."""
+
+
 class RunCallback(Callback):
     """Writes the run folder while the Trainer trains.
 
@@ -50,10 +55,17 @@ class RunCallback(Callback):
         self.progress = progress
         self.trackers = Trackers(progress.warning)
         self.diagnostics = TrainingDiagnostics(progress.warning)
+        self._start_time = 0.0
+        self._has_sample = any(folder.samples.glob("*.png"))
 
     def on_step(self, step: int, total_steps: int) -> None:
         """Move the progress bar."""
+        self._start_time = self._start_time or time.monotonic()
         self.progress.advance(step, total_steps)
+
+    def wants_sample(self) -> bool:
+        """Return whether the first grid is due, so that a long run shows a picture early."""
+        return not self._has_sample and time.monotonic() - self._start_time >= _FIRST_SAMPLE_S
 
     def on_log(self, record: dict[str, Any]) -> None:
         """Append a line to metrics.jsonl and show the losses beside the progress bar."""
@@ -71,9 +83,14 @@ class RunCallback(Callback):
         elif isinstance(model, SupportsTranslation) and self.images.label is not None:
             grid = draw_translation_grid(model, self.images)
         else:
+            self._has_sample = True  # there are none
             return
         self.folder.samples.mkdir(exist_ok=True)
-        save_image(grid, self.folder.samples / f"{step:08d}.png")
+        path = self.folder.samples / f"{step:08d}.png"
+        save_image(grid, path)
+        if not self._has_sample:
+            self._has_sample = True
+            self.progress.info(f"first samples: {path}")
 
     def on_rollback(self, last_logged_step: int, reason: str) -> None:
         """Remove the lines of metrics.jsonl after a step."""

@@ -21,6 +21,7 @@ from ganzoo_core.engine.world import World
 from ganzoo_core.interfaces import Model
 from ganzoo_core.report import Progress
 from ganzoo_core.training.auxiliaries import attach_auxiliaries
+from ganzoo_core.training.banner import banner_lines
 from ganzoo_core.training.callbacks import RunCallback
 from ganzoo_core.training.init_weights import load_init_weights
 from ganzoo_core.training.job_model import build_model, check_model
@@ -150,6 +151,8 @@ def fit_job(
         }
         if job.is_resumed:
             _restore_checkpoint(trainer, folder, previous, provenance, progress)
+        for line in banner_lines(folder, run_config, model, images, trainer):
+            progress.info(line)
         if isinstance(callback, RunCallback):
             _run_with_outputs(trainer, callback, {**run_config.tree(), "provenance": provenance})
         else:

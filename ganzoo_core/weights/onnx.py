@@ -92,7 +92,9 @@ def export_onnx(model: Model, path: Path) -> OnnxExport:
         import onnx
         import onnxscript  # noqa: F401
     except ImportError:
-        raise UsageError("ONNX needs more packages: pip install 'ganzoo-core[onnx]'") from None
+        raise UsageError(
+            "ONNX needs more packages: in the checkout, pip install -e '.[onnx]'"
+        ) from None
     module, inputs, output = _make_export_example(model)
     dynamic_axes = tuple({0: torch.export.Dim("batch")} for _ in inputs)
     try:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo_core import __version__
-from ganzoo_core.errors import PluginError, UsageError, suggest
+from ganzoo_core.errors import PluginError, UsageError
 from ganzoo_core.zoo import registry
 from ganzoo_core.zoo.discovery import PLUGINS_ENV_VAR, Plugin, discover_plugins
 from ganzoo_core.zoo.losses import LOSSES
+from ganzoo_core.zoo.meanings import normal_form, suggest_name
 from ganzoo_core.zoo.metrics import METRICS
 from ganzoo_core.zoo.specs import (
     KINDS,
@@ -127,7 +128,9 @@ class Zoo:
         return spec
 
     def find_spec(self, kind: str, name: str) -> Spec:
-        """Return the spec of an entry of any kind; raises as `model` does."""
+        """Return the spec of an entry of any kind; raises as `model` does. Upper case, and
+        hyphens that are left out, are accepted where only one name fits."""
+        name = self.canonical_name(kind, name)
         matches = [entry for entry in self.entries if entry.kind == kind and entry.name == name]
         if matches and matches[0].spec:
             return matches[0].spec
@@ -153,10 +156,17 @@ class Zoo:
             *self.names(kind),
             *(e.name for e in registry.registry_entries() if e.kind == kind),
         }
-        message = f"there is no {kind} {name!r}.{suggest(name, candidates)}"
+        message = f"there is no {kind} {name!r}.{suggest_name([kind], name, candidates)}"
         if broken := ", ".join(p.name for p in self.plugins if p.error):
             message += f" A broken plugin may provide it: {broken} (see `ganzoo plugins`)."
         raise UsageError(message)
+
+    def canonical_name(self, kind: str, name: str) -> str:
+        """Return the name of an installed entry as it is registered: `CGAN` is `cgan`. A name that
+        none or several entries have is returned unchanged."""
+        names = {entry.name for entry in self.entries if entry.kind == kind}
+        same = [known for known in names if normal_form(known) == normal_form(name)]
+        return same[0] if name not in names and len(same) == 1 else name
 
     def origin(self, spec: Spec) -> str:
         """Return the distribution and version that registered a spec."""

@@ -56,6 +56,9 @@ class DatasetSpec(Spec):
 
     fields: tuple[str, ...] = ("image",)
     """Fields of `Batch` that it provides, such as ("image", "label")."""
+    detect: str = ""
+    """``package.module:function`` from the path of ``--data PATH`` to the reason why this data set
+    reads it, in a few words, or to an empty text. It must be fast and decode no image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +155,9 @@ class CommandSpec:
     help: str
     target: str
     """``package.module:command``, a click command; imported when it is called."""
+    aliases: tuple[str, ...] = ()
+    """Other names that are accepted and not listed. British spellings of the name and of
+    these need no alias."""
 
 
 KINDS: dict[str, type[Spec]] = {

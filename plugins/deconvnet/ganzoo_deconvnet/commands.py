@@ -8,7 +8,11 @@ import click
 from ganzoo_core.errors import OutputError, UsageError, suggest
 
 
-@click.command()
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  ganzoo visualize runs/cgan-1\n"
+    "  ganzoo visualize runs/cgan-1 --layer conv3 --out maps.png"
+)
 @click.argument("weights", metavar="RUN_OR_WEIGHTS")
 @click.option("--layer", metavar="L", help="Name of a layer; without it the layers are listed.")
 @click.option(

@@ -22,7 +22,7 @@ _BATCH_SIZE = 16
 """Photographs per call of the model."""
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  ganzoo age runs/pfa-gan-1 me.jpg --to 60+ --out older.png")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
 @click.argument(
     "photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO..."
@@ -83,6 +83,7 @@ def age(
     is_folder = any(photo.is_dir() for photo in photos)
     if not is_folder:
         output.check_image_path(out)
+    output.check_weights_folder(folder)
     from ganzoo_core.evaluation.api import require_capability
     from ganzoo_core.training import load
     from ganzoo_core.weights import find_pretrained

@@ -79,4 +79,5 @@ def ganzoo_page_pictures(run):
 def ganzoo_commands():
     """Add the command `age`."""
     text = "Render faces in photographs at other ages."
-    return [CommandSpec(name="age", help=text, target="ganzoo_face_aging.commands:age")]
+    target = "ganzoo_face_aging.commands:age"
+    return [CommandSpec(name="age", help=text, target=target, aliases=("aging",))]

@@ -17,7 +17,12 @@ _IDENTITY_OPTIONS = {
 }
 
 
-@click.group()
+@click.group(
+    epilog="\b\nNext steps:\n"
+    "  ganzoo face verify a.jpg b.jpg\n"
+    "  ganzoo face age photo.jpg\n"
+    "  ganzoo face cluster photos --out people"
+)
 def face():
     """Compare, identify and cluster faces, and estimate ages."""
 
@@ -105,7 +110,7 @@ def _load_face(path, model, crop):
     return load_photo(path, model.input_size, 3, crop).pixels[None]
 
 
-@face.command()
+@face.command(epilog="\b\nExamples:\n  ganzoo face verify a.jpg b.jpg")
 @click.argument("photo_a", type=click.Path(path_type=Path))
 @click.argument("photo_b", type=click.Path(path_type=Path))
 @click.option(
@@ -137,7 +142,7 @@ def verify(*, photo_a, photo_b, threshold, far, weights, align, as_json):
     _print_result(as_json, result, text)
 
 
-@face.command()
+@face.command(epilog="\b\nExamples:\n  ganzoo face identify --gallery known photo.jpg")
 @click.option(
     "--gallery",
     type=click.Path(path_type=Path),
@@ -183,7 +188,7 @@ def identify(*, gallery, photo, num_people, weights, align, as_json):
     _print_result(as_json, result, "\n".join(lines))
 
 
-@face.command()
+@face.command(epilog="\b\nExamples:\n  ganzoo face cluster photos --out people")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--out",
@@ -236,7 +241,7 @@ def _unique_path(directory, path):
     return next(candidate for candidate in candidates if not candidate.exists())
 
 
-@face.command()
+@face.command(epilog="\b\nExamples:\n  ganzoo face embed photo.jpg")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_common_options
 def embed(*, photos, weights, align, as_json):
@@ -251,7 +256,7 @@ def embed(*, photos, weights, align, as_json):
     _print_result(as_json, result, "\n".join(lines))
 
 
-@face.command()
+@face.command(epilog="\b\nExamples:\n  ganzoo face age photo.jpg")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_common_options
 def age(*, photos, weights, align, as_json):
@@ -267,7 +272,7 @@ def age(*, photos, weights, align, as_json):
     _print_result(as_json, result, "\n".join(lines))
 
 
-@face.command()
+@face.command(epilog="\b\nExamples:\n  ganzoo face evaluate --data people")
 @click.option(
     "--data", required=True, metavar="NAME[:PATH]", help="Faces with identities, or with ages."
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from ganzoo_core.config import DataConfig, Split
@@ -39,6 +41,13 @@ class TableConfig(AgeRangeConfig, UserImagesConfig):
 
     table: str = ""
     """Path of the table in the folder or archive, if it contains several."""
+    columns: dict[Literal["path", "age", "identity", "label"], str] = {}
+    """Names of columns that are named otherwise, such as `data.columns.path=filename`."""
+    root: str = ""
+    """Folder that the paths in a table are relative to; empty for the folder of the table."""
+    label_from: Literal["column", "folder"] = "column"
+    """Where labels come from: the column, or the first folder of each path, which joins a table of
+    ages to class folders."""
 
 
 class LFWConfig(ImageFilesConfig):

@@ -14,9 +14,10 @@ from ganzoo_core.data.archive import FileSource, open_files, short_error_message
 from ganzoo_core.errors import DataError
 from ganzoo_faces.config import TableConfig
 from ganzoo_faces.image_files import ImageFilesDataset, ImageRecord, normalize_nfc
-from ganzoo_faces.table_reader import COLUMNS, TableRow, read_csv, read_jsonl
+from ganzoo_faces.table_reader import COLUMNS, TableRow, read_csv, read_jsonl, read_stylegan_json
 
 _TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl")
+_STYLEGAN_TABLE = "dataset.json"
 _ANNOTATIONS = ("age", "identity", "label")
 
 
@@ -33,19 +34,30 @@ class TableDataset(ImageFilesDataset):
     def open_source(self) -> FileSource:
         """Open the folder or archive of the table; for a table file, the folder is not listed."""
         path = Path(self.config.path).expanduser()
-        is_table_file = path.suffix.lower() in _TABLE_SUFFIXES and not path.is_dir()
-        self.given_table = path.name if is_table_file else ""
-        return _UnlistedFolderSource(path) if is_table_file else open_files(path)
+        is_table = path.suffix.lower() in _TABLE_SUFFIXES or path.name == _STYLEGAN_TABLE
+        is_table_file = is_table and not path.is_dir()
+        self.given_table = path if is_table_file else None
+        if not is_table_file:
+            if self.config.root:
+                raise DataError(
+                    f"data.root needs the path of a table file, not of {path}: give "
+                    "--data table:FILE.csv"
+                )
+            return open_files(path)
+        root = Path(self.config.root).expanduser() if self.config.root else path.parent
+        if not root.is_dir():
+            raise DataError(f"data.root: there is no folder {root}")
+        return _UnlistedFolderSource(root)
 
     def _find_table(self) -> str:
         """Return the path of the table in the folder or archive."""
-        if self.given_table or self.config.table:
-            return self.given_table or str(self.config.table)
+        if self.config.table:
+            return str(self.config.table)
         found = [
             name
             for name in self.files.names
-            if name.lower().endswith(_TABLE_SUFFIXES)
-            and not PurePosixPath(name).name.startswith(".")
+            if name.lower().endswith(_TABLE_SUFFIXES) or PurePosixPath(name).name == _STYLEGAN_TABLE
+            if not PurePosixPath(name).name.startswith(".")
         ]
         if len(found) == 1:
             return found[0]
@@ -54,13 +66,26 @@ class TableDataset(ImageFilesDataset):
 
     def iter_records(self) -> Iterator[ImageRecord]:
         """Yield the images of the table; count missing files; raise for an invalid line."""
-        name = self._find_table()
-        self.table_path = str(self.files.path / name)
-        self.table_folder = PurePosixPath(name).parent
-        read = read_jsonl if name.lower().endswith(".jsonl") else read_csv
-        columns, records = read(self.files.read(name), self.table_path)
+        if self.given_table:
+            self.table_path, self.table_folder = str(self.given_table), PurePosixPath()
+            data = _UnlistedFolderSource(self.given_table.parent).read(self.given_table.name)
+        else:
+            name = self._find_table()
+            self.table_path = str(self.files.path / name)
+            self.table_folder = PurePosixPath(name).parent
+            data = self.files.read(name)
+        if PurePosixPath(self.table_path).name == _STYLEGAN_TABLE:
+            columns, records = read_stylegan_json(data, self.table_path)
+        else:
+            read = read_jsonl if self.table_path.lower().endswith(".jsonl") else read_csv
+            columns, records = read(data, self.table_path, self.config.columns)
         self._check_columns(columns)
-        self.record_fields = tuple(column for column in _ANNOTATIONS if column in columns)
+        from_folder = self.config.label_from == "folder"
+        self.record_fields = tuple(
+            column
+            for column in _ANNOTATIONS
+            if (from_folder if column == "label" and from_folder else column in columns)
+        )
         lines: dict[str, int] = {}
         for record in records:
             row = self._to_image_record(record)
@@ -87,9 +112,11 @@ class TableDataset(ImageFilesDataset):
 
     def _to_image_record(self, record: TableRow) -> ImageRecord | None:
         """Return the record of a row; None if its file or a value is missing."""
-        values = record.values
+        values = dict(record.values)
         path = self._parse_path(record, values.get("path", ""))
         age = self._parse_age(record, values.get("age", ""))
+        if self.config.label_from == "folder":
+            values["label"] = path.parts[0] if len(path.parts) > 1 else ""
         for column in self.record_fields:
             if not values.get(column):
                 self.count_removed(f"no {column} in the table")
@@ -147,8 +174,11 @@ class TableDataset(ImageFilesDataset):
         if not isinstance(self.files, _UnlistedFolderSource):
             return super().fingerprint()
         digest = hashlib.sha256()
-        for name in (self.given_table, *(row.path for row in self.records)):
-            stat = (self.files.root / name).stat()
+        root = self.files.root
+        paths = [(row.path, root / row.path) for row in self.records]
+        assert self.given_table
+        for name, path in ((self.given_table.name, self.given_table), *paths):
+            stat = path.stat()
             digest.update(f"{name!r} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
@@ -156,8 +186,8 @@ class TableDataset(ImageFilesDataset):
 class _UnlistedFolderSource(FileSource):
     """The folder of a table, which is never listed; files are opened by name."""
 
-    def __init__(self, table: Path) -> None:
-        self.path = table.parent
+    def __init__(self, folder: Path) -> None:
+        self.path = folder
         self.root = self.path.resolve()
         self.names = ()
         self.rejected = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +24,15 @@ class TableRow:
     """Text by column; empty for a missing value."""
 
 
-def read_csv(data: bytes, path: str) -> tuple[tuple[str, ...], list[TableRow]]:
+def read_csv(
+    data: bytes, path: str, names: Mapping[str, str]
+) -> tuple[tuple[str, ...], list[TableRow]]:
     """Return the columns and rows of a CSV with commas, semicolons or tabs and a header line.
+
+    Args:
+        data: the file.
+        path: its path, for messages.
+        names: the header of a column of `COLUMNS`, where it has another name.
 
     Raises:
         DataError: not UTF-8, no rows, or a line with more or fewer fields than the header.
@@ -40,7 +48,7 @@ def read_csv(data: bytes, path: str) -> tuple[tuple[str, ...], list[TableRow]]:
             if not any(field.strip() for field in fields):
                 continue
             if not columns:
-                columns = _parse_header(fields, path)
+                columns = _parse_header(fields, path, names)
                 continue
             if len(fields) != len(columns):
                 raise DataError(
@@ -54,15 +62,26 @@ def read_csv(data: bytes, path: str) -> tuple[tuple[str, ...], list[TableRow]]:
     return columns, _require_rows(records, path)
 
 
-def _parse_header(fields: list[str], path: str) -> tuple[str, ...]:
-    columns = tuple(field.strip().lower() for field in fields)
+def _parse_header(fields: list[str], path: str, names: Mapping[str, str]) -> tuple[str, ...]:
+    columns = [field.strip().lower() for field in fields]
+    for name, header in names.items():
+        if header.lower() not in columns:
+            raise DataError(
+                f"{path}: data.columns.{name}: no column {header!r}, only "
+                f"{', '.join(columns)[:200]}"
+            )
+        if name in columns and header.lower() != name:
+            columns[columns.index(name)] = ""  # replaced by the column that the option names
+        columns[columns.index(header.lower())] = name
     twice = next((c for c in COLUMNS if columns.count(c) > 1), None)
     if twice:
         raise DataError(f"{path}: column {twice!r} occurs twice; remove one")
-    return columns
+    return tuple(columns)
 
 
-def read_jsonl(data: bytes, path: str) -> tuple[tuple[str, ...], list[TableRow]]:
+def read_jsonl(
+    data: bytes, path: str, names: Mapping[str, str]
+) -> tuple[tuple[str, ...], list[TableRow]]:
     """Return the columns and rows of a JSONL with one object on each line.
 
     Keys that are not in `COLUMNS` are ignored.
@@ -83,11 +102,33 @@ def read_jsonl(data: bytes, path: str) -> tuple[tuple[str, ...], list[TableRow]]
             raise DataError(f'{path}, line {number}: not an object such as {{"path": "a.jpg"}}')
         columns.update(dict.fromkeys(found))
         values = {
-            name: _json_value_to_str(found.get(name), name, f"{path}, line {number}")
+            name: _json_value_to_str(
+                found.get(names.get(name, name)), name, f"{path}, line {number}"
+            )
             for name in COLUMNS
         }
         records.append(TableRow(number, values))
-    return tuple(columns), _require_rows(records, path)
+    present = {name: name for name in columns} | {header: name for name, header in names.items()}
+    return tuple(present[name] for name in columns), _require_rows(records, path)
+
+
+def read_stylegan_json(data: bytes, path: str) -> tuple[tuple[str, ...], list[TableRow]]:
+    """Return the columns and rows of the dataset.json of StyleGAN: ``{"labels": [[path, class],
+    ...]}``; a row's line is its place in the list.
+
+    Raises:
+        DataError: not such a file.
+    """
+    try:
+        pairs = json.loads(_decode_utf8(data, path))["labels"]
+        rows = [(str(name), label) for name, label in pairs]
+    except (ValueError, RecursionError, TypeError, LookupError):
+        raise DataError(f'{path}: not {{"labels": [["a.png", 0], ...]}}') from None
+    records = [
+        TableRow(number, {"path": name, "label": _json_value_to_str(label, "label", path)})
+        for number, (name, label) in enumerate(rows, 1)
+    ]
+    return ("path", "label"), _require_rows(records, path)
 
 
 def _json_value_to_str(value: Any, name: str, path: str) -> str:

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ganzoo_faces.config import TableConfig
+from ganzoo_faces.table_dataset import TableDataset
+from PIL import Image
 
 from ganzoo_core.data import pack_images
 from ganzoo_core.data.export import write_image_folder
@@ -219,3 +222,56 @@ def test_mutated_tables(tmp_path: Path, kit: Any) -> None:
         else:
             read += 1
     assert 0 < read < 300
+
+
+def test_columns_root_and_labels_from_folders(tmp_path):
+    """A table of ages elsewhere, with headers of its own, joins the class folders of the images."""
+    for name in ("cat", "dog"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(2):
+            image = Image.new("RGB", (16, 16), (60 * i, 0, 0))
+            image.save(tmp_path / "images" / name / f"{i}.png")
+    table = tmp_path / "tables" / "ages.csv"
+    table.parent.mkdir()
+    rows = ["FileName,path,years", "cat/0.png,x,3", "cat/1.png,x,4", "dog/1.png,x,9"]
+    table.write_text("\n".join(rows))
+    lines = table.with_suffix(".jsonl")
+    lines.write_text('{"FileName": "dog/0.png", "years": 5}\n')
+    options = {
+        "columns": {"path": "FileName", "age": "years"},
+        "root": str(tmp_path / "images"),
+        "label_from": "folder",
+    }
+    dataset = TableDataset(TableConfig(name="table", path=str(table), **options))
+    metadata = dataset.metadata()
+    assert metadata.ages.tolist() == [3, 4, 9]
+    assert [metadata.class_names[i] for i in metadata.labels] == ["cat", "cat", "dog"]
+    assert dataset.load_image(1).getpixel((0, 0)) == (60, 0, 0)
+    before = dataset.fingerprint()
+    table.write_text("\n".join(rows[:3]))
+    changed = TableDataset(TableConfig(name="table", path=str(table), **options))
+    assert changed.fingerprint() != before
+    one = TableDataset(TableConfig(name="table", path=str(lines), **options))
+    assert one.metadata().ages.tolist() == [5]
+    with pytest.raises(DataError, match=r"data\.columns\.age: no column 'born', only filename"):
+        TableDataset(TableConfig(path=str(table), columns={"age": "born"}))
+    with pytest.raises(DataError, match=r"data\.root: there is no folder"):
+        TableDataset(TableConfig(path=str(table), root=str(tmp_path / "no")))
+    with pytest.raises(DataError, match=r"data\.root needs the path of a table file"):
+        TableDataset(TableConfig(path=str(tmp_path), root=str(tmp_path)))
+
+
+def test_stylegan_dataset_json(tmp_path, kit):
+    kit.write_images(tmp_path, "00000/a.png", "00000/b.png", "00001/c.png")
+    table = tmp_path / "dataset.json"
+    labels = [["00000/a.png", 2], ["00000/b.png", 10], ["00001/c.png", 2]]
+    table.write_text(json.dumps({"labels": labels}))
+    for path in (tmp_path, table):
+        dataset = TableDataset(TableConfig(name="table", path=str(path)))
+        metadata = dataset.metadata()
+        assert [metadata.class_names[i] for i in metadata.labels] == ["2", "10", "2"]
+        assert metadata.class_names == ("2", "10")
+    for text in ('{"labels": null}', "[]", '{"labels": [["a.png"]]}'):
+        table.write_text(text)
+        with pytest.raises(DataError, match=r"dataset.json: not \{"):
+            TableDataset(TableConfig(name="table", path=str(table)))

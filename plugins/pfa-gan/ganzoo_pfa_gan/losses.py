@@ -32,8 +32,8 @@ def ssim_loss(a, b):
     """Return 1 - SSIM, 0-d, of images [N, C, H, W], as in the authors' code.
 
     Unlike torchmetrics' SSIM, which the aging benchmark computes, the Gaussian window has 10 px,
-    images are padded with zeros, and the constants are those of a range of 1. It runs in fp32 under any autocast,
-    because a variance is a small difference of large moments, which bf16 loses.
+    images are padded with zeros, and the constants are those of a range of 1. It runs in fp32
+    under any autocast, because a variance is a small difference of large moments, which bf16 loses.
     """
     num_channels, dtype = a.shape[1], torch.promote_types(a.dtype, torch.float32)
     a, b = a.to(dtype), b.to(dtype)

@@ -9,7 +9,12 @@ from ganzoo_core.errors import OutputError, UsageError
 _IMAGE_SUFFIXES = (".png", ".jpg", ".webp")
 
 
-@click.group()
+@click.group(
+    epilog="\b\nNext steps:\n"
+    "  ganzoo run vae\n"
+    "  ganzoo vae reconstruct runs/vae-1 --out images.png\n"
+    "  ganzoo vae interpolate runs/vae-1 --out images.png"
+)
 def vae():
     """Draw reconstructions and latent interpolations of a VAE."""
 
@@ -47,7 +52,7 @@ def _load_vae(path, out):
     return model
 
 
-@vae.command()
+@vae.command(epilog="\b\nExamples:\n  ganzoo vae interpolate runs/vae-1 --out images.png")
 @_common_options
 @click.option(
     "--rows",
@@ -78,7 +83,7 @@ def interpolate(folder, out, seed, rows, points):
     click.echo(out)
 
 
-@vae.command()
+@vae.command(epilog="\b\nExamples:\n  ganzoo vae reconstruct runs/vae-1 --out images.png")
 @_common_options
 @click.option(
     "--data",
