@@ -12,6 +12,7 @@ Differs from the paper:
 | self-attention | in both networks | none: it adds 2 % of the parameters |
 | spectral norm | in both networks | in D only |
 | image size | 32 px | each doubling adds a block of half the channels to each network |
+| D2D-CE | subtracts a maximum from the negatives only | the formula of the paper of ReACGAN |
 | start of the average | a copy of the weights for 1,000 steps | the ramp of StyleGAN2 |
 
 Shapes: N batch, Z chunk of z, A condition (class embedding and chunk), W channels of G, V channels
