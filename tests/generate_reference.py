@@ -3,6 +3,7 @@
 test_reference_docs.py fails if one is outdated.
 """
 
+import ast
 import importlib
 import inspect
 import os
@@ -16,7 +17,7 @@ import ganzoo_core
 from ganzoo_core.cli import commands
 from ganzoo_core.testing.checks import CHECKS
 from ganzoo_core.testing.public_api import PUBLIC_MODULES, PUBLIC_PACKAGES
-from ganzoo_core.zoo import hooks
+from ganzoo_core.zoo import FIDELITY_ASPECTS, ModelSpec, hooks, zoo
 from ganzoo_core.zoo.registry import builtin_registry
 
 REFERENCE_DIR = Path(__file__).parents[1] / "docs" / "reference"
@@ -159,6 +160,56 @@ def plugin_page() -> str:
     return "\n".join([*out, ""])
 
 
+FIDELITY_INTRO = """\
+Each model against its paper, or the code of its authors. *equal*: a test builds the formulas
+independently, gives both the same numbers, and compares outputs and gradients (`tests/fidelity`);
+counts, initial weights and recipes are compared with published numbers. *differs*: on purpose; the
+rows of the table "Differs from the paper" in the code of the model say what. A dash: the source
+does not give it, or it was not compared. `ganzoo info NAME` prints the line of a model.
+"""
+
+
+def difference_rows(spec: ModelSpec) -> dict[str, Path]:
+    """Return the rows of the tables "Differs from" in a model's package, with their files."""
+    package = REFERENCE_DIR.parents[1] / "plugins"
+    (folder,) = package.glob(f"*/{spec.target.split('.')[0]}")
+    rows: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.py")):
+        for table in ast.get_docstring(ast.parse(path.read_text("utf-8"))).split("Differs from")[
+            1:
+        ]:
+            lines = [line for line in table.split("\n\n")[1].splitlines() if line.startswith("|")]
+            rows |= {line.split("|")[1].strip(): path for line in lines[2:]}
+    return rows
+
+
+def differing_rows(text: str) -> list[str]:
+    """Return the rows that an aspect of `ModelSpec.fidelity` names; none for "equal"."""
+    return [] if text == "equal" else text.removeprefix("differs: ").split("; ")
+
+
+def fidelity_page() -> str:
+    """Return the table of all models against their sources."""
+    out = [GENERATED_HEADER, "# Fidelity\n", FIDELITY_INTRO]
+    out += [f"- {aspect}: {text}" for aspect, text in FIDELITY_ASPECTS.items()]
+    out += ["", "| model | " + " | ".join(FIDELITY_ASPECTS) + " |"]
+    out += ["|---" * (1 + len(FIDELITY_ASPECTS)) + "|"]
+    for name in sorted(zoo().names("model")):
+        spec = zoo().model(name)
+        if not spec.fidelity:
+            continue
+        cells = []
+        for aspect in FIDELITY_ASPECTS:
+            text = spec.fidelity.get(aspect, "-")
+            if text.startswith("differs"):
+                rows = differing_rows(text)
+                path = difference_rows(spec)[rows[0]].relative_to(REFERENCE_DIR.parents[1])
+                text = f"[differs](../../{path.as_posix()}): {'; '.join(rows)}"
+            cells.append(text)
+        out.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join([*out, ""])
+
+
 def help_sections(command: click.Command, name: str) -> list[str]:
     """Return the help of a command and of its subcommands."""
     context = click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
@@ -192,6 +243,7 @@ PAGES = {
     "plugins.md": plugin_page,
     "help.md": help_page,
     "glossary.md": glossary_page,
+    "fidelity.md": fidelity_page,
 }
 
 if __name__ == "__main__":

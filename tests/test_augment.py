@@ -311,19 +311,20 @@ def test_ada_adjustment_speed(logit, sign):
 
 
 def test_ada_p_range_and_state_dict():
-    """p stays in [0, 1] and does not change in the first step; its state is in the state_dict."""
+    """p is at least 0, may exceed 1, and does not change in the first step; its state is in the
+    state_dict."""
     ada_augment, ctx = AdaptiveAugment(ramp_images=1000), FakeStepContext()
     ada_augment.observe(torch.ones(64), ctx)
     ada_augment.update(ctx)
     assert ada_augment.p == 0
     run_ada_steps(ada_augment, torch.ones(64), ctx, num_steps=20)
-    assert ada_augment.p == 1
+    assert ada_augment.p.item() == pytest.approx(20 * 64 / 1000)  # no limit at 1
     run_ada_steps(ada_augment, -torch.ones(64), ctx, num_steps=2)
     other = AdaptiveAugment(ramp_images=1000)
     other.load_state_dict(ada_augment.state_dict())
     for one in (ada_augment, other):
         run_ada_steps(one, -torch.ones(64), copy.copy(ctx), num_steps=2)
-        assert one.p.item() == pytest.approx(1 - 4 * 64 / 1000)
+        assert one.p.item() == pytest.approx(16 * 64 / 1000)
     below = AdaptiveAugment(initial_p=0.5)
     r_is_058 = torch.tensor([1.0] * 79 + [-1.0] * 21)  # below 0.6
     run_ada_steps(below, r_is_058, FakeStepContext())

@@ -67,6 +67,24 @@ def test_order_depends_on_seed_and_stage(sampler):
     assert not batches_equal(firsts[0], firsts[1]) and not batches_equal(firsts[0], firsts[2])
 
 
+def test_mirror_flips_half_of_the_images():
+    """The flips are a function of the batch index, and the same for any number of ranks."""
+    plain, mirrored = make_batches("random"), make_batches("random", mirror=True)
+    flips = []
+    for index in range(25):
+        image, other = plain(index).image, mirrored(index).image
+        is_flipped = (other == image.flip(3)).all((1, 2, 3))
+        assert (is_flipped ^ (other == image).all((1, 2, 3))).all()
+        flips.append(is_flipped)
+    assert 0.4 < torch.cat(flips).float().mean() < 0.6
+    spec = BatchSpec(fields=FIELDS, mirror=True)
+    parts = [
+        BatchLoader(make_images(), spec, 8, CPU, 0, "gan", rank=rank, world_size=2)(3).image
+        for rank in range(2)
+    ]
+    assert torch.equal(torch.cat(parts), mirrored(3).image)
+
+
 @pytest.mark.parametrize("n", [1, 3, 8, 40, 97])
 def test_random_sampler_covers_epoch(n):
     shuffle = RandomSampler(make_images(), BatchSpec(), 0, "gan")

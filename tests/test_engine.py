@@ -55,9 +55,24 @@ def test_ema_rampup():
     ema = EMA(model, ("net",), halflife=1e6)
     with torch.no_grad():
         model.net[0].weight.fill_(3.0)
-    ema.update(100, 100)  # the half-life is 5 % of the images so far
     shadow = ema.modules["net"][0].weight
-    assert torch.allclose(shadow, torch.full_like(shadow, 3.0), atol=1e-4)
+    ema.update(100, 100)  # no images before the first update: it copies the weights
+    assert torch.equal(shadow, torch.full_like(shadow, 3.0))
+    with torch.no_grad():
+        model.net[0].weight.fill_(4.0)
+    ema.update(2100, 100)  # the half-life is 5 % of the 2,000 images before
+    assert torch.allclose(shadow, torch.full_like(shadow, 3.5))
+
+
+def test_ema_halflife_schedule():
+    model = LinearBatchNormModel()
+    ema = EMA(model, ("net",), halflife=lambda images: images / 4)
+    shadow = ema.modules["net"][0].weight
+    with torch.no_grad():
+        model.net[0].weight.fill_(2.0)
+        shadow.zero_()
+    ema.update(500, 100)  # the half-life is 400 / 4 images
+    assert torch.allclose(shadow, torch.ones_like(shadow))
 
 
 def test_ema_of_buffers():

@@ -226,6 +226,16 @@ def test_init_orthogonal(memory_format):
         torch.testing.assert_close(rows @ rows.T, torch.eye(32), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("init", [layers.init_xavier, layers.init_orthogonal])
+def test_init_estimates_spectral_norm_again(init):
+    torch.manual_seed(0)
+    network = nn.utils.parametrizations.spectral_norm(nn.Conv2d(32, 64, 3)).eval()
+    init(network)
+    assert not network.training and not network.parametrizations.weight.training
+    norm = torch.linalg.matrix_norm(network.weight.flatten(1), 2)
+    assert 0.99 < norm < 1.05  # with the vectors of the former weights it is several times as large
+
+
 def test_init_dcgan():
     network = nn.Sequential(
         nn.Conv2d(16, 64, 4), nn.BatchNorm2d(64), nn.ConvTranspose2d(64, 16, 4), nn.Identity()

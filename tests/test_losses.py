@@ -180,10 +180,10 @@ def test_gradient_penalty_interpolates():
 @pytest.mark.parametrize(("slope", "penalty"), [(1.0, 0.0), (3.0, 4.0)])
 def test_dragan_perturbs_real_images(slope, penalty):
     inputs = []
-    step = torch.full_like(IMAGES, 0.5)
-    value = dragan(lambda x: (inputs.append(x), slope * x[:, 0, 0, 0])[1], IMAGES, step)
+    noise, alpha = torch.full_like(IMAGES, 0.5), torch.tensor([1.0, 0.5]).view(2, 1, 1, 1)
+    value = dragan(lambda x: (inputs.append(x), slope * x[:, 0, 0, 0])[1], IMAGES, noise, alpha)
     assert value.item() == pytest.approx(penalty, abs=1e-6)
-    assert torch.allclose(inputs[0], IMAGES + 0.25 * IMAGES.std())
+    assert torch.allclose(inputs[0], IMAGES + alpha * 0.25 * IMAGES.std(correction=0))
 
 
 def test_feature_matching_value():

@@ -88,6 +88,7 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
         "capabilities": list(spec.capabilities),
         "requires": required_fields,
         "auxiliaries": list(spec.auxiliaries),
+        "fidelity": [f"{aspect} {text}" for aspect, text in spec.fidelity.items()],
         "options": option_records(config, "model"),
         "sampling": option_records(config.Sampling, ""),
         "presets": presets,

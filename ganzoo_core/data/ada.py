@@ -2,8 +2,14 @@
 
 Karras et al., "Training Generative Adversarial Networks with Limited Data", 2020,
 arXiv 2006.06676: the pipeline "bgc" (blits, geometry, color) with the published ranges, in the
-published order. Two things differ. Images are sampled bilinearly, without the 2x upsampling by a
-wavelet filter; and reflection padding repeats the border pixel.
+published order; `cutout` can follow them.
+
+Differs from the paper:
+
+| | paper | here |
+|---|---|---|
+| resampling | bilinear at twice the resolution, between wavelet filters | bilinear |
+| padding | reflection | reflection that repeats the border pixel |
 
 A GAN uses it by ``self.augment = make_augment("ada")``.
 """
@@ -33,9 +39,10 @@ class AdaptiveAugment(Term):
     """ADA with its feedback, a term of the GAN that uses it: p increases while r_t > target (D
     overfits), and decreases otherwise.
 
-    r_t = E[sign(D(x))]. An update is p <- clamp(p + sign(r_t - target) n / ramp_images, 0, 1),
-    where n is the number of images of the run since the last update. So p does not depend on the
-    number of ranks. All state is in buffers, so it resumes exactly and stays on the device.
+    r_t = E[sign(D(x))]. An update is p <- max(p + sign(r_t - target) n / ramp_images, 0), where n
+    is the number of images of the run since the last update. So p does not depend on the number of
+    ranks. As in the authors' code p may exceed 1, which delays its decrease. All state is in
+    buffers, so it resumes exactly and stays on the device.
 
     Args:
         target: the value of r_t that p is adjusted for; published 0.6.
@@ -97,7 +104,7 @@ class AdaptiveAugment(Term):
             direction = torch.sign(self.sign_sum / self.num_batches.clamp(min=1) - self.target)
             self.p.add_(
                 direction * (ctx.images_seen - self.last_update_images) / self.ramp_images
-            ).clamp_(0, 1)
+            ).clamp_(min=0)
             self.last_update_images.copy_(ctx.images_seen)
             self.sign_sum.zero_()
             self.num_batches.zero_()
@@ -120,14 +127,21 @@ def make_augment(names: str) -> Augment | AdaptiveAugment | None:
     return Augment(names) if names else None
 
 
-def apply_ada(images: Tensor, rng: Rng, p: Tensor) -> Tensor:
+def apply_ada(
+    images: Tensor, rng: Rng, p: Tensor, *, color: float = 1.0, cutout: float = 0.0
+) -> Tensor:
     """Return images [N, C, H, W] augmented: each operation is applied to an image with probability
-    p (0-d). C is 1 or 3. The result is not clamped."""
+    p (0-d). C is 1 or 3. The result is not clamped.
+
+    Args:
+        color: factor of p for the operations on colors.
+        cutout: factor of p for a gray square of half the edge; the published pipeline has none.
+    """
     gated_rng = GatedRng(rng, images, p)
     matrix = geometric_matrix(gated_rng, images.shape[2], images.shape[3])
-    return _apply_color_matrix(
-        affine_resample(images, matrix), color_matrix(gated_rng, images.shape[1])
-    )
+    colors = color_matrix(GatedRng(rng, images, p * color), images.shape[1])
+    images = _apply_color_matrix(affine_resample(images, matrix), colors)
+    return _cutout(images, GatedRng(rng, images, p * cutout)) if cutout else images
 
 
 class GatedRng:
@@ -136,38 +150,41 @@ class GatedRng:
     def __init__(self, rng: Rng, images: Tensor, p: Tensor) -> None:
         self.rng, self.batch_size, self.device, self.p = rng, images.shape[0], images.device, p
 
-    def _gate(self, value: Tensor, neutral: float, p: Tensor | None = None) -> Tensor:
-        """Return value [N] with probability p for each image, neutral otherwise."""
-        unit = self.rng.rand(self.batch_size)
+    def gate(self, value: Tensor, neutral: float, p: Tensor | None = None) -> Tensor:
+        """Return value [N, ...] with probability p for each image, neutral otherwise."""
+        unit = self.rng.rand(self.batch_size, *(1,) * (value.dim() - 1))
         return torch.where(unit < (self.p if p is None else p), value, neutral)
 
     def normal(self, std: float, p: Tensor | None = None) -> Tensor:
         """Return N(0, std^2) [N], neutral 0."""
-        return self._gate(self.rng.randn(self.batch_size) * std, 0.0, p)
+        return self.gate(self.rng.randn(self.batch_size) * std, 0.0, p)
 
     def uniform(self, max_abs: float, p: Tensor | None = None) -> Tensor:
         """Return U(-max_abs, max_abs) [N], neutral 0."""
-        return self._gate(self.rng.uniform(-1, 1, self.batch_size) * max_abs, 0.0, p)
+        return self.gate(self.rng.uniform(-1, 1, self.batch_size) * max_abs, 0.0, p)
 
     def choice(self, num_choices: int) -> Tensor:
         """Return one of 0 .. num_choices - 1 [N] as a float, neutral 0."""
-        return self._gate((self.rng.rand(self.batch_size) * num_choices).floor(), 0.0)
+        return self.gate((self.rng.rand(self.batch_size) * num_choices).floor(), 0.0)
 
 
 def geometric_matrix(gated_rng: GatedRng, height: int, width: int) -> Tensor:
     """Return the matrices [N, 2, 3] from output to input: flip, quarter turns, integer translation,
     isotropic scale, rotation, anisotropic scale, rotation, fractional translation."""
-    zero = torch.zeros(gated_rng.batch_size, device=gated_rng.device)
+    n = gated_rng.batch_size
+    zero = torch.zeros(n, device=gated_rng.device)
     # each of the two rotations has probability 1 - sqrt(1 - p): at least one of them has p
     p_rotate = 1 - (1 - gated_rng.p).clamp(min=0).sqrt()
     flip_x = 1 - 2 * gated_rng.choice(2)
     quarter_turn = gated_rng.choice(4) * (math.pi / 2)
-    shift_x, shift_y = (gated_rng.uniform(_TRANSLATE_STD) * n for n in (width, height))
+    shift = gated_rng.gate(gated_rng.rng.uniform(-1, 1, n, 2) * _TRANSLATE_STD, 0.0)  # x and y
+    shift_x, shift_y = shift[:, 0] * width, shift[:, 1] * height
     scale = torch.exp2(-gated_rng.normal(_SCALE_STD))
     rotation_before = gated_rng.uniform(math.pi, p_rotate)
     anisotropic_scale = torch.exp2(-gated_rng.normal(_SCALE_STD))
     rotation_after = gated_rng.uniform(math.pi, p_rotate)
-    fractional_x, fractional_y = (gated_rng.normal(_TRANSLATE_STD) * n for n in (width, height))
+    shift = gated_rng.gate(gated_rng.rng.randn(n, 2) * _TRANSLATE_STD, 0.0)
+    fractional_x, fractional_y = shift[:, 0] * width, shift[:, 1] * height
     matrices = (
         _affine_matrix(flip_x, zero, zero, zero + 1),
         _affine_matrix(
@@ -239,6 +256,19 @@ def _hue_rotation(angle: Tensor, eye: Tensor, luma: Tensor, rgb: Tensor) -> Tens
     skew = torch.zeros_like(eye)
     skew[0, 2] = skew[1, 0] = skew[2, 1] = 1 / math.sqrt(3)
     return eye + (angle.cos() - 1) * (rgb - luma) + angle.sin() * (skew - skew.T)
+
+
+def _cutout(images: Tensor, gated_rng: GatedRng) -> Tensor:
+    """Return images with a square of half the edge set to 0 (gray); its center is anywhere."""
+    size = gated_rng.gate(torch.full((len(images), 1), 0.5, device=images.device), 0.0)  # [N, 1]
+    center = gated_rng.rng.rand(len(images), 2)
+    covered = []
+    for axis in (0, 1):
+        edge = images.shape[3 - axis]  # x is the last axis
+        position = (torch.arange(edge, device=images.device) + 0.5) / edge
+        covered.append((position - center[:, axis : axis + 1]).abs() < size / 2)  # [N, edge]
+    square = covered[1][:, None, :, None] & covered[0][:, None, None, :]
+    return images * (~square).to(images.dtype)
 
 
 def _apply_color_matrix(images: Tensor, matrix: Tensor) -> Tensor:

@@ -192,6 +192,7 @@ class BatchLoader:
         keep_on_device: bool = False,
     ) -> None:
         self.batch_spec, self.batch_size, self.device = batch_spec, batch_size, device
+        self.seed_key = seed_key
         self.rank, self.world_size = rank, world_size
         self.images = images
         self.device_pixels: Tensor | None = None
@@ -222,11 +223,20 @@ class BatchLoader:
         """Return a batch with uint8 images, in pinned memory for a GPU."""
         rows, targets = self.sampler(batch_index, self.batch_size)
         batch = self._gather(self._shard(rows))
+        if self.batch_spec.mirror and batch.image is not None:
+            batch = replace(batch, image=self._mirror(batch.image, batch_index))
         if targets is not None:
             batch = replace(batch, target=self._gather(self._shard(targets)))
         if self.device.type == "cuda" and self.device_pixels is None:
             return batch.map(Tensor.pin_memory)
         return batch
+
+    def _mirror(self, image: Tensor, batch_index: int) -> Tensor:
+        """Return this rank's images, each flipped with probability 1/2."""
+        seed = derive_seed(*self.seed_key, "mirror", batch_index)
+        units = torch.rand(self.batch_size, generator=torch.Generator().manual_seed(seed))
+        is_flipped = (self._shard(units) < 0.5).view(-1, 1, 1, 1).to(image.device)
+        return torch.where(is_flipped, image.flip(3), image)
 
     def _shard(self, rows: Tensor) -> Tensor:
         """Return this rank's share of a global batch."""

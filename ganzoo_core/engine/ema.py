@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 from ganzoo_core.interfaces import Model
 
 EMA_RAMPUP = 0.05
-"""Early in training the half-life is at most this share of the images seen (Karras et al. 2020)."""
+"""Early in training the half-life is at most this share of the images before the update (Karras et
+al. 2020, arXiv 2006.06676), so the first update copies the weights."""
 
 
 class EMA:
@@ -22,10 +24,13 @@ class EMA:
     Args:
         model: the model that has the modules.
         modules: their attribute names.
-        halflife: in images.
+        halflife: in images; or a function that returns it from the images before the update,
+            which replaces the ramp.
     """
 
-    def __init__(self, model: Model, modules: tuple[str, ...], halflife: float) -> None:
+    def __init__(
+        self, model: Model, modules: tuple[str, ...], halflife: float | Callable[[int], float]
+    ) -> None:
         self.halflife = halflife
         self.modules = {name: copy.deepcopy(getattr(model, name)) for name in modules}
         for module in self.modules.values():
@@ -44,8 +49,12 @@ class EMA:
             images_seen: images since the optimizer was first used, with the new ones.
             new_images: images since the last update.
         """
-        halflife = max(min(self.halflife, EMA_RAMPUP * images_seen), 1e-8)
-        weight = 1 - 0.5 ** (new_images / halflife)
+        images_before = images_seen - new_images
+        if callable(self.halflife):
+            halflife = self.halflife(images_before)
+        else:
+            halflife = min(self.halflife, EMA_RAMPUP * images_before)
+        weight = 1 - 0.5 ** (new_images / max(halflife, 1e-8))
         shadow, live = zip(*self.floats, strict=True)
         torch._foreach_lerp_(shadow, [t.detach() for t in live], weight)
         for average, value in self.integers:

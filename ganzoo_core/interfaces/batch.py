@@ -131,3 +131,6 @@ class BatchSpec:
     """For ``weighted``: one weight for each class, of any sum."""
     pairs: tuple[tuple[int, int], ...] = ()
     """For ``group_pairs``: (source class, target class) indices; empty for every ordered pair."""
+    mirror: bool = False
+    """Flip each image horizontally with probability 1/2, as if the data also held the mirror
+    images; not for targets."""

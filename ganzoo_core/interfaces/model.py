@@ -25,8 +25,10 @@ class OptimizerSpec:
     """Attribute names of the model's modules."""
     optimizer: Callable[[Iterable[Tensor]], Optimizer]
     """Builds the optimizer from the parameters; `ganzoo_core.config.Adam` is one."""
-    ema_halflife: float | None = None
-    """Half-life in images of an exponential moving average of the weights; None for no average."""
+    ema_halflife: float | Callable[[int], float] | None = None
+    """Half-life in images of an exponential moving average of the weights, which starts at 0 and is
+    at most 5 % of the images so far; or a schedule: a function of the images so far; None for no
+    average."""
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,15 @@ from torch import Tensor, nn
 
 
 class ConditionalBatchNorm2d(nn.Module):
-    """BatchNorm with a scale and a shift for each class; plain BatchNorm without classes."""
+    """BatchNorm with a scale and a shift for each class; plain BatchNorm without classes.
 
-    def __init__(self, num_features: int, num_classes: int) -> None:
+    Args:
+        eps: added to the variance.
+    """
+
+    def __init__(self, num_features: int, num_classes: int, *, eps: float = 1e-5) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(num_features, affine=not num_classes)
+        self.norm = nn.BatchNorm2d(num_features, eps=eps, affine=not num_classes)
         if num_classes:
             self.scale = nn.Embedding(num_classes, num_features)
             self.shift = nn.Embedding(num_classes, num_features)
@@ -34,11 +38,15 @@ class ConditionalBatchNorm2d(nn.Module):
 
 
 class LinearConditionalBatchNorm2d(nn.Module):
-    """BatchNorm whose scale and shift are linear functions of a condition."""
+    """BatchNorm whose scale and shift are linear functions of a condition.
 
-    def __init__(self, num_features: int, cond_dim: int) -> None:
+    Args:
+        eps: added to the variance.
+    """
+
+    def __init__(self, num_features: int, cond_dim: int, *, eps: float = 1e-5) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(num_features, affine=False)
+        self.norm = nn.BatchNorm2d(num_features, eps=eps, affine=False)
         self.scale = nn.Linear(cond_dim, num_features, bias=False)
         self.shift = nn.Linear(cond_dim, num_features, bias=False)
 

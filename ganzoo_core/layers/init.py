@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -11,6 +12,8 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from ganzoo_core.layers.conditional_batchnorm import ConditionalBatchNorm2d
 
+_POWER_ITERATIONS = 30
+"""Steps that estimate a spectral norm; the error is a few percent."""
 _NORM_TYPES = (_NormBase, nn.GroupNorm, nn.LayerNorm, ConditionalBatchNorm2d)
 LayerT = TypeVar("LayerT", bound=nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
 
@@ -39,20 +42,23 @@ def init_dcgan(network: nn.Module, std: float = 0.02) -> None:
                     nn.init.zeros_(parameter)
 
 
-def init_xavier(network: nn.Module) -> None:
+def init_xavier(network: nn.Module, gain: float = 1.0) -> None:
     """Initialize convs, linear layers and embeddings by Xavier uniform, their biases by zero.
 
     Paper: Glorot and Bengio 2010. Norms stay as they are, with the scales and shifts of their
-    classes.
+    classes. The spectral norms of the layers are estimated again.
+
+    Args:
+        gain: factor of the weights.
     """
-    _init_weights(network, nn.init.xavier_uniform_)
+    _init_weights(network, partial(nn.init.xavier_uniform_, gain=gain))
 
 
 def init_orthogonal(network: nn.Module) -> None:
     """Initialize convs, linear layers and embeddings orthogonally, their biases by zero.
 
     Paper: Saxe, McClelland and Ganguli 2014 (arXiv 1312.6120); BigGAN (arXiv 1809.11096) uses it.
-    Norms stay as they are.
+    Norms stay as they are. The spectral norms of the layers are estimated again.
     """
     _init_weights(network, _init_orthogonal_matrix)
 
@@ -68,6 +74,19 @@ def _init_weights(network: nn.Module, init_matrix: Callable[[Tensor], Tensor]) -
             init_matrix(parameter)
         else:
             nn.init.zeros_(parameter)
+    _estimate_spectral_norms(network)
+
+
+def _estimate_spectral_norms(network: nn.Module) -> None:
+    """Run the power iteration of each layer with spectral norm: u and v of the former weights
+    underestimate the norm of the new ones."""
+    for module in network.modules():
+        if isinstance(module, nn.utils.parametrize.ParametrizationList):
+            was_training = module.training
+            module.train()
+            for _ in range(_POWER_ITERATIONS):
+                module()  # one iteration in training mode
+            module.train(was_training)
 
 
 def _init_orthogonal_matrix(weight: Tensor) -> Tensor:

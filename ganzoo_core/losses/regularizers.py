@@ -40,15 +40,18 @@ def gradient_penalty(
     return gradient_norm_penalty(logit_fn, interpolates)
 
 
-def dragan(logit_fn: LogitFn, real_images: Tensor, alpha: Tensor) -> Tensor:
+def dragan(logit_fn: LogitFn, real_images: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
     """Return E (|grad D(x^)| - 1)^2 (DRAGAN, Kodali et al. 2017, arXiv 1705.07215) at
-    x^ = x + alpha * std(x) / 2, as in the authors' code.
+    x^ = x + alpha * noise * std / 2, as in the authors' code: a point between the image and the
+    perturbed image. std is that of all values of the batch.
 
     Args:
-        alpha: [N, C, H, W] in [0, 1), one per value.
+        noise: [N, C, H, W] in [0, 1), one per value.
+        alpha: [N, 1, 1, 1] in [0, 1), one per image.
     """
     real_images = real_images.float()
-    return gradient_norm_penalty(logit_fn, real_images + 0.5 * real_images.std() * alpha)
+    perturbation = 0.5 * real_images.std(correction=0) * noise
+    return gradient_norm_penalty(logit_fn, real_images + alpha * perturbation)
 
 
 def gradient_norm_penalty(logit_fn: LogitFn, images: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from ganzoo_core.zoo.registry import (
 from ganzoo_core.zoo.specs import (
     API_VERSION,
     FAMILIES,
+    FIDELITY_ASPECTS,
     KINDS,
     CommandSpec,
     DatasetSpec,
@@ -28,6 +29,7 @@ from ganzoo_core.zoo.specs import (
 __all__ = [
     "API_VERSION",
     "FAMILIES",
+    "FIDELITY_ASPECTS",
     "KINDS",
     "CommandSpec",
     "DatasetSpec",

@@ -38,6 +38,16 @@ FAMILIES: dict[str, str] = {
 networks; see docs/taxonomy.md."""
 
 
+FIDELITY_ASPECTS: dict[str, str] = {
+    "counts": "numbers of parameters",
+    "init": "initial weights",
+    "forward": "outputs and gradients of the networks",
+    "losses": "loss functions",
+    "recipe": "optimizers, batches and schedules of the preset that follows the source",
+}
+"""What is compared with the paper, or with the authors' code."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(Spec):
     """One or more networks that `ganzoo run` trains."""
@@ -48,6 +58,10 @@ class ModelSpec(Spec):
     """Roles of the frozen networks that its losses use, such as ("identity",)."""
     family: str = ""
     """One of `FAMILIES`; empty for none of them."""
+    fidelity: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """How it compares with its source: each of `FIDELITY_ASPECTS` is "equal", or "differs: " and
+    the rows of the table "Differs from the paper", separated by semicolons; an aspect that the
+    source does not give is left out. Empty: not compared."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,12 @@ its class and with the embeddings of other classes in the batch:
 
 with m_n = 1 - m_p, [x]_- = min(x, 0), [x]_+ = max(x, 0), j over the images of other classes. As in
 the authors' code, D is trained on the classes of real images, and G on the labels of the fakes.
+
+Differs from the authors' code:
+
+| | authors' code | here |
+|---|---|---|
+| D2D-CE | subtracts the maximum of each row from the negatives only | the paper's formula |
 """
 
 from __future__ import annotations

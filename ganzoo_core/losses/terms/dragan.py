@@ -14,9 +14,11 @@ from ganzoo_core.losses.terms.input_gradient_term import InputGradientTerm
 
 
 class DRAGAN(InputGradientTerm):
-    """E (|grad D(x^)| - 1)^2, x^ = x + a std(x) / 2, a ~ U[0, 1) for each value."""
+    """E (|grad D(x^)| - 1)^2, x^ = x + a u std / 2, u ~ U[0, 1) for each value, a ~ U[0, 1) for
+    each image."""
 
     def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> Tensor:
         """Return the penalty, 0-d."""
-        alpha = ctx.rand(*out.real_images.shape)
-        return dragan(self.logit_fn(gan, out), out.real_images, alpha)
+        noise = ctx.rand(*out.real_images.shape)
+        alpha = ctx.rand(len(out.real_images), 1, 1, 1)
+        return dragan(self.logit_fn(gan, out), out.real_images, noise, alpha)

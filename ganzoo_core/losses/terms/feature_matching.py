@@ -1,6 +1,13 @@
 """Feature matching: |E f(x) - E f(G(z))|^2 over the feature maps f of D, in the loss of G.
 
 Paper: Improved Techniques for Training GANs (Salimans et al. 2016, arXiv 1606.03498).
+
+Differs from the paper:
+
+| | paper | here |
+|---|---|---|
+| norm | sum over the features | mean, so that a weight means the same at every image size |
+| layers | one layer of D | every map of `Discriminator.features`, averaged |
 """
 
 from __future__ import annotations
@@ -13,8 +20,8 @@ from ganzoo_core.interfaces import GAN, Discriminator, GeneratorOutput, StepCont
 
 
 def feature_matching_loss(real_features: list[Tensor], fake_features: list[Tensor]) -> Tensor:
-    """Return the squared distance of the batch means of feature maps [N, ...], averaged over each
-    map and over the maps, 0-d."""
+    """Return the squared distance of the batch means of feature maps [N, ...], 0-d: the mean over
+    the features of each map (the paper's sum divided by their number), and over the maps."""
     pairs = zip(real_features, fake_features, strict=True)
     differences = [real.float().mean(0) - fake.float().mean(0) for real, fake in pairs]
     return torch.stack([difference.square().mean() for difference in differences]).mean()

@@ -15,6 +15,11 @@ def ganzoo_register(zoo):
             paper="Face Aging with Conditional Generative Adversarial Networks, arXiv 1702.01983",
             license="Apache-2.0",
             family="implicit",
+            fidelity={
+                "forward": "differs: channels of E",
+                "losses": "differs: distances",
+                "recipe": "differs: latent optimization",
+            },
             capabilities=("sample", "edit_age"),
             auxiliaries=("identity",),
         )

@@ -4,8 +4,13 @@ Papers: Deep Expectation of Real and Apparent Age (Rothe, Timofte and Van Gool 2
 doi 10.1007/s11263-016-0940-3): 101 classes and their expectation; PFA-GAN (Huang et al. 2020,
 arXiv 2012.03459): the network, and the head from the 101 logits to age groups.
 
-Differences: the training code of PFA-GAN is not public. Here the target can be a distribution over
-neighboring ages, and the error of the expectation is part of the loss.
+The training code of PFA-GAN is not public.
+
+Differs from the papers:
+
+| | papers | here |
+|---|---|---|
+| loss | cross-entropy | soft targets over neighboring ages; adds the error of the expectation |
 
 Shapes: N batch, C channels, S image size, K age groups.
 """

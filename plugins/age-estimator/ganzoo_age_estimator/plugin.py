@@ -16,6 +16,11 @@ def ganzoo_register(zoo):
             "arXiv 2012.03459",
             license="Apache-2.0",
             family="discriminative",
+            fidelity={
+                "counts": "equal",
+                "forward": "equal",
+                "losses": "differs: loss",
+            },
             capabilities=("estimate_age",),
         ),
         _evaluator_spec("people-age", "Age estimator for people: a slim network as in PFA-GAN"),

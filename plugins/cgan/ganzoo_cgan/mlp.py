@@ -10,6 +10,7 @@ Differs from the paper:
 | | paper | here |
 |---|---|---|
 | output of G | sigmoid, [0, 1] | sigmoid scaled to [-1, 1], the range of the images |
+| initial weights | uniform, with a range for each layer | torch's defaults |
 | learning rate | divided by 1.00004 after each update | `train.lr_scheduler` |
 | momentum | increases in training | 0.5 throughout |
 | images and classes | MNIST | any image size and any number of classes |

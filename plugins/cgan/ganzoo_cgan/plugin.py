@@ -15,6 +15,12 @@ def ganzoo_register(zoo):
             paper="Conditional Generative Adversarial Nets, arXiv 1411.1784",
             license="Apache-2.0",
             family="implicit",
+            fidelity={
+                "counts": "equal",
+                "forward": "equal",
+                "losses": "equal",
+                "recipe": "equal",
+            },
         )
     )
     zoo.add(
@@ -26,5 +32,12 @@ def ganzoo_register(zoo):
             paper="Conditional Generative Adversarial Nets, arXiv 1411.1784",
             license="Apache-2.0",
             family="implicit",
+            fidelity={
+                "counts": "equal",
+                "init": "differs: initial weights",
+                "forward": "differs: output of G",
+                "losses": "equal",
+                "recipe": "differs: learning rate; momentum",
+            },
         )
     )

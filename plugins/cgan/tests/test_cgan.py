@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from fidelity_helpers import proves
 from ganzoo_cgan.config import REPORT_AGE_BINS, CGANConfig
 from ganzoo_cgan.model import CGAN
 from torch import nn
@@ -283,6 +284,7 @@ def test_every_preset_validates_and_builds(preset):
     assert stage.batch.fields == ("image", "label")
 
 
+@proves("cgan", "recipe")
 @pytest.mark.parametrize(
     ("preset", "label_injection", "halve_d_loss"),
     [("report-notebook", "after_conv1", False), ("report-slides", "input", True)],

@@ -15,5 +15,12 @@ def ganzoo_register(zoo):
             paper="Unsupervised Representation Learning with DCGANs, arXiv 1511.06434",
             license="Apache-2.0",
             family="implicit",
+            fidelity={
+                "counts": "equal",
+                "init": "equal",
+                "forward": "equal",
+                "losses": "equal",
+                "recipe": "equal",
+            },
         )
     )

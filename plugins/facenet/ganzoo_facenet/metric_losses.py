@@ -62,10 +62,13 @@ def _semi_hard_negative_distance(distance, negative):
 
 
 def supcon_loss(embeddings, identities, temperature=0.08):
-    """Return the supervised contrastive loss, 0-d: the mean of -log softmax of the positive pairs
-    among all pairs of an anchor (Khosla et al. 2020, arXiv 2004.11362, eq. 2)."""
+    """Return the supervised contrastive loss, 0-d (Khosla et al. 2020, arXiv 2004.11362, eq. 2):
+    -log softmax of the positives of an anchor among all its pairs, averaged over its positives,
+    then over the anchors that have one."""
     positive, _ = _pair_masks(identities)
     is_self = torch.eye(len(identities), dtype=torch.bool, device=identities.device)
     logits = (_pairwise_cosine(embeddings) / temperature).masked_fill(is_self, -1e4)
     log_prob = log_softmax(logits, 1)
-    return -(log_prob * positive).sum() / positive.sum().clamp(min=1)
+    num_positives = positive.sum(1)
+    loss = -(log_prob * positive).sum(1) / num_positives.clamp(min=1)  # [N]
+    return loss.sum() / (num_positives > 0).sum().clamp(min=1)

@@ -3,10 +3,16 @@
 Paper: FaceNet: A Unified Embedding for Face Recognition and Clustering (Schroff, Kalenichenko and
 Philbin 2015, arXiv 1503.03832): triplets over P people x K photographs, mined in the batch.
 
-Differences from the paper: two small networks for 64 px besides InceptionResnetV1 (Szegedy et al.
-2016, arXiv 1602.07261), the network of the published "FaceNet" checkpoints; optional pretraining by
-identity classification; optionally a softmax over all pairs of the batch instead of triplets. The
-objective `instance` pairs two views of one photograph: for image retrieval, not face recognition.
+Differs from the paper:
+
+| | paper | here |
+|---|---|---|
+| networks | Zeiler and Fergus', Inception | the published InceptionResnetV1; two for 64 px |
+| pretraining | none | optionally identity classification |
+| objective | triplets | or a softmax over all pairs of the batch (`supcon`), or `instance` |
+
+The objective `instance` pairs two views of one photograph: for image retrieval, not face
+recognition.
 
 Shapes: N batch, C channels, S image size, D embedding length, P people.
 """

@@ -17,6 +17,12 @@ def ganzoo_register(zoo):
             "arXiv 1503.03832",
             license="Apache-2.0",
             family="discriminative",
+            fidelity={
+                "counts": "equal",
+                "forward": "equal",
+                "losses": "equal",
+                "recipe": "differs: pretraining; networks",
+            },
             capabilities=("embed",),
         ),
         _evaluator_spec("people-identity", "Face embeddings for people: six convolutions"),

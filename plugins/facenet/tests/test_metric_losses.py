@@ -66,13 +66,17 @@ def test_triplet_loss_of_one_identity_is_zero(mining):
 def test_supcon_loss_equals_plain_loop():
     x, temperature = random_embeddings(), 0.5
     weights = [[math.exp(float(a @ b) / temperature) for b in x] for a in x]
-    terms = [
-        -math.log(weights[a][p] / sum(weights[a][k] for k in range(len(x)) if k != a))
-        for a, p in itertools.permutations(range(len(x)), 2)
-        if IDENTITIES[a] == IDENTITIES[p]
-    ]
+    terms = {}
+    for a, p in itertools.permutations(range(len(x)), 2):
+        if IDENTITIES[a] == IDENTITIES[p]:
+            others = sum(weights[a][k] for k in range(len(x)) if k != a)
+            terms.setdefault(a, []).append(-math.log(weights[a][p] / others))
+    per_anchor = [sum(values) / len(values) for values in terms.values()]
     loss = float(supcon_loss(x, IDENTITIES, temperature))
-    assert math.isclose(loss, sum(terms) / len(terms), rel_tol=1e-5)
+    assert math.isclose(loss, sum(per_anchor) / len(per_anchor), rel_tol=1e-5)
+    alone = torch.cat([x, -x[:1]])  # an anchor without a positive has no loss
+    identities = torch.cat([IDENTITIES, torch.tensor([9])])
+    assert supcon_loss(alone, identities, temperature) > loss  # but it is a negative of the others
 
 
 def test_triplet_loss_is_fp32_under_autocast():

@@ -15,6 +15,7 @@ Differs from the paper:
 | | paper | here |
 |---|---|---|
 | output of G | sigmoid, [0, 1] | sigmoid scaled to [-1, 1], the range of the images |
+| initial weights | uniform, with a range for each layer | torch's defaults |
 | learning rate | a constant factor after each update | `train.lr_scheduler` |
 | momentum | increases in training | 0.5 throughout |
 | images | MNIST, TFD, CIFAR-10 | any size, grayscale or color |

@@ -15,5 +15,12 @@ def ganzoo_register(zoo):
             paper="Generative Adversarial Nets, arXiv 1406.2661",
             license="Apache-2.0",
             family="implicit",
+            fidelity={
+                "counts": "equal",
+                "init": "differs: initial weights",
+                "forward": "differs: output of G",
+                "losses": "equal",
+                "recipe": "differs: learning rate; momentum",
+            },
         )
     )

@@ -16,6 +16,10 @@ def ganzoo_register(zoo):
             "Generative Adversarial Networks, doi 10.3390/info10020069",
             license="Apache-2.0",
             family="implicit",
+            fidelity={
+                "forward": "differs: connector; loss weights and channels",
+                "losses": "differs: loss weights and channels",
+            },
             capabilities=("translate", "edit_age"),
             auxiliaries=("age",),
         )

@@ -7,8 +7,12 @@ horizontal one. Each layer ends in the gate tanh(W_f x + V_f h) * sigmoid(W_g x 
 one-hot class or, with `spatial_cond_channels`, a map m(h): a transposed convolution of the class,
 so that the condition depends on the position (section 2.3).
 
-Differences from the paper: the vertical kernels are cropped to the rows above instead of masked and
-shifted, which is the same function; m is one layer whose kernel is as large as the image.
+Differs from the paper:
+
+| | paper | here |
+|---|---|---|
+| vertical kernels | masked and shifted | cropped to the rows above, which is the same function |
+| map of the condition | a deconvolutional network | one layer with a kernel of the image's size |
 
 Shapes: N batch, C image channels, S image size, P hidden channels, L levels, K classes, M condition
 channels: those of m(h), or K.

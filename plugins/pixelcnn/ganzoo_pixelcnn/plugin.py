@@ -16,6 +16,10 @@ def ganzoo_register(zoo):
             "Generation with PixelCNN Decoders, arXiv 1606.05328",
             license="Apache-2.0",
             family="tractable",
+            fidelity={
+                "forward": "differs: map of the condition",
+                "losses": "equal",
+            },
             capabilities=("sample", "likelihood"),
         )
     )

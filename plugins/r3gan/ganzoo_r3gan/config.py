@@ -29,8 +29,17 @@ class R3GANConfig(GANConfig):
     """Residual blocks at each resolution."""
     latent_dim: int = Field(64, ge=1)
     """Length of z."""
-    class_embed_dim: int = Field(768, ge=1)
-    """Length of the class embedding."""
+    augment: str = ""
+    """Augmentation of the images that D receives: `scheduled`, the authors' operations with a
+    probability that rises to `augment_p`; or names such as "flip,translation"."""
+    augment_p: float = Field(0.55, ge=0, le=1)
+    """Probability of each operation of `augment=scheduled` after the burn-in."""
+    mirror: bool = False
+    """Flip real images with probability 1/2, as if the data set also held their mirror images."""
+    burn_in_images: int | None = Field(None, ge=1)
+    """Images during which the authors' schedules run: the weights of R1 and R2 fall to 1/10, the
+    learning rates to 1/4; the second beta rises from 0.9 to its option, the half-life of the
+    average and the probability of the augmentation from 0 to theirs. none: all are constant."""
     optim_d: Adam = ADAM_2E4_BETA1_0
     """The optimizer of the discriminator."""
     optim_g: Adam = ADAM_2E4_BETA1_0
@@ -42,7 +51,6 @@ class R3GANConfig(GANConfig):
                 "base_channels": 8,
                 "blocks_per_resolution": 1,
                 "latent_dim": 8,
-                "class_embed_dim": 8,
                 "ema_halflife_images": 1000.0,
                 **r1_r2(0.5),
             },
@@ -53,7 +61,6 @@ class R3GANConfig(GANConfig):
             "model": {
                 "base_channels": 24,
                 "blocks_per_resolution": 1,
-                "class_embed_dim": 32,
                 "ema_halflife_images": 3000.0,
                 **r1_r2(0.5),
                 "optim_d": {"lr": 1e-3},
@@ -66,7 +73,6 @@ class R3GANConfig(GANConfig):
             "model": {
                 "base_channels": 96,
                 "blocks_per_resolution": 1,
-                "class_embed_dim": 64,
                 "ema_halflife_images": 20000.0,
                 **r1_r2(1.0),
                 "optim_d": {"lr": 5e-4},
@@ -76,7 +82,14 @@ class R3GANConfig(GANConfig):
             "train": {"batch_size": 64, "steps": 10000, "sample_every": 1000},
         },
         "paper": {
-            "model": {"ema_halflife_images": 500_000.0, **r1_r2(0.05)},
+            "model": {
+                "ema_halflife_images": 5_000_000.0,
+                "augment": "scheduled",
+                "mirror": True,
+                "burn_in_images": 20_000_000,
+                "epochs": 400,
+                **r1_r2(0.05),
+            },
             "data": {"name": "cifar10", "image_size": 32},
             "train": {"batch_size": 512},
         },

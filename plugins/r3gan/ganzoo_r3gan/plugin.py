@@ -15,5 +15,13 @@ def ganzoo_register(zoo):
             paper="The GAN is dead; long live the GAN! A Modern GAN Baseline, arXiv 2501.05441",
             license="Apache-2.0",
             family="implicit",
+            fidelity={
+                "counts": "equal",
+                "init": "equal",
+                "forward": "equal",
+                "losses": "equal",
+                "recipe": "differs: batches; augmentation in R1 and R2; resampling of `scheduled`; "
+                "length",
+            },
         )
     )

@@ -8,6 +8,7 @@ from ganzoo_core import Adam, GANConfig
 
 AGE_BINS = (18, 29, 39, 49, 59)
 HINGE_D2D_CE = {"loss": {"kind": "hinge"}, "terms": {"d2d-ce": {"weight": 0.5}}}
+ADAM_2_8E4 = Adam(lr=2e-4 * 2**0.5, betas=(0.5, 0.999), eps=1e-6)
 SHORT_RUN = {
     "optim_d": {"lr": 4e-4, "betas": (0.0, 0.9)},
     "optim_g": {"lr": 2e-4, "betas": (0.0, 0.9)},
@@ -32,9 +33,9 @@ class ReACGANConfig(GANConfig):
     """Length of the class embedding in G."""
     embed_dim: int = Field(512, ge=2)
     """Length of the image embedding in D."""
-    optim_d: Adam = Adam(lr=2.8e-4, betas=(0.5, 0.999))
+    optim_d: Adam = ADAM_2_8E4
     """The optimizer of the discriminator."""
-    optim_g: Adam = Adam(lr=2.8e-4, betas=(0.5, 0.999))
+    optim_g: Adam = ADAM_2_8E4
     """The optimizer of the generator."""
     d_updates: int = Field(5, ge=1)
     """Updates of D in each step, each on its own batch; 5 in the paper."""
@@ -80,8 +81,8 @@ class ReACGANConfig(GANConfig):
             "data": {"name": "people", "image_size": 64, "count": 20000, "nuisance_scale": 0.35},
             "train": {"batch_size": 64, "steps": 10000, "sample_every": 1000},
         },
-        "paper": {
-            "model": {"ema_halflife_images": 1_280_000.0, **HINGE_D2D_CE},
+        "paper": {  # the half-life of a decay of 0.9999 for each batch
+            "model": {"ema_halflife_images": 887_184.0, **HINGE_D2D_CE},
             "data": {"name": "cifar10", "image_size": 32},
             "train": {"batch_size": 128, "steps": 100_000, "sample_every": 1000},
         },

@@ -9,9 +9,11 @@ Differs from the paper:
 
 | | StudioGAN's BigGAN | here |
 |---|---|---|
-| self-attention | in both networks | none |
+| self-attention | in both networks | none: it adds 2 % of the parameters |
 | spectral norm | in both networks | in D only |
 | image size | 32 px | each doubling adds a block of half the channels to each network |
+| D2D-CE | subtracts a maximum from the negatives only | the formula of the paper of ReACGAN |
+| start of the average | a copy of the weights for 1,000 steps | the ramp of StyleGAN2 |
 
 Shapes: N batch, Z chunk of z, A condition (class embedding and chunk), W channels of G, V channels
 of D, E embedding, S image size.
@@ -34,6 +36,8 @@ from ganzoo_core.layers import (
     residual_discriminator_blocks,
 )
 
+_BATCHNORM_EPS = 1e-4
+
 
 class ACGenerator(Generator):
     """First chunk of z -> 4 px -> blocks that upsample to S px, each with the class and a chunk."""
@@ -42,12 +46,12 @@ class ACGenerator(Generator):
         super().__init__()
         channels = channels_by_resolution(config.g_channels, image_size)
         cond_dim = config.class_embed_dim + config.latent_chunk_dim
-        norm = partial(LinearConditionalBatchNorm2d, cond_dim=cond_dim)
+        norm = partial(LinearConditionalBatchNorm2d, cond_dim=cond_dim, eps=_BATCHNORM_EPS)
         self.latent_dim = config.latent_chunk_dim * len(channels)
         self.class_embed = nn.Embedding(num_classes, config.class_embed_dim)
         self.stem = nn.Linear(config.latent_chunk_dim, channels[0] * 16)
         self.blocks = nn.ModuleList(ResidualUpBlock(a, b, norm) for a, b in pairwise(channels))
-        self.norm = nn.BatchNorm2d(channels[-1])
+        self.norm = nn.BatchNorm2d(channels[-1], eps=_BATCHNORM_EPS)
         self.head = nn.Conv2d(channels[-1], num_channels, 3, 1, 1)
         init_orthogonal(self)
 

@@ -16,5 +16,12 @@ def ganzoo_register(zoo):
             "arXiv 2111.01118",
             license="Apache-2.0",
             family="implicit",
+            fidelity={
+                "counts": "differs: self-attention",
+                "init": "equal",
+                "forward": "differs: self-attention; spectral norm",
+                "losses": "differs: D2D-CE",
+                "recipe": "differs: start of the average",
+            },
         )
     )

@@ -28,6 +28,8 @@ class SNGANConfig(GANConfig):
     """The optimizer of the generator."""
     d_updates: int = Field(5, ge=1)
     """Updates of D in each step, each on its own batch; 5 in the paper."""
+    g_batch_factor: int = Field(1, ge=1)
+    """Fakes in an update of G for each real image of the batch; 2 in the authors' code."""
 
     presets: ClassVar = {
         "smoke": {
@@ -67,8 +69,13 @@ class SNGANConfig(GANConfig):
             "train": {"batch_size": 64, "steps": 10000, "sample_every": 1000},
         },
         "paper": {
-            "model": HINGE,
+            "model": {"g_batch_factor": 2, **HINGE},
             "data": {"name": "cifar10", "image_size": 32},
-            "train": {"batch_size": 64, "steps": 50000, "sample_every": 1000},
+            "train": {
+                "batch_size": 64,
+                "steps": 50000,
+                "lr_scheduler": "linear",
+                "sample_every": 1000,
+            },
         },
     }

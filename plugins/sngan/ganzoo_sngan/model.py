@@ -7,12 +7,16 @@ Papers:
 - cGANs with Projection Discriminator (Miyato and Koyama 2018, arXiv 1802.05637): conditional
   BatchNorm in G; D adds the inner product of the class embedding and the pooled features.
 
+The details are those of the authors' code for CIFAR-10, pfnet-research/sngan_projection.
+
 Differs from the papers:
 
 | | papers | here |
 |---|---|---|
 | image size | 32 px | each doubling adds a block of half the channels to each network |
-| data without classes | - | plain BatchNorm in G, no projection in D |
+| labels of the fakes | uniform | those of the real batch, equal for data of balanced classes |
+| real images | uniform noise of one 8-bit step is added | as they are |
+| power iteration | starts at the first update | starts at initialization, which bounds eval |
 
 Shapes: N batch, Z latent, W channels of G, V channels of D, S image size.
 """
@@ -26,6 +30,8 @@ from torch.nn.functional import relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo_core import GAN, Discriminator, Generator
+from ganzoo_core.errors import UsageError
+from ganzoo_core.interfaces import GeneratorOutput
 from ganzoo_core.layers import (
     ConditionalBatchNorm2d,
     ResidualUpBlock,
@@ -36,6 +42,16 @@ from ganzoo_core.layers import (
 )
 from ganzoo_core.losses import make_loss
 
+_BATCHNORM_EPS = 2e-5  # Chainer's
+
+
+def _init_weights(network):
+    """Initialize by Xavier uniform, with gain sqrt(2) in the 3x3 convs of residual blocks."""
+    init_xavier(network)
+    for block in network.blocks:
+        init_xavier(block.conv1, 2**0.5)
+        init_xavier(block.conv2, 2**0.5)
+
 
 class SNGenerator(Generator):
     """z -> 4 px -> residual blocks that upsample to S px."""
@@ -44,12 +60,12 @@ class SNGenerator(Generator):
         super().__init__()
         self.latent_dim = config.latent_dim
         channels = channels_by_resolution(config.g_channels, image_size)
-        norm = partial(ConditionalBatchNorm2d, num_classes=num_classes)
+        norm = partial(ConditionalBatchNorm2d, num_classes=num_classes, eps=_BATCHNORM_EPS)
         self.stem = nn.Linear(config.latent_dim, channels[0] * 16)
         self.blocks = nn.ModuleList(ResidualUpBlock(a, b, norm) for a, b in pairwise(channels))
-        self.norm = nn.BatchNorm2d(channels[-1])
+        self.norm = nn.BatchNorm2d(channels[-1], eps=_BATCHNORM_EPS)
         self.head = nn.Conv2d(channels[-1], num_channels, 3, 1, 1)
-        init_xavier(self)
+        _init_weights(self)
 
     def forward(self, z, label=None):
         """Return images [N, C, S, S] in [-1, 1] from latents [N, Z] and labels [N]."""
@@ -66,13 +82,13 @@ class SNDiscriminator(Discriminator):
         super().__init__()
         v = config.d_channels
         self.blocks = residual_discriminator_blocks(num_channels, v, image_size)
-        self.head = spectral_norm(nn.Linear(v, 1))
+        self.head = spectral_norm(nn.Linear(v, 1, bias=False))
         self.class_embed = spectral_norm(nn.Embedding(num_classes, v)) if num_classes else None
-        init_xavier(self)
+        _init_weights(self)
 
     def reset_parameters(self):
         """Initialize the weights again."""
-        init_xavier(self)
+        _init_weights(self)
 
     def features(self, image, label=None):
         """Return the maps before the pooling, a list of one tensor [N, V, 8, 8]."""
@@ -86,7 +102,8 @@ class SNDiscriminator(Discriminator):
 
 
 class SNGAN(GAN):
-    """Both losses are those of `ganzoo_core.GAN`; the presets set the hinge loss."""
+    """Both losses are those of `ganzoo_core.GAN`; the presets set the hinge loss. An update of G
+    has `g_batch_factor` fakes for each real image."""
 
     def __init__(self, config, info):
         super().__init__(config, info)
@@ -96,3 +113,23 @@ class SNGAN(GAN):
         self.generator = SNGenerator(config, *shape)
         self.discriminator = SNDiscriminator(config, *shape)
         self.loss = make_loss(config.loss)
+
+    def stages(self):
+        """Return one stage; refuse a loss of pairs with more fakes than real images."""
+        if self.config.g_batch_factor > 1 and self.loss.needs_real_logits:
+            raise UsageError(
+                "model.g_batch_factor: this loss compares each fake with one real image: "
+                "--set model.g_batch_factor=1"
+            )
+        return super().stages()
+
+    def forward_generator(self, ctx):
+        """Return what D receives and returns in G's phase, for fakes [factor N, C, S, S]."""
+        factor = self.config.g_batch_factor
+        if factor == 1:
+            return super().forward_generator(ctx)
+        label = self.fake_labels(ctx)
+        label = None if label is None else label.repeat_interleave(factor)
+        fake_images = self.generate(factor * len(ctx.batch), label, ctx)
+        fake_images = self.augment_for_d(fake_images, ctx)
+        return GeneratorOutput(fake_images, label, self.discriminator(fake_images, label))

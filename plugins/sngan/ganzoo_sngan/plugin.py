@@ -15,5 +15,12 @@ def ganzoo_register(zoo):
             paper="Spectral Normalization for Generative Adversarial Networks, arXiv 1802.05957",
             license="Apache-2.0",
             family="implicit",
+            fidelity={
+                "counts": "equal",
+                "init": "differs: power iteration",
+                "forward": "equal",
+                "losses": "equal",
+                "recipe": "differs: labels of the fakes; real images",
+            },
         )
     )

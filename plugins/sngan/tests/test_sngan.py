@@ -5,9 +5,10 @@ import torch
 from ganzoo_sngan.config import SNGANConfig
 from ganzoo_sngan.model import SNGAN
 from torch import nn
-from training_helpers import num_params
+from training_helpers import FakeStepContext
 
-from ganzoo_core import DataInfo
+from ganzoo_core import Batch, DataInfo
+from ganzoo_core.errors import UsageError
 from ganzoo_core.testing import parametrize_with_checks
 
 
@@ -21,19 +22,28 @@ def build_model(image_size=32, class_names=(), **options):
     return SNGAN(SNGANConfig(**options), DataInfo(image_size=image_size, class_names=class_names))
 
 
-def test_paper_parameter_counts():
-    model = build_model()
-    block = 256 * 256 * 9 * 2 + 256 * 256 + 3 * 256 + 4 * 256  # two convs, 1x1, biases, two norms
-    stem = 128 * 256 * 16 + 256 * 16
-    assert num_params(model.generator) == stem + 3 * block + 2 * 256 + 256 * 3 * 9 + 3
-    block = 128 * 128 * 9 * 2 + 2 * 128
-    first_block = 3 * 128 * 9 + 128 * 128 * 9 + 3 * 128 + 3 * 128
-    down_block = block + 128 * 128 + 128
-    assert num_params(model.discriminator) == first_block + down_block + 2 * block + 128 + 1
-    conditional = build_model(class_names=tuple("abcdefghij"))
-    assert num_params(conditional.discriminator) - num_params(model.discriminator) == 10 * 128
-    norms = 6 * 2 * 256 * (10 - 1)  # scale and shift for each class
-    assert num_params(conditional.generator) - num_params(model.generator) == norms
+def test_g_batch_factor():
+    """An update of G has twice as many fakes, each pair with the label of one real image."""
+    small = {"g_channels": 8, "d_channels": 8, "latent_dim": 16}
+    model = build_model(class_names=("a", "b"), g_batch_factor=2, **small)
+    batch = Batch(size=3, image=torch.randn(3, 3, 32, 32), label=torch.tensor([0, 1, 1]))
+    out = model.forward_generator(FakeStepContext(batch))
+    assert out.fake_images.shape == (6, 3, 32, 32) and out.fake_logits.shape == (6,)
+    assert out.label.tolist() == [0, 0, 1, 1, 1, 1]
+    model.generator_loss(FakeStepContext(batch)).backward()
+    assert model.generator.head.weight.grad.any()
+    relativistic = build_model(g_batch_factor=2, loss={"kind": "relativistic"}, **small)
+    with pytest.raises(UsageError, match=r"--set model\.g_batch_factor=1"):
+        relativistic.stages()
+
+
+def test_eval_of_a_fresh_discriminator_is_bounded():
+    """The power iteration runs on the initial weights: no layer has a norm far above 1."""
+    discriminator = build_model(class_names=("a", "b"), d_channels=32).discriminator.eval()
+    for _ in range(2):
+        for layer in (m for m in discriminator.modules() if hasattr(m, "parametrizations")):
+            assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2) < 1.1
+        discriminator.reset_parameters()
 
 
 @pytest.mark.parametrize("image_size", [32, 64, 128])

@@ -9,9 +9,15 @@ Evaluation reports the tighter bound of K importance samples (Burda et al. 2016,
 
     log p(x) >= E log 1/K sum_k p(x, z_k) / q(z_k | x)
 
-Differences from the paper: Adam instead of Adagrad; no weight decay; convolutions are available
-besides perceptrons; all likelihoods are masses on the levels of a pixel (`likelihoods.py`), where
-the paper has a density for faces.
+Differs from the paper:
+
+| | paper | here |
+|---|---|---|
+| optimizer | Adagrad | Adam |
+| weight decay | that of the prior N(0, I) | none |
+| initial weights | N(0, 0.01) | torch's defaults |
+| networks | perceptrons | or convolutions |
+| p(x given z) of faces | a density | masses on the levels of a pixel (`likelihoods.py`) |
 
 Shapes: N batch, C channels, S image size, Z latent, K importance samples, P parameters per value.
 """

@@ -15,6 +15,12 @@ def ganzoo_register(zoo):
             paper="Auto-Encoding Variational Bayes, arXiv 1312.6114",
             license="Apache-2.0",
             family="approximate",
+            fidelity={
+                "init": "differs: initial weights",
+                "forward": "equal",
+                "losses": "equal",
+                "recipe": "differs: optimizer; weight decay",
+            },
             capabilities=("sample", "likelihood"),
         )
     )
