@@ -98,7 +98,7 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
 def _preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a preset, and the networks that it builds."""
     from ganzoo_core.config import build_config
-    from ganzoo_core.config.tree import flatten
+    from ganzoo_core.config.overrides import flatten
 
     facts: dict[str, Any] = {"settings": dict(flatten(patch)), "parameters": {}, "built_for": ""}
     required_fields: set[str] = set()

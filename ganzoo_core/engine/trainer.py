@@ -428,7 +428,7 @@ class Trainer:
 
     def _schedulers(self) -> dict[str, str]:
         """Return the schedulers of the run by the option that sets them."""
-        found = {"train.lr_scheduler": self.config.lr_scheduler}
+        found: dict[str, str] = {"train.lr_scheduler": self.config.lr_scheduler}
         for name, spec in self.model.configure_optimizers().items():
             if scheduler := getattr(spec.optimizer, "lr_scheduler", None):
                 found[f"lr_scheduler of the optimizer {name!r}"] = scheduler

@@ -40,7 +40,8 @@ class GAN(Model):
         """Use the options of a stage; the weights of the terms are among them."""
         super().set_config(config)
         for name, term in self.terms.items():
-            term.weight = getattr(config.terms[name], "weight", 1.0)
+            options: Any = config.terms[name]
+            term.weight = getattr(options, "weight", 1.0)  # type: ignore[arg-type]
 
     def generate(
         self, n: int, label: Tensor | None, rng: Rng, truncation: float | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganzoo_core.config.tree import flatten
+from ganzoo_core.config.overrides import flatten
 from ganzoo_core.files import load_tensors
 from ganzoo_core.weights.pretrained import PretrainedFolder
 
