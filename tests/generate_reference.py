@@ -65,7 +65,7 @@ but remove none.
 
 The first two register entries and commands, the third adds pictures to the page of a run. The
 others are called during a run: one that raises is reported once and disabled for that run, and
-training continues ([trackers](../trackers.md)).
+training continues ([trackers](../how-to/trackers.md)).
 """
 
 
@@ -128,7 +128,7 @@ change increases `ganzoo_core.zoo.API_VERSION`, and plugins for another version 
 one line. Nothing is deprecated at present.
 
 `ganzoo check NAME --only public-imports` checks the imports of a plugin. The keys of `--json` and
-the exit codes are public too ([the command line](../cli.md)).
+the exit codes are public too ([the command line](cli.md)).
 """
 
 
@@ -138,7 +138,7 @@ def plugin_page() -> str:
         GENERATED_HEADER,
         "# Plugins\n",
         "The entries of [registry.toml](https://github.com/ganzoo/ganzoo/blob/main/registry.toml). "
-        "To add yours, see [publishing](../howto/publish.md).\n",
+        "To add yours, see [publishing](../how-to/publish.md).\n",
     ]
     rows = sorted(builtin_registry().entries, key=lambda e: (e.kind, e.name))
     for kind in dict.fromkeys(row.kind for row in rows):

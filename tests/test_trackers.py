@@ -1,4 +1,4 @@
-"""The trackers of docs/trackers.md, installed and run against fake services."""
+"""The trackers of docs/how-to/trackers.md, installed and run against fake services."""
 
 import json
 import re

@@ -117,7 +117,7 @@ def _replace_closed_streams() -> None:
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit with a code of docs/cli.md."""
+    """Run the command line and exit with a code of docs/reference/cli.md."""
     _replace_closed_streams()
     try:
         argv = sys.argv[1:] if args is None else args
