@@ -233,7 +233,9 @@ def option_range(cls: type[BaseModel], path: list[str]) -> str:
     return ", ".join(bounds)
 
 
-def option_table(cls: type[BaseModel], branch: str, inherited: type[BaseModel] | None = None) -> str:
+def option_table(
+    cls: type[BaseModel], branch: str, inherited: type[BaseModel] | None = None
+) -> str:
     """Return the table of the options of a class; those of a base class may be left out."""
     out = ["| option | type | default | range | |", "|---|---|---|---|---|"]
     depth = len(branch.split("."))
@@ -261,7 +263,10 @@ def options_page() -> str:
             config = import_target(row.spec.config)
             out += [f"### {row.name}\n", option_table(config, "data", DataConfig)]
     out += ["## [model] of a GAN\n", option_table(GANConfig, "model")]
-    out += ["### [model.auxiliaries.ROLE]\n", option_table(AuxiliaryConfig, "model.auxiliaries.ROLE")]
+    out += [
+        "### [model.auxiliaries.ROLE]\n",
+        option_table(AuxiliaryConfig, "model.auxiliaries.ROLE"),
+    ]
     for kind, branch in (("loss", "model.loss"), ("term", "model.terms.{}")):
         for row in (row for row in rows if row.kind == kind):
             table = option_table(import_target(row.spec.config), branch.format(row.name))
@@ -272,7 +277,8 @@ def options_page() -> str:
 OPTIONS_INTRO = """\
 Every option can be given as `--set NAME=VALUE`, or in the tables of a TOML file for `--config`.
 Defaults < preset < `--config` < `--set`. A value outside its range is an error that names the
-option. `none` unsets an optional one. The options of one model are on [its page](../index.md#models).
+option. `none` unsets an optional one. The options of one model are on
+[its page](../index.md#models).
 """
 
 

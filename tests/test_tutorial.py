@@ -10,7 +10,7 @@ from ganzoo_core.scaffold import render_files
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(
     page
-    for page in [*DOCS.glob("tutorials/*.md"), *DOCS.glob("how-to/*.md"), DOCS / "index.md"]
+    for page in [*DOCS.glob("tutorials/*.md"), *DOCS.glob("how-to/*.md")]
     if "\n```sh\n" in page.read_text(encoding="utf-8")
 )
 
