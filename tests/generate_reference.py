@@ -156,12 +156,12 @@ Train a model of the zoo, load it, draw images of one label, and save a grid:
 
 ```python
 import ganzoo_core as gz
-from ganzoo_core.report import make_grid, to_uint8
+from ganzoo_core.report import make_grid
 
 run = gz.train("cgan", data="shapes", preset="smoke", steps=4, out="runs/api")
 model = gz.load(run.path)
 images = model.sample(8, label="60+")  # [8, 3, 32, 32] in [-1, 1]
-make_grid(to_uint8(images), columns=4).save("grid.png")
+make_grid(images, columns=4).save("grid.png")
 run = gz.resume(run.path, steps=8)
 ```
 """
