@@ -45,7 +45,11 @@ def test_site_nav_matches_pages():
 LINK_RE = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda p: str(p.relative_to(DOCS)))
+ROOT = DOCS.parent
+LINKING_PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("plugins/*/README.md")])
+
+
+@pytest.mark.parametrize("page", LINKING_PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_docs_links_resolve(page):
     for target in LINK_RE.findall(page.read_text(encoding="utf-8")):
         if "://" not in target:
