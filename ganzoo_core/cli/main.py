@@ -124,7 +124,7 @@ def _replace_closed_streams() -> None:
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit with a code of docs/cli.md."""
+    """Run the command line and exit with a code of docs/reference/cli.md."""
     _replace_closed_streams()
     if "_GANZOO_COMPLETE" in os.environ:
         from click.shell_completion import add_completion_class
