@@ -217,6 +217,9 @@ FILES_WITH_FACE_WORDS = {
     "testing/stubs.py",
     "weights/model_card.py",
     "weights/onnx.py",
+    "cli/stored_model.py",
+    "zoo/meanings.py",
+    "training/banner.py",
     # the data set `shapes`, and former names of options
     "testing/plugin.py",
     "testing/shapes.py",

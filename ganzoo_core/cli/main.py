@@ -63,7 +63,8 @@ class _LazyCommandGroup(click.Group):
         command = self.get_command(ctx, name)
         if command is None:
             meant = COMMANDS.get(name.casefold())
-            hint = f' Did you mean "{meant}"?' if meant else suggest(name, self.list_commands(ctx))
+            known = [*self.list_commands(ctx), *commands.CORE_ALIASES]
+            hint = f' Did you mean "{meant}"?' if meant else suggest(name, known)
             raise UsageError(f"there is no command {name!r}.{hint}")
         if is_strict() and name not in _STRICT_EXEMPT:
             _raise_if_plugin_broken()
