@@ -71,7 +71,7 @@ def test_former_names_are_suggested(expect_refused):
     expect_refused((*SMOKE_RUN, "--set", "model.loss.clip=1"), 2, "model.terms.weight-clip.value")
     expect_refused((*SMOKE_RUN, "--set", "model.loss.r1=1"), 2, "model.terms.r1.weight")
     expect_refused((*SMOKE_RUN, "--set", "model.class_loss_weight=1"), 2, '"model.terms"')
-    expect_refused((*SMOKE_RUN, "--set", "model.d_control.freeze_epochs=1"), 2, '"terms"')
+    expect_refused((*SMOKE_RUN, "--set", "model.d_control.freeze_epochs=1"), 2, '"model.terms"')
     expect_refused(("run", "cgan", "--preset", "tiny"), 2, '"smoke"')
     expect_refused(("run", "cgan", "--preset", "good"), 2, '"people-64"')
     expect_refused((*SMOKE_RUN, "--init", "r"), 2, "--init-from")
