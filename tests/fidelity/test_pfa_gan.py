@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from fidelity_helpers import proves
+from ganzoo_face_aging.testing import StubAgeEstimator
 from ganzoo_pfa_gan.config import PAPER_AGE_BINS, LossWeights, PFAGANConfig
 from ganzoo_pfa_gan.losses import ssim_loss
 from ganzoo_pfa_gan.model import PFAGAN
@@ -17,7 +18,6 @@ from torch import nn
 from torch.nn import functional
 
 from ganzoo_core.interfaces import DataInfo
-from ganzoo_core.testing.stubs import StubAuxiliary
 
 NUM_GROUPS, MEAN_AGES = 4, (22.0, 35.0, 45.0, 62.0)
 SUB_GENERATOR_PARAMS = 1_524_227
@@ -184,7 +184,7 @@ def build_in_fp64():
     model = build(g_channels=8, loss_weights=LossWeights(adversarial=3.0)).double().eval()
     with torch.random.fork_rng():
         torch.manual_seed(2)
-        networks = StubAuxiliary().double(), StubAuxiliary().double()
+        networks = StubAgeEstimator().double(), StubAgeEstimator().double()
     model.auxiliaries = dict(zip(("identity", "age"), networks, strict=True))
     model.mean_ages = torch.tensor(MEAN_AGES, dtype=torch.float64)
     return model, Context(6, 64)

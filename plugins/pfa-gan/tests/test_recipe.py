@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from ganzoo_face_aging.testing import StubAgeEstimator
 from ganzoo_pfa_gan.model import PFAGAN
 from training_helpers import differing_keys, make_images, make_trainer, run_steps
 
 from ganzoo_core.config import build_config
 from ganzoo_core.config.overrides import stage_options
 from ganzoo_core.interfaces import Auxiliaries
-from ganzoo_core.testing.stubs import StubAuxiliary
 
 RECIPES = {
     "people-64": [
@@ -65,7 +65,7 @@ def small_trainer(preset):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = PFAGAN(tree.model, images.info)
-        roles = {role: StubAuxiliary() for role in model.auxiliary_roles}
+        roles = {role: StubAgeEstimator() for role in model.auxiliary_roles}
     model.auxiliaries = Auxiliaries(roles)
     return make_trainer(PFAGAN, model=model, images=images, steps=None, log_every=1, **stages)
 
