@@ -27,8 +27,7 @@ from ganzoo_core.data import BatchLoader, pack_images
 from ganzoo_core.data.export import write_image_folder
 from ganzoo_core.engine import Callback, Trainer, resolve_setup
 from ganzoo_core.interfaces import BatchSpec, DataInfo
-from ganzoo_core.training.dataset_stats import parse_data_config
-from ganzoo_core.training.open_data import open_dataset
+from ganzoo_core.training.open_data import open_dataset, parse_data_config
 
 IMAGE_SIZE, BATCH_SIZE, NUM_IMAGES, JPEG_SIZE, REPEATS = 64, 64, 1500, 200, 5
 _NUM_BATCHES = 200

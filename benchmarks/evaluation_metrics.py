@@ -155,8 +155,7 @@ def max_prdc_difference() -> float:
 def render_portraits(split: str, count: int) -> PackedImages:
     """Render portraits at 32 px with age groups."""
     from ganzoo_core.report import Progress
-    from ganzoo_core.training.dataset_stats import parse_data_config
-    from ganzoo_core.training.open_data import decode_dataset, open_dataset
+    from ganzoo_core.training.open_data import decode_dataset, open_dataset, parse_data_config
 
     options = {"split": split, "count": count, "image_size": 32}
     return decode_dataset(

@@ -26,8 +26,7 @@ from ganzoo_face_aging.verification import (
 
 from ganzoo_core.cli.error_handling import exit_on_error
 from ganzoo_core.report import Progress
-from ganzoo_core.training.dataset_stats import parse_data_config
-from ganzoo_core.training.open_data import decode_dataset, open_dataset
+from ganzoo_core.training.open_data import decode_dataset, open_dataset, parse_data_config
 from ganzoo_core.weights import PretrainedAuxiliary, add_metrics, find_auxiliary, load_model
 from ganzoo_core.zoo import zoo
 

@@ -12,6 +12,7 @@ import json
 import time
 
 import torch
+from ganzoo_face_aging.testing import StubAgeEstimator
 from ganzoo_pfa_gan.config import PAPER_AGE_BINS, REPORT_AGE_BINS
 from ganzoo_pfa_gan.model import PFAGAN
 from ganzoo_pfa_gan.networks import ProgressiveGenerator
@@ -22,7 +23,6 @@ from ganzoo_core.data import pack_images
 from ganzoo_core.engine import Callback, Trainer, resolve_setup
 from ganzoo_core.interfaces import Auxiliaries
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
-from ganzoo_core.testing.stubs import StubAuxiliary
 
 _GOALS = {"four": 1.4, "six": 1.7}
 _AGE_BINS_BY_NAME = {"four": PAPER_AGE_BINS, "six": REPORT_AGE_BINS}
@@ -48,7 +48,7 @@ def _make_trainer(age_bins, device, precision):
     tree = config.build_config("pfa-gan", preset="paper", patches=[patch])
     torch.manual_seed(0)
     model = PFAGAN(tree.model, images.info)
-    model.auxiliaries = Auxiliaries({role: StubAuxiliary() for role in ("identity", "age")})
+    model.auxiliaries = Auxiliaries({role: StubAgeEstimator() for role in ("identity", "age")})
     train_config = tree.train.model_copy(update={"batch_size": BATCH_SIZE, "steps": 10**6})
     return Trainer(model, images, train_config, resolve_setup(device, precision), Callback())
 

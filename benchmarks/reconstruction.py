@@ -37,8 +37,7 @@ from ganzoo_core.cli.error_handling import exit_on_error
 from ganzoo_core.data import assign_age_bins, to_float
 from ganzoo_core.interfaces import Auxiliaries
 from ganzoo_core.report import Progress, save_image
-from ganzoo_core.training.dataset_stats import parse_data_config
-from ganzoo_core.training.open_data import decode_dataset, open_dataset
+from ganzoo_core.training.open_data import decode_dataset, open_dataset, parse_data_config
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import find_auxiliary
 

@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 _NAMES_BY_MODULE = {
     "ganzoo_core.zoo": [
+        "CapabilitySpec",
         "CommandSpec",
         "DatasetSpec",
         "EvaluatorSpec",

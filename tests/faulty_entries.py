@@ -1,7 +1,7 @@
 """Data sets, losses, metrics, evaluators and capabilities with one fault each."""
 
 from itertools import count
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -397,3 +397,65 @@ def transform_settings_name():
 def transform_settings_differ():
     counter = count()
     return faulty_transform(settings=lambda: {"center": next(counter)})
+
+
+# --- capabilities ---------------------------------------------------------------------------------
+
+
+class PlainClass:
+    """Not a Protocol."""
+
+    def embed(self, image):
+        """Return vectors."""
+
+
+@runtime_checkable
+class UndocumentedMethod(Protocol):
+    """A capability whose method has no docstring."""
+
+    def embed(self, image): ...
+
+
+@runtime_checkable
+class OtherMethod(Protocol):
+    """A capability whose method has another name."""
+
+    def encode(self, image):
+        """Return vectors."""
+
+
+def faulty_capability(target=None, **changes):
+    """Return `embed` as a subject, with another Protocol or changes of its spec."""
+    subject = Subject(*installed_entry("capability", "embed", **changes))
+    if target is not None:
+        subject.__dict__["target"] = target
+    return subject
+
+
+@register_fault("capability-protocol", "@runtime_checkable")
+def capability_without_protocol():
+    return faulty_capability(PlainClass)
+
+
+@register_fault("capability-protocol", "no docstring")
+def capability_without_docstring():
+    return faulty_capability(UndocumentedMethod)
+
+
+@register_fault("capability-protocol", "needs a method embed")
+def capability_with_other_method():
+    return faulty_capability(OtherMethod)
+
+
+@register_fault("capability-targets", "lacks ganzoo_core.interfaces")
+def capability_with_unfit_stub():
+    return faulty_capability(stub="torch.nn:Identity")
+
+
+@register_fault("capability-targets", "no docstring")
+def capability_with_undocumented_check():
+    return faulty_capability(checks=("faulty_entries:undocumented_check",))
+
+
+def undocumented_check(subject):
+    pass

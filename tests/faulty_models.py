@@ -79,7 +79,7 @@ def empty_license():
     return faulty_cgan({"license": ""})
 
 
-@register_fault("spec-is-complete", "sample, likelihood")
+@register_fault("spec-is-complete", "likelihood, sample, translate")
 def unknown_capability():
     return faulty_cgan({"capabilities": ("sample", "sing")})
 

@@ -20,7 +20,7 @@ from ganzoo_core.cli import commands
 from ganzoo_core.cli.option_docs import option_records
 from ganzoo_core.config import DataConfig, GANConfig, TrainConfig
 from ganzoo_core.config.sections import AuxiliaryConfig, StageConfig
-from ganzoo_core.testing.checks import CHECKS
+from ganzoo_core.testing.checks import all_checks
 from ganzoo_core.testing.public_api import PUBLIC_MODULES, PUBLIC_PACKAGES
 from ganzoo_core.zoo import FIDELITY_ASPECTS, ModelSpec, hooks, import_target, zoo
 from ganzoo_core.zoo.registry import builtin_registry
@@ -86,7 +86,7 @@ def check_page() -> str:
         "| check | applies to | an entry that passes |",
         "|---|---|---|",
     ]
-    for check in CHECKS:
+    for check in all_checks():
         kinds = ", ".join(check.kinds)
         applies_to = f"{kinds} with `{check.capability}`" if check.capability else kinds
         out.append(

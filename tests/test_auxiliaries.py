@@ -16,9 +16,7 @@ from ganzoo_core.files import file_sha256
 from ganzoo_core.interfaces import (
     Auxiliaries,
     DataInfo,
-    HasAgeLogits,
     HasFeatures,
-    SupportsAgeEstimation,
     SupportsEmbedding,
 )
 from ganzoo_core.testing.stubs import StubAuxiliary
@@ -264,19 +262,18 @@ def test_auxiliaries_are_built_lazily():
     assert sorted(auxiliaries) == ["age", "identity"] and not built
     assert auxiliaries["age"].module is auxiliaries["age"].module is built[0]
     assert len(built) == 1
-    assert built[0].age_head.weight.device.type == "meta" and not built[0].training
+    assert built[0].layers[0].weight.device.type == "meta" and not built[0].training
     assert not any(p.requires_grad for p in built[0].parameters())
 
 
 def test_stand_in_implements_all_protocols():
     stand_in = StubAuxiliary()
-    for protocol in (SupportsEmbedding, SupportsAgeEstimation, HasAgeLogits, HasFeatures):
+    for protocol in (SupportsEmbedding, HasFeatures):
         assert isinstance(stand_in, protocol)
     image = torch.rand(2, 3, 40, 40, requires_grad=True)
-    stand_in.estimate_age(image).sum().backward()
+    stand_in.features(image).sum().backward()
     assert image.grad.abs().sum() > 0
     assert torch.allclose(stand_in.embed(image).norm(dim=1), torch.ones(2))
-    assert stand_in.age_logits(image).shape == (2, 101)
 
 
 @pytest.mark.parametrize("target", ["ganzoo_core:../tests", "nowhere:x", "json:a", "a.b:c"])

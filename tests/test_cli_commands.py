@@ -287,6 +287,32 @@ def test_schema_covers_config_tree(ganzoo_subprocess):
     assert options["ema_halflife_images"]["anyOf"][-1] == {"const": "none"}
 
 
+def test_schema_has_the_sampling_options(run_ganzoo, tmp_path):
+    definitions = json.loads(run_ganzoo("schema", "cgan", cwd=tmp_path).out)["$defs"]
+    assert "truncation" in definitions["Sampling"]["properties"]
+    assert "Sampling" not in json.loads(run_ganzoo("schema", "vae", cwd=tmp_path).out)["$defs"]
+
+
+def test_name_of_two_kinds(run_ganzoo, tmp_path):
+    def reach(command, *options):
+        json_flag = ["--json"] if command == "info" else []
+        result = run_ganzoo(command, "feature-matching", *options, *json_flag, cwd=tmp_path)
+        return json.loads(result.out), result.err
+
+    facts, note = reach("info")
+    assert facts["kind"] == "loss"
+    assert note == "feature-matching is a loss, and also a term: --kind term\n"
+    facts, note = reach("info", "--kind", "term")
+    assert facts["kind"] == "term" and note == ""
+    assert facts["use"].startswith("--set model.terms.feature-matching.")
+    loss, note = reach("schema")
+    assert note.endswith("--kind term\n") and "kind" in loss["properties"]
+    term, note = reach("schema", "--kind", "term")
+    assert note == "" and "weight" in term["properties"] and "kind" not in term["properties"]
+    refused = run_ganzoo("info", "r1", "--kind", "loss", cwd=tmp_path)
+    assert refused.code == 2 and "there is no loss 'r1'" in refused.error
+
+
 def test_schema_has_option_descriptions(ganzoo_subprocess):
     schema = json.loads(ganzoo_subprocess("schema", "cgan").out)
     for config in ("CGANConfig", "DataConfig", "TrainConfig", "Adam"):

@@ -39,6 +39,34 @@ def test_quiet_run_prints_folder(run_ganzoo, tmp_path):
     assert second.out == "runs/cgan-2\n"
 
 
+def test_dry_run_prints_stages_and_trains_nothing(run_ganzoo, tmp_path):
+    parts = ["--set", "train.gan.steps=3", "--set", "train.part-2.phases_of=gan"]
+    options = ["--set", "train.part-2.overrides.train.batch_size=4", "--steps", "8"]
+    args = ["run", "dcgan", "--preset", "smoke", *parts, *options, "--dry-run"]
+    rows = json.loads(run_ganzoo(*args, "--json", cwd=tmp_path).out)
+    batch_size = rows[0]["batch_size"]
+    assert [(row["stage"], row["steps"], row["images"]) for row in rows] == [
+        ("gan", 3, 3 * batch_size),
+        ("part-2", 5, 20),
+    ]
+    assert rows[1]["overrides"] == {"train.batch_size": 4}
+    table = run_ganzoo(*args, cwd=tmp_path).out
+    assert "part-2" in table and "train.batch_size=4" in table
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_lists_the_stages_of_auxiliary_networks_first(run_ganzoo, tmp_path):
+    weights = "model.auxiliaries.age.weights=train"
+    args = ["run", "idcgan", "--preset", "smoke", "--set", weights, "--dry-run", "--json"]
+    rows = json.loads(run_ganzoo(*args, cwd=tmp_path).out)
+    assert [row["job"] for row in rows] == ["age", "idcgan"]
+
+
+def test_dry_run_refuses_what_the_run_refuses(run_ganzoo, tmp_path):
+    result = run_ganzoo("run", "dcgan", "--size", "17", "--dry-run", cwd=tmp_path)
+    assert result.code == 2 and "17" in result.err
+
+
 def test_options_reach_saved_config(run_ganzoo, tmp_path):
     (tmp_path / "mine.toml").write_text(
         "[train]\nbatch_size = 4\nsample_every = 3\n[model]\nbase_channels = 4\n"

@@ -14,7 +14,7 @@ def test_banner_states_the_facts_of_a_run(run_ganzoo, tmp_path):
     assert banner["model"] == "cgan smoke, seed 7"
     assert re.fullmatch(r"generator [\d,]+, discriminator [\d,]+", banner["parameters"])
     assert re.match(
-        r"shapes: [\d,]+ images, .*classes .+ from the ages, 3 x 32 x 32 px", banner["data"]
+        r"shapes: [\d,]+ images, .*classes .+ by model\.age_bins, 3 x 32 x 32 px", banner["data"]
     )
     assert banner["device"].startswith("cpu, fp32, ")
     assert banner["length"].startswith("3 steps of ")

@@ -50,8 +50,7 @@ def _open_dataset_with_options(
     """
     from ganzoo_core.config import parse_assignments, parse_data_source
     from ganzoo_core.config.tree import data_config_class
-    from ganzoo_core.training.dataset_stats import parse_data_config
-    from ganzoo_core.training.open_data import open_dataset
+    from ganzoo_core.training.open_data import open_dataset, parse_data_config
 
     print_detected_data(data)
     tree = parse_assignments(assignments)
@@ -102,7 +101,7 @@ def data() -> None:
 def info(data: str, assignments: tuple[str, ...], age_bins: str, as_json: bool) -> None:
     """Count images, labels, age bins, people, and images that filters excluded."""
     from ganzoo_core.data import parse_age_bins
-    from ganzoo_core.training.dataset_stats import dataset_stats
+    from ganzoo_core.data.dataset_stats import dataset_stats
 
     bins = parse_age_bins(age_bins)
     stats = dataset_stats(_open_dataset_with_options(data, assignments, bins), bins.upper_edges)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo_core.zoo import (
+    CapabilitySpec,
     DatasetSpec,
     EvaluatorSpec,
     LossSpec,
@@ -60,6 +61,14 @@ def entry_facts(spec: Spec) -> dict[str, Any]:
         facts |= _term_facts(spec)
     elif isinstance(spec, MetricSpec):
         facts |= _metric_facts(spec)
+    elif isinstance(spec, CapabilitySpec):
+        models = [zoo().model(name) for name in zoo().names("model")]
+        facts |= {
+            "role": spec.role,
+            "models": [model.name for model in models if spec.name in model.capabilities],
+            "use": f"ganzoo {spec.command} RUN" if spec.command else "",
+            "docstring": _docstring(spec),
+        }
     elif isinstance(spec, TransformSpec):
         facts |= {"use": f"--set data.transform={spec.name}", "docstring": _docstring(spec)}
     return facts

@@ -11,7 +11,7 @@ import click
 from ganzoo_core.cli import completers
 from ganzoo_core.cli.entry_info import common_facts, entry_facts, plugin_facts
 from ganzoo_core.cli.lookup import find_spec
-from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.options import json_option, kind_option
 from ganzoo_core.cli.output import (
     examples,
     print_json,
@@ -21,7 +21,7 @@ from ganzoo_core.cli.output import (
     to_printable,
 )
 from ganzoo_core.errors import GanzooError
-from ganzoo_core.zoo import ModelSpec, import_target, zoo
+from ganzoo_core.zoo import KINDS, ModelSpec, import_target, zoo
 
 if TYPE_CHECKING:
     from ganzoo_core.config import RunConfig
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
 
 @click.command(epilog=examples("ganzoo info cgan", "ganzoo info people", "ganzoo info fid --json"))
 @click.argument("name", shell_complete=completers.complete_entries)
+@kind_option(tuple(KINDS))
 @json_option
-def info(name: str, as_json: bool) -> None:
+def info(name: str, kind: str | None, as_json: bool) -> None:
     """Describe NAME: a model, data set, evaluator, loss, metric or plugin.
 
     Prints summary, paper, requirements and options. For a model also its presets and the number
     of parameters of each network.
     """
-    facts = _entry_facts_by_name(name)
+    facts = _entry_facts_by_name(name, kind)
     if as_json:
         print_json(facts)
         return
@@ -56,8 +57,8 @@ def info(name: str, as_json: bool) -> None:
             print_line(f"{to_printable(key):<13}{to_printable(text)}")
 
 
-def _entry_facts_by_name(name: str) -> dict[str, Any]:
-    """Return the facts of an entry, or of a plugin if no entry has this name.
+def _entry_facts_by_name(name: str, kind: str | None) -> dict[str, Any]:
+    """Return the facts of an entry, or of a plugin if no entry of any kind has this name.
 
     Raises:
         PluginError: its plugin is broken or not installed.
@@ -65,9 +66,9 @@ def _entry_facts_by_name(name: str) -> dict[str, Any]:
     """
     plugins = {p.name: p for p in zoo().plugins if not (p.error or p.is_disabled)}
     try:
-        spec = find_spec(name, extra_candidates=plugins)
+        spec = find_spec(name, (kind,)) if kind else find_spec(name, extra_candidates=plugins)
     except GanzooError:
-        if name not in plugins:
+        if kind or name not in plugins:
             raise
         return plugin_facts(plugins[name])
     return _model_facts(spec) if isinstance(spec, ModelSpec) else entry_facts(spec)

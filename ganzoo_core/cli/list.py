@@ -29,6 +29,8 @@ _KIND_ALIASES = {
     "metrics": "metric",
     "transform": "transform",
     "transforms": "transform",
+    "capability": "capability",
+    "capabilities": "capability",
 }
 
 
@@ -36,8 +38,8 @@ _KIND_ALIASES = {
 @click.argument("kind", required=False, metavar="[KIND]")
 @json_option
 def list_(kind: str | None, as_json: bool) -> None:
-    """List models, data sets, evaluators, losses, terms, metrics and image transforms, installed
-    or not.
+    """List models, data sets, evaluators, losses, terms, metrics, transforms and capabilities,
+    installed or not.
 
     KIND: `model`, `dataset`, `evaluator`, `loss`, `term`, `metric` or `transform`; plurals and
     `data` work too.

@@ -14,6 +14,7 @@ from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from ganzoo_core.config import RunConfig
     from ganzoo_core.training import Run
 
 _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
@@ -100,6 +101,9 @@ _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
     metavar="N",
     help="Processes on this machine, one for each GPU; see docs/how-to/scaling.md.",
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Print the stages of the run and their steps; train nothing."
+)
 @json_option
 @quiet_option
 def run(
@@ -121,6 +125,7 @@ def run(
     precision: str | None,
     compiled: bool,
     nproc: int,
+    dry_run: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -156,11 +161,36 @@ def run(
     config = build_config(model, preset=preset, patches=[*patches, options])
     if out is not None and os.environ.get("RANK", "0") == "0":
         check_is_empty(Path(out))
+    if dry_run:
+        _print_planned_stages(config, as_json)
+        return
     if nproc > 1 and launch_ranks(nproc, config.train.batch_size, config.train.grad_accum_steps):
         return
     from ganzoo_core.training.api import train_config
 
     print_run_paths(train_config(config, out=out, quiet=quiet), quiet, as_json)
+
+
+def _print_planned_stages(config: RunConfig, as_json: bool) -> None:
+    from ganzoo_core.training.dry_run import planned_stages
+
+    stages = planned_stages(config)
+    if as_json:
+        output.print_json(stages)
+        return
+    rows = [
+        [
+            stage["job"],
+            stage["stage"],
+            f"{stage['steps']:,}",
+            f"{stage['images']:,}",
+            " ".join(f"{path}={value}" for path, value in stage["overrides"].items()),
+        ]
+        for stage in stages
+    ]
+    totals = [f"{sum(stage[key] for stage in stages):,}" for key in ("steps", "images")]
+    header = ("model", "stage", "steps", "images", "options of this stage only")
+    output.print_table(header, [*rows, ["total", "", *totals, ""]])
 
 
 def _alias_options(

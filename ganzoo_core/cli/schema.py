@@ -8,21 +8,27 @@ import click
 
 from ganzoo_core.cli import completers
 from ganzoo_core.cli.lookup import find_spec
+from ganzoo_core.cli.options import kind_option
 from ganzoo_core.cli.output import examples, print_json
+
+_KINDS = ("model", "dataset", "loss", "term")
+"""Kinds of entries that have options."""
 
 
 @click.command(epilog=examples("ganzoo schema cgan", "ganzoo schema people"))
 @click.argument("name", shell_complete=completers.complete_configurable)
-def schema(name: str) -> None:
+@kind_option(_KINDS)
+def schema(name: str, kind: str | None) -> None:
     """Print the JSON schema of the options of NAME, with their descriptions.
 
-    For a model: the whole --config file. For a data set: its [data]. For a loss: its [model.loss].
+    For a model: the whole --config file, and the options of `ganzoo sample --set` as
+    $defs.Sampling. For a data set: its [data]. For a loss: its [model.loss].
     For a term: its [model.terms.NAME].
     """
-    print_json(_replace_null(_options_schema(name)))
+    print_json(_replace_null(_options_schema(name, kind)))
 
 
-def _options_schema(name: str) -> dict[str, Any]:
+def _options_schema(name: str, kind: str | None = None) -> dict[str, Any]:
     from pydantic import Field, create_model
 
     from ganzoo_core.config import Config, DataConfig, LossOptions, TrainConfig
@@ -30,7 +36,7 @@ def _options_schema(name: str) -> dict[str, Any]:
     from ganzoo_core.config.tree import data_config_class, model_config_class
     from ganzoo_core.zoo import LossSpec, ModelSpec, TermSpec, import_target
 
-    spec = find_spec(name, ("model", "dataset", "loss", "term"))
+    spec = find_spec(name, (kind,) if kind else _KINDS)
     if isinstance(spec, LossSpec):
         config: type[LossOptions] = import_target(spec.config) if spec.config else LossOptions
         return config.model_json_schema()
@@ -47,7 +53,11 @@ def _options_schema(name: str) -> dict[str, Any]:
     tree = create_model(
         name, __config__={**Config.model_config, "validate_default": False}, **branches
     )
-    return tree.model_json_schema()
+    out = tree.model_json_schema()
+    sampling = model_config_class(spec).Sampling
+    if sampling.model_fields:
+        out["$defs"]["Sampling"] = sampling.model_json_schema()
+    return out
 
 
 def _replace_null(schema_node: Any) -> Any:

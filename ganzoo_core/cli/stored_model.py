@@ -12,9 +12,6 @@ from ganzoo_core.cli import commands, output
 from ganzoo_core.errors import UsageError
 from ganzoo_core.zoo import ModelSpec, zoo
 
-_VERBS = {"sample": "sample", "translate": "translate", "edit_age": "age"}
-"""The command for the outputs of each capability."""
-
 
 def check_capability(folder: Path, capability: str) -> None:
     """Refuse a stored model that lacks a capability; the message names the command to use instead.
@@ -27,11 +24,11 @@ def check_capability(folder: Path, capability: str) -> None:
     spec = _find_spec(folder)
     if spec is None or capability in spec.capabilities:
         return
+    installed = {*commands.CORE_COMMANDS, *commands.plugin_commands()}
     verbs = [
-        f"ganzoo {verb} {folder}"
-        for word, verb in _VERBS.items()
-        if word in spec.capabilities
-        and (verb in commands.CORE_COMMANDS or verb in commands.plugin_commands())
+        f"ganzoo {known.command} {folder}"
+        for known in zoo().capabilities()
+        if known.name in spec.capabilities and known.command in installed
     ]
     remedy = f": use {' or '.join(verbs)}" if verbs else ""
     raise UsageError(f"{folder}: {spec.name} lacks the capability {capability}{remedy}")

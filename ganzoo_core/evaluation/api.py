@@ -22,7 +22,7 @@ from ganzoo_core.engine.setup import resolve_device
 from ganzoo_core.errors import DataError, GanzooError, UsageError, suggest
 from ganzoo_core.evaluation.feature_networks import feature_extractor_factory, lineage_hashes
 from ganzoo_core.files import write_json
-from ganzoo_core.interfaces import CAPABILITIES, DataInfo, Model
+from ganzoo_core.interfaces import DataInfo, Model
 from ganzoo_core.metrics.context import EvaluationContext
 from ganzoo_core.metrics.image_sets import (
     proportional_labels,
@@ -40,7 +40,7 @@ from ganzoo_core.training.open_data import open_images
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.training.run_page import write_page
 from ganzoo_core.weights import PretrainedFolder, find_pretrained
-from ganzoo_core.zoo import MetricOption, MetricSpec, import_target, zoo
+from ganzoo_core.zoo import MetricOption, MetricSpec, has_capability, import_target, zoo
 
 _METRICS_VERSION = 1
 """Incremented when the same images get other metric values."""
@@ -200,8 +200,8 @@ def _select_metrics(
     specs = [zoo().metric(name) for name in metrics or zoo().names("metric")]
     supported = []
     for spec in specs:
-        needed = [word for word in spec.requires if word in CAPABILITIES] or ["sample"]
-        missing = [word for word in needed if not isinstance(model, CAPABILITIES[word])]
+        needed = _needed_capabilities(spec) or ["sample"]
+        missing = [word for word in needed if not has_capability(model, word)]
         if not missing:
             supported.append(spec)
         elif metrics and missing == ["likelihood"]:
@@ -216,18 +216,22 @@ def _select_metrics(
     )
 
 
+def _needed_capabilities(spec: MetricSpec) -> list[str]:
+    return [word for word in spec.requires if word in zoo().names("capability")]
+
+
 def require_capability(model: Model, capability: str, description: str) -> None:
     """Refuse a model without a capability.
 
     Args:
         model: the model.
-        capability: a key of `ganzoo_core.interfaces.CAPABILITIES`.
+        capability: of `ganzoo list capabilities`.
         description: of the model, for the message.
 
     Raises:
         UsageError: names a remedy.
     """
-    if isinstance(model, CAPABILITIES[capability]):
+    if has_capability(model, capability):
         return
     if capability == "sample":
         raise UsageError(f"{description} lacks the capability sample: name other --metrics")
@@ -259,7 +263,7 @@ def _check_unused_options(
             raise UsageError(f"no metric has the option {name!r}.{suggest(name, owners)}")
         if name not in used:
             flag, spec = owners[name]
-            needed = " and ".join(word for word in spec.requires if word in CAPABILITIES)
+            needed = " and ".join(_needed_capabilities(spec))
             raise UsageError(
                 f"{flag} belongs to the metric {spec.name}, which does not run: leave it out, or "
                 f"give a model with the capability {needed or 'sample'}"
@@ -538,7 +542,7 @@ def _metric_settings(spec: MetricSpec, ctx: EvaluationContext, reference: str) -
     networks = [
         ctx.feature_extractor if need == "features" else ctx.classifier
         for need in spec.requires
-        if need not in CAPABILITIES
+        if need not in zoo().names("capability")
     ]
     return {
         **real_settings,

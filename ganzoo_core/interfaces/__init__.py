@@ -2,17 +2,12 @@
 
 from ganzoo_core.interfaces.batch import Batch, BatchSpec, DataInfo
 from ganzoo_core.interfaces.capabilities import (
-    CAPABILITIES,
-    ROLE_CAPABILITIES,
     Auxiliaries,
     FrozenNetwork,
-    HasAgeLogits,
     HasFeatures,
     HasSampleGrid,
     HasSupportedTransitions,
     SampleGrid,
-    SupportsAgeEditing,
-    SupportsAgeEstimation,
     SupportsEmbedding,
     SupportsLikelihood,
     SupportsSampling,
@@ -35,9 +30,7 @@ from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Te
 from ganzoo_core.interfaces.transform import ImageTransform, Keypoints
 
 __all__ = [
-    "CAPABILITIES",
     "GAN",
-    "ROLE_CAPABILITIES",
     "Auxiliaries",
     "Batch",
     "BatchSpec",
@@ -49,7 +42,6 @@ __all__ = [
     "FrozenNetwork",
     "Generator",
     "GeneratorOutput",
-    "HasAgeLogits",
     "HasFeatures",
     "HasSampleGrid",
     "HasSupportedTransitions",
@@ -66,8 +58,6 @@ __all__ = [
     "SeededRng",
     "Stage",
     "StepContext",
-    "SupportsAgeEditing",
-    "SupportsAgeEstimation",
     "SupportsEmbedding",
     "SupportsLikelihood",
     "SupportsSampling",

@@ -1,4 +1,5 @@
-"""The capabilities that a model may have, one Protocol each, and the networks its loss may use."""
+"""Capabilities of models, one Protocol each (`ganzoo list capabilities`; plugins add more), and the
+networks that a loss may use."""
 
 from __future__ import annotations
 
@@ -99,69 +100,12 @@ class HasFeatures(Protocol):
 
 
 @runtime_checkable
-class SupportsAgeEstimation(Protocol):
-    """Capability `estimate_age`, role `age`."""
-
-    input_size: int
-    """Edge of the images it was trained on, in pixels; `estimate_age` resizes its input."""
-
-    def estimate_age(self, image: Tensor) -> Tensor:
-        """Return expected ages [N] in years from images [N, C, H, W] in [-1, 1]."""
-
-
-@runtime_checkable
-class HasAgeLogits(Protocol):
-    """Optional part of an age estimator."""
-
-    def age_logits(self, image: Tensor) -> Tensor:
-        """Return logits [N, 101] over the ages 0 to 100; `estimate_age` is their expectation."""
-
-
-@runtime_checkable
-class SupportsAgeEditing(Protocol):
-    """Capability `edit_age`: renders the same person at another age.
-
-    A model that generates the whole face, even at its own age, sets ``reconstructs = True``: face
-    strips then show its reconstruction. A slow model may accept ``progress=``, a function that it
-    calls with (done, total).
-    """
-
-    def edit_age(self, images: Tensor, source_age: Tensor | None, target_labels: Tensor) -> Tensor:
-        """Return each face at each of its target ages.
-
-        Args:
-            images: [N, C, H, W] in [-1, 1].
-            source_age: [N] years; None: the model estimates them, where it can.
-            target_labels: [N, T] labels of age bins.
-
-        Returns:
-            [N, T, C, H, W] in [-1, 1].
-        """
-
-
-@runtime_checkable
 class HasSupportedTransitions(Protocol):
-    """Optional part of a model with `edit_age` or `translate` that does not support every
-    transition between classes, such as one that only makes people older."""
+    """Optional part of a model that does not translate from every class to every other one."""
 
     def supported_transitions(self, source: Tensor, target: Tensor) -> Tensor:
         """Return whether each transition is supported, a bool tensor of the broadcast shape of
         both label tensors."""
-
-
-CAPABILITIES: dict[str, type] = {
-    "sample": SupportsSampling,
-    "likelihood": SupportsLikelihood,
-    "translate": SupportsTranslation,
-    "embed": SupportsEmbedding,
-    "estimate_age": SupportsAgeEstimation,
-    "edit_age": SupportsAgeEditing,
-}
-"""The Protocol of each capability."""
-
-
-ROLE_CAPABILITIES: dict[str, str] = {"identity": "embed", "age": "estimate_age"}
-"""The capability that each role of an auxiliary network needs; a role of your own needs none."""
 
 
 class FrozenNetwork:

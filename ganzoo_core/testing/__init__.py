@@ -6,9 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganzoo_core.testing.checks import CheckResult, parametrize_with_checks, run_checks
+    from ganzoo_core.testing.checks import (
+        CheckResult,
+        parametrize_with_checks,
+        require,
+        run_checks,
+    )
 
-__all__ = ["CheckResult", "parametrize_with_checks", "run_checks"]
+__all__ = ["CheckResult", "parametrize_with_checks", "require", "run_checks"]
 
 
 def __getattr__(name: str) -> Any:

@@ -40,7 +40,6 @@ PUBLIC_MODULES = {
     "metrics.feature_extractor",
     "metrics.image_sets",
     "metrics.neighbors",
-    "training.dataset_stats",
     "evaluation.api",
     "evaluation.feature_networks",
     "evaluation.provenance",

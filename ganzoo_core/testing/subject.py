@@ -11,14 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core.config import RunConfig, build_config, parse_data_source
-from ganzoo_core.data import PackedImages, pack_images
+from ganzoo_core.config import RunConfig, build_config
+from ganzoo_core.data import PackedImages, pack_images, to_float
 from ganzoo_core.engine import Callback, Trainer, resolve_setup
 from ganzoo_core.engine.world import World
 from ganzoo_core.errors import PluginError, UsageError, suggest
-from ganzoo_core.interfaces import ROLE_CAPABILITIES, Auxiliaries, DataInfo, Model
+from ganzoo_core.interfaces import Auxiliaries, DataInfo, Model
 from ganzoo_core.testing.shapes import Shapes
-from ganzoo_core.testing.stubs import StubAuxiliary
 from ganzoo_core.weights import find_auxiliary
 from ganzoo_core.zoo import KINDS, ModelSpec, Plugin, Spec, import_target, zoo
 
@@ -160,6 +159,10 @@ class ModelSubject(Subject):
         """Return the training state after all stages."""
         return self.run_all_stages(steps).state_dict()
 
+    def example_images(self, n: int) -> Tensor:
+        """Return images [n, C, S, S] of the data set in [-1, 1]."""
+        return to_float(self.images.gather(torch.arange(n)))
+
     @cached_property
     def two_step_trainer(self) -> Trainer:
         """A Trainer after two steps of each stage. Shared by checks: do not train it further."""
@@ -167,8 +170,12 @@ class ModelSubject(Subject):
 
 
 def _build_auxiliary(role: str) -> nn.Module:
-    """Return an untrained stub for a known role, or the shipped network of a custom role."""
-    return StubAuxiliary() if role in ROLE_CAPABILITIES else find_auxiliary(role).build()
+    """Return the untrained stub of a role, or a shipped network for a role without one."""
+    capability = zoo().role_capability(role)
+    if capability and capability.stub:
+        stub: nn.Module = import_target(capability.stub)()
+        return stub
+    return find_auxiliary(role).build()
 
 
 SUBJECT_CLASSES: dict[str, type[Subject]] = {"model": ModelSubject}
@@ -184,8 +191,7 @@ def find_subjects(name: str) -> list[Subject]:
         UsageError: unknown name.
         PluginError: its plugin is broken or not installed.
     """
-    source = parse_data_source(name)
-    entry_name, path = source["name"], source["path"]
+    entry_name, _, path = name.partition(":")  # also where a folder has the name of the entry
     found = []
     for kind, cls in KINDS.items():
         registrations = [(s, p) for p in zoo().plugins for s in p.specs if isinstance(s, cls)]

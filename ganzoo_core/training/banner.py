@@ -19,7 +19,7 @@ def banner_lines(
     data += [f"split {info.split}"] if info.split not in {"", "all"} else []
     if info.class_names:
         names = ", ".join(info.class_names[:6]) + (", ..." if len(info.class_names) > 6 else "")
-        data.append(f"classes {names} from the {'ages' if info.age_bins else 'labels'}")
+        data.append(f"classes {names} by {'model.age_bins' if info.age_bins else 'label'}")
     data.append(f"{info.num_channels} x {info.image_size} x {info.image_size} px")
     counts = {
         name: sum(parameter.numel() for parameter in net.parameters())

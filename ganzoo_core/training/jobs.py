@@ -15,7 +15,6 @@ from typing import Any
 from ganzoo_core.config import RunConfig, build_config
 from ganzoo_core.config.tree import model_config_class
 from ganzoo_core.errors import PluginError, UsageError
-from ganzoo_core.interfaces import ROLE_CAPABILITIES
 from ganzoo_core.training.auxiliaries import TRAIN, find_auxiliaries, roles_to_train
 from ganzoo_core.training.init_weights import InitWeights, find_init_weights
 from ganzoo_core.training.run_config import AnyModel, read_run_config
@@ -148,10 +147,11 @@ def find_trainable_model(role: str) -> ModelSpec:
     Raises:
         PluginError: none is installed.
     """
-    capability = ROLE_CAPABILITIES.get(role, "")
-    for row in zoo().entries:
-        if isinstance(row.spec, ModelSpec) and capability in row.spec.capabilities:
-            return row.spec
+    capability = zoo().role_capability(role)
+    models = [row.spec for row in zoo().entries if isinstance(row.spec, ModelSpec)]
+    for spec in models:
+        if capability and capability.name in spec.capabilities:
+            return spec
     raise PluginError(
         f"model.auxiliaries.{role}.weights={TRAIN}: no installed model can be trained for the role "
         f"{role!r}; install one (`ganzoo list model`), or name a pretrained folder"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ganzoo_core.config import DataConfig
+from ganzoo_core.config import DataConfig, parse, parse_data_source
+from ganzoo_core.config.tree import data_config_class
 from ganzoo_core.data import (
     PackedImages,
     TorchDatasetAdapter,
@@ -18,6 +19,17 @@ from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import Dataset
 from ganzoo_core.report import Progress
 from ganzoo_core.zoo import import_target, zoo
+
+
+def parse_data_config(data: str, options: dict[str, Any]) -> DataConfig:
+    """Return the `[data]` options of ``NAME[:PATH]``, updated with `options`.
+
+    Raises:
+        UsageError: an unknown data set or option.
+        PluginError: the plugin of the data set is not installed.
+    """
+    source = parse_data_source(data)
+    return parse(data_config_class(source["name"]), {**source, **options}, "data")
 
 
 def open_dataset(config: DataConfig) -> Dataset:

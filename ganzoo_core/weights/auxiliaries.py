@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganzoo_core.errors import PluginError, UsageError, WeightsError
-from ganzoo_core.interfaces import CAPABILITIES, ROLE_CAPABILITIES, Auxiliaries, DataInfo, Model
+from ganzoo_core.interfaces import Auxiliaries, DataInfo, Model
 from ganzoo_core.weights.fuse_batchnorm import fuse_batchnorm
 from ganzoo_core.weights.load_model import find_pretrained, load_model
 from ganzoo_core.weights.pretrained import PretrainedFolder
-from ganzoo_core.zoo import EvaluatorSpec, package_folder, registry_entries, zoo
+from ganzoo_core.zoo import EvaluatorSpec, has_capability, package_folder, registry_entries, zoo
 
 AUXILIARIES_DIR = "auxiliaries"
 """The folder in a run with the auxiliary networks that the run trained first."""
@@ -61,11 +61,11 @@ class PretrainedAuxiliary:
             WeightsError: the model lacks the capability of its role.
         """
         model = fuse_batchnorm(load_model(self.pretrained))
-        capability = ROLE_CAPABILITIES.get(self.role, "")
-        if capability and not isinstance(model, CAPABILITIES[capability]):
+        capability = zoo().role_capability(self.role)
+        if capability and not has_capability(model, capability.name):
             raise WeightsError(
                 f"{self.pretrained.path} holds {self.pretrained.model_name}, which cannot serve as "
-                f"{self.role!r}: it has no {capability}()"
+                f"{self.role!r}: it has no {capability.name}()"
             )
         return model
 
@@ -198,9 +198,10 @@ def _weights_option(role: str) -> str:
 
 def _install_hint(role: str) -> str:
     """Return how to get a network for a role: train it, install it, or name a folder."""
-    capability = ROLE_CAPABILITIES.get(role, "")
+    capability = zoo().role_capability(role)
+    name = capability.name if capability else ""
     models = [row.spec for row in zoo().entries if row.kind == "model" and row.spec]
-    trainable = [spec.name for spec in models if capability in getattr(spec, "capabilities", ())]
+    trainable = [spec.name for spec in models if name in getattr(spec, "capabilities", ())]
     install_commands = [
         entry.install
         for entry in registry_entries()

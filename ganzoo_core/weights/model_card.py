@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo_core.interfaces import DataInfo
+from ganzoo_core.zoo import CapabilitySpec, zoo
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
@@ -31,31 +32,12 @@ _HUB_LICENSES = {
     "unlicense",
 }
 """License identifiers of model hubs; another license is `other`, with its name."""
-_PIPELINE_TAGS = {
-    "sample": "unconditional-image-generation",
-    "translate": "image-to-image",
-    "edit_age": "image-to-image",
-    "embed": "image-feature-extraction",
-    "estimate_age": "image-feature-extraction",
-}
-"""Capability -> pipeline tag. Of several capabilities, the last in this table sets the tag."""
 _ACTIVE_HTML = re.compile(
     r"<\s{0,9}/?\s{0,9}(script|iframe|object|embed|form|meta|link|base|svg|style)\b"
     r"|<[^>]{0,300}\bon\w{1,30}\s{0,9}="
     r"|(\]\(|\]:|<([^>]{0,300}=)?)\s{0,9}[\"']?\s{0,9}(javascript|vbscript|data)\s{0,9}:",
     re.IGNORECASE,
 )
-_LIMITATIONS = {
-    "sample": "The images are synthetic: the people in them do not exist. The model reproduces the "
-    "biases of its data. Do not present its images as photographs.",
-    "embed": "The model measures how similar two photographs are. It makes more errors for people "
-    "who differ from those in its data. Do not use it to identify or monitor people without their "
-    "consent.",
-    "estimate_age": "The model estimates apparent age with an error of years. The error is larger "
-    "for people who differ from those in its data. Do not base decisions about people on it.",
-    "edit_age": "The model generates the typical look of an age group in its data. It does not "
-    "predict how a person will look. Do not present its images as photographs.",
-}
 
 
 def render_model_card(index: Mapping[str, Any]) -> str:
@@ -108,11 +90,15 @@ def effective_license(index: Mapping[str, Any]) -> str:
 
 
 def _pipeline_tag(index: Mapping[str, Any]) -> str:
-    capabilities = index.get("capabilities") or ["sample"]
-    return next(
-        (_PIPELINE_TAGS[name] for name in reversed(_PIPELINE_TAGS) if name in capabilities),
-        _PIPELINE_TAGS["sample"],
-    )
+    """Return the tag of the last capability that has one."""
+    specs = _capability_specs(index.get("capabilities") or [])
+    return [spec.pipeline_tag for spec in specs if spec.pipeline_tag][-1]
+
+
+def _capability_specs(names: Sequence[str]) -> list[CapabilitySpec]:
+    """Return the specs of the installed capabilities, that of `sample` if none has limitations."""
+    specs = [zoo().capability(name) for name in names if name in zoo().names("capability")]
+    return specs if any(s.limitations for s in specs) else [zoo().capability("sample"), *specs]
 
 
 def _slugify(text: str) -> str:
@@ -189,8 +175,7 @@ def _template_values(index: Mapping[str, Any]) -> dict[str, Any]:
             init.get("license") or "unknown",
             init["sha256"][:16],
         ),
-        "limits": [_LIMITATIONS[name] for name in capabilities if name in _LIMITATIONS]
-        or [_LIMITATIONS["sample"]],
+        "limits": [s.limitations for s in _capability_specs(capabilities) if s.limitations],
         "usage_note": index.get("usage_note"),
         "license": effective_license(index) or "unknown terms",
     }

@@ -19,10 +19,9 @@ from ganzoo_core.interfaces import (
     Generator,
     Model,
     SeededRng,
-    SupportsAgeEstimation,
-    SupportsEmbedding,
     SupportsTranslation,
 )
+from ganzoo_core.zoo import has_capability, zoo
 
 _OPSET_VERSION = 18
 _EXAMPLE_BATCH_SIZE = 2
@@ -68,13 +67,13 @@ def _make_export_example(model: Model) -> tuple[nn.Module, dict[str, Tensor], st
         return generator, inputs, "image"
     if isinstance(model, SupportsTranslation):
         return _MethodModule(model, "translate"), {"image": image, "label": label}, "translated"
-    if isinstance(model, SupportsEmbedding):
-        return _MethodModule(model, "embed"), {"image": image}, "embedding"
-    if isinstance(model, SupportsAgeEstimation):
-        return _MethodModule(model, "estimate_age"), {"image": image}, "age"
+    image_methods = [spec for spec in zoo().capabilities() if spec.output]
+    for spec in image_methods:
+        if has_capability(model, spec.name):
+            return _MethodModule(model, spec.name), {"image": image}, spec.output
     raise UsageError(
         f"{type(model).__name__} cannot be exported as one ONNX graph: it has no "
-        "generator(z, label), translate, embed or estimate_age"
+        f"generator(z, label), translate or {' or '.join(spec.name for spec in image_methods)}"
     )
 
 

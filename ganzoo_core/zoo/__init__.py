@@ -2,7 +2,14 @@
 
 from ganzoo_core.zoo.discovery import Plugin
 from ganzoo_core.zoo.hooks import hookimpl
-from ganzoo_core.zoo.lookup import Zoo, ZooEntry, import_target, package_folder, zoo
+from ganzoo_core.zoo.lookup import (
+    Zoo,
+    ZooEntry,
+    has_capability,
+    import_target,
+    package_folder,
+    zoo,
+)
 from ganzoo_core.zoo.registry import (
     PublishedWeights,
     RegistryEntry,
@@ -14,6 +21,7 @@ from ganzoo_core.zoo.specs import (
     FAMILIES,
     FIDELITY_ASPECTS,
     KINDS,
+    CapabilitySpec,
     CommandSpec,
     DatasetSpec,
     EvaluatorSpec,
@@ -31,6 +39,7 @@ __all__ = [
     "FAMILIES",
     "FIDELITY_ASPECTS",
     "KINDS",
+    "CapabilitySpec",
     "CommandSpec",
     "DatasetSpec",
     "EvaluatorSpec",
@@ -46,6 +55,7 @@ __all__ = [
     "TransformSpec",
     "Zoo",
     "ZooEntry",
+    "has_capability",
     "hookimpl",
     "import_target",
     "package_folder",

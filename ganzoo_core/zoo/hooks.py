@@ -29,7 +29,8 @@ class Registrar(Protocol):
 
 @_hookspec
 def ganzoo_register(zoo: Registrar) -> None:
-    """Add the plugin's models, data sets, evaluators, losses, terms, metrics and transforms."""
+    """Add the plugin's models, data sets, evaluators, losses, terms, metrics, transforms and
+    capabilities."""
 
 
 @_hookspec

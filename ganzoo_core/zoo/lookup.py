@@ -13,12 +13,14 @@ from typing import Any
 from ganzoo_core import __version__
 from ganzoo_core.errors import PluginError, UsageError
 from ganzoo_core.zoo import registry
+from ganzoo_core.zoo.capabilities import CAPABILITIES
 from ganzoo_core.zoo.discovery import PLUGINS_ENV_VAR, Plugin, discover_plugins
 from ganzoo_core.zoo.losses import LOSSES
 from ganzoo_core.zoo.meanings import normal_form, suggest_name
 from ganzoo_core.zoo.metrics import METRICS
 from ganzoo_core.zoo.specs import (
     KINDS,
+    CapabilitySpec,
     DatasetSpec,
     EvaluatorSpec,
     LossSpec,
@@ -127,6 +129,20 @@ class Zoo:
         assert isinstance(spec, TransformSpec)
         return spec
 
+    def capability(self, name: str) -> CapabilitySpec:
+        """Return a capability's spec; raises as `model` does."""
+        spec = self.find_spec("capability", name)
+        assert isinstance(spec, CapabilitySpec)
+        return spec
+
+    def capabilities(self) -> list[CapabilitySpec]:
+        """Return the specs of all capabilities, sorted by name."""
+        return [self.capability(name) for name in self.names("capability")]
+
+    def role_capability(self, role: str) -> CapabilitySpec | None:
+        """Return the capability that networks of a role need; None for a role without one."""
+        return next((spec for spec in self.capabilities() if role and spec.role == role), None)
+
     def find_spec(self, kind: str, name: str) -> Spec:
         """Return the spec of an entry of any kind; raises as `model` does. Upper case, and
         hyphens that are left out, are accepted where only one name fits."""
@@ -182,7 +198,12 @@ def _duplicate_name_message(origins: list[str]) -> str:
 @cache
 def zoo() -> Zoo:
     """Return the zoo of this process. The first call discovers the plugins."""
-    core_specs = {"losses": LOSSES, "terms": TERMS, "metrics": METRICS}
+    core_specs = {
+        "losses": LOSSES,
+        "terms": TERMS,
+        "metrics": METRICS,
+        "capabilities": CAPABILITIES,
+    }
     core_plugins = [
         Plugin(name, "ganzoo-core", __version__, specs=[*specs])
         for name, specs in core_specs.items()
@@ -202,6 +223,15 @@ def import_target(target: str) -> Any:
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise PluginError(f"{target} cannot be imported: {reason}") from error
+
+
+def has_capability(model: Any, name: str) -> bool:
+    """Return whether a model has the methods of a capability.
+
+    Raises:
+        PluginError, UsageError: the capability is broken or not installed.
+    """
+    return isinstance(model, import_target(zoo().capability(name).target))
 
 
 def package_folder(target: str) -> Path:

@@ -53,7 +53,7 @@ class ModelSpec(Spec):
     """One or more networks that `ganzoo run` trains."""
 
     capabilities: tuple[str, ...] = ("sample",)
-    """Keys of `ganzoo_core.interfaces.CAPABILITIES`, such as ("sample", "likelihood")."""
+    """What it can do, of `ganzoo list capabilities`, such as ("sample", "likelihood")."""
     auxiliaries: tuple[str, ...] = ()
     """Roles of the frozen networks that its losses use, such as ("identity",)."""
     family: str = ""
@@ -110,6 +110,30 @@ class TermSpec(Spec):
 class TransformSpec(Spec):
     """An image transform: ``--set data.transform=NAME`` on any data set. `target` is a class that
     derives from `ImageTransform`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapabilitySpec(Spec):
+    """What a model can do. `target` is a runtime-checkable Protocol of the methods; models declare
+    the name in `ModelSpec.capabilities`."""
+
+    role: str = ""
+    """The role of the auxiliary networks and evaluators that need it; empty for none."""
+    output: str = ""
+    """What the method returns, such as "embedding", if it has the name of the capability and takes
+    images [N, C, H, W] alone. It can then be exported as ONNX."""
+    command: str = ""
+    """The command of the command line that uses it."""
+    checks: tuple[str, ...] = ()
+    """``package.module:function`` of conformance checks: each takes the `ModelSubject`, and its
+    docstring says what a model that passes does (`ganzoo_core.testing.require`)."""
+    stub: str = ""
+    """``package.module:Class`` of an untrained network for the role, which the conformance checks
+    of models with such an auxiliary network use; empty for a shipped network."""
+    pipeline_tag: str = ""
+    """The tag of such models on model hubs."""
+    limitations: str = ""
+    """A paragraph of the cards of such models."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +206,7 @@ KINDS: dict[str, type[Spec]] = {
     "term": TermSpec,
     "metric": MetricSpec,
     "transform": TransformSpec,
+    "capability": CapabilitySpec,
 }
 """Spec class by kind, the argument of `ganzoo list KIND`."""
 

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from fidelity_helpers import proves
+from ganzoo_face_aging.testing import StubAgeEstimator
 from ganzoo_pfa_gan.config import PAPER_AGE_BINS, LossWeights, PFAGANConfig
 from ganzoo_pfa_gan.losses import ssim_loss
 from ganzoo_pfa_gan.model import PFAGAN
@@ -16,7 +18,6 @@ from torch import nn
 from torch.nn import functional
 
 from ganzoo_core.interfaces import DataInfo
-from ganzoo_core.testing.stubs import StubAuxiliary
 
 NUM_GROUPS, MEAN_AGES = 4, (22.0, 35.0, 45.0, 62.0)
 SUB_GENERATOR_PARAMS = 1_524_227
@@ -116,6 +117,7 @@ def clip(x):
 # --- networks -------------------------------------------------------------------------------------
 
 
+@proves("pfa-gan", "counts")
 @pytest.mark.parametrize("image_size", DISCRIMINATOR_PARAMS)
 def test_parameter_counts(image_size):
     model = build(image_size)
@@ -123,6 +125,7 @@ def test_parameter_counts(image_size):
     assert counts == [3 * SUB_GENERATOR_PARAMS, DISCRIMINATOR_PARAMS[image_size]]
 
 
+@proves("pfa-gan", "init")
 def test_generator_init():
     """`weights_init` of the authors' code: N(0, 0.02), biases 0."""
     for conv in convs_of(build().generator):
@@ -132,6 +135,7 @@ def test_generator_init():
         assert not conv.bias.any()
 
 
+@proves("pfa-gan", "init")
 def test_discriminator_init():
     """Not initialized in the authors' code: PyTorch's default, uniform with 1/sqrt(fan in)."""
     for conv in convs_of(build().discriminator):
@@ -180,7 +184,7 @@ def build_in_fp64():
     model = build(g_channels=8, loss_weights=LossWeights(adversarial=3.0)).double().eval()
     with torch.random.fork_rng():
         torch.manual_seed(2)
-        networks = StubAuxiliary().double(), StubAuxiliary().double()
+        networks = StubAgeEstimator().double(), StubAgeEstimator().double()
     model.auxiliaries = dict(zip(("identity", "age"), networks, strict=True))
     model.mean_ages = torch.tensor(MEAN_AGES, dtype=torch.float64)
     return model, Context(6, 64)
@@ -197,6 +201,7 @@ def largest_difference(ours, expected):
     return (max((a - b).abs().max() for a, b in pairs) / largest).item()
 
 
+@proves("pfa-gan", "forward")
 def test_networks_in_fp64():
     model, ctx = build_in_fp64()
     source, target = ctx.batch, ctx.target

@@ -2,11 +2,12 @@
 
 `ganzoo check NAME` runs them, and a plugin's tests can run them with `parametrize_with_checks`.
 Each module has the checks of one subject: `entries` of any kind and their `options`, then models
-(`models`, `training`, `sampling`), data sets, losses, terms, metrics, evaluators and
-image transforms.
+(`models`, `training`, `sampling`), data sets, losses, terms, metrics, evaluators,
+image transforms and capabilities.
 """
 
 from ganzoo_core.testing.checks import (
+    capabilities,
     datasets,
     entries,
     evaluators,
@@ -21,21 +22,23 @@ from ganzoo_core.testing.checks import (
     transforms,
 )
 from ganzoo_core.testing.checks.framework import (
-    CHECKS,
     Check,
     CheckFailed,
     CheckResult,
     CheckSkipped,
+    all_checks,
     parametrize_with_checks,
+    require,
     run_checks,
 )
 
 __all__ = [
-    "CHECKS",
     "Check",
     "CheckFailed",
     "CheckResult",
     "CheckSkipped",
+    "all_checks",
+    "capabilities",
     "datasets",
     "entries",
     "evaluators",
@@ -44,6 +47,7 @@ __all__ = [
     "models",
     "options",
     "parametrize_with_checks",
+    "require",
     "resume",
     "run_checks",
     "sampling",

@@ -17,13 +17,22 @@ from typing import Any
 
 import click
 
-from ganzoo_core.interfaces import CAPABILITIES, Dataset, ImageTransform, Loss, Model, Term
+from ganzoo_core.interfaces import Dataset, ImageTransform, Loss, Model, Term
 from ganzoo_core.testing.checks.framework import check, require
 from ganzoo_core.testing.public_api import is_public, iter_imports
 from ganzoo_core.testing.subject import Subject
 from ganzoo_core.zoo import FAMILIES, ModelSpec, import_target, zoo
 
-_ENTRY_KINDS = ("model", "dataset", "loss", "term", "metric", "evaluator", "transform")
+_ENTRY_KINDS = (
+    "model",
+    "dataset",
+    "loss",
+    "term",
+    "metric",
+    "evaluator",
+    "transform",
+    "capability",
+)
 _ALL_KINDS = (*_ENTRY_KINDS, "plugin")
 _MAX_SUMMARY_LENGTH = 100
 _BASES = {
@@ -50,10 +59,12 @@ def spec_is_complete(subject: Subject) -> None:
         f"{kind}.summary is not one line of at most {_MAX_SUMMARY_LENGTH} characters: shorten it",
     )
     if isinstance(entry_spec, ModelSpec):
-        unknown_capabilities = [c for c in entry_spec.capabilities if c not in CAPABILITIES]
+        known = zoo().names("capability")
+        unknown = [c for c in entry_spec.capabilities if c not in known]
         require(
-            not unknown_capabilities,
-            f"ModelSpec.capabilities has {unknown_capabilities}: use {', '.join(CAPABILITIES)}",
+            not unknown,
+            f"ModelSpec.capabilities has {unknown}: use {', '.join(known)}, or require the plugin "
+            "that registers it in pyproject.toml",
         )
         require(
             not entry_spec.family or entry_spec.family in FAMILIES,
@@ -86,7 +97,7 @@ def base_class(subject: Subject) -> None:
     )
 
 
-@check("model", "dataset", "loss", "term", "metric", "transform")
+@check("model", "dataset", "loss", "term", "metric", "transform", "capability")
 def has_docstrings(subject: Subject) -> None:
     """Has docstrings in its module and its class or function"""
     target, name = subject.target, subject.spec.target

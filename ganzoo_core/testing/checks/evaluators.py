@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from ganzoo_core.interfaces import ROLE_CAPABILITIES
 from ganzoo_core.testing.checks.framework import check, require
 from ganzoo_core.testing.subject import Subject
 from ganzoo_core.weights import find_auxiliary, read_pretrained
-from ganzoo_core.zoo import package_folder
+from ganzoo_core.zoo import package_folder, zoo
 
 
 @check("evaluator")
@@ -22,9 +21,10 @@ def pretrained_hashes(subject: Subject) -> None:
 def evaluator_interface(subject: Subject) -> None:
     """Predicts for images of any size as its role requires, and is differentiable"""
     model = find_auxiliary(subject.spec.role, subject.name).build()
-    method = ROLE_CAPABILITIES.get(subject.spec.role, "")
-    if not method:
+    capability = zoo().role_capability(subject.spec.role)
+    if capability is None or not capability.output:
         return
+    method = capability.name
     for size in (24, 40):
         image = torch.zeros(2, model.info.num_channels, size, size, requires_grad=True)
         out = getattr(model, method)(image)

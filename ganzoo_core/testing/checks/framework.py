@@ -9,6 +9,7 @@ from typing import Any
 
 from ganzoo_core.errors import GanzooError, UsageError, suggest
 from ganzoo_core.testing.subject import Subject, find_subjects
+from ganzoo_core.zoo import import_target, zoo
 
 
 class CheckFailed(GanzooError, AssertionError):
@@ -42,7 +43,7 @@ class Check:
 
 
 CHECKS: list[Check] = []
-"""All checks, in the order they run."""
+"""The checks of the core, in the order they run."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,30 @@ def check(
     """Register a function as a check of some kinds. Its docstring is the purpose."""
 
     def register(function: Callable[[Any], None]) -> Callable[[Any], None]:
-        name = function.__name__.replace("_", "-")
-        purpose = (function.__doc__ or "").strip().rstrip(".")
-        CHECKS.append(Check(name, kinds, purpose, function, capability))
+        CHECKS.append(_make_check(function, kinds, capability))
         return function
 
     return register
+
+
+def _make_check(function: Callable[[Any], None], kinds: tuple[str, ...], capability: str) -> Check:
+    name = function.__name__.replace("_", "-")
+    purpose = (function.__doc__ or "").strip().rstrip(".")
+    return Check(name, kinds, purpose, function, capability)
+
+
+def all_checks() -> list[Check]:
+    """Return the checks of the core, then those that capabilities of plugins add.
+
+    Raises:
+        PluginError: one of them cannot be imported.
+    """
+    added = [
+        _make_check(import_target(target), ("model",), spec.name)
+        for spec in zoo().capabilities()
+        for target in spec.checks
+    ]
+    return [*CHECKS, *added]
 
 
 def require(condition: object, message: str) -> None:
@@ -90,7 +109,7 @@ def _select_checks(
     Raises:
         UsageError: an unknown check.
     """
-    applicable = [(s, c) for s in subjects for c in CHECKS if c.applies_to(s)]
+    applicable = [(s, c) for s in subjects for c in all_checks() if c.applies_to(s)]
     check_names = {check.name for _, check in applicable}
     for name in only:
         if name not in check_names:

@@ -12,9 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo_core.data import to_float
 from ganzoo_core.interfaces import (
-    CAPABILITIES,
     DataInfo,
     HasSampleGrid,
     HasSupportedTransitions,
@@ -27,29 +25,32 @@ from ganzoo_core.testing.checks.framework import check, require
 from ganzoo_core.testing.subject import ModelSubject
 from ganzoo_core.training.output_grids import draw_own_grid
 from ganzoo_core.weights import load_into, read_pretrained, save_pretrained
+from ganzoo_core.zoo import import_target, zoo
 
 
 @check("model")
 def capabilities(subject: ModelSubject) -> None:
     """Has the methods of the capabilities that its spec declares, and no others"""
-    for word, protocol in CAPABILITIES.items():
-        has_methods = all(hasattr(subject.model_class, m) for m in _protocol_methods(protocol))
+    for word in zoo().names("capability"):
+        protocol = import_target(zoo().capability(word).target)
+        has_methods = all(hasattr(subject.model_class, m) for m in protocol_methods(protocol))
         if word in subject.spec.capabilities:
             require(
                 has_methods,
                 f"its spec declares the capability {word!r}: add the methods "
-                f"{', '.join(_protocol_methods(protocol))}",
+                f"{', '.join(protocol_methods(protocol))}",
             )
         else:
             declared = ", ".join(map(repr, (*subject.spec.capabilities, word)))
             require(
                 not has_methods,
-                f"it has {_protocol_methods(protocol)[0]}(): set capabilities=({declared}) in its "
+                f"it has {protocol_methods(protocol)[0]}(): set capabilities=({declared}) in its "
                 "spec",
             )
 
 
-def _protocol_methods(protocol: Any) -> list[str]:
+def protocol_methods(protocol: Any) -> list[str]:
+    """Return the names of the methods of a Protocol."""
     return [
         name
         for name, value in vars(protocol).items()
@@ -202,41 +203,20 @@ def label_conditioning(subject: ModelSubject) -> None:
         classes = list(info.nonempty_classes)
         samples = sample(model, len(classes), classes, seed=1, num_latents=1)
         require(_is_not_constant(samples), f"the sample of one latent {remedy}")
-    photos = _example_images(subject).expand(len(info.nonempty_classes), -1, -1, -1)
+    photos = subject.example_images(1).expand(len(info.nonempty_classes), -1, -1, -1)
     with eval_mode(model), torch.no_grad():
         if "translate" in subject.spec.capabilities:
             out = model.translate(photos, torch.tensor(info.nonempty_classes))  # type: ignore[operator]
             require(_is_not_constant(out), f"translate {remedy}")
-    if "edit_age" in subject.spec.capabilities:
-        require(
-            _is_not_constant(_age_to_all_bins(model, _example_images(subject))[0]),
-            f"edit_age {remedy}",
-        )
 
 
 def _is_not_constant(images: Tensor) -> bool:
     return bool((images - images[:1]).abs().max() > 0)
 
 
-def _example_images(subject: ModelSubject, n: int = 1) -> Tensor:
-    """Return images [n, C, S, S] in [-1, 1]."""
-    return to_float(subject.images.gather(torch.arange(n)))
-
-
-def _age_to_all_bins(model: Any, photos: Tensor) -> Tensor:
-    """Return images [N, C, S, S] in every age bin, [N, T, C, S, S].
-
-    The source age is one year, since a model may only increase ages.
-    """
-    n, num_bins = len(photos), len(model.info.class_names)
-    with eval_mode(model):
-        out: Tensor = model.edit_age(photos, torch.ones(n), torch.arange(num_bins).expand(n, -1))
-    return out.detach()
-
-
 def _capability_outputs(subject: ModelSubject, model: Any) -> dict[str, Tensor]:
     """Return the outputs of a model by capability."""
-    photos, capabilities = _example_images(subject, 2), subject.spec.capabilities
+    photos, capabilities = subject.example_images(2), subject.spec.capabilities
     out = {}
     if "sample" in capabilities:
         out["sample"] = model.sample(4, seed=1)
@@ -245,10 +225,9 @@ def _capability_outputs(subject: ModelSubject, model: Any) -> dict[str, Tensor]:
             out["translate"] = model.translate(
                 photos, torch.tensor(model.info.nonempty_classes[-1:] * 2)
             )
-        if "embed" in capabilities:
-            out["embed"] = model.embed(photos)
-        if "estimate_age" in capabilities:
-            out["estimate_age"] = model.estimate_age(photos)
+        for spec in zoo().capabilities():
+            if spec.output and spec.name in capabilities:
+                out[spec.name] = getattr(model, spec.name)(photos)
     return out
 
 
@@ -257,7 +236,7 @@ def translate_output(subject: ModelSubject) -> None:
     """Translates images into images of the same shape in [-1, 1]"""
     out = _capability_outputs(subject, subject.two_step_trainer.ema_model())["translate"]
     require(
-        out.shape == _example_images(subject, 2).shape,
+        out.shape == subject.example_images(2).shape,
         f"translate returns shape {tuple(out.shape)}",
     )
     require(out.isfinite().all() and out.abs().max() <= 1, "translate is outside [-1, 1]: use tanh")
@@ -267,7 +246,7 @@ def translate_output(subject: ModelSubject) -> None:
 def embed_output(subject: ModelSubject) -> None:
     """Returns unit vectors for images of any size, independent of the other images"""
     model: Any = subject.two_step_trainer.ema_model()
-    photos = _example_images(subject, 3)
+    photos = subject.example_images(3)
     larger = torch.nn.functional.interpolate(photos, scale_factor=1.5)
     with eval_mode(model), torch.no_grad():
         out, alone, wide = model.embed(photos), model.embed(photos[:1]), model.embed(larger)
@@ -284,48 +263,23 @@ def embed_output(subject: ModelSubject) -> None:
     require(isinstance(getattr(model, "input_size", None), int), "it has no input_size (pixels)")
 
 
-@check("model", capability="estimate_age")
-def estimate_age_output(subject: ModelSubject) -> None:
-    """Returns one age in years for each image of any size"""
-    model: Any = subject.two_step_trainer.ema_model()
-    photos = _example_images(subject, 3)
-    larger = torch.nn.functional.interpolate(photos, scale_factor=1.5)
-    with eval_mode(model), torch.no_grad():
-        years, wide = model.estimate_age(photos), model.estimate_age(larger)
-    require(
-        years.shape == (3,) == wide.shape, f"estimate_age returns {tuple(years.shape)}, not [3]"
-    )
-    require(years.isfinite().all() and years.abs().max() < 200, "ages must be years, 0 to 120")
-    require(isinstance(getattr(model, "input_size", None), int), "it has no input_size (pixels)")
-
-
-@check("model", capability="edit_age")
-def edit_age_output(subject: ModelSubject) -> None:
-    """Returns each face in each target age bin, in [-1, 1]"""
-    photos, model = _example_images(subject, 2), subject.two_step_trainer.ema_model()
-    out = _age_to_all_bins(model, photos)
-    shape = (2, len(model.info.class_names), *photos.shape[1:])
-    require(tuple(out.shape) == shape, f"edit_age returns {tuple(out.shape)}, not {shape}")
-    require(out.isfinite().all() and out.abs().max() <= 1, "edit_age is outside [-1, 1]: clip it")
-
-
-@check("model", capability="edit_age")
+@check("model", capability="translate")
 def supported_transitions(subject: ModelSubject) -> None:
-    """Supports some transition between age bins, if it says which"""
+    """Supports some transition between classes, if it says which"""
     model: Any = subject.build_model()
     if not isinstance(model, HasSupportedTransitions):
         return
-    bins = torch.arange(len(subject.images.info.class_names))
-    supported = model.supported_transitions(bins[:, None], bins[None])
-    shape = (len(bins), len(bins))
+    labels = torch.arange(len(subject.images.info.class_names))
+    supported = model.supported_transitions(labels[:, None], labels[None])
+    shape = (len(labels), len(labels))
     require(
         supported.dtype == torch.bool and tuple(supported.shape) == shape,
         f"supported_transitions returns {supported.dtype} {list(supported.shape)} for the pairs of "
-        f"{len(bins)} age bins, not bool {list(shape)}",
+        f"{len(labels)} classes, not bool {list(shape)}",
     )
     require(
         supported.any(),
-        "supported_transitions is False for every pair of age bins: return True where edit_age "
+        "supported_transitions is False for every pair of classes: return True where translate "
         "works, or remove it",
     )
 
@@ -334,7 +288,7 @@ def supported_transitions(subject: ModelSubject) -> None:
 def likelihood(subject: ModelSubject) -> None:
     """Returns log-likelihoods that are finite, at most 0, and the same for the same seed"""
     model, label = subject.build_model(), subject.images.label
-    photos, labels = _example_images(subject, 4), None if label is None else label[:4].tolist()
+    photos, labels = subject.example_images(4), None if label is None else label[:4].tolist()
     nats = log_likelihood(model, photos, labels, seed=1)
     require(
         nats.shape == (4,), f"log_likelihood returns {tuple(nats.shape)} for four images, not [4]"

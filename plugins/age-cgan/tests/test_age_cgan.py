@@ -6,12 +6,13 @@ import pytest
 import torch
 from ganzoo_age_cgan.config import AgeCGANConfig
 from ganzoo_age_cgan.model import AgeCGAN
+from ganzoo_face_aging.capabilities import SupportsAgeEditing
 from training_helpers import differing_keys, make_images, make_trainer, num_params
 
 import ganzoo_core as gz
 from ganzoo_core.config.losses import parse_loss
 from ganzoo_core.files import load_tensors
-from ganzoo_core.interfaces import Auxiliaries, SupportsAgeEditing
+from ganzoo_core.interfaces import Auxiliaries
 from ganzoo_core.testing.stubs import StubAuxiliary
 
 AGE_BINS = (18, 29, 39, 49, 59)

@@ -4,10 +4,10 @@ import pytest
 import torch
 from ganzoo_age_estimator.config import PFA_AGE_BINS, AgeEstimatorConfig
 from ganzoo_age_estimator.model import AgeEstimator, age_label_distribution
+from ganzoo_face_aging.capabilities import HasAgeLogits, SupportsAgeEstimation
 from torch import nn
 
 import ganzoo_core as gz
-from ganzoo_core.interfaces import HasAgeLogits, SupportsAgeEstimation
 from ganzoo_core.layers import expected_index
 from ganzoo_core.testing import run_checks
 

@@ -10,7 +10,7 @@ from ganzoo_core import Discriminator, load
 from ganzoo_core.data import to_float
 from ganzoo_core.errors import DataError, UsageError, suggest
 from ganzoo_core.report import Progress
-from ganzoo_core.training import dataset_stats, open_data
+from ganzoo_core.training import open_data
 from ganzoo_core.weights import find_auxiliary
 from ganzoo_core.zoo import zoo
 from ganzoo_deconvnet.deconvnet import conv_layers, layer_shapes
@@ -100,7 +100,7 @@ def load_images(network, data, num_images, options):
         raise UsageError("the weights record no data set: use --data NAME[:PATH]")
     shape = {"image_size": info.image_size, "num_channels": info.num_channels}
     age_bins = getattr(network.model.config, "age_bins", ())
-    config = dataset_stats.parse_data_config(name, {**shape, **options})
+    config = open_data.parse_data_config(name, {**shape, **options})
     images = open_data.open_images(None, config, tuple(age_bins), Progress(True))
     if images.label is None and getattr(network.model, "conditional", False):
         raise DataError(f"{network.name} needs labels, and {name} has none: use --data NAME[:PATH]")

@@ -10,8 +10,7 @@ from ganzoo_core.data.subset import Subset
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.interfaces import Dataset
 from ganzoo_core.metrics.image_sets import TEST_FRACTION
-from ganzoo_core.training.dataset_stats import parse_data_config
-from ganzoo_core.training.open_data import open_dataset
+from ganzoo_core.training.open_data import open_dataset, parse_data_config
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedAuxiliary
 

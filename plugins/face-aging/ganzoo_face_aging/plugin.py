@@ -1,17 +1,49 @@
-"""Registers the metric `aging`, the image transform `face-align` and the command `ganzoo age`;
-imports neither torch nor pydantic."""
+"""Registers the capabilities `estimate_age` and `edit_age`, the metric `aging`, the image transform
+`face-align` and the command `ganzoo age`; imports neither torch nor pydantic."""
 
-from ganzoo_core import CommandSpec, MetricOption, MetricSpec, TransformSpec, hookimpl
+from ganzoo_core import (
+    CapabilitySpec,
+    CommandSpec,
+    MetricOption,
+    MetricSpec,
+    TransformSpec,
+    hookimpl,
+)
 
+_CAPABILITIES = "ganzoo_face_aging.capabilities"
 _OPTIONS = "ganzoo_face_aging.options"
+_TESTING = "ganzoo_face_aging.testing"
 FIGURE_FILE = "aging.png"
 """The figure of the benchmark, in the folder of evaluation.json."""
 
 
 @hookimpl
 def ganzoo_register(zoo):
-    """Add the aging benchmark and the alignment of faces to the zoo."""
+    """Add the capabilities, the aging benchmark and the alignment of faces to the zoo."""
     zoo.add(
+        CapabilitySpec(
+            name="estimate_age",
+            summary="Estimates the age of a face",
+            target=f"{_CAPABILITIES}:SupportsAgeEstimation",
+            role="age",
+            output="age",
+            checks=(f"{_TESTING}:estimate_age_output",),
+            stub=f"{_TESTING}:StubAgeEstimator",
+            pipeline_tag="image-feature-extraction",
+            limitations="The model estimates apparent age with an error of years. The error is "
+            "larger for people who differ from those in its data. Do not base decisions about "
+            "people on it.",
+        ),
+        CapabilitySpec(
+            name="edit_age",
+            summary="Renders faces at other ages",
+            target=f"{_CAPABILITIES}:SupportsAgeEditing",
+            command="age",
+            checks=(f"{_TESTING}:edit_age_output",),
+            pipeline_tag="image-to-image",
+            limitations="The model generates the typical look of an age group in its data. It does "
+            "not predict how a person will look. Do not present its images as photographs.",
+        ),
         TransformSpec(
             name="face-align",
             summary="Detects the face, levels its eyes and crops it at a fixed geometry",

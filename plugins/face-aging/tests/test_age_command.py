@@ -8,13 +8,13 @@ import torch
 from ganzoo_face_aging import aging
 from ganzoo_face_aging.ood_check import detect_ood
 from ganzoo_face_aging.photos import find_photos, load_photo, no_face_error
+from ganzoo_face_aging.testing import StubAgeEstimator
 from PIL import Image
 
 import ganzoo_core as gz
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.evaluation.api import require_capability
 from ganzoo_core.interfaces import Auxiliaries
-from ganzoo_core.testing.stubs import StubAuxiliary
 
 
 class BrighteningModel(gz.Model):
@@ -26,7 +26,7 @@ class BrighteningModel(gz.Model):
     def __init__(self, info):
         super().__init__(None, info)
         self.net = torch.nn.Linear(1, 1)
-        self.auxiliaries = Auxiliaries({"age": StubAuxiliary(), "identity": StubAuxiliary()})
+        self.auxiliaries = Auxiliaries({"age": StubAgeEstimator(), "identity": StubAgeEstimator()})
 
     def configure_optimizers(self):
         return {}
@@ -65,7 +65,7 @@ def test_strip_columns(photo):
     assert torch.equal(strip.images[3].image, reconstruction)
     assert strip.images[0].identity_distance == pytest.approx(0, abs=1e-5)
     with torch.no_grad():
-        expected = StubAuxiliary.estimate_age(model.auxiliaries["age"].module, images)
+        expected = StubAgeEstimator.estimate_age(model.auxiliaries["age"].module, images)
     assert strip.images[0].estimated_age == pytest.approx(float(expected), rel=1e-4)
 
 

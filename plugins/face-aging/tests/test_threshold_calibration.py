@@ -16,7 +16,7 @@ from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.report import Progress
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
-from ganzoo_core.training.dataset_stats import parse_data_config
+from ganzoo_core.training.open_data import parse_data_config
 from ganzoo_core.weights import PretrainedAuxiliary, PretrainedFolder
 
 

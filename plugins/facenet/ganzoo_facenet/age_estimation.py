@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from ganzoo_face_aging.age_estimation import evaluate_age_estimates
 from ganzoo_face_aging.batched import predict_in_batches
+from ganzoo_face_aging.capabilities import HasAgeLogits
 
 from ganzoo_core.data import PUBLISHED_AGE_BINS
 from ganzoo_core.errors import DataError
-from ganzoo_core.interfaces import HasAgeLogits
 from ganzoo_core.weights import add_metrics, find_auxiliary
 from ganzoo_facenet.verification import format_percent, load_evaluation_images
 

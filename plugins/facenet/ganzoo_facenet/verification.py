@@ -15,7 +15,7 @@ from ganzoo_face_aging.verification import (
 from ganzoo_core.config import parse_assignments, parse_data_source
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.report import Progress
-from ganzoo_core.training import dataset_stats, open_data
+from ganzoo_core.training import open_data
 from ganzoo_core.weights import add_metrics
 from ganzoo_facenet.plotting import plot_roc
 from ganzoo_facenet.recognition import cluster_embeddings, load_recognizer, resolve_crop
@@ -117,7 +117,7 @@ def load_evaluation_images(evaluator, image_size, data, assignments, *, age_bins
     aligns = is_aligned if align is None else align
     options = {"image_size": image_size, "transform": TRANSFORM_NAME if aligns else ""}
     options |= parse_assignments(assignments).get("data", {})
-    dataset = open_data.open_dataset(dataset_stats.parse_data_config(data, options))
+    dataset = open_data.open_dataset(open_data.parse_data_config(data, options))
     images = open_data.decode_dataset(dataset, age_bins, Progress(False))
     evaluator.check_data_version(images.info)
     return dataset, images

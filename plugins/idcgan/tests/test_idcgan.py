@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from ganzoo_face_aging.capabilities import SupportsAgeEditing
+from ganzoo_face_aging.testing import StubAgeEstimator
 from ganzoo_idcgan.config import AGE_BINS, IDCGANConfig
 from ganzoo_idcgan.model import IDCGAN
 from torch import nn
@@ -9,8 +11,7 @@ from training_helpers import FakeStepContext, differing_keys, make_images, make_
 
 import ganzoo_core as gz
 from ganzoo_core.errors import UsageError
-from ganzoo_core.interfaces import Auxiliaries, Batch, SupportsAgeEditing, SupportsTranslation
-from ganzoo_core.testing.stubs import StubAuxiliary
+from ganzoo_core.interfaces import Auxiliaries, Batch, SupportsTranslation
 
 SMALL_CONFIG = IDCGANConfig(
     age_bins=AGE_BINS,
@@ -32,7 +33,7 @@ def build_model(info, config=SMALL_CONFIG):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = IDCGAN(config, info)
-        model.auxiliaries = Auxiliaries({"age": StubAuxiliary()})
+        model.auxiliaries = Auxiliaries({"age": StubAgeEstimator()})
     return model
 
 

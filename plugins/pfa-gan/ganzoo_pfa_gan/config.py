@@ -40,6 +40,37 @@ TUNED_BATCH_NORM = {
 COSINE_WITH_WARMUP = {"lr_scheduler": "cosine", "warmup_steps": 200}
 """`[train]` for these. Without warmup, the first steps move all pixels out of range."""
 
+PEOPLE_64 = {
+    "name": "people",
+    "image_size": 64,
+    "count": 12000,
+    "photos_per_person": 2,
+    "nuisance_scale": 0.35,
+}
+
+
+def recipe(steps, *later_parts):
+    """Return the stages `gan`, `part-2`, `part-3` and so on of a recipe as options of `[train]`.
+
+    Each part has its own cosine schedule. Only the first one starts with updates of D alone.
+
+    Args:
+        steps: of the first part, which has the loss weights of the model.
+        later_parts: (steps, loss weights that differ from those of the model) of each other part.
+    """
+    stages = {"gan": {"steps": steps, "overrides": {"train": COSINE_WITH_WARMUP}}}
+    for number, (part_steps, loss_weights) in enumerate(later_parts, start=2):
+        overrides = {
+            "model": {"d_warmup_steps": 0, "loss_weights": loss_weights},
+            "train": {**COSINE_WITH_WARMUP, "warmup_steps": 20},
+        }
+        stages[f"part-{number}"] = {
+            "steps": part_steps,
+            "phases_of": "gan",
+            "overrides": overrides,
+        }
+    return stages
+
 
 class LossWeights(Config):
     """Weights of the generator's losses."""
@@ -123,6 +154,14 @@ class PFAGANConfig(ModelConfig):
             raise ValueError("needs increasing edges between 0 and 99, such as [30, 40, 50]")
         return age_bins
 
+    stage_overrides: ClassVar = (
+        *ModelConfig.stage_overrides,
+        "d_updates",
+        "d_warmup_steps",
+        "source_as_negative",
+        "ssim_weight",
+    )
+
     presets: ClassVar = {
         "smoke": {
             "model": {
@@ -141,18 +180,56 @@ class PFAGANConfig(ModelConfig):
         },
         "people-64": {
             "model": {"age_bins": REPORT_AGE_BINS, **TUNED_BATCH_NORM},
-            "data": {
-                "name": "people",
-                "image_size": 64,
-                "count": 12000,
-                "photos_per_person": 2,
-                "nuisance_scale": 0.35,
-            },
+            "data": PEOPLE_64,
             "train": {
                 "batch_size": 24,
-                "steps": 1200,
                 "checkpoint_every": 200,
                 **COSINE_WITH_WARMUP,
+                **recipe(
+                    1200,
+                    (330, {"age": 2.4e-5}),
+                    (300, {"age": 9.6e-5}),
+                    (280, {"age": 1.5e-4, "identity": 0.6}),
+                    (200, {"age": 3e-4, "identity": 0.6}),
+                ),
+            },
+        },
+        "people-64-younger": {
+            "model": {
+                "age_bins": REPORT_AGE_BINS,
+                "direction": "rejuvenation",
+                **TUNED_BATCH_NORM,
+            },
+            "data": PEOPLE_64,
+            "train": {
+                "batch_size": 24,
+                "checkpoint_every": 200,
+                **COSINE_WITH_WARMUP,
+                **recipe(
+                    1200,
+                    (500, {"age": 7e-5}),
+                    (330, {"age": 3e-4, "identity": 0.6}),
+                    (230, {"age": 6e-4, "identity": 0.6}),
+                ),
+            },
+        },
+        "utkface-64": {
+            "model": {
+                "age_bins": REPORT_AGE_BINS,
+                **TUNED_BATCH_NORM,
+                "age_augment": TUNED_NOISE_AUGMENT["age_augment"],
+                "loss_weights": {**TUNED_BATCH_NORM["loss_weights"], "age": 2e-5},
+            },
+            "data": {"name": "utkface", "image_size": 64},
+            "train": {
+                "batch_size": 24,
+                "checkpoint_every": 200,
+                **COSINE_WITH_WARMUP,
+                **recipe(
+                    1000,
+                    (400, {"age": 8e-6, "identity": 0.6}),
+                    (140, {"age": 9e-6, "identity": 0.6}),
+                ),
             },
         },
         "paper": {"data": {"image_size": 256}, "train": {"batch_size": 48}},

@@ -18,5 +18,12 @@ def ganzoo_register(zoo):
             "arXiv 2012.03459",
             license="Apache-2.0",
             family="implicit",
+            fidelity={
+                "counts": "equal",
+                "init": "equal",
+                "forward": "equal",
+                "losses": "differs: adversarial loss of G; group probability; F",
+                "recipe": "differs: pairs of groups; group of a real face for D",
+            },
         )
     )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from ganzoo_face_aging.aging import parse_target_labels
+from ganzoo_face_aging.testing import StubAgeEstimator
 from ganzoo_pfa_gan.config import PAPER_AGE_BINS, PFAGANConfig
 from ganzoo_pfa_gan.model import PFAGAN
 from torch import nn
@@ -12,7 +13,6 @@ from ganzoo_core import config
 from ganzoo_core.data import age_bin_names
 from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.interfaces import Auxiliaries, DataInfo
-from ganzoo_core.testing.stubs import StubAuxiliary
 
 
 def test_data_without_ages_raise():
@@ -65,7 +65,7 @@ class AgeEstimationOnly(nn.Module):
 def test_auxiliaries_without_required_methods_raise(role, network_class, method):
     model = PFAGAN(PFAGANConfig(g_channels=4), INFO)
     model.auxiliaries = Auxiliaries(
-        {"identity": StubAuxiliary(), "age": StubAuxiliary()} | {role: network_class()}
+        {"identity": StubAgeEstimator(), "age": StubAgeEstimator()} | {role: network_class()}
     )
     words = rf"{network_class.__name__}.*{method}.*--set model\.auxiliaries\.{role}\.weights"
     with pytest.raises(WeightsError, match=words) as error:

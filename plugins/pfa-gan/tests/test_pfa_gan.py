@@ -4,6 +4,8 @@ from collections import Counter
 
 import pytest
 import torch
+from ganzoo_face_aging.capabilities import SupportsAgeEditing
+from ganzoo_face_aging.testing import StubAgeEstimator
 from ganzoo_pfa_gan.config import PAPER_AGE_BINS, REPORT_AGE_BINS, TUNED, PFAGANConfig
 from ganzoo_pfa_gan.losses import group_log_probs
 from ganzoo_pfa_gan.model import PFAGAN
@@ -15,10 +17,9 @@ from ganzoo_core import config, load, train
 from ganzoo_core.data import age_bin_names, pack_images
 from ganzoo_core.data.samplers import GroupPairSampler
 from ganzoo_core.errors import DataError, UsageError
-from ganzoo_core.interfaces import Auxiliaries, DataInfo, SupportsAgeEditing, SupportsTranslation
+from ganzoo_core.interfaces import Auxiliaries, DataInfo, SupportsTranslation
 from ganzoo_core.losses import LeastSquares
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
-from ganzoo_core.testing.stubs import StubAuxiliary
 
 MEAN_AGES = (9.0, 24.0, 34.5, 44.5, 54.5, 70.0)
 SMALL_OPTIONS = {"g_channels": 4, "age_bins": REPORT_AGE_BINS}
@@ -42,7 +43,7 @@ def build(age_bins=REPORT_AGE_BINS, image_size=32, num_channels=3, **options):
     return PFAGAN(config, make_info(age_bins, image_size, num_channels))
 
 
-class BrightnessAge(StubAuxiliary):
+class BrightnessAge(StubAgeEstimator):
     """Estimates brightness as age: black is 0, white is 100."""
 
     def age_logits(self, image):

@@ -7,24 +7,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ganzoo_core.config import DataConfig, parse, parse_data_source
-from ganzoo_core.config.tree import data_config_class
-from ganzoo_core.data import PUBLISHED_AGE_BINS, age_bin_names, assign_age_bins
+from ganzoo_core.data.age_bins import PUBLISHED_AGE_BINS, age_bin_names, assign_age_bins
 from ganzoo_core.interfaces import Dataset, UnreadableImage
 
 _MAX_SIZE_SAMPLES = 200
 """Largest number of images that are opened for their size."""
-
-
-def parse_data_config(data: str, options: dict[str, Any]) -> DataConfig:
-    """Return the `[data]` options of ``NAME[:PATH]``, updated with `options`.
-
-    Raises:
-        UsageError: an unknown data set or option.
-        PluginError: the plugin of the data set is not installed.
-    """
-    source = parse_data_source(data)
-    return parse(data_config_class(source["name"]), {**source, **options}, "data")
 
 
 def dataset_stats(
