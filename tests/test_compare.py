@@ -152,6 +152,17 @@ def test_options_are_compared_within_each_model(tmp_path):
     assert compare_evaluations(runs).option_names == ("model", "model.depth")
 
 
+def test_options_of_a_kind_are_compared_within_it(tmp_path):
+    """An option that only one loss has is no difference beside `kind`, unless it varies."""
+    losses = [{"kind": "bce", "smooth": 0.9}, {"kind": "hinge"}, {"kind": "bce", "smooth": 1.0}]
+    runs = [
+        write_run(tmp_path / str(i), 1.0, options={"loss": loss}) for i, loss in enumerate(losses)
+    ]
+    assert compare_evaluations(runs[:2]).option_names == ("model.loss.kind",)
+    both = ("model.loss.kind", "model.loss.smooth")
+    assert compare_evaluations(runs).option_names == both
+
+
 def test_one_seed_gets_no_star_and_says_why(tmp_path, run_ganzoo):
     runs = write_runs(tmp_path, {"bce": [3.0], "hinge": [1.0]}, error=0.01)
     done = run_ganzoo("compare", *runs, cwd=tmp_path)

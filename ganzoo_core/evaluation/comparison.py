@@ -272,15 +272,20 @@ def _group_runs(
 
 
 def _differing_options(groups: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the options in which groups differ; those of `[model]` are compared within each model,
-    since another model has other options."""
+    """Return the options in which groups differ.
+
+    Options of `[model]` are compared within each model, and those of a table with a `kind` within
+    each kind, since another model or loss has other options.
+    """
     found = []
     for name in dict.fromkeys(name for options in groups for name in options):
-        values_by_model: dict[str, set[str]] = {}
+        kind = f"{name.rpartition('.')[0]}.kind"
+        scope = ["model"] * name.startswith("model.") + [kind] * (name != kind)
+        values_by_scope: dict[str, set[str]] = {}
         for options in groups:
-            model = str(options.get("model", "")) if name.startswith("model.") else ""
-            values_by_model.setdefault(model, set()).add(repr(options.get(name)))
-        if any(len(values) > 1 for values in values_by_model.values()):
+            key = repr([options.get(other) for other in scope])
+            values_by_scope.setdefault(key, set()).add(repr(options.get(name)))
+        if any(len(values) > 1 for values in values_by_scope.values()):
             found.append(name)
     return tuple(found)
 
@@ -333,7 +338,7 @@ def _make_row(
     metric: str, name: str, groups: Sequence[Sequence[_EvaluatedRun]], notes: list[str]
 ) -> MetricRow:
     """Return a row; add a note where a seed lacks a run of its group."""
-    better, summaries = "", []
+    better, summaries = "", list[SeedSummary | None]()
     for group in groups:
         results = [run.results for run in group if name in _values(run.results, metric)]
         for one in results:
