@@ -43,8 +43,9 @@ def draw_comparison(comparison: EvaluationComparison, path: Path) -> None:
     num_rows = len(comparison.configurations)
     num_columns = min(len(comparison.rows), 3)
     num_lines = -(-len(comparison.rows) // num_columns)
-    height = num_lines * (0.3 * num_rows + 0.9)
-    figure = Figure(figsize=(3.2 * num_columns + 1.2, height), layout="constrained")
+    label_width = 0.075 * max(len(one.name) for one in comparison.configurations)  # inches
+    size = (3.2 * num_columns + label_width, num_lines * (0.3 * num_rows + 1.0))
+    figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(num_lines, num_columns, squeeze=False, sharey=True)
     for axes, row in zip(grid.flat, comparison.rows, strict=False):
         for i, summary in enumerate(row.summaries):
