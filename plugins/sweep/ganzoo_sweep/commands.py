@@ -22,9 +22,8 @@ _PLAN_OPTIONS = (
 
 @click.command(
     epilog=output.examples(
-        "ganzoo sweep cgan --grid model.loss.kind=bce,hinge --seeds 0-4 --metrics kid",
-        "ganzoo sweep cgan --sampler tpe --trials 40 --minimize kid "
-        "--grid model.optim_d.lr=1e-5..1e-3:log",
+        "ganzoo sweep cgan --grid model.loss.kind=bce,hinge --seeds 0-4",
+        "ganzoo sweep cgan --grid model.optim_d.lr=1e-4,4e-4 --dry-run",
         "ganzoo sweep --resume sweeps/cgan-1a2b3c4d",
     )
 )
