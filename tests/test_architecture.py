@@ -211,9 +211,6 @@ FILES_WITH_FACE_WORDS = {
     "cli/info.py",
     "data/dataset_stats.py",
     "testing/checks/datasets.py",
-    "training/banner.py",
-    "cli/stored_model.py",
-    "weights/model_card.py",
     # the data set `shapes`, former names of options, and names of models
     "testing/plugin.py",
     "testing/shapes.py",

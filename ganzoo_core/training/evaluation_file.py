@@ -12,14 +12,19 @@ EVALUATION_FORMAT = 1
 EVALUATION_FILE = "evaluation.json"
 
 
+def find_evaluation(path: Path) -> Path | None:
+    """Return evaluation.json of a run, of an `--out` folder, or the file itself; None without."""
+    candidates = [path, path / EVALUATION_FILE, path / "report" / EVALUATION_FILE]
+    return next((place for place in candidates if place.is_file()), None)
+
+
 def read_evaluation(path: Path) -> dict[str, Any]:
     """Read evaluation.json of a run, of an `--out` folder, or the file itself.
 
     Raises:
         DataError: the file is missing or damaged.
     """
-    candidates = [path, path / EVALUATION_FILE, path / "report" / EVALUATION_FILE]
-    file = next((place for place in candidates if place.is_file()), None)
+    file = find_evaluation(path)
     if file is None:
         raise DataError(f"{path} has no evaluation: make one with `ganzoo evaluate {path}`")
     try:

@@ -1,0 +1,1 @@
+"""Sweeps: one model, many options and seeds, one table."""

@@ -1,0 +1,66 @@
+"""The table and the figure at the end of a sweep."""
+
+from ganzoo_core.errors import DataError, GanzooError
+
+_SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv"}
+
+
+def write_summary(sweep):
+    """Compare the finished runs, and write the tables and figures of a sweep.
+
+    Returns:
+        The comparison, and the paths of the files; None and no paths with fewer than two finished
+        runs.
+    """
+    from ganzoo_core.evaluation.comparison import compare_evaluations
+    from ganzoo_core.evaluation.comparison_figure import draw_comparison
+    from ganzoo_core.evaluation.comparison_table import format_comparison
+    from ganzoo_core.files import write_json, write_text
+
+    finished = [
+        run for run in sweep.runs() if (sweep.result(run) or {}).get("status") == "finished"
+    ]
+    if len(finished) < 2:
+        return None, []
+    comparison = compare_evaluations([sweep.run_folder(run) for run in finished])
+    paths = []
+    for kind, suffix in _SUFFIXES.items():
+        paths.append(sweep.path / f"table.{suffix}")
+        write_text(paths[-1], format_comparison(comparison, kind))
+    paths.append(sweep.path / "comparison.json")
+    write_json(paths[-1], comparison.to_json())
+    for suffix in ("pdf", "svg"):
+        paths.append(sweep.path / f"values.{suffix}")
+        draw_comparison(comparison, paths[-1])
+    return comparison, paths
+
+
+def best_point(sweep):
+    """Return (value, options) of the best trial of a search; None if none has finished."""
+    from ganzoo_sweep.search import objective
+
+    found = []
+    for i, values in enumerate(sweep.points()):
+        if (value := objective(sweep, i)) is not None:
+            found.append((value, values))
+    sign = 1 if sweep.search["direction"] == "minimize" else -1
+    return min(found, key=lambda one: sign * one[0], default=None)
+
+
+def failure_error(sweep):
+    """Return the error of a sweep with failed runs, with the exit code of the first; None if none
+    has failed."""
+    failed = [
+        (run, result)
+        for run in sweep.runs()
+        if (result := sweep.result(run)) and result["status"] == "failed"
+    ]
+    if not failed:
+        return None
+    run, result = failed[0]
+    error = GanzooError(
+        f"{len(failed)} of {sweep.num_runs} runs failed, the first in {sweep.log(run)}: "
+        f"{result['error']} (--retry trains them again)"
+    )
+    error.exit_code = result.get("code") or DataError.exit_code
+    return error
