@@ -66,9 +66,7 @@ class PackedImages:
         rows = torch.arange(len(self.pixels)) if self.row_indices is None else self.row_indices
         if self.row_hashes is not None:
             return self.row_hashes[rows]
-        return torch.from_numpy(
-            hash_images(self.pixels.permute(0, 2, 3, 1).numpy(), rows.tolist())
-        )
+        return torch.from_numpy(hash_images(self.pixels.permute(0, 2, 3, 1).numpy(), rows.tolist()))
 
     def available_fields(self) -> tuple[str, ...]:
         """Return the `Batch` fields that these images have."""

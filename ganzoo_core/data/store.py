@@ -2,8 +2,8 @@
 
 A store is a folder of the cache, named by a hash of the data and the options. It contains
 `pixels.u8` ([N, S, S, C]), `hashes.i64` (one hash for each image), `status.u8` (one byte for each
-image: pending, decoded, unreadable) and `store.json`, written last. An interrupted build continues where it stopped. A lock keeps two
-processes from building the same store.
+image: pending, decoded, unreadable) and `store.json`, written last. An interrupted build continues
+where it stopped. A lock keeps two processes from building the same store.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ PUBLIC_MODULES = {
     "metrics.image_sets",
     "metrics.neighbors",
     "training.dataset_stats",
+    "training.loading",
     "evaluation.api",
     "evaluation.feature_networks",
     "evaluation.provenance",

@@ -39,6 +39,8 @@ class PretrainedFolder:
 
     path: Path
     index: dict[str, Any]
+    hashed_file: str = INDEX_FILE
+    """The file whose sha256 identifies the weights: the index, or a checkpoint of a run."""
 
     @property
     def model_name(self) -> str:
@@ -52,8 +54,9 @@ class PretrainedFolder:
 
     @property
     def sha256(self) -> str:
-        """The sha256 of the index, which holds the sha256 of every other file."""
-        return file_sha256(self.path / INDEX_FILE)
+        """The sha256 of the index, which holds the sha256 of every other file; of a checkpoint that
+        of its file."""
+        return file_sha256(self.path / self.hashed_file)
 
     @property
     def files(self) -> dict[str, Path]:
