@@ -7,6 +7,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from ganzoo_faces.config import UserImagesConfig
+from ganzoo_faces.folders import PlainFolder
 from http_servers import FileServerHandler, run_server
 from PIL import Image
 from torch import nn
@@ -18,9 +20,9 @@ from ganzoo_core.errors import WeightsError
 from ganzoo_core.evaluation import api
 from ganzoo_core.evaluation.provenance import training_image_notes
 from ganzoo_core.evaluation.result import Evaluation, save_evaluation
-from ganzoo_core.metrics import classifier, inception
+from ganzoo_core.metrics import classifier, distances, inception
 from ganzoo_core.metrics.context import EvaluationContext
-from ganzoo_core.metrics.feature_extractor import FeatureExtractor
+from ganzoo_core.metrics.feature_extractor import FeatureExtractor, extract_features
 from ganzoo_core.metrics.image_sets import random_subset, train_test_split
 from ganzoo_core.metrics.metric_value import MetricNotApplicableError, MetricValue
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
@@ -323,3 +325,73 @@ def test_stopped_run_is_evaluated_at_its_newest_checkpoint(runs, run_ganzoo, tmp
     assert stopped.notes[0] == finished.notes[0]  # the images are those of the run folder
     done = run_ganzoo("evaluate", "run", "--metrics", "memorization", "-n", 8, "-q", cwd=tmp_path)
     assert done.code == 0 and "run is at step 2 of 2" in done.err, done.err
+
+
+# --- agreement with torch-fidelity ----------------------------------------------------------------
+
+
+class RandomFeatures(nn.Module):
+    """Images [N, 3, S, S] in [-1, 1] -> features [N, 12], with fixed random weights; the samples of
+    a model that is hardly trained differ little, so the features are enlarged."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.body = nn.Sequential(nn.Conv2d(3, 12, 5, 3), nn.ReLU(), nn.Conv2d(12, 12, 3, 2))
+
+    def forward(self, images):
+        return 1000 * self.body(images).mean((2, 3)), None
+
+
+def test_frechet_distance_of_exported_images_matches_torch_fidelity(
+    trained_run, run_ganzoo, tmp_path
+):
+    """`ganzoo sample --each` writes the images that any outside tool measures alike."""
+    torch_fidelity = pytest.importorskip("torch_fidelity")
+
+    class Extractor(torch_fidelity.feature_extractor_base.FeatureExtractorBase):
+        def __init__(self, name, features_list, **_):
+            super().__init__(name, features_list)
+            self.net = RandomFeatures().eval()
+
+        @staticmethod
+        def get_provided_features_list():
+            return ("12",)
+
+        @staticmethod
+        def get_default_feature_layer_for_metric(metric):
+            return "12"
+
+        @staticmethod
+        def can_be_compiled():
+            return False
+
+        def forward(self, pixels):
+            return (self.net(pixels.float() / 127.5 - 1)[0],)
+
+    torch_fidelity.register_feature_extractor("random-12", Extractor)
+    features, folders = [], ["a", "b"]
+    network = FeatureExtractor("random", RandomFeatures().eval(), "", 12)
+    for folder, label, seeds in zip(folders, ("0-18", "60+"), ("0-79", "200-299"), strict=True):
+        words = ("--each", folder, "--seeds", seeds, "--label", label, "-q")
+        done = run_ganzoo("sample", trained_run, *words, cwd=tmp_path)
+        assert done.code == 0, done.err
+        config = UserImagesConfig(
+            name="folder", path=str(tmp_path / folder), image_size=32, split="all"
+        )
+        images = pack_images(PlainFolder(config), image_size=32)
+        features.append(extract_features(network, images, lambda *_: None).features)
+    theirs = torch_fidelity.calculate_metrics(
+        input1=str(tmp_path / "a"),
+        input2=str(tmp_path / "b"),
+        fid=True,
+        feature_extractor="random-12",
+        cuda=False,
+        verbose=False,
+        cache=False,
+        save_cpu_ram=True,
+    )
+    ours = distances.frechet_distance(*features)
+    assert len(features[0]) == 80 and len(features[1]) == 100 and ours > 1
+    assert ours == pytest.approx(theirs["frechet_inception_distance"], rel=1e-3)

@@ -1,6 +1,7 @@
 """`ganzoo age` with toy models, and its errors."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -177,6 +178,9 @@ def test_age_command_photo_and_folder(run_ganzoo, photo, tmp_path):
     (record,) = json.loads(done.out)
     assert [image["name"] for image in record["images"]][2:] == ["60+", "0-18"]
     assert Image.open(tmp_path / "strip.png").size[0] > 4 * 128
+    shutil.rmtree(tmp_path / "runs/a/weights")  # as of a run that was stopped
+    done = run_ganzoo("age", "runs/a", "a.png", "--from", 30, "--out", "b.png", cwd=tmp_path)
+    assert done.code == 0 and "runs/a is at step" in done.err, done.err
     (tmp_path / "people").mkdir()
     photo.rename(tmp_path / "people" / "a.png")
     (tmp_path / "people" / "bad.jpg").write_bytes(b"x")
