@@ -144,11 +144,11 @@ def training_image_notes(
         if pretrained.index.get("init_from") and images.init_hashes is None:
             notes.append("the initial weights of the model do not record their training images")
     for role, auxiliary in _find_auxiliaries(pretrained):
-        if seen := count_trained_on(auxiliary, test):
-            notes.append(f"{seen:,} of {total} were used to train the auxiliary network {role!r}")
-    if seen := int(torch.isin(test.image_hashes(), train.image_hashes()).sum()):
+        if used := count_trained_on(auxiliary, test):
+            notes.append(f"{used:,} of {total} were used to train the auxiliary network {role!r}")
+    if equal := int(torch.isin(test.image_hashes(), train.image_hashes()).sum()):
         notes.append(
-            f"{seen:,} of {total} equal an image of the training split, on which classifiers of "
+            f"{equal:,} of {total} equal an image of the training split, on which classifiers of "
             "this evaluation are trained"
         )
     return notes

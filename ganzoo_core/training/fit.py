@@ -34,6 +34,7 @@ from ganzoo_core.weights.training_images import (
     TrainingImages,
     read_training_images,
     save_training_images,
+    sorted_hashes,
 )
 from ganzoo_core.zoo import zoo
 
@@ -171,11 +172,12 @@ def _training_images(prepared: PreparedJob, folder: RunFolder) -> TrainingImages
     recorded = read_training_images(folder.path) if prepared.job.is_resumed else None
     if recorded is not None:
         return recorded
-    init_images: TrainingImages | None = None
+    init_images = None
     if prepared.job.init_weights is not None:
         init_images = read_training_images(prepared.job.init_weights.pretrained.path)
     return TrainingImages(
-        prepared.images.image_hashes().unique(), init_images and init_images.all_hashes()
+        sorted_hashes(prepared.images.image_hashes()),
+        None if init_images is None else init_images.all_hashes(),
     )
 
 

@@ -32,11 +32,17 @@ class TrainingImages:
 
     def all_hashes(self) -> Tensor:
         """Return the hashes of all images that the weights depend on, sorted."""
-        return torch.cat([*self.tensors().values()]).unique()
+        return sorted_hashes(torch.cat([*self.tensors().values()]))
 
     def count_seen(self, hashes: Tensor) -> int:
         """Return how many of the hashes [n] are those of training images."""
         return int(torch.isin(hashes, self.all_hashes()).sum())
+
+
+def sorted_hashes(hashes: Tensor) -> Tensor:
+    """Return each hash once, sorted."""
+    out: Tensor = torch.unique(hashes)  # type: ignore[no-untyped-call]
+    return out
 
 
 def save_training_images(folder: Path, images: TrainingImages) -> None:

@@ -194,8 +194,6 @@ def test_age_folder_resumes(photo, tmp_path, monkeypatch):
     from click.testing import CliRunner
     from ganzoo_face_aging.commands import age as age_command
 
-    import ganzoo_core.weights
-
     class FakePretrained:
         sha256 = "ab"
 
@@ -212,11 +210,14 @@ def test_age_folder_resumes(photo, tmp_path, monkeypatch):
             progress(len(images), len(images))
             return super().edit_age(images, source_age, target_labels)
 
-    monkeypatch.setattr("ganzoo_core.training.load", lambda *_, **__: InterruptibleModel(DATA_INFO))
-    monkeypatch.setattr(ganzoo_core.weights, "find_pretrained", lambda _: FakePretrained)
+    monkeypatch.setattr(
+        "ganzoo_core.training.loading.load_with_record",
+        lambda *_, **__: (InterruptibleModel(DATA_INFO), FakePretrained),
+    )
     monkeypatch.setattr(aging, "find_evaluator", lambda *_: None)
     out = tmp_path / "strips"
-    words = ["runs/x", str(photos), "--from", "30", "--out", str(out), "-q", "--json"]
+    (tmp_path / "run").mkdir()
+    words = [str(tmp_path / "run"), str(photos), "--from", "30", "--out", str(out), "-q", "--json"]
     stop = True
     done = CliRunner().invoke(age_command, words)
     assert done.exception.exit_code == 130 and "16 strips" in str(done.exception)
