@@ -20,7 +20,6 @@ from sample_quality import GOALS_BY_MODEL
 from ganzoo_core import config
 from ganzoo_core.cli.error_handling import exit_on_error
 from ganzoo_core.evaluation.api import split_configs
-from ganzoo_core.evaluation.feature_networks import feature_extractor_factory
 from ganzoo_core.losses.terms.wrong_labels import adjacent_label
 from ganzoo_core.metrics.classification import gan_test, gan_train
 from ganzoo_core.metrics.context import EvaluationContext
@@ -56,7 +55,7 @@ def evaluate_resampled(train, test, wrong_label_weight, n, seed):
     """Return the metric values of n resampled real images."""
     real, progress = random_subset(test, n, 0, "reference"), Progress(False)
     ctx = EvaluationContext(
-        train, test, real, real, feature_extractor_factory(""), conditional=True, progress=progress
+        train, test, real, real, lambda ctx: ctx.classifier, conditional=True, progress=progress
     )
     counts = torch.tensor(train.info.class_counts).float()
     class_probs = ctx.network_outputs("train", ctx.classifier).logits.softmax(1)

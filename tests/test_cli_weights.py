@@ -47,6 +47,7 @@ def test_export_is_deterministic(run_ganzoo, trained_run, tmp_path):
         "ganzoo.json",
         "model.safetensors",
         "samples.png",
+        "training_images.safetensors",
     }
 
 

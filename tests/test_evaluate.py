@@ -219,7 +219,7 @@ def test_evaluate_writes_json(evaluated_run):
     settings = found["results"]["gan-test"]["settings"]
     assert settings["num_fake"] == 60 and len(settings["feature_extractor_sha256"]) == 64
     assert settings["data"] == "shapes" and settings["split"] == "test"
-    assert len(found["notes"]) == 1
+    assert found["notes"][0] == "14 of 14 held-out images were trained on"
 
 
 def test_evaluate_is_deterministic(run_ganzoo, evaluated_run, tmp_path):
@@ -243,7 +243,11 @@ def test_evaluate_is_deterministic(run_ganzoo, evaluated_run, tmp_path):
         (["run", "--feature-extractor", "no/such"], 6, "no/such"),
         (["run", "--feature-extractor", "no.pth", "--metrics", "kid"], 6, "no.pth"),
         (["run", "--data", "shaps"], 2, '"shapes"'),
-        (["run", "-n", "60", "--reference", "train", "--metrics", "kid"], 2, "--reference test"),
+        (
+            ["run", "-n", "60", "--reference", "train", "--metrics", "diversity"],
+            2,
+            "--reference test",
+        ),
     ],
 )
 def test_evaluate_errors_are_one_line(run_ganzoo, evaluated_run, words, code, named):
@@ -286,7 +290,7 @@ def test_embedder_as_feature_extractor(run_ganzoo, evaluated_run):
         "evaluate", *words, "--json", "-q", "--out", "seen", cwd=evaluated_run[0].parent
     )
     assert done.code == 0, done.err
-    settings = json.loads(done.out)["results"]["prdc"]["settings"]
+    settings = json.loads(done.out)["results"]["prdc[people-identity-held-out]"]["settings"]
     assert settings["feature_extractor"] == "embedder people-identity-held-out"
     assert len(settings["feature_extractor_sha256"]) == 64
     assert settings["preprocessing"] == "its own"

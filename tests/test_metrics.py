@@ -8,7 +8,7 @@ from torch.nn import functional
 from training_helpers import make_images
 
 from ganzoo_core.errors import WeightsError
-from ganzoo_core.evaluation.feature_networks import feature_extractor_factory
+from ganzoo_core.evaluation.feature_networks import load_feature_extractor
 from ganzoo_core.metrics import MetricNotApplicableError, classification, distances, neighbors
 from ganzoo_core.metrics.context import EvaluationContext
 from ganzoo_core.metrics.feature_extractor import FeatureExtractor
@@ -301,9 +301,7 @@ def test_torchvision_inception_layout(tmp_path):
     path = tmp_path / "inception_v3_google.pth"
     torch.save(net.state_dict(), path)
     images = torch.rand(1, 3, 299, 299) * 2 - 1
-    network = feature_extractor_factory(str(path))(
-        make_context(tmp_path, make_images(num_images=20))
-    )
+    network = load_feature_extractor(str(path), torch.device("cpu"))
     with torch.no_grad():
         torch.testing.assert_close(network(images)[1], net(images))
     assert network.name == "inception (torchvision)"

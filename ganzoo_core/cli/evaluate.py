@@ -99,9 +99,10 @@ def _click_option(option: MetricOption) -> click.Option:
 @click.option(
     "--feature-extractor",
     default="",
-    metavar="FILE|DIR",
-    help="Inception weights, or the folder of a model with the capability embed; "
-    "default: a classifier trained on the data.",
+    metavar="inception|FILE|DIR",
+    help="inception: the standard network, whose values alone are named fid. Or a file of "
+    "Inception weights, or a model with the capability embed; default: a classifier trained on the "
+    "data.",
 )
 @click.option(
     "--reference",
@@ -136,7 +137,11 @@ def evaluate(
     num_samples: int | None,
     **options: Any,
 ) -> None:
-    """Evaluate a run or pretrained weights: samples against real images, and the model itself."""
+    """Evaluate a run or pretrained weights: samples against real images, and the model itself.
+
+    A run that trains or was stopped is evaluated at its newest checkpoint. evaluation.json keeps
+    the values of other metrics of the same weights.
+    """
     from ganzoo_core.config import parse_assignments
 
     if (folder is None) != baselines_only:
@@ -156,6 +161,7 @@ def evaluate(
     }
     if folder is not None:
         output.check_weights_folder(folder)
+        output.print_unfinished(folder)
     from ganzoo_core.evaluation import api as evaluation
 
     options |= {

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from ganzoo_core.interfaces import DataInfo, Model
 
 
+_ASSUMED_LABELS = 10
+"""Labels of a data set whose classes are unknown without its files."""
+
+
 @click.command(epilog=examples("ganzoo info cgan", "ganzoo info people", "ganzoo info fid --json"))
 @click.argument("name", shell_complete=completers.complete_entries)
 @kind_option(tuple(KINDS))
@@ -132,19 +136,25 @@ def _placeholder_data_info(config: RunConfig) -> DataInfo:
     from ganzoo_core.training.open_data import open_dataset
 
     age_bins = tuple(getattr(config.model, "age_bins", ()))
-    class_names: tuple[str, ...] = age_bin_names(age_bins) if age_bins else ()
-    num_identities = 0
+    num_identities, has_ages = 0, True
+    class_names: tuple[str, ...] = ()
     try:
         metadata = open_dataset(config.data).metadata() if config.data.name else None
-    except GanzooError:
-        metadata = None  # the files are not on this machine: assume ten classes
+    except GanzooError:  # the files are not on this machine
+        metadata = None
+        spec = zoo().dataset(config.data.name)
+        has_ages = "age" in spec.fields
+        if "label" in spec.fields:
+            assumed = tuple(map(str, range(_ASSUMED_LABELS)))
+            class_names = getattr(import_target(spec.target), "class_names", assumed)
     if metadata is not None:
-        if not (age_bins and metadata.ages is not None):
-            class_names = metadata.class_names
+        has_ages, class_names = metadata.ages is not None, metadata.class_names
         if metadata.identities is not None:
             num_identities = len(set(metadata.identities.tolist()))
-    elif not class_names:
-        class_names = tuple(map(str, range(10)))
+    if age_bins and has_ages:
+        class_names = age_bin_names(age_bins)
+    else:
+        age_bins = ()
     return DataInfo(
         image_size=config.data.image_size,
         num_channels=config.data.num_channels,

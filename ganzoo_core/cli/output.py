@@ -99,6 +99,17 @@ def check_image_path(path: Path) -> None:
         raise OutputError(f"--out {path} is a folder: give the path of an image file")
 
 
+def print_unfinished(folder: Path) -> None:
+    """Print one line on stderr if the weights are those of a checkpoint, not of a finished run."""
+    from ganzoo_core.training.loading import unfinished_steps
+
+    if steps := unfinished_steps(folder):
+        print_stderr(
+            f"{folder} is at step {steps[0]:,} of {steps[1]:,}: using its newest checkpoint (EMA "
+            "weights, where the model has them)"
+        )
+
+
 def check_weights_folder(path: Path) -> None:
     """Check that a run or pretrained folder exists, before torch is imported.
 

@@ -109,7 +109,7 @@ def sample(
     from ganzoo_core.training.output_grids import draw_own_grid
 
     model = load(folder)
-    stored_model.print_unfinished(folder)
+    output.print_unfinished(folder)
     if each is not None:
         _write_each(model, each, seed_range, labels, options, quiet=quiet)
         output.print_line(str(each))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ganzoo_core.cli import commands, output
+from ganzoo_core.cli import commands
 from ganzoo_core.errors import UsageError
 from ganzoo_core.zoo import ModelSpec, zoo
 
@@ -49,17 +49,6 @@ def parse_sampling_options(folder: Path, assignments: Sequence[str]) -> dict[str
     if (spec := _find_spec(folder)) is not None:
         model_config_class(spec).Sampling.parse_changed(options)
     return options
-
-
-def print_unfinished(folder: Path) -> None:
-    """Print one line on stderr if the weights are those of a checkpoint, not of a finished run."""
-    from ganzoo_core.training.loading import unfinished_steps
-
-    if steps := unfinished_steps(folder):
-        output.print_stderr(
-            f"{folder} is at step {steps[0]:,} of {steps[1]:,}: using its newest checkpoint (EMA "
-            "weights, where the model has them)"
-        )
 
 
 def _find_spec(folder: Path) -> ModelSpec | None:

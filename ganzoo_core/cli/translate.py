@@ -95,7 +95,7 @@ def translate(
             "folder, --out DIR"
         )
     model = load(folder, device=device)
-    stored_model.print_unfinished(folder)
+    output.print_unfinished(folder)
     targets = [label_index(model.info, name) for name in target_names]
     source = None if source_name is None else label_index(model.info, source_name)
     targets = _reachable_targets(model, targets, source)

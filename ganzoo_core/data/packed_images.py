@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganzoo_core.data.age_bins import age_bin_names, assign_age_bins
+from ganzoo_core.data.image_hashes import hash_images
 from ganzoo_core.data.store import DecodedPixels, open_or_build_store
 from ganzoo_core.data.transforms import find_transform, transform_record
 from ganzoo_core.errors import DataError
@@ -45,6 +46,8 @@ class PackedImages:
     removed: tuple[tuple[str, int], ...] = ()
     """(reason, count) of removed images: the filters of the data set, then the reasons why images
     could not be read."""
+    row_hashes: Tensor | None = None
+    """[M] int64, the hash of each row of `pixels` where a store has it."""
 
     def __len__(self) -> int:
         return len(self.pixels if self.row_indices is None else self.row_indices)
@@ -57,6 +60,13 @@ class PackedImages:
         rows = indices if self.row_indices is None else self.row_indices[indices]
         taken = self.pixels.permute(0, 2, 3, 1).numpy().take(rows.numpy(), axis=0)
         return torch.from_numpy(taken).permute(0, 3, 1, 2)
+
+    def image_hashes(self) -> Tensor:
+        """Return [N] int64, the hash of the pixels of each image, see `hash_images`."""
+        rows = torch.arange(len(self.pixels)) if self.row_indices is None else self.row_indices
+        if self.row_hashes is not None:
+            return self.row_hashes[rows]
+        return torch.from_numpy(hash_images(self.pixels.permute(0, 2, 3, 1).numpy(), rows.tolist()))
 
     def available_fields(self) -> tuple[str, ...]:
         """Return the `Batch` fields that these images have."""
@@ -163,6 +173,7 @@ def _build_packed_images(
             for i, why in sorted(pixels.unreadable.items())
         ),
         removed=(*metadata.removed, *reasons.items()),
+        row_hashes=None if pixels.hashes is None else torch.from_numpy(pixels.hashes),
         **tensors,
     )
 

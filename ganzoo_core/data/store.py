@@ -1,9 +1,9 @@
 """The packed store: a data set decoded once into a memory-mapped file of uint8 pixels.
 
 A store is a folder of the cache, named by a hash of the data and the options. It contains
-`pixels.u8` ([N, S, S, C]), `status.u8` (one byte for each image: pending, decoded, unreadable) and
-`store.json`, written last. An interrupted build continues where it stopped. A lock keeps two
-processes from building the same store.
+`pixels.u8` ([N, S, S, C]), `hashes.i64` (one hash for each image), `status.u8` (one byte for each
+image: pending, decoded, unreadable) and `store.json`, written last. An interrupted build continues
+where it stopped. A lock keeps two processes from building the same store.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from ganzoo_core.data.image_hashes import hash_images
 from ganzoo_core.data.parallel_decode import iter_decoded
 from ganzoo_core.data.transforms import find_transform
 from ganzoo_core.errors import DataError, OutputError
@@ -44,6 +45,8 @@ class DecodedPixels:
     """Rows that could not be read, with the reason."""
     sha256: str
     """Of the readable rows."""
+    hashes: NDArray[np.int64] | None = None
+    """[N], see `hash_images`; None where the store has none: `PackedImages` computes them."""
 
 
 def default_cache_dir() -> Path:
@@ -154,9 +157,18 @@ def _open_store(folder: Path, *shape: int) -> DecodedPixels | None:
                 return None
             view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         array = np.frombuffer(view, np.uint8, int(np.prod(full_shape))).reshape(full_shape)
-        return DecodedPixels(array, unreadable, store_info["sha256"])
+        return DecodedPixels(array, unreadable, store_info["sha256"], _read_hashes(folder, length))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _read_hashes(folder: Path, length: int) -> NDArray[np.int64] | None:
+    """Return the hashes of a store; None if an earlier version built it."""
+    try:
+        hashes = np.fromfile(folder / "hashes.i64", np.int64)
+    except OSError:
+        return None
+    return hashes if len(hashes) == length else None
 
 
 def _build_store(
@@ -194,6 +206,7 @@ def _build_store(
             "shape": list(shape),
             "sha256": _pixels_sha256(array, unreadable),
         }
+        hash_images(array, range(length)).tofile(folder / "hashes.i64")
     write_json(
         folder / "store.json",
         {**store_info, "unreadable": {str(k): v for k, v in sorted(unreadable.items())}},

@@ -2,89 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
+
 from ganzoo_core import __version__
-from ganzoo_core.config import (
-    DataConfig,
-    available_splits,
-    data_config_class,
-    merge,
-    parse,
-    parse_data_source,
-    with_split,
-)
+from ganzoo_core.config import merge, parse_data_source
 from ganzoo_core.data import PackedImages
 from ganzoo_core.engine.setup import resolve_device
-from ganzoo_core.errors import DataError, GanzooError, UsageError, suggest
-from ganzoo_core.evaluation.feature_networks import feature_extractor_factory, lineage_hashes
-from ganzoo_core.files import write_json
-from ganzoo_core.interfaces import DataInfo, Model
-from ganzoo_core.metrics.context import EvaluationContext
-from ganzoo_core.metrics.image_sets import (
-    proportional_labels,
-    random_subset,
-    sample_to_disk,
-    train_test_split,
+from ganzoo_core.errors import DataError, GanzooError, UsageError
+from ganzoo_core.evaluation.feature_networks import lineage_hashes, load_feature_extractor
+from ganzoo_core.evaluation.metric_selection import (
+    check_num_images,
+    check_unused_options,
+    option_values,
+    parse_option,
+    require_capability,
+    select_metrics,
 )
+from ganzoo_core.evaluation.provenance import count_trained_on, training_image_notes
+from ganzoo_core.evaluation.real_images import (
+    load_real_images,
+    load_train_and_test,
+    model_data_section,
+    split_configs,
+)
+from ganzoo_core.evaluation.result import Evaluation, save_evaluation
+from ganzoo_core.interfaces import Model
+from ganzoo_core.metrics.classification import classifier_accuracy
+from ganzoo_core.metrics.classifier import FEATURE_DIM
+from ganzoo_core.metrics.context import EvaluationContext
+from ganzoo_core.metrics.feature_extractor import FeatureExtractor, check_independent
+from ganzoo_core.metrics.image_sets import proportional_labels, random_subset, sample_to_disk
 from ganzoo_core.metrics.likelihood import require_likelihood
-from ganzoo_core.metrics.metric_value import MetricNotApplicableError, MetricValue
+from ganzoo_core.metrics.metric_value import MetricNotApplicableError
 from ganzoo_core.metrics.model_context import ModelContext, ModelMetricResult
 from ganzoo_core.report import Progress
-from ganzoo_core.training.evaluation_file import EVALUATION_FILE, EVALUATION_FORMAT
-from ganzoo_core.training.loading import load
-from ganzoo_core.training.open_data import open_images
+from ganzoo_core.training.loading import load_with_record
 from ganzoo_core.training.run_folder import RunFolder
-from ganzoo_core.training.run_page import write_page
-from ganzoo_core.weights import PretrainedFolder, find_pretrained
-from ganzoo_core.zoo import MetricOption, MetricSpec, has_capability, import_target, zoo
+from ganzoo_core.weights import PretrainedFolder
+from ganzoo_core.weights.index import WEIGHTS_FILE
+from ganzoo_core.zoo import MetricSpec, import_target, zoo
+
+__all__ = [
+    "Evaluation",
+    "evaluate",
+    "evaluate_baselines",
+    "load_real_images",
+    "parse_option",
+    "require_capability",
+    "split_configs",
+]
 
 _METRICS_VERSION = 1
 """Incremented when the same images get other metric values."""
 _DEFAULT_NUM_SAMPLES = 5000
+_LOW_ACCURACY = 0.7
+"""Below it, the features of a classifier say little about an image."""
 _ReferenceSplit = Literal["test", "train"]
-
-
-@dataclass
-class Evaluation:
-    """The metric values of one model, and how they were measured."""
-
-    model: str
-    results: dict[str, dict[str, MetricValue]] = field(default_factory=dict)
-    """Metric -> name -> value."""
-    baselines: dict[str, dict[str, dict[str, MetricValue]]] = field(default_factory=dict)
-    """Metric -> baseline -> name -> value, for metrics with baselines."""
-    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Metric -> all that must be equal for its values to compare."""
-    skipped: dict[str, str] = field(default_factory=dict)
-    """Metric -> why it does not apply."""
-    notes: list[str] = field(default_factory=list)
-    path: Path | None = None
-    """Of the written evaluation.json."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-
-        def values_json(values: Mapping[str, MetricValue]) -> dict[str, Any]:
-            return {name: value.to_json() for name, value in values.items()}
-
-        results: dict[str, dict[str, Any]] = {}
-        for metric, values in self.results.items():
-            results[metric] = {"settings": self.settings[metric], "values": values_json(values)}
-            if metric in self.baselines:
-                results[metric]["baselines"] = {
-                    name: values_json(one) for name, one in self.baselines[metric].items()
-                }
-        return {
-            "format": EVALUATION_FORMAT,
-            "model": self.model,
-            "results": results,
-            "skipped": self.skipped,
-            "notes": self.notes,
-        }
 
 
 def evaluate(
@@ -105,19 +82,20 @@ def evaluate(
     """Evaluate a model: its samples against real images, and the model itself.
 
     Args:
-        path: a run or a pretrained folder.
+        path: a run or a pretrained folder. Of a run that trains or was stopped, the newest
+            checkpoint is evaluated.
         data: ``NAME[:PATH]``; default: the data that the run was trained on.
         data_options: changes of its `[data]` section.
         metrics: names from the zoo; default: all that the model and the data allow.
         num_samples: samples, and real images at most (5,000); metrics that evaluate a model have
             their own default.
         seed: of the samples.
-        feature_extractor: empty for the classifier, else a file of Inception weights, or a model
-            with the capability `embed`.
+        feature_extractor: empty for the classifier, else `inception`, a file of Inception weights,
+            or a model with the capability `embed`.
         reference: the split that samples are compared with.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         out: a folder for evaluation.json; default: `report/` of a run, nowhere for a pretrained
-            folder.
+            folder. Values of other metrics of the same weights are kept there.
         quiet: show no progress.
         metric_options: values by name of `MetricSpec.options`, for the metrics that evaluate a
             model.
@@ -125,25 +103,43 @@ def evaluate(
     Raises:
         GanzooError: an error of the input, in one line.
     """
-    pretrained, progress = find_pretrained(path), Progress(quiet)
-    model = load(path, device=device)
-    sample_metrics, model_metrics = _select_metrics(
+    progress = Progress(quiet)
+    model, pretrained = load_with_record(path, device=device)
+    sample_metrics, model_metrics = select_metrics(
         metrics, model, f"{path}: {pretrained.model_name}"
     )
-    _check_unused_options(metric_options or {}, model_metrics)
-    folder = _output_folder(Path(path), out)
-    evaluation = Evaluation(f"{pretrained.model_name} ({path})")
-    torch_device = resolve_device(device)
+    check_unused_options(metric_options or {}, model_metrics)
+    folder = _make_output_folder(Path(path), out)
+    weights_record = pretrained.index.get("files", {}).get(WEIGHTS_FILE, {})
+    evaluation = Evaluation(
+        f"{pretrained.model_name} ({path})",
+        weights_sha256=weights_record.get("sha256") or pretrained.sha256,
+    )
+    samples: _SampleEvaluation | None = None
+    if sample_metrics:  # what cannot work is refused before anything is sampled or trained
+        extractor = None
+        if feature_extractor:
+            extractor = load_feature_extractor(feature_extractor, resolve_device(device), progress)
+        images = load_train_and_test(Path(path), pretrained, data, data_options or {}, progress)
+        samples = _SampleEvaluation(
+            model,
+            pretrained,
+            *images,
+            reference=reference,
+            num_samples=num_samples or _DEFAULT_NUM_SAMPLES,
+            extractor=extractor,
+        )
+        samples.select(sample_metrics, evaluation, is_required=bool(metrics))
     for spec in model_metrics:
         model_context = ModelContext(
             model,
             pretrained,
-            _model_data_section(Path(path), data, data_options or {}, pretrained.info),
-            _option_values(spec, metric_options or {}),
+            model_data_section(Path(path), data, data_options or {}, pretrained.info),
+            option_values(spec, metric_options or {}),
             num_samples=num_samples,
             seed=seed,
             feature_extractor=feature_extractor,
-            device=torch_device,
+            device=resolve_device(device),
             progress=progress,
             output_dir=folder,
         )
@@ -153,141 +149,136 @@ def evaluate(
             if metrics or not sample_metrics:
                 raise
             evaluation.skipped[spec.name] = str(error)
-    if sample_metrics:
-        train, test = _train_and_test_images(
-            Path(path),
-            pretrained,
-            data,
-            data_options or {},
-            evaluation=evaluation,
-            progress=progress,
-        )
-        num_samples = num_samples or _DEFAULT_NUM_SAMPLES
-        real = random_subset(train if reference == "train" else test, num_samples, 0, "reference")
-        needs_samples = any("likelihood" not in spec.requires for spec in sample_metrics)
-        num_fake = num_samples if needs_samples else 0
-        ctx = EvaluationContext(
-            train,
-            test,
-            real,
-            _generate_samples(model, real, num_fake, seed, progress),
-            feature_extractor_factory(feature_extractor),
-            conditional=_is_conditional(model),
-            seed=seed,
-            device=torch_device,
-            progress=progress,
-            model_network_hashes=lineage_hashes(pretrained),
-            output_dir=folder,
-            model=model,
-        )
-        for spec in sample_metrics:
-            _compute_metric(spec, ctx, evaluation, is_required=bool(metrics))
-            if spec.name in evaluation.results:
-                evaluation.settings[spec.name] = _metric_settings(spec, ctx, reference)
-        evaluation.notes += ctx.notes
-    return _save_evaluation(evaluation, folder, None if out is not None else Path(path))
+    if samples is not None:
+        samples.compute(evaluation, seed, device, folder, progress, is_required=bool(metrics))
+    return save_evaluation(evaluation, folder, None if out is not None else Path(path))
 
 
-def _select_metrics(
-    metrics: Sequence[str], model: Model, model_description: str
-) -> tuple[list[MetricSpec], list[MetricSpec]]:
-    """Return the metrics of samples, and those of the model, that the model supports.
-
-    Raises:
-        UsageError, MetricNotApplicableError: the model lacks the capability of a named metric, or
-            of all metrics.
-    """
-    specs = [zoo().metric(name) for name in metrics or zoo().names("metric")]
-    supported = []
-    for spec in specs:
-        needed = _needed_capabilities(spec) or ["sample"]
-        missing = [word for word in needed if not has_capability(model, word)]
-        if not missing:
-            supported.append(spec)
-        elif metrics and missing == ["likelihood"]:
-            require_likelihood(model)
-        elif metrics:
-            require_capability(model, missing[0], model_description)
-    if not supported:
-        require_capability(model, "sample", model_description)
-    return (
-        [spec for spec in supported if spec.evaluates == "samples"],
-        [spec for spec in supported if spec.evaluates == "model"],
-    )
-
-
-def _needed_capabilities(spec: MetricSpec) -> list[str]:
-    return [word for word in spec.requires if word in zoo().names("capability")]
-
-
-def require_capability(model: Model, capability: str, description: str) -> None:
-    """Refuse a model without a capability.
+class _SampleEvaluation:
+    """The metrics that compare samples of a model with real images.
 
     Args:
-        model: the model.
-        capability: of `ganzoo list capabilities`.
-        description: of the model, for the message.
-
-    Raises:
-        UsageError: names a remedy.
+        model: the evaluated model.
+        pretrained: its record.
+        train: the training images of the evaluation.
+        test: the held-out images.
+        reference: the split that samples are compared with.
+        num_samples: n.
+        extractor: the feature extractor; None for the classifier.
     """
-    if has_capability(model, capability):
-        return
-    if capability == "sample":
-        raise UsageError(f"{description} lacks the capability sample: name other --metrics")
-    model_names = [
-        row.name for row in zoo().entries if capability in getattr(row.spec, "capabilities", ())
-    ]
-    raise UsageError(
-        f"{description} lacks the capability {capability}; models that have it: "
-        f"{', '.join(model_names) or 'none is installed'}"
-    )
+
+    def __init__(
+        self,
+        model: Model,
+        pretrained: PretrainedFolder,
+        train: PackedImages,
+        test: PackedImages,
+        *,
+        reference: _ReferenceSplit,
+        num_samples: int,
+        extractor: FeatureExtractor | None,
+    ) -> None:
+        self.model, self.pretrained, self.reference = model, pretrained, reference
+        self.train, self.test, self.extractor = train, test, extractor
+        self.num_samples = num_samples
+        self.real = random_subset(
+            train if reference == "train" else test, num_samples, 0, "reference"
+        )
+        self.labels: Tensor | None = None
+        self.specs: list[MetricSpec] = []
+
+    def select(
+        self, specs: Sequence[MetricSpec], evaluation: Evaluation, *, is_required: bool
+    ) -> None:
+        """Keep the metrics for which there are enough images, and note what the networks were
+        trained on.
+
+        Raises:
+            MetricNotApplicableError: a required metric has too few images.
+            UsageError: the feature extractor is not independent.
+        """
+        if any("likelihood" not in spec.requires for spec in specs):
+            self.labels = _sample_labels(self.model, self.real, self.num_samples)
+        feature_dim = self.extractor.feature_dim if self.extractor else FEATURE_DIM
+        for spec in specs:
+            try:
+                if "likelihood" not in spec.requires:
+                    check_num_images(spec, self.real, self.num_samples, self.labels, feature_dim)
+            except MetricNotApplicableError as error:
+                if is_required:
+                    raise
+                evaluation.skipped[spec.name] = str(error)
+            else:
+                self.specs.append(spec)
+        evaluation.notes += training_image_notes(self.pretrained, self.train, self.test)
+        if self.extractor:
+            check_independent(self.extractor, self.real, lineage_hashes(self.pretrained))
+            evaluation.notes += _extractor_notes(self.extractor, self.real)
+
+    def compute(
+        self,
+        evaluation: Evaluation,
+        seed: int,
+        device: str,
+        folder: Path | None,
+        progress: Progress,
+        *,
+        is_required: bool,
+    ) -> None:
+        """Generate the samples and compute the metrics."""
+        if not self.specs:
+            return
+        needs_samples = any("likelihood" not in spec.requires for spec in self.specs)
+        fake = random_subset(self.real, 0, 0, "none")
+        if needs_samples:
+            progress.start("generating samples", items_per_step=1)
+            try:
+                fake = sample_to_disk(
+                    self.model, self.num_samples, self.labels, seed, progress.advance
+                )
+            finally:
+                progress.stop()
+        ctx = EvaluationContext(
+            self.train,
+            self.test,
+            self.real,
+            fake,
+            lambda ctx: self.extractor or ctx.classifier,
+            conditional=_is_conditional(self.model),
+            seed=seed,
+            device=resolve_device(device),
+            progress=progress,
+            model_network_hashes=lineage_hashes(self.pretrained),
+            output_dir=folder,
+            model=self.model,
+        )
+        for spec in self.specs:
+            _compute_metric(spec, ctx, evaluation, self.reference, is_required=is_required)
+        evaluation.notes += ctx.notes
+        if any(name.endswith("[classifier]") for name in evaluation.results):
+            accuracy = classifier_accuracy(ctx, ctx.classifier, "test").value
+            if accuracy < _LOW_ACCURACY:
+                evaluation.notes.append(
+                    f"the classifier, in whose features the values [classifier] are, is right in "
+                    f"only {accuracy:.0%} of the held-out real images: such features miss much of "
+                    "what distinguishes a sample from a real image; give --feature-extractor "
+                    "inception"
+                )
 
 
-def _check_unused_options(
-    metric_options: Mapping[str, Any], model_metrics: Sequence[MetricSpec]
-) -> None:
-    """Refuse options of metrics that do not run.
-
-    Raises:
-        UsageError: names the option and its metric.
-    """
-    used = {option.name for spec in model_metrics for option in spec.options}
-    owners = {
-        option.name: (option.flag, spec)
-        for spec in map(zoo().metric, zoo().names("metric"))
-        for option in spec.options
-    }
-    for name in metric_options:
-        if name not in owners:
-            raise UsageError(f"no metric has the option {name!r}.{suggest(name, owners)}")
-        if name not in used:
-            flag, spec = owners[name]
-            needed = " and ".join(_needed_capabilities(spec))
-            raise UsageError(
-                f"{flag} belongs to the metric {spec.name}, which does not run: leave it out, or "
-                f"give a model with the capability {needed or 'sample'}"
-            )
-
-
-def _option_values(spec: MetricSpec, metric_options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of each option of a metric, given or default."""
-    values = {}
-    for option in spec.options:
-        if option.name in metric_options:
-            values[option.name] = metric_options[option.name]
-        else:
-            values[option.name] = parse_option(option, () if option.multiple else option.default)
-    return values
-
-
-def parse_option(option: MetricOption, text: str | tuple[str, ...]) -> Any:
-    """Return the value of an option from its text, or from the texts of a repeated option.
-
-    Raises:
-        UsageError: the text is not valid.
-    """
-    return import_target(option.parse)(text) if option.parse else text
+def _extractor_notes(extractor: FeatureExtractor, real: PackedImages) -> list[str]:
+    """Return what is known about the training images of an embedder."""
+    if extractor.pretrained is None:
+        return []
+    seen = count_trained_on(extractor.pretrained, real)
+    if seen:
+        return [f"the feature extractor was trained on {seen:,} of {len(real):,} real images"]
+    if seen is None and extractor.pretrained.info.name == real.info.name:
+        return [
+            f"the feature extractor was trained on {real.info.name} too, and does not record on "
+            "which images"
+        ]
+    return []
 
 
 def _compute_model_metric(spec: MetricSpec, ctx: ModelContext, evaluation: Evaluation) -> None:
@@ -300,26 +291,6 @@ def _compute_model_metric(spec: MetricSpec, ctx: ModelContext, evaluation: Evalu
         }
     evaluation.settings[spec.name] = dict(result.settings)
     evaluation.notes += ctx.notes
-
-
-def _train_and_test_images(
-    path: Path,
-    pretrained: PretrainedFolder,
-    data: str | None,
-    data_options: dict[str, Any],
-    *,
-    evaluation: Evaluation,
-    progress: Progress,
-) -> tuple[PackedImages, PackedImages]:
-    """Return the training and the held-out images, and note how they relate to the model."""
-    train, *test = load_real_images(path, pretrained, data, data_options, progress)
-    if train.info.fingerprint != pretrained.info.fingerprint:
-        evaluation.notes.append("the real images are not those the model was trained on")
-    elif not test:
-        evaluation.notes.append(
-            "the data has no test split: the model was trained on the held-out images too"
-        )
-    return (train, test[0]) if test else train_test_split(train)
 
 
 def evaluate_baselines(
@@ -354,8 +325,8 @@ def evaluate_baselines(
             raise UsageError(f"--baselines: the metric {spec.name} has none: leave it out")
     if not with_baselines:
         raise UsageError("--baselines: no installed metric has baselines: install one that has")
-    _check_unused_options(metric_options or {}, with_baselines)
-    folder = _output_folder(Path(), out) if out is not None else None
+    check_unused_options(metric_options or {}, with_baselines)
+    folder = _make_output_folder(Path(), out) if out is not None else None
     source = parse_data_source(data)
     evaluation = Evaluation(f"baselines on {source['name']}")
     for spec in with_baselines:
@@ -363,7 +334,7 @@ def evaluate_baselines(
             None,
             None,
             merge(source, data_options or {}),
-            _option_values(spec, metric_options or {}),
+            option_values(spec, metric_options or {}),
             num_samples=num_samples,
             seed=seed,
             feature_extractor=feature_extractor,
@@ -372,156 +343,73 @@ def evaluate_baselines(
             output_dir=folder,
         )
         _compute_model_metric(spec, context, evaluation)
-    return _save_evaluation(evaluation, folder, None)
-
-
-def _save_evaluation(evaluation: Evaluation, folder: Path | None, run: Path | None) -> Evaluation:
-    """Write evaluation.json into a folder, and update the page of a run."""
-    if folder is not None:
-        evaluation.path = folder / EVALUATION_FILE
-        write_json(evaluation.path, evaluation.to_json())
-        if run is not None:
-            write_page(RunFolder(run))
-    return evaluation
+    return save_evaluation(evaluation, folder, None)
 
 
 def _compute_metric(
-    spec: MetricSpec, ctx: EvaluationContext, evaluation: Evaluation, is_required: bool
+    spec: MetricSpec,
+    ctx: EvaluationContext,
+    evaluation: Evaluation,
+    reference: str,
+    *,
+    is_required: bool,
 ) -> None:
     """Compute one metric; one that does not apply is skipped unless it is required."""
-    if "features" in spec.requires and not is_required:
-        try:
-            _ = ctx.feature_extractor
-        except MetricNotApplicableError as error:
-            evaluation.skipped[spec.name] = str(error)
-            return
     try:
-        evaluation.results[spec.name] = import_target(spec.target)(ctx)
+        if "features" in spec.requires and not is_required:
+            _ = ctx.feature_extractor
+        values = import_target(spec.target)(ctx)
     except MetricNotApplicableError as error:
         if is_required:
             raise
         evaluation.skipped[spec.name] = str(error)
+        return
+    name, other_name = spec.name, spec.name_in_other_features
+    if "features" in spec.requires and not ctx.feature_extractor.is_standard:
+        name = f"{other_name or spec.name}[{ctx.feature_extractor.short_name}]"
+        own_value, other_value = (x.replace("-", "_") for x in (spec.name, other_name))
+        if own_value in values and other_value:
+            values = {other_value if k == own_value else k: v for k, v in values.items()}
+    evaluation.results[name] = values
+    evaluation.settings[name] = _metric_settings(spec, ctx, reference)
 
 
 def _is_conditional(model: Model) -> bool:
     return bool(getattr(model, "conditional", False)) and len(model.info.class_names) > 1
 
 
-def _generate_samples(
-    model: Model, real_images: PackedImages, n: int, seed: int, progress: Progress
-) -> PackedImages:
-    """Generate n samples, with labels in the proportions of the real images."""
-    if not n:
-        return random_subset(real_images, 0, 0, "none")
-    labels = None
-    if _is_conditional(model) and real_images.info.class_names == model.info.class_names:
-        trained_counts = [
-            c if i in model.info.nonempty_classes else 0
-            for i, c in enumerate(real_images.info.class_counts)
-        ]
-        if not any(trained_counts):
-            raise DataError(
-                "the model was trained on none of the classes of the data: give other --data"
-            )
-        labels = proportional_labels(tuple(trained_counts), n)
-    elif _is_conditional(model):
+def _sample_labels(model: Model, real_images: PackedImages, n: int) -> Tensor | None:
+    """Return n labels [n] in the proportions of the real images; None for an unconditional model.
+
+    Raises:
+        DataError, UsageError: the classes of the model and of the data differ.
+    """
+    if not _is_conditional(model):
+        return None
+    if real_images.info.class_names != model.info.class_names:
         raise UsageError(
             f"the model has the classes {', '.join(model.info.class_names[:6])}, the data has "
             f"{', '.join(real_images.info.class_names[:6]) or 'no labels'}: give --data with the "
             "model's classes"
         )
-    progress.start("generating samples", items_per_step=1)
-    try:
-        return sample_to_disk(model, n, labels, seed, progress.advance)
-    finally:
-        progress.stop()
+    trained_counts = [
+        count if i in model.info.nonempty_classes else 0
+        for i, count in enumerate(real_images.info.class_counts)
+    ]
+    if not any(trained_counts):
+        raise DataError(
+            "the model was trained on none of the classes of the data: give other --data"
+        )
+    return proportional_labels(tuple(trained_counts), n)
 
 
-def _output_folder(run_path: Path, out: str | Path | None) -> Path | None:
+def _make_output_folder(run_path: Path, out: str | Path | None) -> Path | None:
     folder = Path(out) if out is not None else None
     if folder is None and RunFolder(run_path).config.exists():
         folder = RunFolder(run_path).report
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def load_real_images(
-    path: Path,
-    pretrained: PretrainedFolder,
-    data: str | None,
-    data_options: dict[str, Any],
-    progress: Progress,
-) -> list[PackedImages]:
-    """Return the training and the held-out images at the model's image size; one set if the data
-    has no test split.
-
-    Raises:
-        UsageError: a pretrained folder without `--data`.
-        DataError: the data lacks what the model needs.
-    """
-    info, data_section = pretrained.info, _load_data_section(path, data)
-    if not data_section.get("name"):
-        raise UsageError(f"{path} does not name its data: give --data NAME[:PATH]")
-    cls = data_config_class(data_section["name"])
-    config = parse(cls, _with_model_shape(data_section, data_options, info), "data")
-    return [open_images(None, side, info.age_bins, progress) for side in split_configs(config)]
-
-
-def _load_data_section(path: Path, data: str | None) -> dict[str, Any]:
-    """Return the `[data]` section of a run, updated with ``NAME[:PATH]``."""
-    data_section: dict[str, Any] = {}
-    if RunFolder(path).config.exists():
-        data_section = RunFolder(path).read_config().get("data", {})
-    if data is not None:
-        source = parse_data_source(data)
-        is_same = source["name"] == data_section.get("name")
-        data_section = {**data_section, **source} if is_same else source
-    return data_section
-
-
-def _model_data_section(
-    path: Path, data: str | None, data_options: dict[str, Any], info: DataInfo
-) -> dict[str, Any]:
-    """Return the `[data]` section for a metric that evaluates the model, at its image size.
-
-    `data.count` of the run is the number of its training images. The metric uses the data set's
-    default instead, unless the options set it.
-    """
-    data_section = _load_data_section(path, data)
-    data_section.pop("count", None)
-    return _with_model_shape(data_section, data_options, info)
-
-
-def _with_model_shape(
-    data_section: dict[str, Any], data_options: dict[str, Any], info: DataInfo
-) -> dict[str, Any]:
-    """Return a `[data]` section updated with options, at the model's image size.
-
-    Raises:
-        UsageError: the options set another size.
-    """
-    shape = {"image_size": info.image_size, "num_channels": info.num_channels}
-    for name, value in shape.items():
-        if data_options.get(name, value) != value:
-            raise UsageError(
-                f"--set data.{name}={data_options[name]}: the images of the model have "
-                f"data.{name}={value}: leave the option out"
-            )
-    return merge(merge(data_section, data_options), shape)
-
-
-def split_configs(config: DataConfig) -> Iterator[DataConfig]:
-    """Yield the options of the training and the test split; of all images for data without one."""
-    splits = available_splits(config)
-    if "test" not in splits:
-        yield config
-        return
-    values = config.model_dump()
-    if values["split"] == "all" and "train" in splits:
-        values["split"] = "train"
-    yield type(config)(**values)
-    yield with_split(config, "test")
 
 
 def _metric_settings(spec: MetricSpec, ctx: EvaluationContext, reference: str) -> dict[str, Any]:

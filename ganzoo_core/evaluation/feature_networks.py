@@ -2,63 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core.metrics.context import EvaluationContext
 from ganzoo_core.metrics.feature_extractor import FeatureExtractor
-from ganzoo_core.metrics.inception import load_inception
+from ganzoo_core.metrics.inception import find_standard_inception, load_inception
+from ganzoo_core.report import Progress
 from ganzoo_core.weights import PretrainedAuxiliary, PretrainedFolder
 from ganzoo_core.weights.auxiliaries import load_named_auxiliary
 
+_STANDARD_INCEPTION = "inception"
 _INCEPTION_SUFFIXES = {".pth", ".pt", ".safetensors"}
 """Suffixes of a file of Inception weights."""
 
 
-def feature_extractor_factory(
-    feature_extractor: str,
-) -> Callable[[EvaluationContext], FeatureExtractor]:
-    """Return a function that builds the feature extractor at its first use.
+def load_feature_extractor(
+    feature_extractor: str, device: torch.device, progress: Progress | None = None
+) -> FeatureExtractor:
+    """Load the network that `--feature-extractor` names.
 
     Args:
-        feature_extractor: empty for the classifier, a file of Inception weights, a run or a
-            pretrained folder with the capability `embed`, or the name of an embedder of a plugin.
+        feature_extractor: `inception` for the standard weights, which are downloaded where they
+            are missing; a file of Inception weights; a run or a pretrained folder with the
+            capability `embed`; or the name of an embedder of a plugin.
+        device: of the network.
+        progress: shows the download.
 
     Raises:
-        GanzooError: it is none of these, or the file is damaged.
+        GanzooError: it is none of these, the file is damaged, or it cannot be downloaded.
     """
-    if not feature_extractor:
-        return lambda ctx: ctx.classifier
-    if _is_inception_file(feature_extractor):
-        return lambda ctx: load_inception(Path(feature_extractor), ctx.device)
-    weights_found = load_named_auxiliary("identity", feature_extractor)
-
-    def make(ctx: EvaluationContext) -> FeatureExtractor:
-        if not weights_found.name and weights_found.pretrained.info.name == ctx.info.name:
-            ctx.notes.append(
-                f"the feature extractor was trained on {ctx.info.name} too: make sure that it was "
-                "trained on other images than those of this evaluation"
-            )
-        return embedding_extractor(weights_found, ctx.device)
-
-    return make
-
-
-def _is_inception_file(feature_extractor: str) -> bool:
-    return (
+    if feature_extractor == _STANDARD_INCEPTION:
+        progress = progress or Progress(quiet=True)
+        progress.start("downloading the Inception weights")
+        try:
+            path = find_standard_inception(progress.advance)
+        finally:
+            progress.stop()
+        return load_inception(path, device)
+    if (
         Path(feature_extractor).suffix in _INCEPTION_SUFFIXES
         and not Path(feature_extractor).is_dir()
-    )
-
-
-def load_feature_extractor(feature_extractor: str, device: torch.device) -> FeatureExtractor:
-    """Load the network that `--feature-extractor` names; for errors see
-    `feature_extractor_factory`."""
-    if _is_inception_file(feature_extractor):
+    ):
         return load_inception(Path(feature_extractor), device)
     return embedding_extractor(load_named_auxiliary("identity", feature_extractor), device)
 
@@ -85,6 +72,9 @@ def embedding_extractor(
         embedder_weights.pretrained.info.num_channels,
         preprocessing="its own",
         training_fingerprints=(embedder_weights.pretrained.info.fingerprint,),
+        pretrained=embedder_weights.pretrained,
+        short_name=embedder_weights.name
+        or f"{embedder_weights.pretrained.model_name}-{embedder_weights.sha256[:8]}",
     )
 
 

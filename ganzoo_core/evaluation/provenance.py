@@ -1,15 +1,20 @@
-"""Provenance: evaluators must share no training data with the model or the evaluated people."""
+"""Provenance: which of the evaluated images a network was trained on; evaluators must share no
+training data with the model or the evaluated people."""
 
 from __future__ import annotations
 
 from operator import eq
 
+import torch
+
 from ganzoo_core.config import DataConfig
+from ganzoo_core.data import PackedImages
 from ganzoo_core.data.splits import splits_overlap
 from ganzoo_core.errors import PluginError, UsageError, WeightsError
 from ganzoo_core.interfaces import DataInfo, Dataset
 from ganzoo_core.weights import PretrainedAuxiliary, PretrainedFolder, find_auxiliary
-from ganzoo_core.weights.auxiliaries import find_auxiliary_by_hash
+from ganzoo_core.weights.auxiliaries import AUXILIARIES_DIR, find_auxiliary_by_hash
+from ganzoo_core.weights.training_images import TrainingImages, read_training_images
 
 
 def find_independent_evaluator(
@@ -111,3 +116,74 @@ def _training_auxiliaries(pretrained: PretrainedFolder | None) -> list[dict[str,
             pass
         out.append(record)
     return out
+
+
+def training_image_notes(
+    pretrained: PretrainedFolder, train: PackedImages, test: PackedImages
+) -> list[str]:
+    """Return which held-out images the model, its auxiliary networks and the classifier of the
+    evaluation were trained on, from the hashes of the single images.
+
+    Args:
+        pretrained: of the evaluated model.
+        train: the training images of the evaluation.
+        test: the held-out images.
+    """
+    images, crop = _read_images(pretrained), pretrained.info.crop
+    notes, total = [], f"{len(test):,} held-out images"
+    if images is None:
+        notes.append(f"the weights do not record whether they were trained on the {total}")
+    elif crop != test.info.crop:
+        notes.append(
+            f"whether the model was trained on the {total} is unknown: they have another "
+            "data.transform than its training images"
+        )
+    else:
+        seen = images.count_seen(test.image_hashes())
+        notes.append(f"{seen:,} of {total} were trained on")
+        if pretrained.index.get("init_from") and images.init_hashes is None:
+            notes.append("the initial weights of the model do not record their training images")
+    for role, auxiliary in _find_auxiliaries(pretrained):
+        if used := count_trained_on(auxiliary, test):
+            notes.append(f"{used:,} of {total} were used to train the auxiliary network {role!r}")
+    if equal := int(torch.isin(test.image_hashes(), train.image_hashes()).sum()):
+        notes.append(
+            f"{equal:,} of {total} equal an image of the training split, on which classifiers of "
+            "this evaluation are trained"
+        )
+    return notes
+
+
+def count_trained_on(pretrained: PretrainedFolder, images: PackedImages) -> int | None:
+    """Return how many images a network was trained on; None if it is unknown, because the folder
+    does not record it or has images of another size or transform."""
+    info, training_images = pretrained.info, _read_images(pretrained)
+    is_same = all(
+        getattr(info, name) == getattr(images.info, name)
+        for name in ("image_size", "num_channels", "crop")
+    )
+    if training_images is None or not is_same:
+        return None
+    return training_images.count_seen(images.image_hashes())
+
+
+def _read_images(pretrained: PretrainedFolder) -> TrainingImages | None:
+    """Return the training images of a pretrained folder, or of the run of a checkpoint."""
+    return read_training_images(pretrained.path) or read_training_images(pretrained.path.parent)
+
+
+def _find_auxiliaries(pretrained: PretrainedFolder) -> list[tuple[str, PretrainedFolder]]:
+    """Return (role, folder) of the auxiliary networks of a model that are on this machine."""
+    found = []
+    for record in pretrained.index.get("auxiliaries", []):
+        role = str(record["role"])
+        folder = pretrained.path.parent / AUXILIARIES_DIR / role
+        option = pretrained.index["config"].get("auxiliaries", {}).get(role, {})
+        try:
+            auxiliary = find_auxiliary_by_hash(
+                role, str(record["sha256"]), [folder, str(option.get("weights", ""))]
+            )
+        except WeightsError:
+            continue
+        found.append((role, auxiliary.pretrained))
+    return found

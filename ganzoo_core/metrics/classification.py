@@ -28,8 +28,8 @@ _NUM_SPLITS = 10
 def gan_test(ctx: EvaluationContext) -> dict[str, MetricValue]:
     """Return the classifier's accuracy on held-out real images, and on samples."""
     ctx.require_labels("gan-test")
-    acc_real = _accuracy(ctx, ctx.classifier, "test")
-    acc_fake = _accuracy(ctx, ctx.classifier, "fake")
+    acc_real = classifier_accuracy(ctx, ctx.classifier, "test")
+    acc_fake = classifier_accuracy(ctx, ctx.classifier, "fake")
     return {
         "classifier_acc_real": acc_real,
         "gan_test_acc": acc_fake,
@@ -46,8 +46,8 @@ def gan_train(ctx: EvaluationContext) -> dict[str, MetricValue]:
     real_subset = random_subset(ctx.train, count, ctx.seed, "as many")
     fake_trained_classifier = ctx.train_classifier(samples, "training on samples", use_cache=False)
     real_trained_classifier = ctx.train_classifier(real_subset, "training on real images")
-    fake_train_acc = _accuracy(ctx, fake_trained_classifier, "test")
-    real_train_acc = _accuracy(ctx, real_trained_classifier, "test")
+    fake_train_acc = classifier_accuracy(ctx, fake_trained_classifier, "test")
+    real_train_acc = classifier_accuracy(ctx, real_trained_classifier, "test")
     ratio = _relative_to(fake_train_acc, real_train_acc)
     return {
         "gan_train_acc": fake_train_acc,
@@ -135,7 +135,7 @@ def _predict_classes(
     return logits.argmax(1)
 
 
-def _accuracy(
+def classifier_accuracy(
     ctx: EvaluationContext, network: FeatureExtractor, set_name: ImageSetName
 ) -> MetricValue:
     """Return the accuracy of a classifier on labeled images, overall and by class."""

@@ -35,6 +35,7 @@ _TRAINING_RECIPE: dict[str, Any] = {
     "weight_decay": 0.01,
 }
 """Part of the cache key. Training ends after `max_images` images or `max_epochs` epochs."""
+FEATURE_DIM = 4 * _TRAINING_RECIPE["channels"]
 
 
 class _Classifier(nn.Module):
@@ -150,6 +151,7 @@ def load_or_train_classifier(
         images.info.num_channels,
         preprocessing="[-1, 1]",
         training_fingerprints=(images.info.fingerprint,),
+        short_name="classifier",
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ganzoo_core.data import PackedImages, to_float
 from ganzoo_core.errors import UsageError
 from ganzoo_core.metrics.resize import RESIZE_METHOD, resize_images
+from ganzoo_core.weights import PretrainedFolder
 
 _BATCH_SIZE = 256
 """Images per forward pass."""
@@ -33,6 +34,12 @@ class FeatureExtractor:
     resize: str = RESIZE_METHOD
     training_fingerprints: tuple[str, ...] = ()
     """Fingerprints of its training data, where known."""
+    pretrained: PretrainedFolder | None = None
+    """Its folder, which may record the images that it was trained on."""
+    short_name: str = ""
+    """NETWORK in `fd[NETWORK]`."""
+    is_standard: bool = False
+    """Whether it is the Inception network of the standard: then the values are named `fid`."""
 
     def settings(self) -> dict[str, str]:
         """Return the network's part of a metric's settings."""

@@ -1,4 +1,5 @@
-"""Inception V3 from a weights file: torch-fidelity's (the FID standard) or torchvision's.
+"""Inception V3 from a weights file: that of pytorch-fid and torch-fidelity (the FID standard), or
+torchvision's.
 
 The FID network is the TensorFlow graph of 2015: 1,008 logits, average pools that exclude padding,
 a max pool in its last block. torchvision's has 1,000 logits and average pools that include
@@ -7,6 +8,7 @@ padding. The number of logits in a file tells the two apart.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganzoo_core.data import default_cache_dir
 from ganzoo_core.errors import WeightsError
 from ganzoo_core.files import copy_state_dict, file_sha256, load_tensors
 from ganzoo_core.metrics.feature_extractor import FeatureExtractor
+from ganzoo_core.weights.download import download
 
 IMAGE_SIZE, FEATURE_DIM = 299, 2048
 FID_NUM_CLASSES, NUM_CLASSES = 1008, 1000
+STANDARD_FILES = (
+    "pt_inception-2015-12-05-6726825d.pth",
+    "weights-inception-2015-12-05-6726825d.pth",
+)
+"""The names of the standard weights in pytorch-fid and in torch-fidelity: the same bytes."""
+STANDARD_URL = (
+    f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{STANDARD_FILES[0]}"
+)
+STANDARD_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+STANDARD_SIZE = 95_628_359
+_MAX_DOWNLOAD_SECONDS = 1800.0
 
 
 class Inception(nn.Module):
@@ -70,8 +85,43 @@ def _forward_fid_block(block: Any, x: Tensor, name: str) -> Tensor:
     return torch.cat([block.branch1x1(x), *wide, *deep, block.branch_pool(pool)], 1)
 
 
+def find_standard_inception(progress: Callable[[int, int], None] | None = None) -> Path:
+    """Return the file of the standard Inception weights: from the cache of ganzoo or of torch.hub,
+    where pytorch-fid and torch-fidelity store it, or else downloaded and checked.
+
+    Args:
+        progress: called with (bytes, total) of the download.
+
+    Raises:
+        WeightsError: it is not there and cannot be downloaded; the message says where to get it.
+    """
+    folder = default_cache_dir().parent / "inception"
+    for place in (folder, Path(torch.hub.get_dir()) / "checkpoints"):
+        for name in STANDARD_FILES:
+            if (place / name).is_file() and file_sha256(place / name) == STANDARD_SHA256:
+                return place / name
+    path = folder / STANDARD_FILES[0]
+    try:
+        download(
+            STANDARD_URL,
+            path,
+            sha256=STANDARD_SHA256,
+            size=STANDARD_SIZE,
+            max_seconds=_MAX_DOWNLOAD_SECONDS,
+            progress=progress,
+        )
+    except WeightsError as error:
+        raise WeightsError(
+            f"--feature-extractor inception: {error}; get {STANDARD_FILES[0]} (sha256 "
+            f"{STANDARD_SHA256}) from {STANDARD_URL} and put it into {folder}, or give "
+            "--feature-extractor FILE"
+        ) from None
+    return path
+
+
 def load_inception(path: Path, device: torch.device) -> FeatureExtractor:
-    """Load Inception weights: a .pth of torch-fidelity or torchvision, or safetensors of either.
+    """Load Inception weights: a .pth of pytorch-fid, torch-fidelity or torchvision, or safetensors
+    of either. Only the file with the sha256 of the standard gives values named `fid`.
 
     Raises:
         WeightsError: the file is missing, damaged, or holds another network.
@@ -90,14 +140,24 @@ def load_inception(path: Path, device: torch.device) -> FeatureExtractor:
     net = Inception(is_fid)
     expected = {k: v for k, v in net.net.state_dict().items() if _is_inference_key(k)}
     copy_state_dict(expected, {k: v for k, v in tensors.items() if _is_inference_key(k)}, path)
+    sha256 = file_sha256(path)
+    is_standard = sha256 == STANDARD_SHA256
+    if is_standard:
+        name, short_name = "inception (FID)", "inception"
+    elif is_fid:
+        name, short_name = "inception (FID layout, other weights)", f"inception-{sha256[:8]}"
+    else:
+        name, short_name = "inception (torchvision)", f"inception-torchvision-{sha256[:8]}"
     return FeatureExtractor(
-        "inception (FID)" if is_fid else "inception (torchvision)",
+        name,
         net.eval().requires_grad_(False).to(device),
-        file_sha256(path),
+        sha256,
         FEATURE_DIM,
         IMAGE_SIZE,
         3,
         preprocessing="(x - 128) / 128" if is_fid else "[-1, 1]",
+        short_name=short_name,
+        is_standard=is_standard,
     )
 
 

@@ -40,6 +40,7 @@ PUBLIC_MODULES = {
     "metrics.feature_extractor",
     "metrics.image_sets",
     "metrics.neighbors",
+    "training.loading",
     "evaluation.api",
     "evaluation.comparison",
     "evaluation.comparison_figure",

@@ -16,7 +16,7 @@ def banner_lines(
     outputs."""
     info, setup, plan = images.info, trainer.setup, trainer.plan
     data = [f"{info.name or 'own data'}: {len(images):,} images"]
-    data += [f"split {info.split}"] if info.split not in {"", "all"} else []
+    data += [_describe_split(run_config, images)] if info.split else []
     if info.class_names:
         names = ", ".join(info.class_names[:6]) + (", ..." if len(info.class_names) > 6 else "")
         data.append(f"classes {names} by {'model.age_bins' if info.age_bins else 'label'}")
@@ -41,3 +41,16 @@ def banner_lines(
         "page": f"{folder.report / 'index.html'}, written at the end",
     }
     return [f"{name:<12}{text}" for name, text in rows.items()]
+
+
+def _describe_split(run_config: RunConfig, images: PackedImages) -> str:
+    """Return the split, with the number of images that it holds out and the share of the test
+    split where the data set has that option."""
+    split, text = images.info.split, f"split {images.info.split}"
+    if split == "all":
+        return f"{text}: no image is held out for an evaluation"
+    if held_out := dict(images.removed).get(f"not in the {split} split"):
+        text += f" ({held_out:,} images are held out"
+        share = getattr(run_config.data, "test_share", None)
+        text += f": data.test_share={share:g})" if share and split == "train" else ")"
+    return text

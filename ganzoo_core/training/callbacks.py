@@ -23,6 +23,7 @@ from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.training.run_page import write_page
 from ganzoo_core.training.trackers import Trackers
 from ganzoo_core.weights import save_pretrained
+from ganzoo_core.weights.training_images import TRAINING_IMAGES, read_training_images
 
 _MODEL_CARD_TILE_SIZE = 64
 """Smaller images are enlarged to about this edge in the model card, in pixels."""
@@ -109,7 +110,14 @@ class RunCallback(Callback):
         if isinstance(model, SupportsSampling):
             grid_png = encode_png(draw_sample_grid(model, tile_size=_MODEL_CARD_TILE_SIZE))
         index_fields = {**self.index_fields, "steps": steps}
-        save_pretrained(self.folder.weights, model, index_fields, sample_grid_png=grid_png)
+        training_images = read_training_images(self.folder.path)
+        save_pretrained(
+            self.folder.weights,
+            model,
+            index_fields,
+            sample_grid_png=grid_png,
+            extra_modules={TRAINING_IMAGES: training_images.tensors()} if training_images else {},
+        )
         self.folder.report.mkdir(exist_ok=True)
         title = f"{self.index_fields['model']} on {model.info.name or 'own data'}"
         draw_curves(read_metrics(self.folder.metrics), self.folder.report / "curves.png", title)

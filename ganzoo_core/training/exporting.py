@@ -17,6 +17,7 @@ from ganzoo_core.training.run_folder import RunFolder, create_output_folder
 from ganzoo_core.weights import PretrainedFolder, find_pretrained
 from ganzoo_core.weights.index import SAMPLE_GRID_FILE, WEIGHTS_FILE, Precision
 from ganzoo_core.weights.pretrained import save_tensor_files
+from ganzoo_core.weights.training_images import TRAINING_IMAGES_FILE, read_training_images
 
 
 def export(
@@ -45,6 +46,8 @@ def export(
     tensor_files = {WEIGHTS_FILE: tensor_files.pop(WEIGHTS_FILE), **tensor_files}
     for name, tensors in load_checkpoint_modules(run, extra_modules).items():
         tensor_files[f"{name}.safetensors"] = tensors
+    if training_images := read_training_images(pretrained.path):
+        tensor_files[TRAINING_IMAGES_FILE] = training_images.tensors()
     index = {k: v for k, v in pretrained.index.items() if k != "files"}
     if metrics := _read_metric_values(run):
         index["metrics"] = metrics

@@ -30,6 +30,12 @@ from ganzoo_core.training.open_data import open_images
 from ganzoo_core.training.run_config import UNREGISTERED_PREFIX
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedAuxiliary, auxiliary_records, code_provenance
+from ganzoo_core.weights.training_images import (
+    TrainingImages,
+    read_training_images,
+    save_training_images,
+    sorted_hashes,
+)
 from ganzoo_core.zoo import zoo
 
 
@@ -154,10 +160,25 @@ def fit_job(
         for line in banner_lines(folder, run_config, model, images, trainer):
             progress.info(line)
         if isinstance(callback, RunCallback):
+            save_training_images(folder.path, _training_images(prepared, folder))
             _run_with_outputs(trainer, callback, {**run_config.tree(), "provenance": provenance})
         else:
             trainer.run(folder.checkpoints)
     return Run(folder.path, trainer.ema_model(), trainer.step)
+
+
+def _training_images(prepared: PreparedJob, folder: RunFolder) -> TrainingImages:
+    """Return the images that the run learns from; of a resumed run those that it recorded."""
+    recorded = read_training_images(folder.path) if prepared.job.is_resumed else None
+    if recorded is not None:
+        return recorded
+    init_images = None
+    if prepared.job.init_weights is not None:
+        init_images = read_training_images(prepared.job.init_weights.pretrained.path)
+    return TrainingImages(
+        sorted_hashes(prepared.images.image_hashes()),
+        None if init_images is None else init_images.all_hashes(),
+    )
 
 
 @contextmanager

@@ -46,6 +46,25 @@ def load(
         WeightsError: not found, damaged, or of another model.
         PluginError: the plugin of the model is not installed.
     """
+    return load_with_record(
+        path,
+        device=device,
+        model=model,
+        auxiliaries=auxiliaries,
+        include_training_modules=include_training_modules,
+    )[0]
+
+
+def load_with_record(
+    path: str | Path,
+    *,
+    device: str = "auto",
+    model: type[Model] | None = None,
+    auxiliaries: Mapping[str, str | Path] | None = None,
+    include_training_modules: bool = False,
+) -> tuple[Model, PretrainedFolder]:
+    """Return a model and the facts about its weights: those of the pretrained folder, or of the
+    checkpoint that the model is from. For arguments and errors see `load`."""
     if unfinished_steps(path):
         loaded_model, pretrained = _load_checkpoint(RunFolder(Path(path)), model)
         for name, _ in list(loaded_model.named_children()):
@@ -60,7 +79,7 @@ def load(
     if not loaded_model.auxiliaries:
         loaded_model.auxiliaries = lazy_auxiliaries(pretrained, auxiliaries)
     loaded_model.auxiliaries.to(torch_device)
-    return loaded_model.to(torch_device)
+    return loaded_model.to(torch_device), pretrained
 
 
 def unfinished_steps(path: str | Path) -> tuple[int, int] | None:
@@ -101,6 +120,7 @@ def _load_checkpoint(
         pretrained = PretrainedFolder(
             run.checkpoints,
             {**index, "model": str(index["model"]), "config": dict(index["config"])},
+            checkpoint.path.name,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(

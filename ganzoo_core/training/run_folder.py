@@ -16,6 +16,7 @@ from ganzoo_core.files import write_text
 from ganzoo_core.files.atomic_write import os_error_message
 from ganzoo_core.training.empty_folder import RESUME_HINT, check_is_empty
 from ganzoo_core.weights.auxiliaries import AUXILIARIES_DIR
+from ganzoo_core.weights.training_images import TRAINING_IMAGES_FILE
 
 _RUNS_DIR = Path("runs")
 
@@ -75,9 +76,10 @@ class RunFolder:
         """Remove the folder of a run that failed before anything was trained."""
         with suppress(OSError):
             self.auxiliaries.rmdir()
-        if set(self.path.iterdir()) <= {self.lock, self.config}:
-            self.lock.unlink(missing_ok=True)
-            self.config.unlink(missing_ok=True)
+        removable = {self.lock, self.config, self.path / TRAINING_IMAGES_FILE}
+        if set(self.path.iterdir()) <= removable:
+            for path in removable:
+                path.unlink(missing_ok=True)
             self.path.rmdir()
 
     def write_config(self, tree: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -101,6 +102,7 @@ def download(
     sha256: str = "",
     size: int | None = None,
     max_bytes: int = 2**40,
+    max_seconds: float | None = None,
     progress: ProgressCallback | None = None,
 ) -> None:
     """Download a file atomically.
@@ -109,6 +111,8 @@ def download(
         sha256: the expected hash. With it a partial download resumes.
         size: the expected length in bytes, if known.
         max_bytes: longer answers are cut off and refused.
+        max_seconds: the download ends after this time; a partial file with a hash is kept, so that
+            the next call resumes. None for no limit.
 
     Raises:
         WeightsError: no network, refused, offline, or another length or hash than expected.
@@ -122,7 +126,9 @@ def download(
             part.unlink(missing_ok=True)
         if size == 0:
             part.touch()
-        _download_with_retries(url, part, size, max_bytes if size is None else size, progress)
+        deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        max_bytes = max_bytes if size is None else size
+        _download_with_retries(url, part, size, max_bytes, progress=progress, deadline=deadline)
         if sha256 and (found := file_sha256(part)) != sha256:
             part.unlink()
             raise WeightsError(
@@ -135,14 +141,22 @@ def download(
 
 
 def _download_with_retries(
-    url: str, part: Path, size: int | None, max_bytes: int, progress: ProgressCallback | None
+    url: str,
+    part: Path,
+    size: int | None,
+    max_bytes: int,
+    *,
+    progress: ProgressCallback | None,
+    deadline: float | None,
 ) -> None:
     """Complete a partial file; try again as long as each attempt adds bytes."""
     for _ in range(_MAX_ATTEMPTS):
         num_bytes = part.stat().st_size if part.exists() else 0
         if size is not None and num_bytes >= size:
             break
-        failure = _download_once(url, part, num_bytes, max_bytes, progress)
+        failure = _download_once(
+            url, part, num_bytes, max_bytes, progress=progress, deadline=deadline
+        )
         if not failure:
             break
         if not part.exists() or part.stat().st_size <= num_bytes:
@@ -156,7 +170,13 @@ def _download_with_retries(
 
 
 def _download_once(
-    url: str, part: Path, num_bytes: int, max_bytes: int, progress: ProgressCallback | None
+    url: str,
+    part: Path,
+    num_bytes: int,
+    max_bytes: int,
+    *,
+    progress: ProgressCallback | None,
+    deadline: float | None,
 ) -> str:
     """Append what the server sends after `num_bytes`; return why it ended early, or ""."""
     try:
@@ -174,6 +194,11 @@ def _download_once(
             return f"the server announces {total:,} bytes, more than {max_bytes:,}"
         with part.open("ab" if num_bytes else "wb") as file:
             while True:
+                if deadline is not None and time.monotonic() > deadline:
+                    raise WeightsError(
+                        f"{url} cannot be downloaded: {num_bytes:,} bytes arrived before the time "
+                        "limit; run it again to resume"
+                    )
                 try:
                     data = response.read1(_CHUNK_BYTES)
                 except _NETWORK_ERRORS as error:

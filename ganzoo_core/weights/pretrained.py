@@ -27,6 +27,7 @@ from ganzoo_core.weights.index import (
     read_index,
 )
 from ganzoo_core.weights.model_card import find_active_html, render_model_card
+from ganzoo_core.weights.training_images import TRAINING_IMAGES_FILE
 from ganzoo_core.zoo import ModelSpec, zoo
 
 _TORCH_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -38,6 +39,8 @@ class PretrainedFolder:
 
     path: Path
     index: dict[str, Any]
+    hashed_file: str = INDEX_FILE
+    """The file whose sha256 identifies the weights: the index, or a checkpoint of a run."""
 
     @property
     def model_name(self) -> str:
@@ -51,8 +54,9 @@ class PretrainedFolder:
 
     @property
     def sha256(self) -> str:
-        """The sha256 of the index, which holds the sha256 of every other file."""
-        return file_sha256(self.path / INDEX_FILE)
+        """The sha256 of the index, which holds the sha256 of every other file; of a checkpoint that
+        of its file."""
+        return file_sha256(self.path / self.hashed_file)
 
     @property
     def files(self) -> dict[str, Path]:
@@ -61,8 +65,12 @@ class PretrainedFolder:
 
     @property
     def tensor_files(self) -> dict[str, Path]:
-        """The .safetensors files by name."""
-        return {name: path for name, path in self.files.items() if name.endswith(".safetensors")}
+        """The .safetensors files of networks by name."""
+        return {
+            name: path
+            for name, path in self.files.items()
+            if name.endswith(".safetensors") and name != TRAINING_IMAGES_FILE
+        }
 
 
 def inference_state_dict(model: Model) -> dict[str, Tensor]:
@@ -101,7 +109,8 @@ def save_pretrained(
         index_fields: fields of `PretrainedIndex`, such as model, plugin, config and metrics.
         precision: of the floats on disk; loading casts them back to fp32.
         sample_grid_png: a PNG of samples.
-        extra_modules: tensors of further networks by name, each into ``NAME.safetensors``.
+        extra_modules: tensors of further networks, and the hashes of the training images, by name:
+            each into ``NAME.safetensors``.
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.

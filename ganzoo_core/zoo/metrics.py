@@ -12,6 +12,8 @@ METRICS = (
         summary="Frechet distance of features (FID)",
         target=f"{_METRICS_PACKAGE}.distances:fid",
         paper="GANs Trained by a Two Time-Scale Update Rule, arXiv 1706.08500",
+        min_images_per_feature=1,
+        name_in_other_features="fd",
         requires=("features",),
     ),
     MetricSpec(
@@ -19,6 +21,8 @@ METRICS = (
         summary="Kernel distance of features (KID), with its standard error",
         target=f"{_METRICS_PACKAGE}.distances:kid",
         paper="Demystifying MMD GANs, arXiv 1801.01401",
+        min_images=100,
+        name_in_other_features="kd",
         requires=("features",),
     ),
     MetricSpec(
@@ -26,6 +30,7 @@ METRICS = (
         summary="Precision, recall, density and coverage",
         target=f"{_METRICS_PACKAGE}.neighbors:prdc",
         paper="Reliable Fidelity and Diversity Metrics for Generative Models, arXiv 2002.09797",
+        min_images=6,
         requires=("features",),
     ),
     MetricSpec(
@@ -33,6 +38,8 @@ METRICS = (
         summary="Confidence and diversity of the predicted classes (IS)",
         target=f"{_METRICS_PACKAGE}.classification:inception_score",
         paper="Improved Techniques for Training GANs, arXiv 1606.03498",
+        min_images=100,
+        name_in_other_features="classifier-score",
         requires=("features",),
     ),
     MetricSpec(
@@ -40,6 +47,9 @@ METRICS = (
         summary="FID within each class",
         target=f"{_METRICS_PACKAGE}.distances:intra_fid",
         paper="cGANs with Projection Discriminator, arXiv 1802.05637",
+        min_images_per_feature=1,
+        is_per_class=True,
+        name_in_other_features="intra-fd",
         requires=("features",),
     ),
     MetricSpec(

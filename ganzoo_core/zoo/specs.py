@@ -176,6 +176,16 @@ class MetricSpec(Spec):
     requires: tuple[str, ...] = ()
     """What it needs: "features" (the feature extractor), "classifier" (trained on the real
     images), or capabilities of the model such as "likelihood", in place of "sample"."""
+    min_images: int = 0
+    """The real images and the samples that it needs at least: fewer are refused before anything is
+    sampled or trained."""
+    min_images_per_feature: int = 0
+    """The same for each dimension of the features: 1 for a covariance of full rank."""
+    is_per_class: bool = False
+    """Whether each class needs that many."""
+    name_in_other_features: str = ""
+    """The name of its values in the features of another network than the standard Inception, such
+    as `fd` for `fid`, which then is `fd[NETWORK]`; empty for its own name."""
     options: tuple[MetricOption, ...] = ()
     """Options of `ganzoo evaluate`, only for a metric that evaluates a model."""
     has_baselines: bool = False

@@ -85,20 +85,20 @@ def age(
         output.check_image_path(out)
     output.check_weights_folder(folder)
     from ganzoo_core.evaluation.api import require_capability
-    from ganzoo_core.training import load
-    from ganzoo_core.weights import find_pretrained
+    from ganzoo_core.training.loading import load_with_record
     from ganzoo_face_aging import aging
     from ganzoo_face_aging.options import parse_evaluators
     from ganzoo_face_aging.output_gallery import OutputGallery
     from ganzoo_face_aging.photos import find_photos, no_face_error
 
     paths = find_photos(photos)
-    model = load(folder, device=device)
+    model, pretrained = load_with_record(folder, device=device)
     require_capability(model, "edit_age", str(folder))
+    output.print_unfinished(folder)
     targets = aging.parse_target_labels(model.info, target_names)
     evaluator_paths = parse_evaluators(evaluator_args)
     settings = {
-        "weights": find_pretrained(folder).sha256,
+        "weights": pretrained.sha256,
         "from": source_age,
         "to": targets,
         "align": align,

@@ -1,6 +1,7 @@
 """`ganzoo age` with toy models, and its errors."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -177,6 +178,9 @@ def test_age_command_photo_and_folder(run_ganzoo, photo, tmp_path):
     (record,) = json.loads(done.out)
     assert [image["name"] for image in record["images"]][2:] == ["60+", "0-18"]
     assert Image.open(tmp_path / "strip.png").size[0] > 4 * 128
+    shutil.rmtree(tmp_path / "runs/a/weights")  # as of a run that was stopped
+    done = run_ganzoo("age", "runs/a", "a.png", "--from", 30, "--out", "b.png", cwd=tmp_path)
+    assert done.code == 0 and "runs/a is at step" in done.err, done.err
     (tmp_path / "people").mkdir()
     photo.rename(tmp_path / "people" / "a.png")
     (tmp_path / "people" / "bad.jpg").write_bytes(b"x")
@@ -189,8 +193,6 @@ def test_age_command_photo_and_folder(run_ganzoo, photo, tmp_path):
 def test_age_folder_resumes(photo, tmp_path, monkeypatch):
     from click.testing import CliRunner
     from ganzoo_face_aging.commands import age as age_command
-
-    import ganzoo_core.weights
 
     class FakePretrained:
         sha256 = "ab"
@@ -208,11 +210,14 @@ def test_age_folder_resumes(photo, tmp_path, monkeypatch):
             progress(len(images), len(images))
             return super().edit_age(images, source_age, target_labels)
 
-    monkeypatch.setattr("ganzoo_core.training.load", lambda *_, **__: InterruptibleModel(DATA_INFO))
-    monkeypatch.setattr(ganzoo_core.weights, "find_pretrained", lambda _: FakePretrained)
+    monkeypatch.setattr(
+        "ganzoo_core.training.loading.load_with_record",
+        lambda *_, **__: (InterruptibleModel(DATA_INFO), FakePretrained),
+    )
     monkeypatch.setattr(aging, "find_evaluator", lambda *_: None)
     out = tmp_path / "strips"
-    words = ["runs/x", str(photos), "--from", "30", "--out", str(out), "-q", "--json"]
+    (tmp_path / "run").mkdir()
+    words = [str(tmp_path / "run"), str(photos), "--from", "30", "--out", str(out), "-q", "--json"]
     stop = True
     done = CliRunner().invoke(age_command, words)
     assert done.exception.exit_code == 130 and "16 strips" in str(done.exception)

@@ -14,8 +14,9 @@ class ImageFilesConfig(DataConfig):
 
     min_size: int = Field(0, ge=0)
     """Minimum short edge in pixels, checked when an image is decoded."""
-    split: Split = "all"
-    """All images, or one split: by person if identities are known, otherwise by image."""
+    split: Split = "train"
+    """The images to train on, those held out for the evaluation, or all: by person if identities
+    are known, otherwise by image."""
     test_share: float = Field(0.1, gt=0, lt=1)
     """Fraction of the people (or images) in the test split."""
 

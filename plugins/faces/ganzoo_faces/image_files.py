@@ -57,9 +57,13 @@ class ImageFilesDataset(Dataset):
         self.class_names = _sort_class_names({row.label for row in rows if row.label is not None})
         self.records = self._filter_split(self._filter_ages(rows))
         if not self.records:
-            raise DataError(
-                f"{config.path}: no image is left{self._removed_summary()}; {self.empty_hint}"
+            is_split = self.removed.get(f"not in the {config.split} split")
+            hint = (
+                "give more images, another data.test_share, or --set data.split=all"
+                if is_split
+                else self.empty_hint
             )
+            raise DataError(f"{config.path}: no image is left{self._removed_summary()}; {hint}")
 
     @property
     def cli_name(self) -> str:

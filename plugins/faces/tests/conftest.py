@@ -39,6 +39,8 @@ def write_images(folder: Path, *names: str, data: bytes = GOOD) -> Path:
 
 
 def open_dataset(name: str, path: Path | str, **options: Any) -> Any:
+    """Open all images of a data set, or another split."""
+    options.setdefault("split", "all")
     spec = zoo().dataset(name)
     dataset: Dataset = import_target(spec.target)(
         import_target(spec.config)(name=name, path=str(path), **options)

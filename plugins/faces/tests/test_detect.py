@@ -78,12 +78,14 @@ def test_refused_paths(tmp_path):
 
 def test_commands_say_what_they_took_the_path_for(paths, tmp_path, capsys):
     flags = ["--preset", "smoke", "--steps", "1", "--out", str(tmp_path / "r")]
+    flags += ["--set", "data.split=all"]
     with pytest.raises(SystemExit) as end:
         main(["run", "cgan", "--data", str(paths["classes"]), *flags])
     assert not end.value.code
     err = capsys.readouterr().err
     assert f"data {paths['classes']}: a folder with 2 class folders (cat, dog), read as" in err
-    assert "class-folder: 6 images, classes cat, dog from the labels" in err
+    assert "class-folder: 6 images, split all: no image is held out for an evaluation, " in err
+    assert "classes cat, dog from the labels" in err
     with pytest.raises(SystemExit):
         main(["data", "info", str(paths["plain"]), "--json"])
     out, err = capsys.readouterr()

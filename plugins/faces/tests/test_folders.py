@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from ganzoo_core.data import pack_images
+from ganzoo_core.zoo import import_target, zoo
 
 
 def test_plain_folder(tmp_path: Path, kit: Any) -> None:
@@ -24,6 +25,19 @@ def test_plain_folder(tmp_path: Path, kit: Any) -> None:
     images = pack_images(data, image_size=16)
     assert images.available_fields() == ("image",) and images.info.license == "CC0-1.0"
     assert kit.open_dataset("folder", root).license == "not stated"
+
+
+def test_default_split_holds_images_out(tmp_path: Path, kit: Any) -> None:
+    root = kit.write_images(tmp_path / "photos", *(f"{i:03d}.jpg" for i in range(200)))
+    config = import_target(zoo().dataset("folder").config)(name="folder", path=str(root))
+    assert (config.split, config.test_share) == ("train", 0.1)
+    train, test = (kit.open_dataset("folder", root, split=s) for s in (config.split, "test"))
+    names = [{data.sample_name(i) for i in range(data.metadata().length)} for data in (train, test)]
+    assert not names[0] & names[1] and len(names[0] | names[1]) == 200
+    assert 8 < len(names[1]) < 35
+    assert dict(train.metadata().removed)["not in the train split"] == len(names[1])
+    text = kit.error_message("folder", kit.write_images(tmp_path / "one", "a.jpg"), split="test")
+    assert "not in the test split: 1" in text and "--set data.split=all" in text
 
 
 def test_image_formats(tmp_path: Path, kit: Any) -> None:

@@ -33,8 +33,9 @@ class ImdbWikiConfig(DataConfig):
     """Remove people of unknown gender."""
     min_size: int = Field(0, ge=0)
     """Minimum short edge in pixels, checked when an image is decoded."""
-    split: Split = "all"
-    """All people, or one split by person: no person is in both train and test."""
+    split: Split = "train"
+    """The people to train on, those held out for the evaluation, or all: no person is in both train
+    and test."""
     test_share: float = Field(0.1, gt=0, lt=1)
     """Fraction of the people in the test split."""
     layout: Literal["auto", "crop", "full"] = "auto"

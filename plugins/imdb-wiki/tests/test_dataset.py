@@ -34,6 +34,7 @@ if ARCHIVE.is_file():
 
 
 def open_dataset(path: Path, **options: Any) -> ImdbWiki:
+    options = {"split": "all", **options}
     return ImdbWiki(ImdbWikiConfig(name="imdb-wiki", path=str(path), **options))
 
 

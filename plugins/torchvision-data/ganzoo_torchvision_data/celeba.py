@@ -137,7 +137,8 @@ class CelebA(Dataset):
         sides = self._read_number_list("split")
         if not sides:
             raise DataError(
-                f"celeba: data.split={split} needs {_LIST_FILES['split']} in {self.root}"
+                f"celeba: data.split={split} needs {_LIST_FILES['split']} in {self.root}; without "
+                "it, --set data.split=all holds no images out"
             )
         stays = {name for name in names if sides.get(name) == _SPLIT_CODES[split]}
         self.removed[f"not in the {split} split"] = len(names - stays)

@@ -30,8 +30,8 @@ class SVHNConfig(DataConfig):
 class CelebAConfig(DataConfig):
     """Options of CelebA."""
 
-    split: Literal["all", "train", "valid", "test"] = "all"
-    """The official split, by person; needs list_eval_partition.txt."""
+    split: Literal["all", "train", "valid", "test"] = "train"
+    """The official split, by person; needs list_eval_partition.txt, except for `all`."""
     attribute: str = "Smiling"
     """The attribute that is the label, such as Young or Male; "" for no label."""
     min_size: int = Field(0, ge=0)

@@ -12,6 +12,9 @@ from ganzoo_core.zoo import import_target, zoo
 
 
 def open_dataset(name: str, path: Path | str, **options: Any) -> Any:
+    """Open a data set; all images of CelebA, or another split."""
+    if name == "celeba":
+        options.setdefault("split", "all")
     spec = zoo().dataset(name)
     return import_target(spec.target)(
         import_target(spec.config)(name=name, path=str(path), **options)
