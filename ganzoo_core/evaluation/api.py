@@ -39,6 +39,7 @@ from ganzoo_core.training.loading import load
 from ganzoo_core.training.open_data import open_images
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.training.run_page import write_page
+from ganzoo_core.training.trackers import Trackers
 from ganzoo_core.weights import PretrainedFolder, find_pretrained
 from ganzoo_core.zoo import MetricOption, MetricSpec, import_target, zoo
 
@@ -378,6 +379,9 @@ def _save_evaluation(evaluation: Evaluation, folder: Path | None, run: Path | No
         write_json(evaluation.path, evaluation.to_json())
         if run is not None:
             write_page(RunFolder(run))
+            Trackers(Progress().warning).call_hook(
+                "ganzoo_run_evaluated", run=run, evaluation=evaluation.to_json()
+            )
     return evaluation
 
 

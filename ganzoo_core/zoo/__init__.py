@@ -25,6 +25,7 @@ from ganzoo_core.zoo.specs import (
     TermSpec,
     TransformSpec,
 )
+from ganzoo_core.zoo.tracker import RunTracker, TrackerPlugin, run_title
 
 __all__ = [
     "API_VERSION",
@@ -41,8 +42,10 @@ __all__ = [
     "Plugin",
     "PublishedWeights",
     "RegistryEntry",
+    "RunTracker",
     "Spec",
     "TermSpec",
+    "TrackerPlugin",
     "TransformSpec",
     "Zoo",
     "ZooEntry",
@@ -51,5 +54,6 @@ __all__ = [
     "package_folder",
     "published_weights",
     "registry_entries",
+    "run_title",
     "zoo",
 ]
