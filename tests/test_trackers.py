@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -63,20 +64,15 @@ def test_run_that_does_not_name_it_is_not_tracked(run_ganzoo, tmp_path, installe
 
 
 def test_failing_tracker_warns_once(run_ganzoo, tmp_path, installed):
-    (tmp_path / "site" / "sitecustomize.py").parent.mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(
-        "import csv\n"
-        "class Writer:\n"
-        "    def __init__(self, *_): pass\n"
-        "    def writerows(self, _): raise ConnectionError('no connection\\nsecond line')\n"
-        "csv.writer = Writer\n"
-    )
-    paths = f"{tmp_path / 'site'}:{installed}"
-    done = run_tracked(run_ganzoo, tmp_path, paths, "--track", "csvlog")
+    broken = tmp_path / "broken"
+    shutil.copytree(installed, broken)
+    text = TRACKER.replace("rows = [*", "raise ConnectionError('no connection\\nline 2')  # ")
+    (broken / "ganzoo_csvlog" / "tracker.py").write_text(text)
+    done = run_tracked(run_ganzoo, tmp_path, broken, "--track", "csvlog")
     assert done.code == 0
     warnings = [line for line in done.err.splitlines() if "csvlog" in line]
     assert len(warnings) == 1 and "ConnectionError: no connection" in warnings[0]
-    assert "second line" not in done.err and (tmp_path / "demo" / "weights").is_dir()
+    assert "line 2" not in done.err and (tmp_path / "demo" / "weights").is_dir()
 
 
 def test_missing_client_and_unknown_tracker(run_ganzoo, tmp_path, installed):

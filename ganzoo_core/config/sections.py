@@ -108,8 +108,8 @@ class TrainConfig(Config):
     save_total_limit: int = Field(2, ge=1)
     """Checkpoints kept on disk."""
     monitor: str = ""
-    """A key of metrics.jsonl, such as loss/g, whose lowest value marks the best checkpoint, which is
-    kept too; or `eval/NAME` of `train.metrics`, whose better direction is known."""
+    """A key of metrics.jsonl, such as loss/g, whose lowest value marks the best checkpoint, which
+    is kept too; or `eval/NAME` of `train.metrics`, whose better direction is known."""
     metrics: tuple[str, ...] = ()
     """Metrics that are computed while the run trains and logged as `eval/NAME`: `--metrics`."""
     evaluate_every: int | None = Field(None, ge=1)
