@@ -20,6 +20,7 @@ CORE_COMMANDS = {
     "info": ("info:info", "Describe a model, a data set or any other entry."),
     "run": ("run:run", "Train a model."),
     "resume": ("resume:resume", "Continue a run from its latest checkpoint, bit-exact."),
+    "reproduce": ("reproduce:reproduce", "Print or run what made a run, and what differs here."),
     "sample": ("sample:sample", "Draw images from a run or a pretrained folder."),
     "translate": ("translate:translate", "Translate images to other labels, image to image."),
     "evaluate": ("evaluate:evaluate", "Measure a run or pretrained folder against real images."),

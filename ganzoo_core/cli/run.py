@@ -25,10 +25,11 @@ _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
         "ganzoo run cgan",
         "ganzoo run cgan --preset smoke --out runs/first",
         "ganzoo run cgan --data ./photos --size 64 --epochs 20",
+        "ganzoo run --config runs/cgan-1/config.toml",
         "ganzoo run sngan --lr 1e-4 --batch-size 32 --set model.d_updates=2",
     )
 )
-@click.argument("model", shell_complete=completers.complete_models)
+@click.argument("model", required=False, shell_complete=completers.complete_models)
 @click.option(
     "--data",
     metavar="NAME[:PATH]|PATH",
@@ -48,7 +49,7 @@ _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
     "config_file",
     type=click.Path(),
     metavar="FILE",
-    help="A TOML file that overrides the preset.",
+    help="A TOML file that overrides the preset; the config.toml of a run needs no MODEL.",
 )
 @click.option(
     "--set",
@@ -84,6 +85,16 @@ _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
     metavar="DIR",
     help="The run folder; default: the next free runs/MODEL-N.",
 )
+@click.option(
+    "--track",
+    metavar="T,...",
+    help="Log the run to tensorboard, wandb, mlflow or trackio: sets train.track.",
+)
+@click.option(
+    "--metrics",
+    metavar="M,...",
+    help="Compute metrics at each checkpoint, such as kid: sets train.metrics.",
+)
 @click.option("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
     "--precision", type=click.Choice(_PRECISIONS), help="Precision of forward and backward passes."
@@ -108,7 +119,7 @@ _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
 @quiet_option
 def run(
     *,
-    model: str,
+    model: str | None,
     data: str | None,
     preset: str,
     config_file: str | None,
@@ -121,6 +132,8 @@ def run(
     seed: int | None,
     init_from: str | None,
     out: str | None,
+    track: str | None,
+    metrics: str | None,
     device: str | None,
     precision: str | None,
     compiled: bool,
@@ -139,6 +152,13 @@ def run(
     )
     from ganzoo_core.training.empty_folder import check_is_empty
 
+    patches = [read_toml(Path(config_file))] if config_file else []
+    stored_model = str(patches[0].get("run", {}).get("model", "")) if patches else ""
+    if not model and not stored_model:
+        raise UsageError("give a MODEL (`ganzoo list model`), or --config with run.model")
+    model = model or stored_model
+    # The config.toml of a run holds every option, so no preset completes it.
+    is_resolved = bool(patches) and "provenance" in patches[0] and model == stored_model
     if steps is not None and epochs is not None:
         raise UsageError("--steps and --epochs both set the length of the run: give one of them")
     flags = {
@@ -146,6 +166,8 @@ def run(
         "batch_size": batch_size,
         "seed": seed,
         "init_from": init_from,
+        "track": track,
+        "metrics": metrics,
         "device": device,
         "precision": precision,
         "compile": compiled or None,
@@ -157,8 +179,10 @@ def run(
     options = merge(merge(data_options, parse_assignments(assignments)), flag_options)
     options = merge(options, _alias_options(model, epochs, lr, size))
     # Validate the options before importing torch, which takes seconds.
-    patches = [read_toml(Path(config_file))] if config_file else []
-    config = build_config(model, preset=preset, patches=[*patches, options])
+    is_resolved = is_resolved and not preset
+    config = build_config(
+        model, preset=preset, patches=[*patches, options], is_resolved=is_resolved
+    )
     if out is not None and os.environ.get("RANK", "0") == "0":
         check_is_empty(Path(out))
     if dry_run:

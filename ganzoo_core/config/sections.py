@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ganzoo_core.config.base import Config
 from ganzoo_core.config.former_names import FORMER_OPTIONS, present_name
@@ -108,7 +108,24 @@ class TrainConfig(Config):
     save_total_limit: int = Field(2, ge=1)
     """Checkpoints kept on disk."""
     monitor: str = ""
-    """A key of metrics.jsonl, such as loss/g; the checkpoint with its lowest value is kept too."""
+    """A key of metrics.jsonl, such as loss/g, whose lowest value marks the best checkpoint, which
+    is kept too; or `eval/NAME` of `train.metrics`, whose better direction is known."""
+    metrics: tuple[str, ...] = ()
+    """Metrics that are computed while the run trains and logged as `eval/NAME`: `--metrics`."""
+    evaluate_every: int | None = Field(None, ge=1)
+    """Steps between computations of `train.metrics`; none for each checkpoint."""
+    num_eval_samples: int = Field(1000, ge=2)
+    """Samples, and real images at most, of each computation of `train.metrics`."""
+    track: tuple[str, ...] = ()
+    """Trackers that log the run, such as wandb or mlflow: `--track`."""
+
+    @field_validator("metrics", "track", mode="before")
+    @classmethod
+    def split_names(cls, value: Any) -> Any:
+        """Read names joined by commas."""
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -123,6 +140,20 @@ class TrainConfig(Config):
                 )
                 raise ValueError(f"there is no option 'train.{key}'.{hint}")
         return values
+
+    @model_validator(mode="after")
+    def check_monitor_is_evaluated(self) -> Self:
+        """Refuse a monitored metric that no checkpoint has a value of."""
+        if not self.monitor.startswith("eval/"):
+            return self
+        if not self.metrics:
+            raise ValueError(f"monitor={self.monitor} needs train.metrics, such as --metrics kid")
+        if self.evaluate_every and self.checkpoint_every % self.evaluate_every:
+            raise ValueError(
+                f"monitor={self.monitor} needs a value at each checkpoint: make checkpoint_every "
+                "a multiple of evaluate_every, or leave evaluate_every out"
+            )
+        return self
 
     @property
     def stages(self) -> dict[str, StageConfig]:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganzoo_core.interfaces import Model
+
+
+@dataclass(frozen=True)
+class EvalValue:
+    """One value of a metric, computed while the run trains."""
+
+    value: float
+    higher_is_better: bool = False
 
 
 class Callback:
@@ -25,6 +34,11 @@ class Callback:
 
     def on_sample(self, model: Model, step: int) -> None:
         """Called with the averaged model when a sample grid is due."""
+
+    def on_evaluate(self, model: Model, step: int) -> dict[str, EvalValue]:
+        """Called with the averaged model when `train.metrics` are due; returns the values by name,
+        ``eval/NAME``."""
+        return {}
 
     def on_checkpoint(self, path: Path) -> None:
         """Called after a checkpoint was written."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from ganzoo_core.config import TrainConfig
 from ganzoo_core.config.overrides import stage_options
 from ganzoo_core.data import BatchLoader, PackedImages
-from ganzoo_core.engine.callback import Callback
+from ganzoo_core.engine.callback import Callback, EvalValue
 from ganzoo_core.engine.checkpoints import load_latest, save_checkpoint
 from ganzoo_core.engine.context import EngineStepContext, MetricLog, StageContext
 from ganzoo_core.engine.contract import (
@@ -113,6 +113,7 @@ class Trainer:
         self.retries = 0
         self.best_value = math.inf
         self.last_metrics: dict[str, float] = {}
+        self.evaluated: dict[str, EvalValue] = {}  # in this step
         self.notice = ""
         """One line on a restored checkpoint that belongs to another schedule; or empty."""
         self.seconds = 0.0
@@ -380,6 +381,7 @@ class Trainer:
         """Write a line of metrics and a sample grid, and check for values that are not finite, each
         at its interval."""
         self.callback.on_step(self.step, self.plan.total_steps)
+        self._evaluate()
         if self._is_due(self.config.log_every):
             self._write_log()
             self.log.clear()
@@ -390,6 +392,21 @@ class Trainer:
         is_sample_due = self._is_due(self.config.sample_every) or self.callback.wants_sample()
         if is_sample_due and not self.is_done:
             self.callback.on_sample(self.ema_model(), self.step)
+
+    def _evaluate(self) -> None:
+        """Compute `train.metrics` where they are due, and log them with the values of the step.
+
+        The first rank computes them; no weight and no random number of the training changes.
+        """
+        self.evaluated = {}
+        every = self.config.evaluate_every or self.config.checkpoint_every
+        if not self.config.metrics or not (self._is_due(every) or self.is_done):
+            return
+        self.evaluated = self.world.broadcast_object(
+            self.callback.on_evaluate(self.ema_model(), self.step) if self.world.is_main else None
+        )
+        values = {n: torch.tensor(v.value, device=self.device) for n, v in self.evaluated.items()}
+        self.log.add(values)
 
     def _write_log(self) -> None:
         metrics = self._finite_metrics()
@@ -454,6 +471,9 @@ class Trainer:
         metrics = self._finite_metrics() or self.last_metrics  # the log is empty just after a line
         require_finite_weights(self.model, self.step)
         value = metrics.get(self.config.monitor, math.inf)
+        if self.config.monitor.startswith("eval/"):  # of this step alone; lower is better
+            evaluated = self.evaluated.get(self.config.monitor, EvalValue(math.inf))
+            value = -evaluated.value if evaluated.higher_is_better else evaluated.value
         self.best_value = min(self.best_value, value)
         info = {
             "step": self.step,
@@ -490,7 +510,7 @@ class Trainer:
                 f"{differing[0]!r}"
             )
         info = checkpoint.info
-        self.current_stage, self.last_metrics = None, {}
+        self.current_stage, self.last_metrics, self.evaluated = None, {}, {}
         self.step = info["step"]
         self.retries = int(info.get("retries", 0))
         self.notice = scheduler_notice(self._schedulers(), info, self.plan.total_steps)

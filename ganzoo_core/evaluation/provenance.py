@@ -11,7 +11,7 @@ from ganzoo_core.config import DataConfig
 from ganzoo_core.data import PackedImages
 from ganzoo_core.data.splits import splits_overlap
 from ganzoo_core.errors import PluginError, UsageError, WeightsError
-from ganzoo_core.interfaces import DataInfo, Dataset
+from ganzoo_core.interfaces import DataInfo, Dataset, Model
 from ganzoo_core.weights import PretrainedAuxiliary, PretrainedFolder, find_auxiliary
 from ganzoo_core.weights.auxiliaries import AUXILIARIES_DIR, find_auxiliary_by_hash
 from ganzoo_core.weights.training_images import TrainingImages, read_training_images
@@ -52,6 +52,20 @@ def find_independent_evaluator(
 def describe(evaluator: PretrainedAuxiliary) -> str:
     """Return an evaluator's role and name, for messages."""
     return f"the {evaluator.role} evaluator ({evaluator.name or evaluator.pretrained.path})"
+
+
+def is_independent(evaluator: PretrainedAuxiliary, model: Model) -> bool:
+    """Return whether a model was optimized against neither an evaluator nor a network of its role
+    that was trained on the same images."""
+    for role, origin in model.auxiliaries.origins.items():
+        if origin.get("sha256") == evaluator.sha256:
+            return False
+        data, split = origin.get("data", ""), origin.get("split", "")
+        is_same_data = role == evaluator.role and data and data == evaluator.pretrained.info.name
+        is_known = bool(split and evaluator.split)
+        if is_same_data and not (is_known and not splits_overlap(split, evaluator.split)):
+            return False
+    return True
 
 
 def check_disjoint(

@@ -10,6 +10,7 @@ from typing import Any
 from ganzoo_core.errors import DataError
 from ganzoo_core.files import write_json
 from ganzoo_core.metrics.metric_value import MetricValue
+from ganzoo_core.report import Progress
 from ganzoo_core.training.evaluation_file import (
     EVALUATION_FILE,
     EVALUATION_FORMAT,
@@ -17,6 +18,7 @@ from ganzoo_core.training.evaluation_file import (
 )
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.training.run_page import write_page
+from ganzoo_core.training.trackers import Trackers
 
 
 @dataclass
@@ -75,6 +77,9 @@ def save_evaluation(evaluation: Evaluation, folder: Path | None, run: Path | Non
         write_json(evaluation.path, _merge_stored(evaluation, evaluation.path))
         if run is not None:
             write_page(RunFolder(run))
+            Trackers(Progress().warning).call_hook(
+                "ganzoo_run_evaluated", run=run, evaluation=evaluation.to_json()
+            )
     return evaluation
 
 

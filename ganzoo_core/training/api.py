@@ -20,6 +20,7 @@ from ganzoo_core.report import Progress
 from ganzoo_core.training.empty_folder import check_is_empty
 from ganzoo_core.training.fit import Run, fit_job, prepare_job
 from ganzoo_core.training.jobs import Job, plan_jobs
+from ganzoo_core.training.periodic_evaluation import check_metrics
 from ganzoo_core.training.run_config import (
     AnyModel,
     build_run_config,
@@ -27,6 +28,7 @@ from ganzoo_core.training.run_config import (
     read_run_config,
 )
 from ganzoo_core.training.run_folder import RunFolder, create_run_folder
+from ganzoo_core.training.trackers import check_trackers
 from ganzoo_core.weights import find_auxiliary
 
 
@@ -102,6 +104,8 @@ def train_config(
     Raises:
         GanzooError: see `train`.
     """
+    check_trackers(run_config.train.track)
+    check_metrics(run_config.train.metrics)
     return _run_jobs(model or run_config.model_name, run_config, data, out=out, quiet=quiet)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
 
 from ganzoo_core.data import PackedImages
 from ganzoo_core.engine import Callback
+from ganzoo_core.engine.callback import EvalValue
 from ganzoo_core.files import write_json
 from ganzoo_core.interfaces import Model, SupportsSampling, SupportsTranslation
 from ganzoo_core.report import (
@@ -19,6 +21,7 @@ from ganzoo_core.report import (
 )
 from ganzoo_core.training.diagnostics import TrainingDiagnostics
 from ganzoo_core.training.output_grids import draw_sample_grid, draw_translation_grid
+from ganzoo_core.training.periodic_evaluation import PeriodicEvaluation
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.training.run_page import write_page
 from ganzoo_core.training.trackers import Trackers
@@ -31,6 +34,8 @@ _MODEL_CARD_TILE_SIZE = 64
 
 _FIRST_SAMPLE_S = 20.0
 """Seconds of training until the first grid, if `train.sample_every` asks for a later one."""
+_PAGE_INTERVAL_S = 30.0
+"""Seconds between two versions of the page of a run that trains."""
 
 
 class RunCallback(Callback):
@@ -41,6 +46,7 @@ class RunCallback(Callback):
         index_fields: the fields of the pretrained folder's index that describe the run.
         progress: the progress bar.
         images: the training data, for grids of translations.
+        evaluation: computes `train.metrics`; None for none.
     """
 
     def __init__(
@@ -49,20 +55,25 @@ class RunCallback(Callback):
         index_fields: dict[str, Any],
         progress: Progress,
         images: PackedImages,
+        evaluation: PeriodicEvaluation | None = None,
     ) -> None:
         self.folder = folder
         self.images = images
         self.index_fields = index_fields
         self.progress = progress
+        self.evaluation = evaluation
         self.trackers = Trackers(progress.warning)
         self.diagnostics = TrainingDiagnostics(progress.warning)
         self._start_time = 0.0
+        self._page_time = -_PAGE_INTERVAL_S
         self._has_sample = any(folder.samples.glob("*.png"))
 
     def on_step(self, step: int, total_steps: int) -> None:
         """Move the progress bar."""
         self._start_time = self._start_time or time.monotonic()
         self.progress.advance(step, total_steps)
+        if time.monotonic() - self._page_time >= _PAGE_INTERVAL_S:
+            self.update_page()
 
     def wants_sample(self) -> bool:
         """Return whether the first grid is due, so that a long run shows a picture early."""
@@ -93,6 +104,10 @@ class RunCallback(Callback):
             self._has_sample = True
             self.progress.info(f"first samples: {path}")
 
+    def on_evaluate(self, model: Model, step: int) -> dict[str, EvalValue]:
+        """Compute `train.metrics`."""
+        return self.evaluation(model, step) if self.evaluation else {}
+
     def on_rollback(self, last_logged_step: int, reason: str) -> None:
         """Remove the lines of metrics.jsonl after a step."""
         self.folder.truncate_metrics(last_logged_step)
@@ -103,6 +118,16 @@ class RunCallback(Callback):
         trackers."""
         write_json(self.folder.checkpoint_index, self.index_fields)
         self.trackers.call_hook("ganzoo_checkpoint_saved", run=self.folder.path, path=path)
+
+    def update_page(self) -> None:
+        """Write the page of the run as it is now. A page that fails is tried again only at the
+        end."""
+        try:
+            write_page(self.folder)
+            self._page_time = time.monotonic()
+        except Exception as error:
+            self._page_time = math.inf
+            self.progress.warning(f"warning: no page of the run for now: {error}")
 
     def write_outputs(self, model: Model, steps: int) -> None:
         """Write the pretrained folder, the curves and the page of the run."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock, Timeout
 
 from ganzoo_core import __version__, errors
@@ -23,10 +24,12 @@ from ganzoo_core.report import Progress
 from ganzoo_core.training.auxiliaries import attach_auxiliaries
 from ganzoo_core.training.banner import banner_lines
 from ganzoo_core.training.callbacks import RunCallback
+from ganzoo_core.training.environment import environment_record
 from ganzoo_core.training.init_weights import load_init_weights
 from ganzoo_core.training.job_model import build_model, check_model
 from ganzoo_core.training.jobs import Job
 from ganzoo_core.training.open_data import open_images
+from ganzoo_core.training.periodic_evaluation import PeriodicEvaluation
 from ganzoo_core.training.run_config import UNREGISTERED_PREFIX
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedAuxiliary, auxiliary_records, code_provenance
@@ -137,6 +140,7 @@ def fit_job(
                 _index_fields(run_config, model, dict(prepared.init_record)),
                 progress,
                 images,
+                _periodic_evaluation(run_config, model, images, progress),
             )
         trainer = Trainer(model, images, resolved_train_config, setup, callback, world=world)
         if has_unsynced_batchnorm(model, trainer.device, world):
@@ -152,6 +156,7 @@ def fit_job(
             "data": images.info.fingerprint,
             "data_version": images.info.version,
             **setup.to_json(),
+            **environment_record(run_config),
             "auxiliaries": model.auxiliaries.origins,
             **prepared.provenance,
         }
@@ -178,6 +183,25 @@ def _training_images(prepared: PreparedJob, folder: RunFolder) -> TrainingImages
     return TrainingImages(
         sorted_hashes(prepared.images.image_hashes()),
         None if init_images is None else init_images.all_hashes(),
+    )
+
+
+def _periodic_evaluation(
+    run_config: RunConfig, model: Model, images: PackedImages, progress: Progress
+) -> PeriodicEvaluation | None:
+    """Return what computes `train.metrics`; None without any."""
+    train = run_config.train
+    if not train.metrics:
+        return None
+    device = torch.device(train.device)
+    return PeriodicEvaluation(
+        train.metrics,
+        model,
+        images,
+        data=run_config.data,
+        num_samples=train.num_eval_samples,
+        device=device,
+        progress=progress,
     )
 
 
@@ -254,6 +278,7 @@ def _run_with_outputs(trainer: Trainer, callback: RunCallback, config_tree: dict
         status = "finished"
     except errors.Interrupted:
         status = "interrupted"
+        callback.update_page()
         raise
     finally:
         callback.progress.stop()

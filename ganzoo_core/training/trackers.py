@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.zoo import zoo
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Refuse a tracker that is not installed.
+
+    Raises:
+        UsageError: names the installed ones.
+    """
+    installed = [
+        plugin.name
+        for plugin in zoo().plugins
+        if plugin.manager and plugin.manager.hook.ganzoo_run_started.get_hookimpls()
+    ]
+    for name in names:
+        if name not in installed:
+            raise UsageError(
+                f"--track {name}: no installed plugin is this tracker.{suggest(name, installed)}"
+            )
 
 
 class Trackers:
@@ -24,6 +43,10 @@ class Trackers:
             except Exception as error:
                 self._plugins.remove(plugin)
                 self._warn(
-                    f"plugin {plugin.name} failed in {hook} ({type(error).__name__}: {error}) "
+                    f"plugin {plugin.name} failed in {hook} ({_first_line(error)}) "
                     "and is disabled for this run"
                 )
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

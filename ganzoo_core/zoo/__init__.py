@@ -33,6 +33,7 @@ from ganzoo_core.zoo.specs import (
     TermSpec,
     TransformSpec,
 )
+from ganzoo_core.zoo.tracker import RunTracker, TrackerPlugin, run_title
 
 __all__ = [
     "API_VERSION",
@@ -50,8 +51,10 @@ __all__ = [
     "Plugin",
     "PublishedWeights",
     "RegistryEntry",
+    "RunTracker",
     "Spec",
     "TermSpec",
+    "TrackerPlugin",
     "TransformSpec",
     "Zoo",
     "ZooEntry",
@@ -61,5 +64,6 @@ __all__ = [
     "package_folder",
     "published_weights",
     "registry_entries",
+    "run_title",
     "zoo",
 ]

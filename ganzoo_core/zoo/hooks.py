@@ -61,3 +61,8 @@ def ganzoo_checkpoint_saved(run: Path, path: Path) -> None:
 @_hookspec
 def ganzoo_run_finished(run: Path, status: str) -> None:
     """Called once at the end; status is finished, interrupted or failed."""
+
+
+@_hookspec
+def ganzoo_run_evaluated(run: Path, evaluation: Mapping[str, Any]) -> None:
+    """Called after `ganzoo evaluate` has written evaluation.json of a run, with its content."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganzoo_core.data import assign_age_bins, to_float
 from ganzoo_core.errors import PluginError, UsageError
+from ganzoo_core.evaluation.provenance import is_independent
 from ganzoo_core.interfaces import (
     DataInfo,
     FrozenNetwork,
@@ -52,6 +53,8 @@ class AgingStrip:
     is_age_estimated: bool
     """Whether the age evaluator estimated `source_age`."""
     images: tuple[_StripImage, ...]
+    not_independent: frozenset[str] = frozenset()
+    """The roles whose evaluator the model was optimized against."""
 
 
 def parse_target_labels(info: DataInfo, group_names: Sequence[str]) -> list[int]:
@@ -79,21 +82,41 @@ def load_faces(
     return load_photos(paths, info.image_size, info.num_channels, geometry, pick_largest=True)
 
 
-def find_evaluator(model: Model, role: str, weights: str = "") -> FrozenNetwork | None:
-    """Return the evaluator of a role: the named one, else a shipped held-out one for the model's
-    data, else the model's auxiliary network.
+@dataclass(frozen=True)
+class Evaluator:
+    """A frozen network that evaluates the images of a model."""
 
-    A network trained on other data than the model's is used only if it is named.
+    network: FrozenNetwork
+    is_independent: bool
+    """Whether the model was optimized neither against it nor against one of the same images."""
+    info: DataInfo | None = None
+    """The facts of its training data; None for an auxiliary network of the model."""
+
+
+def find_evaluator(model: Model, role: str, weights: str = "") -> Evaluator | None:
+    """Return the evaluator of a role: the named one, else a shipped held-out one for the model's
+    data.
+
+    A held-out one of other data replaces the model's own auxiliary network, which the model
+    minimized: its values say nothing. Where there is neither, a network trained on other data is
+    used only if it is named.
     """
+    has_auxiliary = role in model.auxiliaries
     try:
-        weights_found = find_auxiliary(role, weights, data=model.info.name, is_held_out=True)
+        found = find_auxiliary(role, weights, data=model.info.name, is_held_out=True)
     except (PluginError, UsageError):
         if weights:
             raise
-        return model.auxiliaries.get(role)
-    if not weights and weights_found.pretrained.info.name != model.info.name:
-        return model.auxiliaries.get(role)
-    return FrozenNetwork(weights_found.build().to(model_device(model)))
+        found = None
+    is_of_model_data = found is not None and found.pretrained.info.name == model.info.name
+    if found and (weights or is_of_model_data or has_auxiliary):
+        independent = is_independent(found, model)
+        if weights or independent:
+            network = FrozenNetwork(found.build().to(model_device(model)))
+            return Evaluator(network, independent, found.pretrained.info)
+    if has_auxiliary:
+        return Evaluator(model.auxiliaries[role], is_independent=False)
+    return None
 
 
 def model_device(model: Model) -> torch.device:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ganzoo_core.errors import Interrupted
 
 if TYPE_CHECKING:
     from ganzoo_core.interfaces import Model
-    from ganzoo_face_aging.aging import AgingStrip
+    from ganzoo_face_aging.aging import AgingStrip, Evaluator
     from ganzoo_face_aging.output_gallery import OutputGallery
     from ganzoo_face_aging.photos import Photo
 
@@ -87,7 +88,7 @@ def age(
     from ganzoo_core.evaluation.api import require_capability
     from ganzoo_core.training.loading import load_with_record
     from ganzoo_face_aging import aging
-    from ganzoo_face_aging.options import parse_evaluators
+    from ganzoo_face_aging.options import ROLES, parse_evaluators
     from ganzoo_face_aging.output_gallery import OutputGallery
     from ganzoo_face_aging.photos import find_photos, no_face_error
 
@@ -113,11 +114,12 @@ def age(
         output.print_stderr(f"left out {path}: {reason}")
     if len(pending) < len(paths):
         output.print_stderr(f"{len(paths) - len(pending)} of {len(paths)} strips already in {out}")
+    evaluators = {
+        role: aging.find_evaluator(model, role, evaluator_paths.get(role, "")) for role in ROLES
+    }
     if loaded:
-        _warn_about_photos(loaded, model)
-    strips = _age_photos(
-        loaded, model, source_age, targets, evaluator_paths=evaluator_paths, quiet=quiet
-    )
+        _warn_about_photos(loaded, model, evaluators)
+    strips = _age_photos(loaded, model, source_age, targets, evaluators=evaluators, quiet=quiet)
     records = (
         _save_to_gallery(strips, gallery, paths) if gallery else _save_combined_strips(strips, out)
     )
@@ -164,13 +166,17 @@ def _save_to_gallery(
     return [entry for path in paths if (entry := gallery.find_record(path))]
 
 
-def _warn_about_photos(photos: Sequence[Photo], model: Model) -> None:
-    """Print the notes of the photographs, and a warning for those out of distribution."""
+def _warn_about_photos(
+    photos: Sequence[Photo], model: Model, evaluators: Mapping[str, Evaluator | None]
+) -> None:
+    """Print the notes of the photographs, and a warning for those out of distribution: for the
+    model, and for evaluators that were trained on renderings."""
     import numpy as np
 
     from ganzoo_face_aging.ood_check import detect_ood
 
-    out_of_domain = detect_ood(np.stack([photo.pixels for photo in photos]), model.info)
+    pixels = np.stack([photo.pixels for photo in photos])
+    out_of_domain = detect_ood(pixels, model.info)
     for photo, is_out_of_domain in zip(photos, out_of_domain, strict=True):
         if photo.note:
             output.print_stderr(f"{photo.path}: {photo.note}")
@@ -178,6 +184,18 @@ def _warn_about_photos(photos: Sequence[Photo], model: Model) -> None:
             output.print_stderr(
                 f"warning: {photo.path} is unlike the training data of the model, the renderings "
                 f"of {model.info.name!r}: the identity may be lost"
+            )
+    for role, evaluator in evaluators.items():
+        info = evaluator.info if evaluator else None
+        if info is None or not info.version:
+            continue
+        _, size, _, channels = pixels.shape
+        info = dataclasses.replace(info, image_size=size, num_channels=channels)
+        if detect_ood(pixels, info).any():
+            output.print_stderr(
+                f"warning: the {role} evaluator was trained on the renderings of {info.name!r}, "
+                f"which these photographs are unlike: its values are unreliable; name another "
+                f"with --evaluator {role}=DIR"
             )
 
 
@@ -187,17 +205,15 @@ def _age_photos(
     source_age: float | None,
     targets: list[int],
     *,
-    evaluator_paths: dict[str, str],
+    evaluators: Mapping[str, Evaluator | None],
     quiet: bool,
 ) -> Iterator[tuple[Photo, AgingStrip]]:
     """Yield each photograph with its strip."""
     from ganzoo_core.report import Progress
     from ganzoo_face_aging import aging
 
-    evaluators = {
-        role: aging.find_evaluator(model, role, evaluator_paths.get(role, ""))
-        for role in ("age", "identity")
-    }
+    networks = {role: found.network if found else None for role, found in evaluators.items()}
+    not_independent = {role for role, one in evaluators.items() if one and not one.is_independent}
     device, progress = aging.model_device(model), Progress(quiet)
     progress.start("aging faces", item_name="steps")
     try:
@@ -212,8 +228,12 @@ def _age_photos(
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 batch_strips = aging.age_faces(
-                    model, images, source_age, targets, evaluators, progress=advance
+                    model, images, source_age, targets, networks, progress=advance
                 )
+                batch_strips = [
+                    dataclasses.replace(strip, not_independent=frozenset(not_independent))
+                    for strip in batch_strips
+                ]
             for warning in caught:
                 progress.warning(f"warning: {output.to_printable(warning.message)}")
             names = [model.info.class_names[target] for target in targets]
@@ -230,12 +250,16 @@ def _age_photos(
 
 
 def _labeled_images(strip: AgingStrip) -> list[tuple[Any, str, str]]:
-    """Return the images of a strip, each with its two lines of caption."""
+    """Return the images of a strip, each with its two lines of caption, without the values of
+    evaluators that are not independent of the model."""
     record = _strip_record(strip)
     labeled = []
     for image, values in zip(strip.images, record["images"], strict=True):
-        captions = [] if values["age"] is None else [f"age {values['age']:.0f}"]
-        if values["distance"] is not None and values["name"] != "input":
+        captions = []
+        if values["age"] is not None and "age" not in strip.not_independent:
+            captions.append(f"age {values['age']:.0f}")
+        has_distance = values["distance"] is not None and values["name"] != "input"
+        if has_distance and "identity" not in strip.not_independent:
             captions.append(f"d {values['distance']:.2f}")
         labeled.append((image.image, _image_caption(record, values), ", ".join(captions)))
     return labeled
@@ -258,6 +282,7 @@ def _strip_record(strip: AgingStrip) -> dict[str, Any]:
     return {
         "source_age": round(strip.source_age, 2),
         "source_age_estimated": strip.is_age_estimated,
+        "not_independent": sorted(strip.not_independent),
         "images": [
             {"name": x.name, "age": x.estimated_age, "distance": x.identity_distance}
             for x in strip.images
@@ -266,14 +291,25 @@ def _strip_record(strip: AgingStrip) -> dict[str, Any]:
 
 
 def _print_records(records: Sequence[dict[str, Any]]) -> None:
-    rows = [
-        (
-            Path(record["photo"]).name,
-            _image_caption(record, values),
-            "" if values["age"] is None else f"{values['age']:.1f}",
-            "" if values["distance"] is None else f"{values['distance']:.2f}",
-        )
-        for record in records
-        for values in record["images"]
-    ]
+    rows = []
+    for record in records:
+        marks = {
+            role: " (not independent)" if role in record.get("not_independent", ()) else ""
+            for role in ("age", "identity")
+        }
+        for values in record["images"]:
+            age, distance = values["age"], values["distance"]
+            rows.append(
+                (
+                    Path(record["photo"]).name,
+                    _image_caption(record, values),
+                    "" if age is None else f"{age:.1f}{marks['age']}",
+                    "" if distance is None else f"{distance:.2f}{marks['identity']}",
+                )
+            )
     output.print_table(("photo", "image", "estimated age", "distance"), rows)
+    if any(record.get("not_independent") for record in records):
+        output.print_stderr(
+            "not independent: the model was optimized against the network that measures; name "
+            "another with --evaluator age=DIR or identity=DIR"
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,6 +60,7 @@ def _thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(blocks.mean((2, 4)).reshape(n, -1), np.float32)
 
 
+@lru_cache(maxsize=4)
 def _reference_thumbnails(info: DataInfo) -> NDArray[np.float32] | None:
     """Render new images of the data; None if its plugin is missing or has another version."""
     try:

@@ -16,6 +16,7 @@ import ganzoo_core as gz
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.evaluation.api import require_capability
 from ganzoo_core.interfaces import Auxiliaries
+from ganzoo_core.weights import find_auxiliary
 
 
 class BrighteningModel(gz.Model):
@@ -106,16 +107,59 @@ def test_source_age_from_evaluator(photo):
 
 def test_evaluator_of_other_data_needs_option():
     model = BrighteningModel(DATA_INFO)
-    # no evaluator is shipped for the data of the model
-    assert aging.find_evaluator(model, "age") is model.auxiliaries["age"]
     model.auxiliaries = Auxiliaries()
+    # no evaluator is shipped for the data of the model
     assert aging.find_evaluator(model, "age") is None
     evaluator = aging.find_evaluator(model, "age", "people-age")
-    assert evaluator.estimate_age(torch.zeros(1, 3, 64, 64)) > 0
+    assert evaluator.network.estimate_age(torch.zeros(1, 3, 64, 64)) > 0
     with pytest.raises(UsageError, match="people-age"):
         aging.find_evaluator(model, "identity", "people-age")
     model.info = gz.DataInfo(**{**vars(DATA_INFO), "name": "people"})
-    assert aging.find_evaluator(model, "identity") is not None
+    assert aging.find_evaluator(model, "identity").is_independent
+
+
+def optimized_against(name):
+    """Return a model whose auxiliary identity network is a shipped evaluator."""
+    found = find_auxiliary("identity", name)
+    model = BrighteningModel(DATA_INFO)
+    model.auxiliaries = Auxiliaries({"identity": found.build()}, {"identity": found.source_record})
+    return model
+
+
+def test_distance_is_measured_by_an_independent_evaluator():
+    model = optimized_against("people-identity")
+    found = aging.find_evaluator(model, "identity")
+    assert found.is_independent and found.network is not model.auxiliaries["identity"]
+    assert found.info.version  # trained on renderings, so that photographs warn
+    named = aging.find_evaluator(model, "identity", "people-identity")
+    assert not named.is_independent
+    held_out = find_auxiliary("identity", data="people", is_held_out=True).name
+    model = optimized_against(held_out)
+    found = aging.find_evaluator(model, "identity")
+    assert found.network is model.auxiliaries["identity"] and not found.is_independent
+
+
+def test_values_that_are_not_independent_are_marked(photo, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+    from ganzoo_face_aging.commands import age as age_command
+
+    import ganzoo_core.weights
+
+    class FakePretrained:
+        sha256 = "ab"
+
+    model = optimized_against("people-identity")
+    monkeypatch.setattr("ganzoo_core.training.load", lambda *_, **__: model)
+    monkeypatch.setattr(ganzoo_core.weights, "find_pretrained", lambda _: FakePretrained)
+    monkeypatch.setattr("ganzoo_core.cli.output.check_weights_folder", lambda _: None)
+    words = ["runs/x", str(photo), "--from", "30", "--no-align", "--out", str(tmp_path / "s.png")]
+    found = find_auxiliary("identity", "people-identity")
+    monkeypatch.setattr(aging, "find_auxiliary", lambda *_, **__: found)
+    done = CliRunner().invoke(age_command, [*words, "--evaluator", "identity=people-identity"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("(not independent)") == 4  # input, reconstruction, two groups
+    assert "optimized against" in done.stderr
+    assert "renderings of 'people'" in done.stderr  # a picture of noise is no portrait
 
 
 def test_target_groups_by_name():
@@ -215,6 +259,7 @@ def test_age_folder_resumes(photo, tmp_path, monkeypatch):
         lambda *_, **__: (InterruptibleModel(DATA_INFO), FakePretrained),
     )
     monkeypatch.setattr(aging, "find_evaluator", lambda *_: None)
+    monkeypatch.setattr("ganzoo_core.cli.output.check_weights_folder", lambda _: None)
     out = tmp_path / "strips"
     (tmp_path / "run").mkdir()
     words = [str(tmp_path / "run"), str(photos), "--from", "30", "--out", str(out), "-q", "--json"]

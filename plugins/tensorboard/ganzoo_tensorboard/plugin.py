@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from ganzoo_tensorboard.run_writer import RunWriter
 
 _ENABLE_ENV_VAR = "GANZOO_TENSORBOARD"
-"""If this environment variable is 0, nothing is written."""
+"""If this environment variable is 0, only runs that name the tracker, `--track tensorboard`, are
+written."""
 
 run_writers: dict[Path, RunWriter] = {}
 """By folder of the run, for the runs in progress in this process."""
@@ -23,7 +24,8 @@ run_writers: dict[Path, RunWriter] = {}
 def ganzoo_run_started(run: Path, config: Mapping[str, Any]) -> None:
     """Open `<run>/tensorboard/` and write the configuration."""
     run_writers.pop(run, None)  # of a run that ended without ganzoo_run_finished
-    if os.environ.get(_ENABLE_ENV_VAR, "1") != "0":
+    is_named = "tensorboard" in config["train"].get("track", ())
+    if is_named or os.environ.get(_ENABLE_ENV_VAR, "1") != "0":
         from ganzoo_tensorboard.run_writer import RunWriter
 
         run_writers[run] = RunWriter(run, config)
