@@ -32,6 +32,11 @@ class BuildBudget(TorchDispatchMode):
         self.bytes_left = limits.BUILD_BYTES + limits.BUILD_RATIO * file_bytes
         self.tensors_left = limits.BUILD_TENSORS
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Return False: to skip its compiler, torch would first import it, which takes 2 s."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: Any,
