@@ -1,4 +1,4 @@
-"""The limits of files from strangers, in one table: sizes, counts and times.
+"""The limits of untrusted files, in one table: sizes, counts and times.
 
 A value beyond its limit is an error of one line, before the memory is taken. `TABLE` holds all of
 them; docs/reference/limits.md prints it.
@@ -77,7 +77,7 @@ BUILD_TENSORS = _limit(200_000, "tensors", "tensors that the constructor of a st
 
 CHILD_BYTES = _limit(256 * _MIB, "bytes", "memory of verify, import and pull beside torch")
 CHILD_RATIO = _limit(12, "times", "the bytes of their input: memory beyond that")
-CHILD_CPU_SECONDS = _limit(60.0, "seconds", "processor time of verify and import")
+CHILD_CPU_SECONDS = _limit(30.0, "seconds", "processor time of verify and import")
 CHILD_BYTES_PER_SECOND = _limit(5 * _MIB, "bytes/s", "of their input: more time for large files")
 PULLED_CHECKPOINT_BYTES = _limit(
     512 * _MIB, "bytes", "a checkpoint of a registry: the input that pull counts for its memory"

@@ -22,6 +22,7 @@ from contract_models.plain_gan import PlainGAN
 from contract_models.relativistic import RelativisticGAN
 from training_helpers import build_model, make_images, make_trainer
 
+from ganzoo_core import limits
 from ganzoo_core.cli.main import main
 from ganzoo_core.data.samplers import BatchLoader
 from ganzoo_core.engine.world import World
@@ -66,7 +67,11 @@ def train_rank(name, folder, train_options, same_seed=True):
 
 
 def print_child_peak(*args):
-    """Run `ganzoo ARGS`; print the most memory that its child process took, in kB."""
+    """Run `ganzoo ARGS`; print the most memory that its child process took, in kB.
+
+    The child has 6 seconds of processor time.
+    """
+    limits.CHILD_CPU_SECONDS = 6.0
     try:
         main(list(args))
     finally:

@@ -1,4 +1,4 @@
-"""Files of strangers that ask for memory or time: one line, before the memory is taken.
+"""Untrusted files that ask for memory or time: one line, before the memory is taken.
 
 Each size is measured: what the call allocates, not only that it fails.
 """

@@ -1,4 +1,4 @@
-"""Run a command on files of strangers in a child process with limits of memory and time."""
+"""Run a command on untrusted files in a child process with limits of memory and time."""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ PUBLIC_MODULES = {
     "evaluation.api",
     "evaluation.feature_networks",
     "evaluation.provenance",
+    "limits",
     "report.image_grid",
     "training.open_data",
     "training.run_folder",

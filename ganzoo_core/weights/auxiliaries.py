@@ -178,7 +178,7 @@ def lazy_auxiliaries(
     records = {str(record["role"]): record for record in pretrained.index.get("auxiliaries", [])}
 
     def build_auxiliary(role: str) -> Model:
-        hints = [  # never a path of the index: a stranger's folder names hashes only
+        hints = [  # never a path of the index: it names hashes only
             folders.get(role, ""),
             pretrained.path.parent / AUXILIARIES_DIR / role,  # the run trained it
         ]

@@ -1,4 +1,4 @@
-"""Find what is not plain Markdown in the card of a stranger: HTML beyond an allow-list, links that
+"""Find what is not plain Markdown in an untrusted card: HTML beyond an allow-list, links that
 are no addresses, control characters.
 
 Programs read Markdown and HTML in different ways, and a card that one of them shows as code is

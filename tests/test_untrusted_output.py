@@ -1,4 +1,4 @@
-"""Text of strangers: no control character reaches the terminal, no card is active, no install line
+"""Untrusted text: no control character reaches the terminal, no card is active, no install line
 is a shell command, no path of an index is opened."""
 
 import json
