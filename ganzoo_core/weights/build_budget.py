@@ -15,7 +15,7 @@ from ganzoo_core import limits
 from ganzoo_core.errors import WeightsError
 
 
-class BuildBudget(TorchDispatchMode):
+class BuildBudget(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Refuses a constructor that makes too many or too large tensors.
 
     The size of each result is computed on the meta device first. Tensors on the meta device take no
@@ -26,7 +26,7 @@ class BuildBudget(TorchDispatchMode):
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.folder = folder
         file_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
         self.bytes_left = limits.BUILD_BYTES + limits.BUILD_RATIO * file_bytes
