@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from words import glossary_page
 
 import ganzoo_core
+from ganzoo_core import limits
 from ganzoo_core.cli import commands
 from ganzoo_core.cli.option_docs import option_records
 from ganzoo_core.config import DataConfig, GANConfig, TrainConfig
@@ -194,6 +195,38 @@ def plugin_page() -> str:
     return "\n".join([*out, ""])
 
 
+LIMITS_INTRO = """\
+What `ganzoo` promises for files, servers and registries that you do not trust:
+
+- Nothing in them runs as code. Tensors are read from safetensors, or by torch's reader for weights
+  only. A model card with HTML beyond plain tags, or with links that are no web addresses, is
+  refused. The install line of a registry is a list of names and folders.
+- Nothing is read or written outside the given folders. An index names models and hashes, never
+  paths.
+- Each limit below is checked before the memory or the time is taken. A file beyond it is an error
+  of one line, and so is a crash. `ganzoo_core/limits.py` holds the numbers.
+- `ganzoo weights verify`, `import` and `pull` read in a child process with limits of memory and
+  time, on systems that can fork. The other commands and the Python API read in their own process:
+  verify such weights before you use them. A `.pt` file can take the reader of torch any
+  time, so convert it with `ganzoo weights import`.
+- A network is built without memory first, and then only if its size fits the file of its weights.
+- A download ends if the server is too slow, or sends more than the index lists. A token is sent
+  to the server that you named, and not to where it redirects.
+- No control character of a file, plugin or server reaches the terminal.
+
+A plugin is code that you install: it can do whatever you can.
+"""
+
+
+def limits_page() -> str:
+    """Return the table of all limits."""
+    out = [GENERATED_HEADER, "# Limits of untrusted files\n", LIMITS_INTRO]
+    out += ["| limit | unit | of |", "|---:|---|---|"]
+    for row in limits.TABLE:
+        out.append(f"| {row.value:,.0f} | {row.unit} | {row.meaning} |")
+    return "\n".join([*out, ""])
+
+
 FIDELITY_INTRO = """\
 Each model against its paper, or the code of its authors. *equal*: a test builds the formulas
 independently, gives both the same numbers, and compares outputs and gradients (`tests/fidelity`);
@@ -343,6 +376,7 @@ PAGES = {
     "fidelity.md": fidelity_page,
     "options.md": options_page,
     **model_pages(),
+    "limits.md": limits_page,
 }
 
 if __name__ == "__main__":

@@ -10,6 +10,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 COMMIT_SHA = "c0ffee" * 6 + "c0ff"
 
 
+EXTRA_BYTES = {"huge": 10**9, "2^60": 2**60}
+"""Fault -> bytes that are announced beside those of the file."""
+DRIPS = {
+    "slow status": (b"", b"H"),
+    "slow header": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    "endless continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "slow body": (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
+    "slow chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+}
+"""Fault -> what is sent at once, and what is sent again and again, slowly."""
+
+
 class FileServerHandler(BaseHTTPRequestHandler):
     """Serves `server.files` with ranges and PUT; `server.faults` maps a path to its fault."""
 
@@ -41,11 +53,22 @@ class FileServerHandler(BaseHTTPRequestHandler):
             self.send(404)
         elif fault and fault.startswith(("file:", "http", "ftp:")):
             self.send(302, Location=fault)
+        elif fault in DRIPS:
+            self.drip(*DRIPS[fault])
         elif fault == "garbage":
             self.wfile.write(b"not HTTP\r\n\r\n")
             self.close_connection = True
         else:
             self.send_file(self.server.files.get(self.path, b""), fault)
+
+    def drip(self, start, piece):
+        self.close_connection = True
+        try:
+            self.wfile.write(start)
+            while not self.server.ended.wait(0.02):
+                self.wfile.write(piece)
+        except OSError:
+            self.server.left.set()
 
     def send_file(self, body, fault):
         range_match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
@@ -63,9 +86,9 @@ class FileServerHandler(BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.send_header("Content-Length", str(len(remaining) + (10**9 if fault == "huge" else 0)))
+        self.send_header("Content-Length", str(len(remaining) + EXTRA_BYTES.get(fault, 0)))
         self.end_headers()
-        if fault in {"drops", "drops always", "huge"} and not (fault == "drops" and start):
+        if fault in {"drops", "drops always", *EXTRA_BYTES} and not (fault == "drops" and start):
             remaining = remaining[: len(remaining) // 2] if fault == "drops" else b""
             self.close_connection = True
         self.wfile.write(remaining)
@@ -135,12 +158,14 @@ def run_server(handler_class):
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler_class)
     server.daemon_threads = True
     server.files, server.faults, server.requests, server.tokens = {}, {}, [], []
+    server.ended, server.left = threading.Event(), threading.Event()
     server.repo, server.url = "", f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
         yield server
     finally:
+        server.ended.set()
         server.shutdown()
         thread.join()
         server.server_close()

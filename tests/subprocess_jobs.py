@@ -1,6 +1,7 @@
 """Functions that tests run in other processes: ``call="subprocess_jobs:train_rank"``."""
 
 import os
+import resource
 import signal
 from itertools import count
 from pathlib import Path
@@ -21,6 +22,8 @@ from contract_models.plain_gan import PlainGAN
 from contract_models.relativistic import RelativisticGAN
 from training_helpers import build_model, make_images, make_trainer
 
+from ganzoo_core import limits
+from ganzoo_core.cli.main import main
 from ganzoo_core.data.samplers import BatchLoader
 from ganzoo_core.engine.world import World
 from ganzoo_core.files import save_tensors
@@ -61,6 +64,18 @@ def train_rank(name, folder, train_options, same_seed=True):
     state = {**trainer.state_dict(), "records": torch.tensor(last_values)}
     save_tensors(folder / f"{world.rank}.safetensors", state)
     world.destroy()
+
+
+def print_child_peak(*args):
+    """Run `ganzoo ARGS`; print the most memory that its child process took, in kB.
+
+    The child has 6 seconds of processor time.
+    """
+    limits.CHILD_CPU_SECONDS = 6.0
+    try:
+        main(list(args))
+    finally:
+        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def save_rank_batches(folder):

@@ -21,6 +21,8 @@ DOMAIN_PLUGINS = {"ganzoo_face_aging"}
 
 ALLOWED_IMPORTS = {
     "errors": set(),
+    "terminal": set(),
+    "limits": {"terminal"},
     "zoo": set(),
     "config": {"zoo"},
     "interfaces": set(),
@@ -33,7 +35,9 @@ ALLOWED_IMPORTS = {
     "metrics": {"interfaces", "layers", "data", "files", "weights", "zoo"},
     "report": {"files"},
 }
-"""Package -> packages it may import (docs/explanation/architecture.md). All may import `errors`."""
+"""Package -> packages it may import (docs/explanation/architecture.md). All may import `errors`,
+`limits` and `terminal`."""
+SHARED_MODULES = {"errors", "limits", "terminal"}
 LOWER_PACKAGES = set(ALLOWED_IMPORTS)
 for package in ("training", "evaluation", "testing", "scaffold", "cli"):  # all above may be used
     ALLOWED_IMPORTS[package] = set(LOWER_PACKAGES)
@@ -81,7 +85,10 @@ def test_imports_run_downward(path):
     assert package in ALLOWED_IMPORTS, f"{package} is not in ALLOWED_IMPORTS"
     for module in imported_modules(path):
         imported_package = package_of(module)
-        if imported_package in ALLOWED_IMPORTS and imported_package not in {package, "errors"}:
+        if imported_package in ALLOWED_IMPORTS and imported_package not in {
+            package,
+            *SHARED_MODULES,
+        }:
             assert imported_package in ALLOWED_IMPORTS[package], (
                 f"{path}: {package} may not import {module}"
             )

@@ -23,6 +23,7 @@ from training_helpers import build_model, make_images
 
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.files import file_sha256
+from ganzoo_core.terminal import find_control
 from ganzoo_core.weights import (
     build_and_load,
     load_model,
@@ -333,7 +334,7 @@ def check_folder(damage, folder):
         (folder / "b" / "README.md").write_text(text)
         update_hashes(folder / "b")
         loaded = result_or_none(lambda: read_pretrained(folder / "b"))
-        assert loaded or "<" in text or "javascript" in text
+        assert loaded or "<" in text or "javascript" in text or find_control(text)
         assert not (loaded and ("script" in text.lower() and "<" in text))
         return
     path.unlink()

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 import click
 
-from ganzoo_core.cli.output import to_printable
 from ganzoo_core.errors import (
     LAUNCHED_ENV_VAR,
     GanzooError,
@@ -21,6 +20,7 @@ from ganzoo_core.errors import (
     RankLostError,
     UsageError,
 )
+from ganzoo_core.terminal import to_printable
 
 _DEBUG_ENV_VAR = "GANZOO_DEBUG"
 _UNWRITABLE_ERRNOS = {
@@ -83,7 +83,7 @@ def _to_ganzoo_error(error: BaseException) -> GanzooError | None:
         context = getattr(error, "ctx", None)
         location = context.command_path if context else "ganzoo"
         return UsageError(f"{_click_message(error)} (see `{location} --help`)")
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return OutOfMemoryError(
             "not enough memory: use smaller batches (--set train.batch_size=...), smaller images "
             "(--set data.image_size=...) or a smaller preset"
@@ -115,7 +115,7 @@ def _click_message(error: click.ClickException) -> str:
     return error.format_message()
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Return whether numpy, torch or the system ran out of memory; does not import torch."""
     return (
         isinstance(error, MemoryError)

@@ -11,8 +11,9 @@ import click
 from ganzoo_core import __version__
 from ganzoo_core.cli import commands
 from ganzoo_core.cli.error_handling import report_error
-from ganzoo_core.cli.output import examples, to_printable
+from ganzoo_core.cli.output import examples
 from ganzoo_core.errors import PluginError, UsageError, suggest
+from ganzoo_core.terminal import clean_standard_streams, to_printable
 from ganzoo_core.zoo.meanings import COMMANDS
 
 _STRICT_ENV_VAR = "GANZOO_STRICT"
@@ -127,6 +128,7 @@ def _replace_closed_streams() -> None:
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with a code of docs/reference/cli.md."""
     _replace_closed_streams()
+    clean_standard_streams()
     if "_GANZOO_COMPLETE" in os.environ:
         from click.shell_completion import add_completion_class
 

@@ -9,20 +9,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from ganzoo_core import terminal
 from ganzoo_core.errors import OutputError, UsageError, WeightsError
 
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
-
-def to_printable(text: object) -> str:
-    """Return text of a plugin or user as one line without control characters."""
-    return "".join(c if c.isprintable() else " " for c in str(text)).strip()
+to_printable = terminal.to_printable
 
 
 def _use_rich(stream: TextIO | None = None) -> bool:
     """Return whether to print rich tables: on a terminal, or if FORCE_COLOR is set."""
     stream = stream or sys.stdout
-    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+    return bool(os.environ.get("FORCE_COLOR")) or terminal.raw_stream(stream).isatty()
 
 
 def examples(*lines: str, title: str = "Examples") -> str:
@@ -32,12 +30,13 @@ def examples(*lines: str, title: str = "Examples") -> str:
 
 def print_line(text: str = "") -> None:
     """Print a line on stdout."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(terminal.without_controls(text) + "\n")
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on stdout, keys in their order."""
-    print_line(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a value as JSON on stdout, keys in their order; control characters are escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    print_line("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
 def print_stderr(text: object) -> None:
@@ -81,7 +80,7 @@ def _print_rich_table(header: Sequence[str], cells: Iterable[Sequence[str]]) -> 
         style = "red" if any(cell.startswith(("broken", "FAIL", "problem")) for cell in row) else ""
         style = "dim" if any(cell.startswith("not installed") for cell in row) else style
         grid.add_row(*map(Text, row), style=style)
-    Console().print(grid)
+    Console(file=terminal.raw_stream(sys.stdout)).print(grid)
 
 
 def check_image_path(path: Path) -> None:

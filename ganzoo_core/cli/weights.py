@@ -70,6 +70,12 @@ def export(run: Path, out: Path, precision: Any, module_names: tuple[str, ...]) 
 def verify(folder: Path, as_json: bool) -> None:
     """Check every file and value of a folder, and that the installed plugin can load it."""
     output.check_weights_folder(folder)
+    from ganzoo_core.cli.limited_process import folder_bytes, run_limited
+
+    run_limited(lambda: _verify(folder, as_json), folder, input_bytes=folder_bytes(folder))
+
+
+def _verify(folder: Path, as_json: bool) -> None:
     from ganzoo_core.training import load
     from ganzoo_core.weights import find_pretrained
     from ganzoo_core.weights.load import count_parameters
@@ -145,19 +151,24 @@ def import_(
     weights_license: str,
 ) -> None:
     """Convert a .pt, .pth or .safetensors FILE into a pretrained folder. Runs no code in it."""
-    from ganzoo_core.training.convert_weights import import_weights
+    from ganzoo_core.cli.limited_process import folder_bytes, run_limited
 
-    pretrained = import_weights(
-        file,
-        model_name,
-        out,
-        preset=preset,
-        assignments=assignments,
-        weights_license=weights_license,
-    )
-    if not pretrained.index["source"]["is_verified"]:
-        output.print_stderr("unverified: no registry lists the sha256 of this file")
-    output.print_line(str(out))
+    def convert() -> None:
+        from ganzoo_core.training.convert_weights import import_weights
+
+        pretrained = import_weights(
+            file,
+            model_name,
+            out,
+            preset=preset,
+            assignments=assignments,
+            weights_license=weights_license,
+        )
+        if not pretrained.index["source"]["is_verified"]:
+            output.print_stderr("unverified: no registry lists the sha256 of this file")
+        output.print_line(str(out))
+
+    run_limited(convert, file, input_bytes=folder_bytes(file))
 
 
 @weights.command(epilog=output.examples("ganzoo weights card my-weights"))
@@ -238,6 +249,22 @@ def push(folder: Path, target: str, private: bool) -> None:
 @click.option("--sha256", "expected_sha256", default="", metavar="H", help="Expected sha256.")
 def pull(source: str, out: Path | None, expected_sha256: str) -> None:
     """Fetch weights from a folder, https://..., hf://owner/name[@rev], or by NAME of a registry."""
+    from ganzoo_core import limits
+    from ganzoo_core.cli.limited_process import run_limited
+    from ganzoo_core.zoo import published_weights
+
+    checkpoints = {w.name for w in published_weights() if w.weights_format == "checkpoint"}
+    run_limited(
+        lambda: _pull(source, out, expected_sha256),
+        source,
+        input_bytes=limits.PULLED_CHECKPOINT_BYTES if source in checkpoints else 0,
+        cpu_seconds=limits.PULL_CPU_SECONDS,
+        has_deadline=False,
+        modules=("ganzoo_core.training.convert_weights", "ganzoo_core.weights.transfer"),
+    )
+
+
+def _pull(source: str, out: Path | None, expected_sha256: str) -> None:
     from ganzoo_core.report import Progress
     from ganzoo_core.training.convert_weights import convert_published
     from ganzoo_core.training.empty_folder import check_is_empty

@@ -15,13 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Self
 
+from ganzoo_core import limits
+from ganzoo_core.data.image_decoding import IMAGE_SUFFIXES
 from ganzoo_core.errors import DataError
 
 _TAR_BLOCK_BYTES = 512
 """Bytes of a tar header; two blocks of zeros end an archive."""
-_MAX_GZIP_RATIO = 20
-"""A gzip that expands by more than this factor, and beyond `MIN_GZIP_LIMIT`, is rejected."""
-MIN_GZIP_LIMIT = 2**30
+MIN_GZIP_LIMIT = limits.GZIP_SMALL_BYTES
 """Bytes that every gzip may expand to."""
 _UNSUPPORTED_MAGIC = {
     b"PK\x03\x04": "zip",
@@ -160,7 +160,7 @@ class FolderSource(FileSource):
         if name not in self.name_set:
             raise DataError(f"{self.path}: there is no file {name!r}")
         try:
-            return (self.root / name).read_bytes()
+            return limits.read_bytes(self.root / name, _max_bytes(name))
         except OSError as error:
             raise DataError(f"{self.path}: {name!r}: {short_error_message(error)}") from None
 
@@ -195,6 +195,8 @@ class TarSource(FileSource):
         if name not in self.member_spans:
             raise DataError(f"{self.path}: there is no file {name!r}")
         offset, size = self.member_spans[name]
+        if size > _max_bytes(name):
+            raise DataError(f"{self.path}: {name!r}: larger than {_max_bytes(name):,} bytes")
         try:
             data = self._read_at(offset, size)
         except (OSError, ValueError, OverflowError) as error:
@@ -300,7 +302,7 @@ def _open_tar(path: Path) -> IO[bytes]:
 
 def _gunzip_to_temp_file(file: IO[bytes], path: Path) -> IO[bytes]:
     """Return an unnamed temporary file with the decompressed archive."""
-    limit = max(MIN_GZIP_LIMIT, _MAX_GZIP_RATIO * path.stat().st_size)
+    limit = max(MIN_GZIP_LIMIT, limits.GZIP_RATIO * path.stat().st_size)
     out = tempfile.TemporaryFile()  # noqa: SIM115
     try:
         with gzip.open(file) as stream:
@@ -322,6 +324,12 @@ def _gunzip_to_temp_file(file: IO[bytes], path: Path) -> IO[bytes]:
         out.close()
         raise
     return out
+
+
+def _max_bytes(name: str) -> int:
+    """Return the limit of a file that is read whole."""
+    is_image = name.lower().endswith(IMAGE_SUFFIXES)
+    return limits.IMAGE_BYTES if is_image else limits.DATA_FILE_BYTES
 
 
 def short_error_message(error: BaseException) -> str:

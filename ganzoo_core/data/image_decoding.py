@@ -17,12 +17,11 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
 
+from ganzoo_core import limits
 from ganzoo_core.interfaces import UnreadableImage
 
 _Box = tuple[float, ...]
 
-_MAX_PIXELS = 80_000_000
-"""Larger images are refused as decompression bombs (Pillow warns at 89 million)."""
 _JPEG_DRAFT_FACTOR = 3
 """A JPEG is decoded at this multiple of the target size or larger, as in `Image.reduce`."""
 EXIF_TRANSPOSE = {
@@ -177,7 +176,7 @@ def _open_webp(data: bytes) -> tuple[ImageFile, int]:
 
 
 def _check_pixel_count(width: int, height: int) -> None:
-    if width * height > _MAX_PIXELS:
+    if width * height > limits.IMAGE_PIXELS:
         raise UnreadableImage(f"{width}x{height}: too large, maybe a decompression bomb")
 
 

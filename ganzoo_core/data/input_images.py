@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganzoo_core import limits
 from ganzoo_core.data.image_decoding import decode_image
 from ganzoo_core.data.parallel_decode import center_crop_resize
 from ganzoo_core.errors import DataError
@@ -43,7 +44,7 @@ def load_image(path: Path, image_size: int, num_channels: int) -> Tensor:
         DataError: the file cannot be read, or is not an image.
     """
     try:
-        image = decode_image(path.read_bytes(), target_size=image_size)
+        image = decode_image(limits.read_bytes(path, limits.IMAGE_BYTES), target_size=image_size)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except UnreadableImage as error:

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganzoo_core import limits
+
 HEADER_BYTES = 128
-_MAX_VARIABLE_BYTES = 2**31
-"""Of a decompressed variable; the largest published one is the extra part of SVHN, 1.6 GB."""
+_MAX_DIMENSIONS = 32
+"""Of a matrix."""
 MATRIX, COMPRESSED = 14, 15
 _STORAGE_DTYPES = {
     1: "i1",
@@ -48,6 +50,7 @@ _MATLAB_CLASS_DTYPES = {
 _TEXT_ENCODINGS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 """Encoding of text, by the type code of the element."""
 CELL, STRUCT, CHAR = 1, 2, 4
+_EMPTY_MATRIX = np.empty((0, 0))
 MAT_ERRORS = (
     ValueError,
     struct.error,
@@ -87,7 +90,8 @@ def read_variable(data: bytes, name: str) -> Any:
 
 def _decompress(data: bytes) -> bytes:
     stream = zlib.decompressobj()
-    out = stream.decompress(data, _MAX_VARIABLE_BYTES)
+    limit = max(limits.MAT_SMALL_BYTES, limits.MAT_RATIO * len(data))
+    out = stream.decompress(data, min(limits.MAT_INFLATED_BYTES, limit))
     if not stream.eof:
         raise ValueError("a variable is truncated or too large")
     return out
@@ -102,6 +106,7 @@ class _ElementReader:
 
     def __init__(self, data: bytes, byte_order: str) -> None:
         self.data, self.byte_order = data, byte_order
+        self.num_elements = self.depth = 0
         self.tag_format = struct.Struct(f"{byte_order}II")
 
     def read_tag(self, offset: int, end: int) -> tuple[int, int, int, int]:
@@ -130,18 +135,28 @@ class _ElementReader:
         type_code, start, size, next_offset = self.read_tag(offset, end)
         if type_code != MATRIX:
             raise ValueError(f"element of type {type_code} instead of a matrix")
+        self.num_elements += 1
+        if self.num_elements > limits.MAT_ELEMENTS:
+            raise ValueError(f"more than {limits.MAT_ELEMENTS:,} cells and fields")
         if not size:
-            return "", np.empty((0, 0)), next_offset
+            return "", _EMPTY_MATRIX, next_offset
         end = start + size
         _, content_offset, _, offset = self.read_tag(start, end)
         flags, _ = self.tag_format.unpack_from(self.data, content_offset)
         _, content_offset, length, offset = self.read_tag(offset, end)
+        if length > 4 * _MAX_DIMENSIONS:
+            raise ValueError(f"{length // 4} dimensions")
         shape = struct.unpack_from(f"{self.byte_order}{length // 4}i", self.data, content_offset)
         _, content_offset, length, offset = self.read_tag(offset, end)
         name = self.data[content_offset : content_offset + length].decode("latin-1")
         if min(shape) < 0:
             raise ValueError(f"shape {shape}")
-        return name, self._read_value(flags & 0xFF, shape, offset, end), next_offset
+        if self.depth >= limits.MAT_NESTING:
+            raise ValueError(f"cells are nested more than {limits.MAT_NESTING} deep")
+        self.depth += 1
+        value = self._read_value(flags & 0xFF, shape, offset, end)
+        self.depth -= 1
+        return name, value, next_offset
 
     def _read_value(self, class_code: int, shape: tuple[int, ...], offset: int, end: int) -> Any:
         """Return the content of a matrix; None for a class that is not supported."""

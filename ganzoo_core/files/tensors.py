@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ganzoo_core import limits
 from ganzoo_core.errors import OutputError, WeightsError
 from ganzoo_core.files.atomic_write import atomic_path
 
 _METADATA_KEY = "ganzoo"
 """The only metadata key: with two, their order in the header is random."""
-_MAX_HEADER_BYTES = 16 * 2**20
-"""Maximum size of a header; a network of ten thousand tensors has 1 MiB."""
 _HALF_DTYPES = (torch.float16, torch.bfloat16)
 
 
@@ -56,7 +55,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
     if not path.exists():
         raise WeightsError(f"{path} does not exist")
     try:
-        _reject_duplicate_names(path)
+        _check_header(path)
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(_METADATA_KEY, "null"))
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
@@ -65,11 +64,13 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
         raise WeightsError(f"{path} is truncated or damaged ({why})") from None
 
 
-def _reject_duplicate_names(path: Path) -> None:
-    """Check for a name that occurs twice in the header: safetensors silently reads the last one.
+def _check_header(path: Path) -> None:
+    """Check the header against the limits, before a tensor is made.
+
+    A name that occurs twice is refused: safetensors silently reads the last one.
 
     Raises:
-        ValueError: a duplicate, or a header that is longer than `_MAX_HEADER_BYTES` or the file.
+        ValueError: a duplicate, or a limit is exceeded.
     """
 
     def unique_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -80,9 +81,22 @@ def _reject_duplicate_names(path: Path) -> None:
 
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if length > min(_MAX_HEADER_BYTES, path.stat().st_size):
+        if length > min(limits.TENSOR_HEADER_BYTES, path.stat().st_size):
             raise ValueError(f"a header of {length:,} bytes")
-        json.loads(file.read(length), object_pairs_hook=unique_dict)
+        header = json.loads(file.read(length), object_pairs_hook=unique_dict)
+    if len(header) > limits.TENSORS:
+        raise ValueError(f"{len(header):,} tensors, more than {limits.TENSORS:,}")
+    for name, record in header.items():
+        if name != "__metadata__":
+            check_tensor_shape(name, record["shape"])
+
+
+def check_tensor_shape(name: str, shape: Sequence[int]) -> None:
+    """Raise ValueError if the name or the shape of a tensor exceeds the limits."""
+    if len(name) > limits.TENSOR_NAME_LENGTH or len(shape) > limits.TENSOR_DIMENSIONS:
+        raise ValueError(f"{name[:40]!r} has {len(name):,} characters, {len(shape)} dimensions")
+    if 0 in shape and max(shape) > limits.EMPTY_TENSOR_SIZE:
+        raise ValueError(f"{name!r} has shape {tuple(shape)} and no elements")
 
 
 def check_state_dict(

@@ -15,6 +15,7 @@ from PIL import Image
 
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces.transform import Keypoints
+from ganzoo_core.limits import LABEL_LENGTH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,8 @@ class Metadata:
     labels: NDArray[np.int64] | None = None
     """[N] class indices."""
     class_names: tuple[str, ...] = ()
-    """Names of the classes, by index; unprintable characters are escaped."""
+    """Names of the classes, by index; unprintable characters are escaped. A name beyond
+    `limits.LABEL_LENGTH` is a `DataError`."""
     ages: NDArray[np.float32] | None = None
     """[N] years."""
     identities: NDArray[np.int64] | None = None
@@ -35,9 +37,14 @@ class Metadata:
     """(filter, number of images it removed), in the order in which the filters ran."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "class_names", tuple(escape_unprintable(name) for name in self.class_names)
-        )
+        names = tuple(escape_unprintable(name) for name in self.class_names)
+        for name in names:
+            if len(name) > LABEL_LENGTH:
+                raise DataError(
+                    f"the class {name[:40]!r}... has a name of {len(name):,} characters: "
+                    f"at most {LABEL_LENGTH}"
+                )
+        object.__setattr__(self, "class_names", names)
 
 
 def escape_unprintable(name: str) -> str:

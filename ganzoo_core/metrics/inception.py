@@ -34,7 +34,6 @@ STANDARD_URL = (
 )
 STANDARD_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 STANDARD_SIZE = 95_628_359
-_MAX_DOWNLOAD_SECONDS = 1800.0
 
 
 class Inception(nn.Module):
@@ -107,7 +106,6 @@ def find_standard_inception(progress: Callable[[int, int], None] | None = None) 
             path,
             sha256=STANDARD_SHA256,
             size=STANDARD_SIZE,
-            max_seconds=_MAX_DOWNLOAD_SECONDS,
             progress=progress,
         )
     except WeightsError as error:

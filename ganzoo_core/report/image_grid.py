@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ganzoo_core.files import atomic_path
+from ganzoo_core.limits import cut_label
 
 _TILE_SIZE = 96
 _COLUMN_NAME_HEIGHT = 22
@@ -50,7 +51,10 @@ def make_grid(
     pixels = to_uint8(images)
     edge = pixels.shape[1] * max(1, round(tile_size / pixels.shape[1]))
     font = ImageFont.load_default(size=15)
-    names = [f"{name}\nuntrained" if i in muted_rows else name for i, name in enumerate(row_names)]
+    names = [
+        f"{cut_label(name)}\nuntrained" if i in muted_rows else cut_label(name)
+        for i, name in enumerate(row_names)
+    ]
     margin = max((int(font.getlength(n.split("\n")[0])) for n in names), default=0)
     margin = max(margin, 66 if muted_rows else 0) + 3 * GAP if names else GAP
     top = GAP + (_COLUMN_NAME_HEIGHT if column_names else 0)
@@ -61,7 +65,7 @@ def make_grid(
     draw = ImageDraw.Draw(sheet)
     for column, name in enumerate(column_names[:columns]):
         place = (margin + column * (edge + GAP) + edge // 2, top - 2 * GAP)
-        draw.text(place, _shorten(name, font, edge), TEXT_COLOR, font, anchor="ms")
+        draw.text(place, _shorten(cut_label(name), font, edge), TEXT_COLOR, font, anchor="ms")
     for i, array in enumerate(pixels):
         if i in empty_cells:
             continue

@@ -7,6 +7,8 @@ import time
 from collections import deque
 from typing import Any
 
+from ganzoo_core.terminal import raw_stream, to_printable, without_controls
+
 _LINE_INTERVAL_S = 5.0
 """Seconds between plain lines."""
 _RATE_WINDOW_S = 60.0
@@ -41,6 +43,7 @@ class Progress:
             item_name: plural name of the items.
         """
         self.stop()
+        title = to_printable(title)
         self.title, self.note, self.items_per_step, self.item_name = (
             title,
             "",
@@ -49,7 +52,7 @@ class Progress:
         )
         self._start_time = self.last_line_time = time.monotonic()
         self._window.clear()
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or not raw_stream(sys.stderr).isatty():
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -60,7 +63,7 @@ class Progress:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}", markup=False),
-            console=Console(stderr=True),
+            console=Console(file=raw_stream(sys.stderr)),
             transient=True,
         )
         self.rich_bar.start()
@@ -75,7 +78,8 @@ class Progress:
         rate = f"{steps_per_second * self.items_per_step:,.0f} {self.item_name}/s"
         seconds_left = (total - done) / max(steps_per_second, 1e-9)
         left = f"{format_duration(seconds_left)} left"
-        text = "  ".join(part for part in (rate, self.note, left) if part)
+        note = to_printable(self.note)
+        text = "  ".join(part for part in (rate, note, left) if part)
         if self.rich_bar:
             self.rich_bar.update(self.rich_task, completed=done, total=total, note=text)
         elif now - self.last_line_time >= _LINE_INTERVAL_S or done == total:
@@ -106,6 +110,7 @@ class Progress:
         """Print one line, even if quiet; not if silent."""
         if self.silent:
             return
+        text = without_controls(text)
         if self.rich_bar:
             self.rich_bar.console.print(text, markup=False, highlight=False)
         else:

@@ -47,6 +47,7 @@ PUBLIC_MODULES = {
     "evaluation.comparison_table",
     "evaluation.feature_networks",
     "evaluation.provenance",
+    "limits",
     "report.image_grid",
     "training.open_data",
     "training.run_folder",

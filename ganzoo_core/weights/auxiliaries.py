@@ -175,15 +175,11 @@ def lazy_auxiliaries(
         folders: by role, where to search for a network that no plugin ships.
     """
     folders = folders or {}
-    options = pretrained.index["config"].get("auxiliaries")
     records = {str(record["role"]): record for record in pretrained.index.get("auxiliaries", [])}
 
     def build_auxiliary(role: str) -> Model:
-        option = options.get(role) if isinstance(options, dict) else None
-        weights = option.get("weights", "") if isinstance(option, dict) else ""
-        hints = [
+        hints = [  # never a path of the index: it names hashes only
             folders.get(role, ""),
-            weights if isinstance(weights, str) else "",
             pretrained.path.parent / AUXILIARIES_DIR / role,  # the run trained it
         ]
         return find_auxiliary_by_hash(role, str(records[role]["sha256"]), hints).build()

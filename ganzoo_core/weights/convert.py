@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ganzoo_core import limits
 from ganzoo_core.errors import WeightsError
 from ganzoo_core.files import load_tensors
+from ganzoo_core.files.tensors import check_tensor_shape
 from ganzoo_core.interfaces import ConvertedCheckpoint, Model
 
 _STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model")
 """Keys under which checkpoints usually store a state dict."""
-_MAX_NESTING = 16
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -55,6 +56,8 @@ def _check_not_compressed(path: Path) -> None:
             return
         with zipfile.ZipFile(path) as file:
             members = file.infolist()
+            if len(members) > limits.TENSORS + 10:
+                raise ValueError(f"{len(members):,} files")
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
         raise WeightsError(f"{path} is damaged ({error})") from None
     is_compressed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
@@ -85,23 +88,39 @@ def _unwrap_state_dict(state: Mapping[Any, Any]) -> dict[str, Tensor]:
         inner = state.get(key)
         if isinstance(inner, Mapping) and any(isinstance(v, Tensor) for v in inner.values()):
             return _unwrap_state_dict(inner)
-    flat = dict(_flatten_tensors(state))
+    flat = _flatten_tensors(state)
     while flat and all(name.startswith("module.") for name in flat):  # DataParallel's
         flat = {name.removeprefix("module."): tensor for name, tensor in flat.items()}
     return flat
 
 
-def _flatten_tensors(
-    mapping: Mapping[Any, Any], prefix: str = "", depth: int = 0
-) -> Iterator[tuple[str, Tensor]]:
-    if depth > _MAX_NESTING:
-        raise ValueError(f"dicts are nested more than {_MAX_NESTING} deep")
-    for key, value in mapping.items():
-        path = f"{prefix}.{key}" if prefix else str(key)
-        if isinstance(value, Tensor):
-            yield path, value.detach()
-        elif isinstance(value, Mapping):
-            yield from _flatten_tensors(value, path, depth + 1)
+def _flatten_tensors(state: Mapping[Any, Any]) -> dict[str, Tensor]:
+    """Return the tensors of nested dicts by dotted path.
+
+    Raises:
+        ValueError: a limit is exceeded: a dict that occurs many times is counted each time.
+    """
+    flat: dict[str, Tensor] = {}
+    num_entries, pending = 0, [("", state, 0)]
+    while pending:
+        prefix, mapping, depth = pending.pop()
+        num_entries += len(mapping)
+        if num_entries > limits.CHECKPOINT_ENTRIES:
+            raise ValueError(f"more than {limits.CHECKPOINT_ENTRIES:,} entries")
+        if depth > limits.CHECKPOINT_NESTING:
+            raise ValueError(f"dicts are nested more than {limits.CHECKPOINT_NESTING} deep")
+        for key, value in mapping.items():
+            if not isinstance(key, str | int) or not isinstance(value, Tensor | Mapping):
+                continue
+            path = f"{prefix}.{key}" if prefix else str(key)
+            check_tensor_shape(path, value.shape if isinstance(value, Tensor) else ())
+            if isinstance(value, Tensor):
+                flat[path] = value.detach()
+            else:
+                pending.append((path, value, depth + 1))
+    if len(flat) > limits.TENSORS:
+        raise ValueError(f"{len(flat):,} tensors, more than {limits.TENSORS:,}")
+    return flat
 
 
 def convert_state_dict(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import shutil
+import socket
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
-from ganzoo_core import __version__
+from ganzoo_core import __version__, limits
 from ganzoo_core.errors import OutputError, WeightsError
 from ganzoo_core.files import file_sha256
 from ganzoo_core.files.atomic_write import fsync_directory, os_error_message
@@ -25,8 +28,6 @@ ProgressCallback = Callable[[int, int], None]
 _OFFLINE_ENV = "GANZOO_OFFLINE"
 _TOKEN_ENV = "GANZOO_TOKEN"
 """Sent as a bearer token with uploads, and with no other request."""
-_TIMEOUT_SECONDS = 30.0
-"""Without a byte from the server."""
 _MAX_ATTEMPTS = 4
 _CHUNK_BYTES = 2**18
 _LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "::1"}
@@ -78,13 +79,70 @@ class _SafeRedirectHandler(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _open_url(url: str, headers: dict[str, str], **request_kwargs: Any) -> Any:
-    """Return the response of a URL. The opener handles http, https and proxies, no other scheme."""
+class _TimedReader(io.RawIOBase):
+    """Reads a socket until a deadline: a server that sends a byte a minute comes to an end."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        super().__init__()
+        self.sock, self.raw = sock, raw
+        self.deadline = time.monotonic() + limits.HEADER_SECONDS
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        seconds_left = self.deadline - time.monotonic()
+        if seconds_left <= 0:
+            raise TimeoutError("the server is too slow")
+        with suppress(OSError, ValueError):  # closed: the read below fails or returns the rest
+            self.sock.settimeout(min(limits.CONNECT_SECONDS, seconds_left))
+        found: int | None = self.raw.readinto(buffer)
+        return found
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()
+
+
+class _TimedResponse(HTTPResponse):
+    """A response whose headers must be complete after `limits.HEADER_SECONDS`."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.timed = _TimedReader(sock, self.fp.detach())
+        self.fp = io.BufferedReader(self.timed)
+
+
+class _TimedHTTPConnection(HTTPConnection):
+    response_class = _TimedResponse
+
+
+class _TimedHTTPSConnection(HTTPSConnection):
+    response_class = _TimedResponse
+
+
+class _TimedHTTPHandler(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_TimedHTTPConnection, req)
+
+
+class _TimedHTTPSHandler(urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(_TimedHTTPSConnection, req)
+
+
+def _open_url(
+    url: str, headers: dict[str, str], secret_headers: dict[str, str], **request_kwargs: Any
+) -> Any:
+    """Return the response of a URL. The opener handles http, https and proxies, no other scheme.
+
+    Secret headers are not sent to where the server redirects.
+    """
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
+        _TimedHTTPHandler,
+        _TimedHTTPSHandler,
         urllib.request.HTTPDefaultErrorHandler,
         _SafeRedirectHandler,
         urllib.request.HTTPErrorProcessor,
@@ -92,7 +150,9 @@ def _open_url(url: str, headers: dict[str, str], **request_kwargs: Any) -> Any:
         opener.add_handler(handler())
     headers = {"User-Agent": f"ganzoo-core/{__version__}", "Accept-Encoding": "identity", **headers}
     request = urllib.request.Request(check_url(url), headers=headers, **request_kwargs)
-    return opener.open(request, timeout=_TIMEOUT_SECONDS)
+    for name, value in secret_headers.items():
+        request.add_unredirected_header(name, value)
+    return opener.open(request, timeout=limits.CONNECT_SECONDS)
 
 
 def download(
@@ -101,21 +161,21 @@ def download(
     *,
     sha256: str = "",
     size: int | None = None,
-    max_bytes: int = 2**40,
-    max_seconds: float | None = None,
+    max_bytes: int = limits.DOWNLOAD_BYTES,
     progress: ProgressCallback | None = None,
+    secret_headers: dict[str, str] | None = None,
 ) -> None:
-    """Download a file atomically.
+    """Download a file atomically. A server that is too slow is left (`limits`).
 
     Args:
         sha256: the expected hash. With it a partial download resumes.
         size: the expected length in bytes, if known.
         max_bytes: longer answers are cut off and refused.
-        max_seconds: the download ends after this time; a partial file with a hash is kept, so that
-            the next call resumes. None for no limit.
+        secret_headers: sent to this server, and not to one that it redirects to.
 
     Raises:
-        WeightsError: no network, refused, offline, or another length or hash than expected.
+        WeightsError: no network, refused, offline, too slow, or another length or hash than
+            expected.
         OutputError: the folder cannot be written.
     """
     check_online(url)
@@ -126,9 +186,11 @@ def download(
             part.unlink(missing_ok=True)
         if size == 0:
             part.touch()
-        deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        _check_free_space(path.parent, url, size or 0)
         max_bytes = max_bytes if size is None else size
-        _download_with_retries(url, part, size, max_bytes, progress=progress, deadline=deadline)
+        _download_with_retries(
+            url, part, size, max_bytes, progress=progress, secret_headers=secret_headers or {}
+        )
         if sha256 and (found := file_sha256(part)) != sha256:
             part.unlink()
             raise WeightsError(
@@ -140,6 +202,14 @@ def download(
         raise OutputError(f"cannot write {path}: {os_error_message(error)}") from error
 
 
+def _check_free_space(folder: Path, url: str, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise OutputError(
+            f"{url} has {size:,} bytes, and {folder} has {free:,} free: GANZOO_CACHE=DIR moves it"
+        )
+
+
 def _download_with_retries(
     url: str,
     part: Path,
@@ -147,7 +217,7 @@ def _download_with_retries(
     max_bytes: int,
     *,
     progress: ProgressCallback | None,
-    deadline: float | None,
+    secret_headers: dict[str, str],
 ) -> None:
     """Complete a partial file; try again as long as each attempt adds bytes."""
     for _ in range(_MAX_ATTEMPTS):
@@ -155,7 +225,7 @@ def _download_with_retries(
         if size is not None and num_bytes >= size:
             break
         failure = _download_once(
-            url, part, num_bytes, max_bytes, progress=progress, deadline=deadline
+            url, part, num_bytes, max_bytes, progress=progress, secret_headers=secret_headers
         )
         if not failure:
             break
@@ -176,11 +246,12 @@ def _download_once(
     max_bytes: int,
     *,
     progress: ProgressCallback | None,
-    deadline: float | None,
+    secret_headers: dict[str, str],
 ) -> str:
     """Append what the server sends after `num_bytes`; return why it ended early, or ""."""
     try:
-        response = _open_url(url, {"Range": f"bytes={num_bytes}-"} if num_bytes else {})
+        headers = {"Range": f"bytes={num_bytes}-"} if num_bytes else {}
+        response = _open_url(url, headers, secret_headers)
     except _NETWORK_ERRORS as error:
         if isinstance(error, urllib.error.HTTPError) and error.code == 416:
             part.unlink(missing_ok=True)  # the part is longer than the file: of another version
@@ -188,17 +259,14 @@ def _download_once(
     with response:
         num_bytes = num_bytes if _is_partial_response(response, num_bytes) else 0
         length = response.headers.get("Content-Length") or ""
-        total = num_bytes + int(length) if length.isdecimal() else None
+        total = num_bytes + int(length) if re.fullmatch("[0-9]{1,19}", length) else None
         if total is not None and total > max_bytes:
             part.unlink(missing_ok=True)
             return f"the server announces {total:,} bytes, more than {max_bytes:,}"
+        window_bytes = 0
+        response.timed.deadline = time.monotonic() + limits.RATE_WINDOW_SECONDS
         with part.open("ab" if num_bytes else "wb") as file:
             while True:
-                if deadline is not None and time.monotonic() > deadline:
-                    raise WeightsError(
-                        f"{url} cannot be downloaded: {num_bytes:,} bytes arrived before the time "
-                        "limit; run it again to resume"
-                    )
                 try:
                     data = response.read1(_CHUNK_BYTES)
                 except _NETWORK_ERRORS as error:
@@ -206,6 +274,10 @@ def _download_once(
                 if not data:
                     break
                 num_bytes += len(data)
+                window_bytes += len(data)
+                if window_bytes >= limits.RATE_WINDOW_SECONDS * limits.MIN_BYTES_PER_SECOND:
+                    window_bytes = 0
+                    response.timed.deadline = time.monotonic() + limits.RATE_WINDOW_SECONDS
                 if num_bytes > max_bytes:
                     break
                 file.write(data)
@@ -247,9 +319,9 @@ def upload(url: str, path: Path) -> None:
         "Content-Length": str(path.stat().st_size),
         "Content-Type": "application/octet-stream",
     }
-    headers |= {"Authorization": f"Bearer {token}"} if token else {}
+    secret = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        with path.open("rb") as file, _open_url(url, headers, data=file, method="PUT"):
+        with path.open("rb") as file, _open_url(url, headers, secret, data=file, method="PUT"):
             pass
     except _NETWORK_ERRORS as error:
         raise WeightsError(f"{url} cannot be uploaded: {_describe_network_error(error)}") from None

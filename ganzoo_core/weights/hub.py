@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import huggingface_hub as hub
 
 from ganzoo_core.errors import GanzooError, WeightsError
-from ganzoo_core.weights.download import ProgressCallback, check_online
+from ganzoo_core.weights.download import ProgressCallback, check_online, download
 from ganzoo_core.weights.index import INDEX_FILE, MAX_INDEX_BYTES
 from ganzoo_core.weights.pretrained import PretrainedFolder
 
@@ -51,26 +50,23 @@ class HubSource:
         with _as_weights_error(self.address):
             api = hub.HfApi()
             self.revision = api.model_info(self.repo, revision=self.revision).sha
-        self._download(INDEX_FILE, path, MAX_INDEX_BYTES)
+        self._download(INDEX_FILE, path, max_bytes=MAX_INDEX_BYTES)
 
     def fetch_file(
         self, name: str, path: Path, file_record: dict[str, Any], progress: ProgressCallback | None
     ) -> None:
-        """Fetch a file; the client resumes and shows its own progress."""
-        self._download(name, path, file_record["size"])
+        """Fetch a file."""
+        self._download(
+            name, path, progress=progress, sha256=file_record["sha256"], size=file_record["size"]
+        )
 
-    def _download(self, name: str, path: Path, max_bytes: int) -> None:
-        staging = path.parent / f".hub-{name}"
+    def _download(self, name: str, path: Path, **expected: Any) -> None:
+        """Fetch a file without the client, which has no deadline and no limit of size."""
         with _as_weights_error(f"{self.address} {name}"):
             url = hub.hf_hub_url(self.repo, name, revision=self.revision)
-            size = hub.get_hf_file_metadata(url).size
-            if size is not None and size > max_bytes:
-                raise WeightsError(
-                    f"{self.address} {name} has {size:,} bytes, more than {max_bytes:,}"
-                )
-            found = hub.hf_hub_download(self.repo, name, revision=self.revision, local_dir=staging)
-            Path(found).replace(path)
-        shutil.rmtree(staging, ignore_errors=True)
+            token = hub.get_token()
+        secret = {"Authorization": f"Bearer {token}"} if token else {}
+        download(url, path, secret_headers=secret, **expected)
 
 
 def push_to_hub(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from ganzoo_core import limits
 from ganzoo_core.errors import WeightsError
 from ganzoo_core.interfaces import DataInfo
 
@@ -17,10 +18,9 @@ INDEX_FILE = "ganzoo.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 SAMPLE_GRID_FILE = "samples.png"
-MAX_INDEX_BYTES = 4 * 2**20
+MAX_INDEX_BYTES = limits.INDEX_BYTES
 """An index usually has a few thousand bytes."""
 _ALLOWED_SUFFIXES = {".safetensors", ".md", ".json", ".png"}
-_MAX_IMAGE_SIZE = 2**14
 
 Precision = Literal["fp32", "fp16", "bf16"]
 _Sha256 = Field(pattern="^[0-9a-f]{64}$")
@@ -36,7 +36,7 @@ class FileRecord(IndexModel):
     """One file of the folder."""
 
     sha256: str = _Sha256
-    size: int = Field(ge=0)
+    size: int = Field(ge=0, le=limits.FILE_BYTES)
     """Bytes."""
 
 
@@ -153,6 +153,9 @@ def _parse_index(text: str, path: Path) -> dict[str, Any]:
             f"{path} has format_version {str(version)[:20]}, this ganzoo reads {INDEX_FORMAT}: "
             "upgrade ganzoo-core"
         )
+    limits.check_json(index)
+    if (count := len(index.get("files") or ())) > limits.FOLDER_FILES:
+        raise ValueError(f"{count:,} files")
     index = PretrainedIndex.model_validate(index).model_dump(mode="json", exclude_unset=True)
     check_data_info(index["data"])
     names = {name.lower() for name in index["files"]} | {INDEX_FILE}
@@ -185,8 +188,13 @@ def check_data_info(values: dict[str, Any]) -> None:
     """Raise ValueError or TypeError if a field is unknown, has another type or an absurd size."""
     DataInfo.from_json(values)  # refuses unknown fields
     info = TypeAdapter(DataInfo).validate_json(json.dumps(values), strict=True)
-    if not (1 <= info.image_size <= _MAX_IMAGE_SIZE and 1 <= info.num_channels <= _MAX_IMAGE_SIZE):
-        raise ValueError(f"data: {info.image_size} px, {info.num_channels} channels")
+    size, channels = info.image_size, info.num_channels
+    if not (1 <= size <= limits.IMAGE_SIZE and 1 <= channels <= limits.IMAGE_CHANNELS):
+        raise ValueError(f"data: {size} px, {channels} channels")
+    if len(info.class_names) > limits.CLASSES:
+        raise ValueError(f"data: {len(info.class_names):,} classes")
+    if (longest := max(map(len, info.class_names), default=0)) > limits.LABEL_LENGTH:
+        raise ValueError(f"data: a class name of {longest:,} characters")
     if info.class_counts and len(info.class_counts) != len(info.class_names):
         raise ValueError(
             f"data: {len(info.class_counts)} class_counts for {len(info.class_names)} class_names"

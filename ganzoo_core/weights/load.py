@@ -13,6 +13,7 @@ from ganzoo_core.errors import GanzooError, WeightsError
 from ganzoo_core.files import load_tensors
 from ganzoo_core.files.tensors import cast_to_target_dtypes, check_state_dict
 from ganzoo_core.interfaces import Model
+from ganzoo_core.weights.build_budget import BuildBudget
 from ganzoo_core.weights.index import WEIGHTS_FILE
 from ganzoo_core.weights.pretrained import PretrainedFolder, inference_state_dict
 
@@ -34,14 +35,16 @@ def build_and_load(cls: type[Model], config: Any, pretrained: PretrainedFolder) 
 
     The model is built on the meta device first. An index that asks for networks larger than its
     weights is refused before they take memory. A model that computes in its constructor, or that
-    keeps tensors outside its state dict, is built with memory.
+    keeps tensors outside its state dict, is built with memory, within `BuildBudget`.
 
     Raises:
         WeightsError: as `load_into`.
     """
     try:
-        with torch.device("meta"):
+        with BuildBudget(pretrained.path), torch.device("meta"):
             model = cls(config, pretrained.info)
+    except WeightsError:
+        raise
     except Exception:  # the constructor computes with its weights, or the index is wrong
         return load_into(build_model(cls, config, pretrained), pretrained)
     tensors = _read_checked_tensors(model, pretrained)
@@ -61,10 +64,12 @@ def build_model(cls: type[Model], config: Any, pretrained: PretrainedFolder) -> 
     """Build the model of an index with memory for its weights.
 
     Raises:
-        WeightsError: its constructor refuses the options of the index.
+        WeightsError: its constructor refuses the options of the index, or it would be much larger
+            than the weights in the folder.
     """
     try:
-        return cls(config, pretrained.info)
+        with BuildBudget(pretrained.path):
+            return cls(config, pretrained.info)
     except (GanzooError, MemoryError):
         raise
     except Exception as error:

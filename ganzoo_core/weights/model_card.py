@@ -32,12 +32,6 @@ _HUB_LICENSES = {
     "unlicense",
 }
 """License identifiers of model hubs; another license is `other`, with its name."""
-_ACTIVE_HTML = re.compile(
-    r"<\s{0,9}/?\s{0,9}(script|iframe|object|embed|form|meta|link|base|svg|style)\b"
-    r"|<[^>]{0,300}\bon\w{1,30}\s{0,9}="
-    r"|(\]\(|\]:|<([^>]{0,300}=)?)\s{0,9}[\"']?\s{0,9}(javascript|vbscript|data)\s{0,9}:",
-    re.IGNORECASE,
-)
 
 
 def render_model_card(index: Mapping[str, Any]) -> str:
@@ -191,9 +185,3 @@ def _escape_markdown(value: object) -> Markup:
     text = "".join(c if c.isprintable() else " " for c in str(value))
     text = re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(text, quote=False))
     return Markup(re.sub(r"\]([(:])", r"]\\\1", text))
-
-
-def find_active_html(text: str) -> str:
-    """Return the first HTML in a card that could run code, or an empty string."""
-    found = _ACTIVE_HTML.search(text)
-    return " ".join(found[0].split())[:40] if found else ""

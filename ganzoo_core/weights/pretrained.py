@@ -10,23 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganzoo_core import __version__
+from ganzoo_core import __version__, limits
 from ganzoo_core.errors import OutputError, WeightsError
 from ganzoo_core.files import atomic_path, file_sha256, save_tensors, write_json, write_text
 from ganzoo_core.files.atomic_write import os_error_message
 from ganzoo_core.interfaces import DataInfo, Model
+from ganzoo_core.weights.card_html import find_active_html
 from ganzoo_core.weights.index import (
     CARD_FILE,
     INDEX_FILE,
     INDEX_FORMAT,
-    MAX_INDEX_BYTES,
     SAMPLE_GRID_FILE,
     WEIGHTS_FILE,
     Precision,
     check_file_name,
     read_index,
 )
-from ganzoo_core.weights.model_card import find_active_html, render_model_card
+from ganzoo_core.weights.model_card import render_model_card
 from ganzoo_core.weights.training_images import TRAINING_IMAGES_FILE
 from ganzoo_core.zoo import ModelSpec, zoo
 
@@ -228,9 +228,9 @@ def read_pretrained(folder: Path) -> PretrainedFolder:
         _verify_file(folder / name, file["sha256"], file["size"])
     if CARD_FILE in index["files"]:
         path = folder / CARD_FILE
-        if index["files"][CARD_FILE]["size"] > MAX_INDEX_BYTES:
+        if index["files"][CARD_FILE]["size"] > limits.CARD_BYTES:
             raise WeightsError(
-                f"{path} is too large for a card: more than {MAX_INDEX_BYTES:,} bytes"
+                f"{path} is too large for a card: more than {limits.CARD_BYTES:,} bytes"
             )
         if found := find_active_html(path.read_text(encoding="utf-8", errors="replace")):
             raise WeightsError(f"{path} holds active HTML ({found}): refused")

@@ -6,15 +6,19 @@ only after every file has the sha256 that the index lists.
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from ganzoo_core import limits
 from ganzoo_core.errors import OutputError, PluginError, UsageError, WeightsError, suggest
 from ganzoo_core.files import atomic_path, file_sha256
 from ganzoo_core.files.atomic_write import os_error_message
@@ -154,8 +158,7 @@ def pull(
     home = cache_folder() / "weights"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with FileLock(home / ".lock"):
-            return _pull_into_cache(source, address, home, expected_sha256, progress)
+        return _pull_into_cache(source, address, home, expected_sha256, progress)
     except OSError as error:
         raise OutputError(
             f"cannot write the cache {home}: {os_error_message(error)}; GANZOO_CACHE=DIR moves it"
@@ -169,35 +172,84 @@ def _pull_into_cache(
     expected_sha256: str,
     progress: ProgressCallback | None,
 ) -> PretrainedFolder:
-    """Fetch into a staging folder, verify it, and rename it."""
-    incoming = home / ".incoming.json"
-    source.fetch_index(incoming)
-    actual_sha256 = file_sha256(incoming)
-    if expected_sha256 and actual_sha256 != expected_sha256:
-        incoming.unlink()
-        raise WeightsError(
-            f"{address} has an index of sha256 {actual_sha256[:16]}..., "
-            f"expected {expected_sha256[:16]}...: refused"
-        )
-    if cached := _find_cached(actual_sha256):
-        incoming.unlink()
-        return cached
-    staging = home / f".{actual_sha256[:32]}"
-    staging.mkdir(exist_ok=True)
-    incoming.replace(staging / INDEX_FILE)
-    for name, record in read_index(staging / INDEX_FILE)["files"].items():
-        path = staging / name
-        if not (path.is_file() and file_sha256(path) == record["sha256"]):
-            source.fetch_file(name, path, record, progress)
+    """Fetch into a staging folder, verify it, and rename it.
+
+    The staging folder stays after a failure, so that the next pull resumes. No lock that another
+    process waits for is held while the network is waited for.
+    """
+    incoming = home / f".incoming-{os.getpid()}.json"
     try:
-        read_pretrained(staging)
-    except WeightsError:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
-    final = home / actual_sha256[:32]
-    shutil.rmtree(final, ignore_errors=True)  # a damaged one
-    staging.replace(final)
+        source.fetch_index(incoming)
+        actual_sha256 = file_sha256(incoming)
+        if expected_sha256 and actual_sha256 != expected_sha256:
+            raise WeightsError(
+                f"{address} has an index of sha256 {actual_sha256[:16]}..., "
+                f"expected {expected_sha256[:16]}...: refused"
+            )
+        if cached := _find_cached(actual_sha256):
+            return cached
+        with _own_staging(home, actual_sha256[:32]) as staging:
+            incoming.replace(staging / INDEX_FILE)
+            for name, record in read_index(staging / INDEX_FILE)["files"].items():
+                path = staging / name
+                if not (path.is_file() and file_sha256(path) == record["sha256"]):
+                    source.fetch_file(name, path, record, progress)
+            try:
+                read_pretrained(staging)
+            except WeightsError:
+                shutil.rmtree(staging, ignore_errors=True)
+                raise
+            return _move_into_cache(staging, home, actual_sha256)
+    finally:
+        incoming.unlink(missing_ok=True)
+
+
+@contextmanager
+def _own_staging(home: Path, name: str) -> Iterator[Path]:
+    """Yield a staging folder of this process: the first that no other process fills now."""
+    for number in itertools.count():
+        staging = home / f".{name}-{number}"
+        lock = FileLock(home / f"{staging.name}.lock", blocking=False)
+        try:
+            held = lock.acquire()
+        except Timeout:
+            continue
+        with held:
+            staging.mkdir(exist_ok=True)
+            yield staging
+        return
+
+
+def _move_into_cache(staging: Path, home: Path, sha256: str) -> PretrainedFolder:
+    """Rename a verified folder, unless another process was faster."""
+    with _cache_lock(home):
+        if cached := _find_cached(sha256):
+            shutil.rmtree(staging, ignore_errors=True)
+            return cached
+        final = home / sha256[:32]
+        shutil.rmtree(final, ignore_errors=True)  # a damaged one
+        staging.replace(final)
     return PretrainedFolder(final, read_index(final / INDEX_FILE))
+
+
+@contextmanager
+def _cache_lock(home: Path) -> Iterator[None]:
+    """Hold the lock of the cache, which is held for a rename only.
+
+    Raises:
+        OutputError: another process holds it for `limits.CACHE_LOCK_SECONDS`; names the process.
+    """
+    lock, owner = FileLock(home / ".lock"), home / ".lock-owner"
+    try:
+        held = lock.acquire(timeout=limits.CACHE_LOCK_SECONDS)
+    except Timeout:
+        with suppress(OSError, ValueError):
+            who = f"process {int(limits.read_bytes(owner, 20))}"
+            raise OutputError(f"{who} holds the lock of the cache {home}: end it") from None
+        raise OutputError(f"another process holds the lock of the cache {home}") from None
+    with held:
+        owner.write_text(str(os.getpid()), encoding="ascii")
+        yield
 
 
 def _find_cached(index_sha256: str) -> PretrainedFolder | None:

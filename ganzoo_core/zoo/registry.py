@@ -17,16 +17,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ganzoo_core import limits
 from ganzoo_core.errors import suggest
 from ganzoo_core.zoo.specs import FAMILIES, KINDS
 
 REGISTRY_ENV_VAR = "GANZOO_REGISTRY"
-MAX_REGISTRY_BYTES = 2**20
+MAX_REGISTRY_BYTES = limits.REGISTRY_BYTES
 _WEIGHTS_URL_PATTERN = re.compile(
     r"https://[^\s/?#@]+/[^\s?#]*|http://(127\.0\.0\.1|localhost)(:\d+)?/[^\s?#]*"
     r"|hf://[\w.-]+/[\w.-]+@[0-9a-f]{40}"
 )
 """Accepted addresses of weights. A hub revision must be a commit, because branches move."""
+_NAME_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+_INSTALL_WORD = re.compile(
+    rf"-e|\.|(\./)?[\w-][\w.-]*(/[\w-][\w.-]*)*/?"
+    rf"|{_NAME_PATTERN}(\[{_NAME_PATTERN}(,{_NAME_PATTERN})*\])?(==[A-Za-z0-9][A-Za-z0-9.+!-]*)?",
+    re.ASCII,
+)
+"""One word after ``pip install``: a folder, or a requirement of PEP 508 without what a shell or
+pip could read otherwise (options, URLs, markers, redirections)."""
 
 
 WEIGHTS_FORMATS = ("pretrained", "checkpoint")
@@ -217,6 +226,11 @@ def _entry_problems(values: Mapping[str, Any]) -> list[str]:
     install = values["install"].split()
     if install[:2] != ["pip", "install"]:
         problems.append("install must start with: pip install")
+    elif unsafe := next((w for w in install[2:] if not _INSTALL_WORD.fullmatch(w)), None):
+        problems.append(
+            f"install has {unsafe!r}: only -e, folders below this one and names with extras and "
+            "versions, such as ganzoo-vae==0.3, are allowed"
+        )
     elif not values["published"] and not {".", "ganzoo-core"} & set(install):
         problems.append(
             "install must name the core and the plugin in one command, since neither is published"

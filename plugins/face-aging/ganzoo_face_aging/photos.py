@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganzoo_core import limits
 from ganzoo_core.data import center_crop_resize
 from ganzoo_core.data.image_decoding import decode_image
 from ganzoo_core.errors import DataError
@@ -73,7 +74,8 @@ def load_photo(
     """
     try:
         image = decode_image(
-            path.read_bytes(), target_size=image_size if geometry is None else _MIN_DECODE_SIZE
+            limits.read_bytes(path, limits.IMAGE_BYTES),
+            target_size=image_size if geometry is None else _MIN_DECODE_SIZE,
         )
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None

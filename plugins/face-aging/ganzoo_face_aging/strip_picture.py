@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ganzoo_core.limits import cut_label
 from ganzoo_core.report.image_grid import BACKGROUND_COLOR, GAP, MUTED_COLOR, TEXT_COLOR, to_uint8
 
 _TILE_SIZE = 128
@@ -34,8 +35,12 @@ def draw_face_strips(rows: Sequence[Sequence[tuple[Tensor, str, str]]]) -> Image
             cell = Image.fromarray(to_uint8(image[None])[0])
             sheet.paste(cell.resize((edge, edge), Image.Resampling.BICUBIC), (left, top))
             middle = left + edge // 2
-            draw.text((middle, top + edge + 2), name, TEXT_COLOR, font, anchor="ma")
+            draw.text((middle, top + edge + 2), cut_label(name), TEXT_COLOR, font, anchor="ma")
             draw.text(
-                (middle, top + edge + 2 + _LINE_HEIGHT), caption, MUTED_COLOR, font, anchor="ma"
+                (middle, top + edge + 2 + _LINE_HEIGHT),
+                cut_label(caption),
+                MUTED_COLOR,
+                font,
+                anchor="ma",
             )
     return sheet

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from ganzoo_core import limits
 from ganzoo_core.data.archive import short_error_message
 from ganzoo_core.errors import DataError
 from ganzoo_faces.filename_datasets import FilenameDataset
@@ -80,7 +81,7 @@ class LFW(FilenameDataset):
         if self.config.pairs:
             source, path = self.config.pairs, Path(self.config.pairs).expanduser()
             try:
-                data = path.read_bytes()
+                data = limits.read_bytes(path, limits.INDEX_BYTES)
             except (OSError, ValueError) as error:
                 raise DataError(
                     f"{source}: {short_error_message(error)}; data.pairs is LFW's pairs.txt"

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from ganzoo_core import limits
 from ganzoo_core.data.archive import FileSource, open_files, short_error_message
 from ganzoo_core.errors import DataError
 from ganzoo_faces.config import TableConfig
@@ -206,6 +207,6 @@ class _UnlistedFolderSource(FileSource):
             DataError: the file does not exist, or cannot be read.
         """
         try:
-            return (self.root / name).read_bytes()
+            return limits.read_bytes(self.root / name, limits.IMAGE_BYTES)
         except (OSError, ValueError) as error:
             raise DataError(f"{self.path / name}: {short_error_message(error)}") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ganzoo_core import limits
 from ganzoo_core.data.archive import open_files
 from ganzoo_core.errors import DataError
 from ganzoo_torchvision_data.array_dataset import ArrayDataset, Labels, Pixels
@@ -49,7 +50,10 @@ class CIFAR10(ArrayDataset):
         names = _FILES_BY_SPLIT[self.config.split]
         if not self.root.is_file() and all(self.find_file([name]) for name in names):
             paths = [self.find_or_download(name) for name in names]
-            return [self._parse_batch(path.read_bytes(), str(path)) for path in paths]
+            return [
+                self._parse_batch(limits.read_bytes(path, limits.DATA_FILE_BYTES), str(path))
+                for path in paths
+            ]
         return self._read_archive(
             self.root if self.root.is_file() else self.find_or_download(ARCHIVE), names
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ganzoo_core import limits
 from ganzoo_core.data.matlab import MAT_ERRORS, read_variable
 from ganzoo_core.errors import DataError
 from ganzoo_torchvision_data.array_dataset import ArrayDataset, Labels, Pixels
@@ -39,7 +40,7 @@ class SVHN(ArrayDataset):
     def _load_part(self, path: Path) -> tuple[Pixels, Labels]:
         """Return [n, 32, 32, 3] pixels, a view, and [n] labels; label 10 of the file becomes 0."""
         try:
-            data = path.read_bytes()
+            data = limits.read_bytes(path, limits.DATA_FILE_BYTES)
             found = {name: read_variable(data, name) for name in ("X", "y")}
             lacking = [name for name, value in found.items() if value is None]
             if lacking:
