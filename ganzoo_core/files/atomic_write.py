@@ -14,6 +14,9 @@ from typing import Any
 from ganzoo_core.errors import OutputError
 
 
+NO_SPACE = "no space left on the disk: free some and try again"
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it on success, delete it on failure.
@@ -48,7 +51,7 @@ def fsync_directory(folder: Path) -> None:
 def os_error_message(error: OSError) -> str:
     """Return the message of an OSError, with the remedy for a full disk."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return "no space left on the disk; free some and run `ganzoo resume`"
+        return NO_SPACE
     return error.strerror or str(error)
 
 

@@ -151,6 +151,8 @@ def fit_job(
         }
         if job.is_resumed:
             _restore_checkpoint(trainer, folder, previous, provenance, progress)
+            if isinstance(callback, RunCallback):
+                callback.truncate_metrics(trainer.last_logged_step)
         for line in banner_lines(folder, run_config, model, images, trainer):
             progress.info(line)
         if isinstance(callback, RunCallback):
@@ -204,8 +206,6 @@ def _restore_checkpoint(
         progress.warning(f"warning: {skipped}; using the previous checkpoint")
     if trainer.notice:
         progress.warning(f"warning: {trainer.notice}")
-    if trainer.world.is_main:
-        folder.truncate_metrics(trainer.last_logged_step)
 
 
 def _check_same_data(previous: dict[str, Any], current: dict[str, Any]) -> None:
@@ -234,6 +234,10 @@ def _run_with_outputs(trainer: Trainer, callback: RunCallback, config_tree: dict
     except errors.Interrupted:
         status = "interrupted"
         raise
+    except errors.OutputError as error:
+        raise errors.OutputError(
+            f"{error}; then continue with: ganzoo resume {folder.path}"
+        ) from error
     finally:
         callback.progress.stop()
         callback.trackers.call_hook("ganzoo_run_finished", run=folder.path, status=status)
