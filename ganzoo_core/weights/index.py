@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -166,7 +167,8 @@ def _parse_index(text: str, path: Path) -> dict[str, Any]:
 
 
 def _parse_strict_json(text: str) -> Any:
-    """Parse JSON; a duplicate key, NaN and Infinity raise ValueError."""
+    """Parse JSON; a duplicate key, NaN, Infinity and a number beyond the largest float raise
+    ValueError."""
 
     def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
@@ -178,7 +180,17 @@ def _parse_strict_json(text: str) -> Any:
     def reject_constant(word: str) -> Any:
         raise ValueError(f"{word} is not JSON")
 
-    return json.loads(text, object_pairs_hook=reject_duplicate_keys, parse_constant=reject_constant)
+    def parse_finite(digits: str) -> float:
+        if not math.isfinite(value := float(digits)):
+            raise ValueError(f"{digits[:40]} is not finite")
+        return value
+
+    return json.loads(
+        text,
+        object_pairs_hook=reject_duplicate_keys,
+        parse_constant=reject_constant,
+        parse_float=parse_finite,
+    )
 
 
 def check_data_info(values: dict[str, Any]) -> None:
