@@ -1,9 +1,8 @@
 """Kills a process at its n-th change of the disk: the harness of test_crash_points.py.
 
-A crash point is each opening for writing, rename, removal, link, new folder and fsync of a path below
-the watched folders. Python reports all but fsync to audit hooks; writes of C code, such as those of
-safetensors, lie between two of them. At a rename, the file may be cut to half first, as after a
-power failure without fsync.
+A crash point is each opening for writing, rename, removal, link, new folder and fsync of a path
+below the watched folders. Python reports all but fsync to audit hooks; writes of C code, such as
+those of safetensors, lie between two of them. At an fsync, the file is cut to half first.
 """
 
 import os
@@ -43,7 +42,8 @@ class CrashPoints:
         fsync = os.fsync
 
         def fsync_with_crash(descriptor):
-            self.reach(os.readlink(f"/proc/self/fd/{descriptor}"))
+            path = Path(f"/proc/self/fd/{descriptor}").readlink()
+            self.reach(str(path), cut=path if path.is_file() else None)
             fsync(descriptor)
 
         os.fsync = fsync_with_crash
@@ -56,11 +56,14 @@ class CrashPoints:
             return
         self.reach(os.fsdecode(args[0]))
 
-    def reach(self, path: str) -> None:
-        """Count a change of a path, or die."""
-        if not os.path.abspath(path).startswith(self.folders):
+    def reach(self, path: str, cut: Path | None = None) -> None:
+        """Count a change of a path, or die; `cut` is a file that loses its second half then."""
+        if not str(Path.cwd() / path).startswith(self.folders):
             return
         if self.count == self.kill_at:
+            if cut:
+                self.folders = ()
+                os.truncate(cut, cut.stat().st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
         self.count += 1
 

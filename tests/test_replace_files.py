@@ -5,13 +5,13 @@ import math
 import os
 
 import pytest
-
 from contract_models import VAE
 from training_helpers import build_model, make_images
 
 from ganzoo_core.errors import OutputError, WeightsError
 from ganzoo_core.files.replace_files import finish_replacement, link_or_copy, replace_files
 from ganzoo_core.weights import add_metrics, find_pretrained, read_pretrained, save_pretrained
+from ganzoo_core.weights.index import check_index_fields
 from ganzoo_core.weights.pretrained import rewrite_card
 
 FIELDS = {"model": "object:VAE", "config": {}, "steps": 3}
@@ -153,6 +153,15 @@ def test_writer_refuses_what_reader_refuses(tmp_path):
         assert not list((tmp_path / "new").iterdir())
 
 
+@pytest.mark.parametrize("name", ["x" * 3 * 2**20, 3])
+def test_index_is_checked_before_training(name):
+    fields = {**FIELDS, "data": make_images().info.to_json()}
+    check_index_fields(fields)
+    fields["data"]["class_names"] = [name] * len(fields["data"]["class_names"])
+    with pytest.raises(WeightsError, match="refused"):
+        check_index_fields(fields)
+
+
 def test_export_leaves_out_nan(weights, tmp_path):
     from ganzoo_core.training.exporting import export
 
@@ -165,4 +174,3 @@ def test_export_leaves_out_nan(weights, tmp_path):
     (run / "report" / "evaluation.json").write_text(json.dumps({"results": results}))
     exported = export(run, tmp_path / "out")
     assert [metric["name"] for metric in exported.index["metrics"]] == ["fid: a"]
-

@@ -245,7 +245,10 @@ def test_ignored_hangup_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-STREAM_RUN = "run cgan --preset smoke --steps 4 --set data.count=64 --out run".split()
+STREAM_RUN = [
+    *("run", "cgan", "--preset", "smoke", "--steps", "4"),
+    *("--set", "data.count=64", "--out", "run"),
+]
 
 
 @pytest.mark.parametrize("stderr", ["full", "broken pipe", "closed"])

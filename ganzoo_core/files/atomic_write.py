@@ -14,7 +14,6 @@ from typing import Any
 
 from ganzoo_core.errors import OutputError
 
-
 NO_SPACE = "no space left on the disk: free some and try again"
 
 

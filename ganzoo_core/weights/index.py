@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -143,6 +144,25 @@ def read_index(path: Path) -> dict[str, Any]:
     except (ValueError, TypeError, AttributeError, RecursionError, KeyError) as error:
         reason = _first_problem(error) if isinstance(error, ValidationError) else str(error)
         raise WeightsError(f"{path} is damaged ({type(error).__name__}: {reason})") from None
+
+
+def check_index_fields(index_fields: Mapping[str, Any]) -> None:
+    """Check before training that readers will accept the index of its weights.
+
+    Raises:
+        WeightsError: a field has another type than readers expect, or is too long.
+    """
+    files = {WEIGHTS_FILE: {"sha256": "0" * 64, "size": 0}}
+    try:
+        text = json.dumps({**index_fields, "format_version": INDEX_FORMAT, "files": files})
+        if len(text) > MAX_INDEX_BYTES // 2:
+            raise ValueError(f"{len(text):,} bytes, such as long class names")
+        _parse_index(text, Path(INDEX_FILE))
+    except (ValueError, TypeError, AttributeError, RecursionError, KeyError) as error:
+        reason = _first_problem(error) if isinstance(error, ValidationError) else str(error)
+        raise WeightsError(
+            f"weights of this run could not be read again: their index is refused ({reason})"
+        ) from None
 
 
 def _parse_index(text: str, path: Path) -> dict[str, Any]:
