@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import sys
 from itertools import count
 from pathlib import Path
 
@@ -135,3 +136,22 @@ def train_until_killed(name, folder, train_options, kill_at):
     trainer.run_phase = run_phase_with_kill
     Path.replace, Path.unlink = replace_with_kill, unlink_with_kill
     trainer.run(folder)
+
+
+# --- streams --------------------------------------------------------------------------------------
+
+
+def run_with_broken_stderr(stderr, args):
+    """Run `ganzoo ARGS` with a stderr that cannot be written."""
+    from ganzoo_core.cli.main import main
+
+    if stderr == "closed":
+        os.close(2)
+        sys.stderr = None
+    elif stderr == "full":
+        os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+    else:
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, 2)
+    main(args)

@@ -12,7 +12,9 @@ from ganzoo_core import __version__
 from ganzoo_core.cli import commands
 from ganzoo_core.cli.error_handling import report_error
 from ganzoo_core.cli.output import examples
-from ganzoo_core.errors import PluginError, UsageError, suggest
+from ganzoo_core.cli.parent_watch import stop_with_parent
+from ganzoo_core.cli.streams import replace_broken_streams
+from ganzoo_core.errors import LAUNCHED_ENV_VAR, PluginError, UsageError, suggest
 from ganzoo_core.terminal import clean_standard_streams, to_printable
 from ganzoo_core.zoo.meanings import COMMANDS
 
@@ -118,17 +120,12 @@ def cli() -> None:
     """A zoo of GANs: train, sample, evaluate and share weights."""
 
 
-def _replace_closed_streams() -> None:
-    """Send output to /dev/null where the caller closed a stream (`2>&-`)."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-
-
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with a code of docs/reference/cli.md."""
-    _replace_closed_streams()
+    replace_broken_streams()
     clean_standard_streams()
+    if launcher := os.environ.get(LAUNCHED_ENV_VAR, ""):
+        stop_with_parent(int(launcher))
     if "_GANZOO_COMPLETE" in os.environ:
         from click.shell_completion import add_completion_class
 

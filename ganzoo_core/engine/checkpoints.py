@@ -7,6 +7,7 @@ skipped in favor of the previous one.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,23 +70,33 @@ def _prune(folder: Path, newest: Path, total_limit: int) -> None:
     """Keep the newest checkpoint, those before it, and the best one.
 
     Remove checkpoints of later steps, which resume skipped as damaged, files without a record, and
-    temporary files of a killed process.
+    temporary files of a killed process. A file that cannot be removed stays: the checkpoint is
+    saved already.
     """
     stems = [record.stem for record in checkpoint_records(folder) if record.stem <= newest.stem]
     kept = stems[:total_limit]
-    if (folder / BEST).exists():
-        kept.append((folder / BEST).read_text(encoding="utf-8"))
-    for path in folder.glob("[0-9]*.json"):  # the record goes first: it commits the tensors
-        if path.stem not in kept:
-            path.unlink(missing_ok=True)
-    for path in (*folder.glob("[0-9]*.safetensors"), *folder.glob(".[0-9]*.part")):
-        if path.stem not in kept:
-            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        kept.append((folder / BEST).read_text(encoding="utf-8", errors="replace"))
+    # The record goes first: it commits the tensors.
+    for pattern in ("[0-9]*.json", "[0-9]*.safetensors", ".[0-9]*.part"):
+        for path in folder.glob(pattern):
+            if path.stem not in kept:
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
 
 
 def checkpoint_records(folder: Path) -> list[Path]:
     """Return the paths of the records in a folder, newest first."""
     return sorted(folder.glob("[0-9]*.json"), reverse=True)
+
+
+def has_checkpoints(folder: Path) -> bool:
+    """Return whether training has saved a checkpoint in a folder, damaged ones included.
+
+    The tensors of step 0 without a record are of a run that stopped while it wrote them.
+    """
+    tensor_files = [path for path in folder.glob("[0-9]*.safetensors") if path.stem.strip("0")]
+    return bool(checkpoint_records(folder) or tensor_files)
 
 
 def read_checkpoint(record: Path) -> Checkpoint:

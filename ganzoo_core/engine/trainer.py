@@ -367,7 +367,7 @@ class Trainer:
         )
 
     def _interruption(self, number: int, folder: Path) -> Interrupted:
-        name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         return Interrupted(
             f"stopped by {name} after step {self.step} of {self.plan.total_steps}; "
             f"continue with: ganzoo resume {folder.parent}",

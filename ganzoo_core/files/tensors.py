@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganzoo_core import limits
 from ganzoo_core.errors import OutputError, WeightsError
-from ganzoo_core.files.atomic_write import atomic_path
+from ganzoo_core.files.atomic_write import NO_SPACE, atomic_path
 
 _METADATA_KEY = "ganzoo"
 """The only metadata key: with two, their order in the header is random."""
@@ -42,7 +42,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Any = None
             part.chmod(mode)
         except SafetensorError as error:
             full = "space" in str(error).lower()
-            why = "no space left on the disk; free some and run `ganzoo resume`" if full else error
+            why = NO_SPACE if full else error
             raise OutputError(f"cannot write {path}: {why}") from error
 
 

@@ -40,14 +40,15 @@ class Panel:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read metrics.jsonl; a last line that a crash truncated is ignored."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    """Read metrics.jsonl without its damaged lines, such as a last one that a crash truncated."""
     records = []
-    for line in lines:
+    for line in path.read_bytes().splitlines() if path.exists() else []:
         try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict) and isinstance(record.get("step"), int | float):
+            records.append(record)
     return records
 
 

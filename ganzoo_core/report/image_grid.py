@@ -17,6 +17,8 @@ from ganzoo_core.limits import cut_label
 
 _TILE_SIZE = 96
 _COLUMN_NAME_HEIGHT = 22
+_MAX_MARGIN = 300
+"""Width of the longest row name, in pixels; a longer one is cut."""
 GAP = 4
 BACKGROUND_COLOR, TEXT_COLOR, MUTED_COLOR = (255, 255, 255), (40, 40, 46), (165, 165, 172)
 
@@ -51,10 +53,8 @@ def make_grid(
     pixels = to_uint8(images)
     edge = pixels.shape[1] * max(1, round(tile_size / pixels.shape[1]))
     font = ImageFont.load_default(size=15)
-    names = [
-        f"{cut_label(name)}\nuntrained" if i in muted_rows else cut_label(name)
-        for i, name in enumerate(row_names)
-    ]
+    row_names = tuple(_shorten(cut_label(name), font, _MAX_MARGIN) for name in row_names)
+    names = [f"{name}\nuntrained" if i in muted_rows else name for i, name in enumerate(row_names)]
     margin = max((int(font.getlength(n.split("\n")[0])) for n in names), default=0)
     margin = max(margin, 66 if muted_rows else 0) + 3 * GAP if names else GAP
     top = GAP + (_COLUMN_NAME_HEIGHT if column_names else 0)
@@ -90,8 +90,9 @@ def make_grid(
 
 def _shorten(text: str, font: Any, width: int) -> str:
     """Return a text cut to a width in pixels, with an ellipsis where letters are left out."""
-    if font.getlength(text) <= width:
+    if len(text) <= width and font.getlength(text) <= width:
         return text
+    text = text[:width]  # no letter is narrower than a pixel
     while text and font.getlength(f"{text}\u2026") > width:
         text = text[:-1]
     return f"{text}\u2026"

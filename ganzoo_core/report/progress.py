@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ganzoo_core.terminal import raw_stream, to_printable, without_controls
@@ -19,6 +21,8 @@ _WINDOW_SPACING_S = 1.0
 
 class Progress:
     """Shows one task at a time, such as preparing data, then training.
+
+    It prints nothing more where stderr cannot be written, such as a closed terminal or pipe.
 
     Args:
         quiet: no bar and no `info`; warnings are printed.
@@ -52,7 +56,7 @@ class Progress:
         )
         self._start_time = self.last_line_time = time.monotonic()
         self._window.clear()
-        if self.quiet or not raw_stream(sys.stderr).isatty():
+        if self.quiet or not self._is_terminal():
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -66,8 +70,9 @@ class Progress:
             console=Console(file=raw_stream(sys.stderr)),
             transient=True,
         )
-        self.rich_bar.start()
-        self.rich_task = self.rich_bar.add_task(title, total=None, note="")
+        with self._silence_on_failure():
+            self.rich_bar.start()
+            self.rich_task = self.rich_bar.add_task(title, total=None, note="")
 
     def advance(self, done: int, total: int) -> None:
         """Show that `done` of `total` is done."""
@@ -81,10 +86,11 @@ class Progress:
         note = to_printable(self.note)
         text = "  ".join(part for part in (rate, note, left) if part)
         if self.rich_bar:
-            self.rich_bar.update(self.rich_task, completed=done, total=total, note=text)
+            with self._silence_on_failure():
+                self.rich_bar.update(self.rich_task, completed=done, total=total, note=text)
         elif now - self.last_line_time >= _LINE_INTERVAL_S or done == total:
             self.last_line_time = now
-            print(f"{self.title} {done}/{total}  {text}", file=sys.stderr, flush=True)
+            self.warning(f"{self.title} {done}/{total}  {text}")
 
     def _recent_rate(self, now: float, done: int) -> float:
         """Return the steps per second in the window, after adding a point to it."""
@@ -111,16 +117,30 @@ class Progress:
         if self.silent:
             return
         text = without_controls(text)
-        if self.rich_bar:
-            self.rich_bar.console.print(text, markup=False, highlight=False)
-        else:
-            print(text, file=sys.stderr, flush=True)
+        with self._silence_on_failure():
+            if self.rich_bar:
+                self.rich_bar.console.print(text, markup=False, highlight=False)
+            else:
+                print(text, file=sys.stderr, flush=True)
 
     def stop(self) -> None:
         """End the task."""
         if self.rich_bar:
-            self.rich_bar.stop()
-            self.rich_bar = None
+            rich_bar, self.rich_bar = self.rich_bar, None
+            with self._silence_on_failure():
+                rich_bar.stop()
+
+    def _is_terminal(self) -> bool:
+        with suppress(AttributeError, OSError, ValueError):  # stderr may be None or closed
+            return sys.stderr.isatty()
+        return False
+
+    @contextmanager
+    def _silence_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except (AttributeError, OSError, ValueError):
+            self.quiet = self.silent = True
 
 
 def format_duration(seconds: float) -> str:

@@ -88,11 +88,11 @@ def _list_facts(
     """Return the names and values of the boxes at the top, without unknown ones."""
     last, data = records[-1] if records else {}, config.get("data", {})
     train, provenance = config.get("train", {}), config.get("provenance", {})
-    trained_on = index.get("data", {})
+    trained_on, seconds = index.get("data", {}), last.get("seconds")
     facts = {
         "preset": config.get("run", {}).get("preset"),
         "started": _format_date(provenance.get("started")),
-        "duration": format_duration(last["seconds"]) if "seconds" in last else None,
+        "duration": format_duration(seconds) if isinstance(seconds, int | float) else None,
         "steps": last.get("step"),
         "images seen": last.get("images_seen"),
         "batch size": train.get("batch_size"),
@@ -135,7 +135,7 @@ def _image_data_uri(path: Path) -> str:
     try:
         with Image.open(path) as image:
             small = image.convert("RGB")
-    except OSError:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # a damaged one
         return ""
     small.thumbnail((_MAX_IMAGE_WIDTH, _MAX_IMAGE_WIDTH * 2))
     buffer = io.BytesIO()

@@ -33,6 +33,7 @@ from ganzoo_core.training.periodic_evaluation import PeriodicEvaluation
 from ganzoo_core.training.run_config import UNREGISTERED_PREFIX
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedAuxiliary, auxiliary_records, code_provenance
+from ganzoo_core.weights.index import check_index_fields
 from ganzoo_core.weights.training_images import (
     TrainingImages,
     read_training_images,
@@ -113,7 +114,7 @@ def fit_job(
 
     Raises:
         OutputError: another process writes this run.
-        WeightsError: an auxiliary network does not fit.
+        WeightsError: an auxiliary network does not fit, or readers would refuse the weights.
     """
     job, model, images = prepared.job, prepared.model, prepared.images
     attach_auxiliaries(model, auxiliaries, images.info, progress)
@@ -135,9 +136,11 @@ def fit_job(
         )
         callback = Callback()
         if world.is_main:
+            index_fields = _index_fields(run_config, model, dict(prepared.init_record))
+            check_index_fields(index_fields)
             callback = RunCallback(
                 folder,
-                _index_fields(run_config, model, dict(prepared.init_record)),
+                index_fields,
                 progress,
                 images,
                 _periodic_evaluation(run_config, model, images, progress),
@@ -162,6 +165,8 @@ def fit_job(
         }
         if job.is_resumed:
             _restore_checkpoint(trainer, folder, previous, provenance, progress)
+            if isinstance(callback, RunCallback):
+                callback.truncate_metrics(trainer.last_logged_step)
         for line in banner_lines(folder, run_config, model, images, trainer):
             progress.info(line)
         if isinstance(callback, RunCallback):
@@ -249,8 +254,6 @@ def _restore_checkpoint(
         progress.warning(f"warning: {skipped}; using the previous checkpoint")
     if trainer.notice:
         progress.warning(f"warning: {trainer.notice}")
-    if trainer.world.is_main:
-        folder.truncate_metrics(trainer.last_logged_step)
 
 
 def _check_same_data(previous: dict[str, Any], current: dict[str, Any]) -> None:
@@ -280,6 +283,10 @@ def _run_with_outputs(trainer: Trainer, callback: RunCallback, config_tree: dict
         status = "interrupted"
         callback.update_page()
         raise
+    except errors.OutputError as error:
+        raise errors.OutputError(
+            f"{error}; then continue with: ganzoo resume {folder.path}"
+        ) from error
     finally:
         callback.progress.stop()
         callback.trackers.call_hook("ganzoo_run_finished", run=folder.path, status=status)

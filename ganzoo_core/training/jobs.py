@@ -14,6 +14,7 @@ from typing import Any
 
 from ganzoo_core.config import RunConfig, build_config
 from ganzoo_core.config.tree import model_config_class
+from ganzoo_core.engine.checkpoints import has_checkpoints
 from ganzoo_core.errors import PluginError, UsageError
 from ganzoo_core.training.auxiliaries import TRAIN, find_auxiliaries, roles_to_train
 from ganzoo_core.training.init_weights import InitWeights, find_init_weights
@@ -88,8 +89,9 @@ def _plan_job(
     provenance = folder.read_config().get("provenance", {}) if folder else {}
     recorded = provenance.get("auxiliaries", {})
     init_record = provenance.get("init_from", {})
-    # Without checkpoints, the run stopped while its auxiliary networks were trained.
-    is_resumed = folder is not None and folder.checkpoints.exists()
+    # Without checkpoints, the run stopped while its auxiliary networks were trained, or while it
+    # saved step 0.
+    is_resumed = folder is not None and has_checkpoints(folder.checkpoints)
     return Job(
         model=model,
         config=run_config,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import tomli_w
 
 from ganzoo_core.config import read_toml
 from ganzoo_core.errors import OutputError, UsageError, WeightsError
-from ganzoo_core.files import write_text
+from ganzoo_core.files import atomic_path, write_text
 from ganzoo_core.files.atomic_write import os_error_message
 from ganzoo_core.training.empty_folder import RESUME_HINT, check_is_empty
 from ganzoo_core.weights.auxiliaries import AUXILIARIES_DIR
@@ -106,17 +107,30 @@ class RunFolder:
         return max((int(name) for name in names if name.isdigit()), default=0)
 
     def truncate_metrics(self, last_step: int) -> None:
-        """Remove the lines of metrics.jsonl after a step."""
+        """Remove the lines of metrics.jsonl after a step, and damaged ones."""
         if not self.metrics.exists():
             return
-        lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-        write_text(self.metrics, "".join(x for x in lines if _parse_step(x) <= last_step))
+        lines = self.metrics.read_bytes().splitlines()
+        kept = b"".join(line + b"\n" for line in lines if _parse_step(line) <= last_step)
+        with atomic_path(self.metrics) as part:
+            part.write_bytes(kept)
 
     def append_metrics(self, record: dict[str, Any]) -> None:
-        """Append a line to metrics.jsonl."""
+        """Append a line to metrics.jsonl.
+
+        Raises:
+            OutputError: the disk is full. The file ends as before.
+        """
+        line = (json.dumps(record) + "\n").encode()
         try:
-            with self.metrics.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            with self.metrics.open("ab", buffering=0) as file:
+                end = file.tell()
+                try:
+                    if file.write(line) < len(line):
+                        raise OSError(errno.ENOSPC, "")
+                except OSError:
+                    file.truncate(end)
+                    raise
         except OSError as error:
             raise OutputError(f"cannot write {self.metrics}: {os_error_message(error)}") from error
 
@@ -160,9 +174,9 @@ def create_output_folder(path: Path, hint: str = RESUME_HINT) -> Path:
     return path
 
 
-def _parse_step(line: str) -> float:
-    """Return the step of a line of metrics.jsonl; infinity for a line that a crash cut off."""
+def _parse_step(line: bytes) -> float:
+    """Return the step of a line of metrics.jsonl; infinity for a damaged line."""
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return float("inf")

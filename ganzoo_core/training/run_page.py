@@ -10,6 +10,7 @@ from typing import Any
 from ganzoo_core.errors import DataError, WeightsError
 from ganzoo_core.report.run_page import write_html
 from ganzoo_core.training.evaluation_file import read_evaluation
+from ganzoo_core.training.failure_boundary import continue_after_failure
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights.index import INDEX_FILE, read_index
 from ganzoo_core.zoo import zoo
@@ -51,10 +52,11 @@ def _plugin_pictures(run: Path) -> list[tuple[str, Path]]:
     for plugin in zoo().plugins:
         if plugin.manager is None:
             continue
-        try:
+
+        def report(reason: str, name: str = plugin.name) -> None:
+            print(f"plugin {name} has no picture for {run}: {reason}", file=sys.stderr)
+
+        with continue_after_failure(report):
             for found in plugin.manager.hook.ganzoo_page_pictures(run=run):
                 pictures += [(str(title), Path(path)) for title, path in found]
-        except Exception as error:
-            message = f"{type(error).__name__}: {error}".splitlines()[0]
-            print(f"plugin {plugin.name} has no picture for {run}: {message}", file=sys.stderr)
     return pictures

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ganzoo_core.errors import UsageError, suggest
+from ganzoo_core.training.failure_boundary import continue_after_failure
 from ganzoo_core.zoo import zoo
 
 
@@ -38,15 +39,12 @@ class Trackers:
         """Call a hook of every plugin that is not disabled."""
         for plugin in list(self._plugins):
             assert plugin.manager is not None
-            try:
-                getattr(plugin.manager.hook, hook)(**values)
-            except Exception as error:
+
+            def disable(reason: str, plugin: Any = plugin) -> None:
                 self._plugins.remove(plugin)
                 self._warn(
-                    f"plugin {plugin.name} failed in {hook} ({_first_line(error)}) "
-                    "and is disabled for this run"
+                    f"plugin {plugin.name} failed in {hook} ({reason}) and is disabled for this run"
                 )
 
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+            with continue_after_failure(disable):
+                getattr(plugin.manager.hook, hook)(**values)
