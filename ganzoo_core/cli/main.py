@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -123,6 +124,17 @@ def _replace_closed_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
+def _exit_without_waiting(code: int) -> None:
+    """End the process at once if a plugin started a thread that the interpreter would wait for."""
+    from ganzoo_core.zoo.discovery import LINGERING_THREADS
+
+    if any(thread.is_alive() for thread in LINGERING_THREADS):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+
+
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with a code of docs/cli.md."""
     _replace_closed_streams()
@@ -140,4 +152,5 @@ def main(args: list[str] | None = None) -> NoReturn:
         code = result if isinstance(result, int) else 0
     except BaseException as error:
         code = report_error(error)
+    _exit_without_waiting(code)
     sys.exit(code)
