@@ -24,8 +24,8 @@ FAMILY_COLORS = {
 
 
 def page_path(entry: RegistryEntry) -> str:
-    """Return the page of a model's plugin, relative to docs/img."""
-    return f"../../plugins/{entry.distribution.removeprefix('ganzoo-')}/README.md"
+    """Return the page of a model, relative to docs/img."""
+    return f"../models/{entry.name}.md"
 
 
 def svg_text(

@@ -1,4 +1,4 @@
-"""Errors that a user can cause, each with its exit code (see docs/cli.md).
+"""Errors that a user can cause, each with its exit code (see docs/reference/cli.md).
 
 Every message is one line: what is wrong, where, and the remedy. The command line prints the
 message and exits with the code; Python callers catch the class.

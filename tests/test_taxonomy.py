@@ -24,10 +24,10 @@ def test_taxonomy_svg_is_current():
 
 
 def test_taxonomy_links_to_model_pages():
-    module, page = load_script(), (DOCS / "taxonomy.md").read_text("utf-8")
+    module, page = load_script(), (DOCS / "explanation" / "taxonomy.md").read_text("utf-8")
     assert {entry.family for entry in module.list_family_models()} == set(FAMILIES)
     for entry in module.list_family_models():
-        assert f"[{entry.name}](../plugins/" in page, entry.name
+        assert f"[{entry.name}](../models/{entry.name}.md)" in page, entry.name
         assert (DOCS / "img" / module.page_path(entry)).resolve().is_file()
 
 

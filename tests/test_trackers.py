@@ -1,4 +1,4 @@
-"""The trackers of docs/trackers.md, installed and run against fake services."""
+"""The trackers of docs/how-to/trackers.md, installed and run against fake services."""
 
 import json
 import re
@@ -8,7 +8,9 @@ import pytest
 
 from conftest import pip_install
 
-TRACKERS_PAGE = (Path(__file__).parents[1] / "docs" / "trackers.md").read_text(encoding="utf-8")
+TRACKERS_PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "trackers.md").read_text(
+    encoding="utf-8"
+)
 PYPROJECT = re.search(r"```toml\n(.*?)```", TRACKERS_PAGE, re.DOTALL).group(1)
 TRACKER_SOURCES = dict(
     zip(("wandb", "mlflow"), re.findall(r"```py\n(.*?)```", TRACKERS_PAGE, re.DOTALL), strict=True)

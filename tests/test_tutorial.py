@@ -8,7 +8,11 @@ from docs_runner import run_page
 from ganzoo_core.scaffold import render_files
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = sorted([DOCS / "index.md", DOCS / "tutorial.md", *DOCS.glob("howto/*.md")])
+PAGES = sorted(
+    page
+    for page in [*DOCS.glob("tutorials/*.md"), *DOCS.glob("how-to/*.md")]
+    if "\n```sh\n" in page.read_text(encoding="utf-8")
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
@@ -17,10 +21,10 @@ def test_tutorial_page_runs(page, tmp_path, run_ganzoo):
 
 
 def test_tutorial_matches_scaffold():
-    text = (DOCS / "tutorial.md").read_text(encoding="utf-8")
+    text = (DOCS / "tutorials/first-plugin.md").read_text(encoding="utf-8")
     assert f"```py\n{render_files('my-gan', 'gan')['ganzoo_my_gan/model.py']}```" in text
 
 
 def test_tutorial_samples_in_second_section():
-    sections = (DOCS / "tutorial.md").read_text(encoding="utf-8").split("\n## ")
+    sections = (DOCS / "tutorials/first-plugin.md").read_text(encoding="utf-8").split("\n## ")
     assert "ganzoo sample" in sections[2] and ".png" in sections[2]

@@ -52,7 +52,7 @@ def complete_assignments(
     from ganzoo_core.cli.option_docs import option_records
     from ganzoo_core.config import Config, TrainConfig
     from ganzoo_core.config.terms import term_options_class
-    from ganzoo_core.config.tree import data_config_class, model_config_class, parse_data_source
+    from ganzoo_core.config.tree import data_config_class, model_config_class
     from ganzoo_core.errors import GanzooError
 
     branches = (
@@ -60,7 +60,7 @@ def complete_assignments(
     )
     words = [str(word) for word in ctx.params.values() if isinstance(word, str)]
     words += os.environ.get("COMP_WORDS", "").split()
-    names = [parse_data_source(word)["name"] for word in words]
+    names = [word.partition(":")[0] for word in words]
     try:
         model = next((zoo().model(w) for w in words if w in zoo().names("model")), None)
         data = next((n for n in names if n in zoo().names("dataset")), "")

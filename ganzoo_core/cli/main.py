@@ -64,7 +64,8 @@ class _LazyCommandGroup(click.Group):
         command = self.get_command(ctx, name)
         if command is None:
             meant = COMMANDS.get(name.casefold())
-            hint = f' Did you mean "{meant}"?' if meant else suggest(name, self.list_commands(ctx))
+            known = [*self.list_commands(ctx), *commands.CORE_ALIASES]
+            hint = f' Did you mean "{meant}"?' if meant else suggest(name, known)
             raise UsageError(f"there is no command {name!r}.{hint}")
         if is_strict() and name not in _STRICT_EXEMPT:
             _raise_if_plugin_broken()
@@ -136,7 +137,7 @@ def _exit_without_waiting(code: int) -> None:
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit with a code of docs/cli.md."""
+    """Run the command line and exit with a code of docs/reference/cli.md."""
     _replace_closed_streams()
     if "_GANZOO_COMPLETE" in os.environ:
         from click.shell_completion import add_completion_class

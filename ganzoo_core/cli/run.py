@@ -98,7 +98,7 @@ _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
     type=click.IntRange(1),
     default=1,
     metavar="N",
-    help="Processes on this machine, one for each GPU; see docs/scaling.md.",
+    help="Processes on this machine, one for each GPU; see docs/how-to/scaling.md.",
 )
 @json_option
 @quiet_option

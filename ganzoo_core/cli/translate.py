@@ -22,7 +22,12 @@ _MAX_ROWS = 100
 """Of a grid; more images go into a folder."""
 
 
-@click.command()
+@click.command(
+    epilog=output.examples(
+        "ganzoo translate runs/cyclegan photo.png --to zebra --out zebra.png",
+        "ganzoo translate runs/cyclegan photos/ --out translated",
+    )
+)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
 @click.argument(
     "images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE..."

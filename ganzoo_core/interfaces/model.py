@@ -80,7 +80,7 @@ class Stage:
     steps: int | None = None
     """Length in steps."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    """The options that differ in this stage, ``{"model": {"loss_weights": {"age": 10}}, "train":
+    """The options that differ in this stage, ``{"model": {"loss_weights": {"cycle": 10}}, "train":
     {"batch_size": 32}}``; `ModelConfig.stage_overrides` names those that may. A schedule of the
     learning rate that a stage sets runs from the start to the end of the stage."""
 

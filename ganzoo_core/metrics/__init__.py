@@ -2,7 +2,8 @@
 
 A metric is a function that takes an `EvaluationContext` and returns `MetricValue`s by name. One
 that evaluates a model takes a `ModelContext` and returns a `ModelMetricResult`. Either
-raises `MetricNotApplicableError` where it does not apply to the data (see docs/metrics.md).
+raises `MetricNotApplicableError` where it does not apply to the data: see
+docs/explanation/metrics.md.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ FAMILIES: dict[str, str] = {
     "discriminative": "discriminative: predicts from images, does not sample",
 }
 """Families of models after Goodfellow (NIPS 2016 tutorial, arXiv 1701.00160), and discriminative
-networks; see docs/taxonomy.md."""
+networks; see docs/explanation/taxonomy.md."""
 
 
 FIDELITY_ASPECTS: dict[str, str] = {
@@ -144,7 +144,7 @@ METRIC_SUBJECTS = ("samples", "model")
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec(Spec):
-    """A metric for `ganzoo evaluate`; `target` is a function, see docs/metrics.md."""
+    """A metric for `ganzoo evaluate`; `target` is a function, see docs/explanation/metrics.md."""
 
     evaluates: str = "samples"
     """"samples": the target receives an `EvaluationContext` with samples and real images.

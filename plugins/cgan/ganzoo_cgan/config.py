@@ -22,8 +22,8 @@ PEOPLE_MODEL = {
     "augment": "noise(0.15)",
     **ADAM_1_5E3,
 }
-"""For rendered portraits; docs/results.md has the effect of each option. Wrong labels, which the
-cGANs of the literature do not have, separate adjacent age groups."""
+"""For rendered portraits; docs/research/2026-11-29-cgan.md has the effect of each option. Wrong
+labels, which the cGANs of the literature do not have, separate adjacent age groups."""
 REPORT_DATA_AND_TRAIN = {
     "data": {"image_size": 64},
     "train": {"batch_size": 128, "checkpoint_every": 200},
@@ -54,7 +54,7 @@ class CGANConfig(GANConfig):
     """Options of the discriminator."""
     augment: str = ""
     """Augmentation of the images that D receives: "ada", or a list such as "flip,translation"; see
-    docs/data.md."""
+    docs/how-to/use-data.md."""
 
     presets: ClassVar = {
         "smoke": {
@@ -107,7 +107,7 @@ class MLPCGANConfig(GANConfig):
     """z ~ U(-1, 1) as in the paper, or N(0, 1)."""
     augment: str = ""
     """Augmentation of the images that D receives: "ada", or a list such as "flip,translation"; see
-    docs/data.md."""
+    docs/how-to/use-data.md."""
 
     presets: ClassVar = {
         "smoke": {

@@ -33,7 +33,7 @@ class DCGANConfig(GANConfig):
     """Options of the discriminator."""
     augment: str = ""
     """Augmentation of the images that D receives: "ada", or a list such as "flip,translation"; see
-    docs/data.md."""
+    docs/how-to/use-data.md."""
     epochs: float = Field(25, gt=0)
     """Length of the training in passes over the data; `train.steps` overrides it."""
 

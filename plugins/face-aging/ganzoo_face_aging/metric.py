@@ -16,7 +16,7 @@ def aging(ctx: ModelContext) -> ModelMetricResult:
     """Age faces that no network was trained on, and evaluate age, identity and realism.
 
     A model ages 500 faces (`-n`) to every age group that it supports. Held-out evaluators measure
-    the results, beside those of the baselines; see docs/aging.md for the values.
+    the results, beside those of the baselines; see docs/explanation/aging.md for the values.
 
     Raises:
         GanzooError: see `run_benchmark`.

@@ -33,7 +33,7 @@ class VanillaGANConfig(GANConfig):
     """Dropout probability of the inputs and the maxout units of D."""
     augment: str = ""
     """Augmentation of the images that D receives: "ada", or a list such as "flip,translation"; see
-    docs/data.md."""
+    docs/how-to/use-data.md."""
 
     presets: ClassVar = {
         "smoke": {

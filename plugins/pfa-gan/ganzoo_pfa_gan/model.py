@@ -27,7 +27,7 @@ Differs from the authors' code:
 
 Not in the paper, and off by default: `last_conv_init_std=0`, `d_warmup_steps`, a moving average of
 G, `age_augment`, `source_as_negative`, the loss `embedding`, BatchNorm in D. The paper gives no
-loss weights; those of the presets were searched (README.md).
+loss weights; those of the presets were searched (docs/research).
 
 Shapes: N batch, T targets, K age groups, S image size.
 """
