@@ -104,7 +104,7 @@ def _measure_training(images):
     }
     config = build_config("cgan", preset="report-notebook", patches=[patch])
     info = DataInfo(image_size=IMAGE_SIZE, class_names=("all",), class_counts=(len(images),))
-    labeled = type(images)(images.pixels, info, label=torch.zeros(len(images), dtype=torch.int64))
+    labeled = type(images)(images.storage, info, label=torch.zeros(len(images), dtype=torch.int64))
     from ganzoo_cgan.model import CGAN
 
     trainer = Trainer(

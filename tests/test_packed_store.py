@@ -8,12 +8,16 @@ import sys
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from ganzoo_core.config import build_config
 from ganzoo_core.data import pack_images
 from ganzoo_core.data.store import open_or_build_store, store_key
-from ganzoo_core.errors import OutputError
+from ganzoo_core.engine import Callback, Trainer, resolve_setup
+from ganzoo_core.errors import DataError, OutputError
 from ganzoo_core.interfaces import UnreadableImage
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
+from ganzoo_core.zoo import import_target, zoo
 
 
 class CountingShapes(Shapes):
@@ -118,7 +122,7 @@ def test_damaged_store_is_rebuilt(dataset, tmp_path, damage):
 def test_gather_does_not_write_file(dataset, tmp_path):
     images = pack_images(dataset, image_size=16, cache_dir=tmp_path)
     before = (store_dir(tmp_path, dataset) / "pixels.u8").read_bytes()
-    images.pixels[0] = 0  # changes a private copy of the page
+    images.pixels[0] = 0  # a copy
     images.gather(torch.tensor([0]))[:] = 7
     assert (store_dir(tmp_path, dataset) / "pixels.u8").read_bytes() == before
 
@@ -153,7 +157,118 @@ def test_concurrent_build(tmp_path):
 
 def test_single_image_store(tmp_path):
     dataset = Shapes(ShapesConfig(name="shapes", image_size=16, count=1))
-    assert open_or_build_store(dataset, 1, 16, 3, cache_dir=tmp_path).array.shape == (1, 16, 16, 3)
+    assert open_or_build_store(dataset, 1, 16, 3, cache_dir=tmp_path).rows.shape == (1, 16, 16, 3)
     assert np.array_equal(
-        open_or_build_store(dataset, 1, 16, 3, cache_dir=tmp_path).array[0], dataset.load_image(0)
+        open_or_build_store(dataset, 1, 16, 3, cache_dir=tmp_path).rows.take([0])[0],
+        dataset.load_image(0),
     )
+
+
+def flip_byte(path, position):
+    with path.open("r+b") as file:
+        file.seek(position)
+        byte = file.read(1)[0]
+        file.seek(position)
+        file.write(bytes([byte ^ 1]))
+
+
+def test_flipped_byte_is_an_error_at_first_touch(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("ganzoo_core.data.store.BLOCK_BYTES", 10 * 16 * 16 * 3)
+    images = pack_images(dataset, image_size=16, cache_dir=tmp_path)
+    pixels = store_dir(tmp_path, dataset) / "pixels.u8"
+    images.gather(torch.arange(0, 10))
+    for row in (3, 57):  # in a block that was read before, and in one that was not
+        flip_byte(pixels, row * 16 * 16 * 3 + 5)
+    images.gather(torch.tensor([3, 42, 99]))
+    with pytest.raises(DataError, match=r"checksum of images 50 to 59 differs.*remove"):
+        images.gather(torch.tensor([42, 51]))
+    again = pack_images(dataset, image_size=16, cache_dir=tmp_path)
+    with pytest.raises(DataError, match="images 0 to 9"):
+        again.gather(torch.tensor([0]))
+    with pytest.raises(DataError, match="images 0 to 9"):
+        _ = again.pixels
+
+
+def test_truncated_while_read_is_an_error(dataset, tmp_path):
+    images = pack_images(dataset, image_size=16, cache_dir=tmp_path)
+    images.gather(torch.arange(100))
+    os.truncate(store_dir(tmp_path, dataset) / "pixels.u8", 16 * 16 * 3)
+    with pytest.raises(DataError, match=r"truncated at byte .*remove"):
+        images.gather(torch.tensor([50]))
+
+
+def test_rebuilt_store_does_not_change_open_one(dataset, tmp_path):
+    images = pack_images(dataset, image_size=16, cache_dir=tmp_path)
+    whole = pack_images(dataset, image_size=16)
+    (store_dir(tmp_path, dataset) / "store.json").unlink()
+    dataset.unreadable = (7,)
+    assert len(pack_images(dataset, image_size=16, cache_dir=tmp_path)) == 99
+    rows = torch.tensor([99, 7, 7, 8, 9, 0])
+    assert torch.equal(images.gather(rows), whole.gather(rows))
+
+
+def test_store_without_checksums_is_built_again(dataset, tmp_path):
+    pack_images(dataset, image_size=16, cache_dir=tmp_path)
+    index = store_dir(tmp_path, dataset) / "store.json"
+    info = json.loads(index.read_text())
+    assert len(info.pop("block_crc32")) == 1
+    index.write_text(json.dumps(info))
+    images = pack_images(dataset, image_size=16, cache_dir=tmp_path)
+    assert dataset.num_decoded == 200 and len(images.gather(torch.arange(100))) == 100
+
+
+def train_on(images, folder):
+    config = build_config(
+        "cgan",
+        preset="smoke",
+        patches=[{"data": {"name": "shapes", "image_size": 32}, "train": {"steps": 4}}],
+    )
+    torch.manual_seed(0)
+    model = import_target(zoo().model("cgan").target)(config.model, images.info)
+    Trainer(model, images, config.train, resolve_setup("cpu", "fp32"), Callback()).run(folder)
+    return model.state_dict()
+
+
+def test_training_is_bit_equal_from_store_and_memory(tmp_path):
+    data = Shapes(ShapesConfig(name="shapes", image_size=32, count=64))
+    states = [
+        train_on(
+            pack_images(data, image_size=32, age_bins=(20, 40), cache_dir=cache),
+            tmp_path / f"run{number}",
+        )
+        for number, cache in enumerate((None, tmp_path / "cache", tmp_path / "cache"))
+    ]
+    for state in states[1:]:
+        assert all(torch.equal(value, states[0][name]) for name, value in state.items())
+
+
+def test_verify_finds_image_of_equal_size_and_time(run_ganzoo, tmp_path):
+    """The key of a store has names, sizes and times only."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, level in (("a.bmp", 10), ("b.bmp", 200)):
+        Image.new("RGB", (16, 16), (level,) * 3).save(folder / name)
+    os.utime(folder / "a.bmp", ns=(10**18, 10**18))
+    command = ("data", "prepare", "folder:photos", "--size", "16", "--verify")
+    env = {"GANZOO_CACHE": str(tmp_path / "cache")}
+    first = run_ganzoo(*command, cwd=tmp_path, env=env)
+    assert first.code == 0, first.err
+    Image.new("RGB", (16, 16), (11,) * 3).save(folder / "a.bmp")
+    os.utime(folder / "a.bmp", ns=(10**18, 10**18))
+    assert run_ganzoo(*command[:-1], cwd=tmp_path, env=env).code == 0, "only --verify decodes"
+    found = run_ganzoo(*command, cwd=tmp_path, env=env)
+    assert found.code == 3 and "1 of 2 images differ" in found.error and "a.bmp" in found.error
+    again = run_ganzoo(*command, cwd=tmp_path, env=env)
+    assert again.code == 0, again.err
+
+
+def test_damaged_store_stops_a_run_with_one_line(run_ganzoo, tmp_path):
+    env = {"GANZOO_CACHE": str(tmp_path / "cache")}
+    command = ("run", "cgan", "--preset", "smoke", "--set", "data.count=64", "--steps", "2")
+    assert run_ganzoo(*command, cwd=tmp_path, env=env).code == 0
+    (pixels,) = (tmp_path / "cache").rglob("pixels.u8")
+    for position in (100, 2000):
+        flip_byte(pixels, position)
+    result = run_ganzoo(*command, cwd=tmp_path, env=env)
+    assert result.code == 3 and "checksum of images" in result.error
+    assert "Traceback" not in result.err

@@ -11,7 +11,7 @@ import click
 from ganzoo_core.cli import completers, output
 from ganzoo_core.cli.lookup import print_detected_data
 from ganzoo_core.cli.options import json_option, quiet_option
-from ganzoo_core.errors import OutputError, UsageError, suggest
+from ganzoo_core.errors import DataError, OutputError, UsageError, suggest
 
 if TYPE_CHECKING:
     from ganzoo_core.data import AgeBins, PackedImages
@@ -196,13 +196,20 @@ def decode(dataset: Dataset, age_bins: tuple[int, ...] = ()) -> PackedImages:
 @data.command(
     short_help="Decode the images into the cache.",
     epilog=output.examples(
-        "ganzoo data prepare people", "ganzoo data prepare class-folder:photos --size 64"
+        "ganzoo data prepare people",
+        "ganzoo data prepare class-folder:photos --size 64",
+        "ganzoo data prepare class-folder:photos --verify",
     ),
 )
 @_dataset_arguments
 @click.option("--size", type=int, metavar="S", help="Edge of the images in pixels; default 64.")
-def prepare(data: str, assignments: tuple[str, ...], size: int | None) -> None:
-    """Decode, crop and resize the images into the cache, so that later runs start faster."""
+@click.option("--verify", is_flag=True, help="Decode again and compare with the cache.")
+def prepare(data: str, assignments: tuple[str, ...], size: int | None, verify: bool) -> None:
+    """Decode, crop and resize the images into the cache, so that later runs start faster.
+
+    --verify finds images that were replaced by others of equal size and time, and removes the cache
+    that does not fit them (exit code 3).
+    """
     from ganzoo_core.data.store import default_cache_dir, store_key
 
     dataset = _open_dataset_with_options(data, assignments, image_size=size)
@@ -211,10 +218,41 @@ def prepare(data: str, assignments: tuple[str, ...], size: int | None) -> None:
     folder = default_cache_dir() / store_key(dataset, config.image_size, config.num_channels)
     for line in images.unreadable:
         output.print_stderr(f"skipped {line}")
+    if verify:
+        _verify_store(dataset, images, folder)
     output.print_stderr(
         f"{len(images):,} images of {config.image_size} x {config.image_size} px are ready"
     )
     output.print_line(str(folder))
+
+
+def _verify_store(dataset: Dataset, images: PackedImages, folder: Path) -> None:
+    """Compare a store with its images.
+
+    Raises:
+        DataError: an image differs; the store is removed.
+    """
+    from ganzoo_core.data.store import StoredPixels, find_changed_rows
+    from ganzoo_core.report import Progress
+
+    stored, rows = images.storage, images.row_indices
+    assert isinstance(stored, StoredPixels)
+    readable = range(stored.shape[0]) if rows is None else rows.tolist()
+    progress = Progress()
+    progress.start(f"verifying {dataset.config.name}")
+    try:
+        changed = find_changed_rows(
+            dataset, stored, set(range(stored.shape[0])) - set(readable), progress.advance
+        )
+    finally:
+        progress.stop()
+    if changed:
+        (folder / "store.json").unlink(missing_ok=True)
+        raise DataError(
+            f"{len(changed):,} of {stored.shape[0]:,} images differ from the cache {folder}, the "
+            f"first: {dataset.sample_name(changed[0])}: it is removed; run the command again to "
+            "prepare them, and start runs on these data again"
+        )
 
 
 @data.command(epilog=output.examples("ganzoo data export people --count 100 --out people-100"))

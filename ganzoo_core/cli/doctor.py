@@ -18,6 +18,7 @@ from ganzoo_core.cli.options import json_option
 from ganzoo_core.cli.output import examples, print_json, print_table
 from ganzoo_core.errors import PluginError
 from ganzoo_core.zoo import EvaluatorSpec, import_target, package_folder, zoo
+from ganzoo_core.zoo.quarantine import retry_broken
 
 _REINSTALL_REMEDY = (
     "install both in one call, from one index: pip install --upgrade torch torchvision"
@@ -39,6 +40,7 @@ class _Finding:
 @json_option
 def doctor(as_json: bool) -> None:
     """Find problems of this installation; exit code 4 if there are any."""
+    retry_broken()
     findings = [finding for diagnose in _DIAGNOSTICS for finding in diagnose()]
     if as_json:
         print_json([asdict(finding) for finding in findings])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -120,6 +121,17 @@ def cli() -> None:
     """A zoo of GANs: train, sample, evaluate and share weights."""
 
 
+def _exit_without_waiting(code: int) -> None:
+    """End the process at once if a plugin started a thread that the interpreter would wait for."""
+    from ganzoo_core.zoo.discovery import LINGERING_THREADS
+
+    if any(thread.is_alive() for thread in LINGERING_THREADS):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+
+
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with a code of docs/reference/cli.md."""
     replace_broken_streams()
@@ -140,4 +152,5 @@ def main(args: list[str] | None = None) -> NoReturn:
         code = result if isinstance(result, int) else 0
     except BaseException as error:
         code = report_error(error)
+    _exit_without_waiting(code)
     sys.exit(code)

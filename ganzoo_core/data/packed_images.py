@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ganzoo_core.data.age_bins import age_bin_names, assign_age_bins
 from ganzoo_core.data.image_hashes import hash_images
-from ganzoo_core.data.store import DecodedPixels, open_or_build_store
+from ganzoo_core.data.store import DecodedPixels, StoredPixels, open_or_build_store
 from ganzoo_core.data.transforms import find_transform, transform_record
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import DataInfo, Dataset, Metadata, escape_unprintable
@@ -29,10 +29,11 @@ _Columns = dict[str, Any]
 
 @dataclass(frozen=True)
 class PackedImages:
-    """N images in memory or memory-mapped from a store."""
+    """N images in memory or in a store."""
 
-    pixels: Tensor
-    """[M, C, S, S] uint8, a channels_last view; image i is row `row_indices[i]`."""
+    storage: Tensor | StoredPixels
+    """[M, C, S, S] uint8, a channels_last view, or the M rows of a store; image i is row
+    `row_indices[i]`."""
     info: DataInfo
     row_indices: Tensor | None = None
     """[N] int64 if some rows are unreadable; None for all rows in order."""
@@ -50,20 +51,42 @@ class PackedImages:
     """[M] int64, the hash of each row of `pixels` where a store has it."""
 
     def __len__(self) -> int:
-        return len(self.pixels if self.row_indices is None else self.row_indices)
+        return self.shape[0] if self.row_indices is None else len(self.row_indices)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(M, C, S, S) of all rows."""
+        if isinstance(self.storage, Tensor):
+            return tuple(self.storage.shape)
+        length, height, width, channels = self.storage.shape
+        return (length, channels, height, width)
+
+    @property
+    def pixels(self) -> Tensor:
+        """All rows, [M, C, S, S] uint8, a channels_last view. Those of a store are read into
+        memory each time: use `gather` for batches."""
+        if isinstance(self.storage, Tensor):
+            return self.storage
+        return torch.from_numpy(self.storage.take_all()).permute(0, 3, 1, 2)
 
     def gather(self, indices: Tensor) -> Tensor:
         """Return images [n, C, S, S] uint8, channels_last, by indices [n] below N.
 
         By numpy, which starts no threads of torch: a prefetch thread calls this.
+
+        Raises:
+            DataError: the store was damaged or truncated.
         """
-        rows = indices if self.row_indices is None else self.row_indices[indices]
-        taken = self.pixels.permute(0, 2, 3, 1).numpy().take(rows.numpy(), axis=0)
+        rows = (indices if self.row_indices is None else self.row_indices[indices]).numpy()
+        if isinstance(self.storage, StoredPixels):
+            taken = self.storage.take(rows)
+        else:
+            taken = self.storage.permute(0, 2, 3, 1).numpy().take(rows, axis=0)
         return torch.from_numpy(taken).permute(0, 3, 1, 2)
 
     def image_hashes(self) -> Tensor:
         """Return [N] int64, the hash of the pixels of each image, see `hash_images`."""
-        rows = torch.arange(len(self.pixels)) if self.row_indices is None else self.row_indices
+        rows = torch.arange(self.shape[0]) if self.row_indices is None else self.row_indices
         if self.row_hashes is not None:
             return self.row_hashes[rows]
         return torch.from_numpy(hash_images(self.pixels.permute(0, 2, 3, 1).numpy(), rows.tolist()))
@@ -153,8 +176,8 @@ def _build_packed_images(
     columns, age_bins, class_names = _label_columns(metadata, columns, age_bins)
     info = replace(
         _describe(dataset, len(keep), columns, age_bins, class_names),
-        image_size=pixels.array.shape[1],
-        num_channels=pixels.array.shape[3],
+        image_size=pixels.rows.shape[1],
+        num_channels=pixels.rows.shape[3],
         fingerprint=_dataset_fingerprint(pixels.sha256, *columns.values()),
     )
     if (identities := columns["identity"]) is not None:  # from 0, as a classifier needs them
@@ -164,8 +187,9 @@ def _build_packed_images(
     }
     # the part before the first colon is the kind of failure
     reasons = Counter(why.partition(":")[0] for _, why in sorted(pixels.unreadable.items()))
+    rows = pixels.rows
     return PackedImages(
-        torch.from_numpy(pixels.array).permute(0, 3, 1, 2),
+        rows if isinstance(rows, StoredPixels) else torch.from_numpy(rows).permute(0, 3, 1, 2),
         info,
         row_indices=torch.from_numpy(keep) if pixels.unreadable else None,
         unreadable=tuple(

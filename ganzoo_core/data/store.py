@@ -1,25 +1,30 @@
-"""The packed store: a data set decoded once into a memory-mapped file of uint8 pixels.
+"""The packed store: a data set decoded once into a file of uint8 pixels.
 
 A store is a folder of the cache, named by a hash of the data and the options. It contains
 `pixels.u8` ([N, S, S, C]), `hashes.i64` (one hash for each image), `status.u8` (one byte for each
-image: pending, decoded, unreadable) and `store.json`, written last. An interrupted build continues
-where it stopped. A lock keeps two processes from building the same store.
+image: pending, decoded, unreadable) and `store.json` with the checksum of each block, written last.
+An interrupted build continues where it stopped. A lock keeps two processes from building the same
+store. A store without checksums is built again.
+
+Rows are read with preadv, not through a memory map: a file that is truncated while a run reads it
+is an error and not a SIGBUS, and each block is compared with its checksum before its first use.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import mmap
 import os
-from collections.abc import Callable
+import weakref
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from ganzoo_core.data.image_hashes import hash_images
 from ganzoo_core.data.parallel_decode import iter_decoded
@@ -27,19 +32,106 @@ from ganzoo_core.data.transforms import find_transform
 from ganzoo_core.errors import DataError, OutputError
 from ganzoo_core.files import write_json
 from ganzoo_core.files.atomic_write import os_error_message
+from ganzoo_core.files.typed import read_json
 from ganzoo_core.interfaces import Dataset
 
 _STORE_VERSION = 2
 PENDING, DECODED, UNREADABLE = 0, 1, 2
 FLUSH_INTERVAL = 512
 """Images between two writes of the progress."""
+BLOCK_BYTES = 2**20
+"""About the size of a block: zlib.crc32 takes 0.3 ms for it."""
+_MAX_STORE_JSON_BYTES = 256 * 2**20
+
+
+class _StoreInfo(BaseModel):
+    """The content of store.json."""
+
+    shape: list[int]
+    sha256: str
+    """Of the readable rows."""
+    block_crc32: list[int]
+    unreadable: dict[str, str]
+    """Reason by row."""
+
+
+class StoredPixels:
+    """The rows [N, S, S, C] uint8 of a store.
+
+    Args:
+        path: pixels.u8; it stays open, so that a store that is built again does not change a run.
+        shape: (N, S, S, C).
+        block_crc32: the checksum of each block of about `BLOCK_BYTES`.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], block_crc32: list[int]) -> None:
+        self.path, self.shape, self.block_crc32 = path, shape, block_crc32
+        self.bytes_per_row = int(np.prod(shape[1:]))
+        self.block_rows = _block_rows(self.bytes_per_row)
+        self.is_verified = np.zeros(len(block_crc32), bool)
+        self._file_descriptor = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file_descriptor)
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return a copy of some rows, [n, S, S, C]. Several threads may call it at once.
+
+        Raises:
+            DataError: the file was truncated, or a block differs from its checksum.
+        """
+        rows = np.asarray(rows, np.int64)
+        if len(rows) and not 0 <= rows.min() <= rows.max() < self.shape[0]:
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of {self.shape[0]}")
+        blocks = rows // self.block_rows
+        for block in np.unique(blocks[~self.is_verified[blocks]]).tolist():
+            self._verify(block)
+        out = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        # neighbors in the file are read in one call
+        starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+        for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+            self._read(int(rows[start]), out[start:end])
+        return out
+
+    def take_all(self) -> NDArray[np.uint8]:
+        """Return a copy of all rows; raises as `take` does."""
+        return self.take(np.arange(self.shape[0]))
+
+    def _verify(self, block: int) -> None:
+        start = block * self.block_rows
+        end = min(start + self.block_rows, self.shape[0])
+        buffer = np.empty((end - start, *self.shape[1:]), np.uint8)
+        self._read(start, buffer)
+        if zlib.crc32(buffer.data) != self.block_crc32[block]:
+            raise DataError(
+                f"{self.path} is damaged (the checksum of images {start} to {end - 1} differs): "
+                f"remove {self.path.parent} and run the command again"
+            )
+        self.is_verified[block] = True
+
+    def _read(self, row: int, out: NDArray[np.uint8]) -> None:
+        """Read consecutive rows into `out`; one call returns at most 2 GiB."""
+        view, position = out.data.cast("B"), row * self.bytes_per_row
+        while view:
+            try:
+                count = os.preadv(self._file_descriptor, [view[: 2**30]], position)
+            except OSError as error:
+                raise DataError(f"{self.path} cannot be read: {error.strerror}") from error
+            if not count:
+                raise DataError(
+                    f"{self.path} was truncated at byte {position:,}: "
+                    f"remove {self.path.parent} and run the command again"
+                )
+            view, position = view[count:], position + count
+
+
+def _block_rows(bytes_per_row: int) -> int:
+    return max(1, BLOCK_BYTES // bytes_per_row)
 
 
 @dataclass(frozen=True)
 class DecodedPixels:
-    """Decoded images, in memory or mapped from a store."""
+    """Decoded images, in memory or in a store."""
 
-    array: NDArray[np.uint8]
+    rows: NDArray[np.uint8] | StoredPixels
     """[N, S, S, C], including unreadable images (zeros)."""
     unreadable: dict[int, str]
     """Rows that could not be read, with the reason."""
@@ -113,6 +205,36 @@ def open_or_build_store(
     return pixels
 
 
+def find_changed_rows(
+    dataset: Dataset,
+    stored: StoredPixels,
+    unreadable: Collection[int],
+    progress: Callable[[int, int], None],
+) -> list[int]:
+    """Decode a data set again; return the images that differ from their rows in the store.
+
+    The key of a store has the names, sizes and times of the files, so it misses a file that was
+    replaced by another one of equal size and time.
+
+    Args:
+        dataset: the data set.
+        stored: its rows.
+        unreadable: the images that could not be read when the store was built.
+        progress: called with (done, total).
+    """
+    length, size, _, channels = stored.shape
+    changed = []
+    for done, (index, image) in enumerate(iter_decoded(dataset, range(length), size, channels), 1):
+        if isinstance(image, str) or index in unreadable:
+            is_equal = isinstance(image, str) and index in unreadable
+        else:
+            is_equal = np.array_equal(stored.take(np.array([index]))[0], image)
+        if not is_equal:
+            changed.append(index)
+        progress(done, length)
+    return sorted(changed)
+
+
 def _decode_in_memory(
     dataset: Dataset,
     length: int,
@@ -131,34 +253,69 @@ def _decode_in_memory(
             array[index] = image
         if progress:
             progress(done, length)
-    return DecodedPixels(array, unreadable, _pixels_sha256(array, unreadable))
+    return DecodedPixels(array, unreadable, _pixels_sha256([array], array.shape, unreadable))
 
 
-def _pixels_sha256(array: NDArray[np.uint8], unreadable: dict[int, str]) -> str:
-    """Return the sha256 of the shape and the readable rows."""
-    digest = hashlib.sha256(repr((len(array) - len(unreadable), *array.shape[1:])).encode())
-    for index, row in enumerate(array):
-        if index not in unreadable:
-            digest.update(row.data)
+def _pixels_sha256(
+    blocks: Iterable[NDArray[np.uint8]], shape: tuple[int, ...], unreadable: dict[int, str]
+) -> str:
+    """Return the sha256 of the shape and the readable rows, given in blocks."""
+    digest = hashlib.sha256(repr((shape[0] - len(unreadable), *shape[1:])).encode())
+    start = 0
+    for block in blocks:
+        skipped = [row - start for row in unreadable if start <= row < start + len(block)]
+        digest.update(np.delete(block, skipped, axis=0).data if skipped else block.data)
+        start += len(block)
     return digest.hexdigest()
 
 
+def _checksums(
+    path: Path, shape: tuple[int, ...], unreadable: dict[int, str]
+) -> tuple[str, list[int]]:
+    """Return the sha256 of the readable rows of a file, and the crc32 of each block."""
+    block_crc32: list[int] = []
+
+    def read_blocks() -> Iterator[NDArray[np.uint8]]:
+        with path.open("rb") as file:
+            step = _block_rows(int(np.prod(shape[1:])))
+            for start in range(0, shape[0], step):
+                block = np.empty((min(step, shape[0] - start), *shape[1:]), np.uint8)
+                if file.readinto(block.data) != block.nbytes:
+                    raise DataError(f"{path} was truncated while it was written")
+                block_crc32.append(zlib.crc32(block.data))
+                yield block
+
+    return _pixels_sha256(read_blocks(), shape, unreadable), block_crc32
+
+
 def _open_store(folder: Path, *shape: int) -> DecodedPixels | None:
-    """Return a finished store; None if it is missing, incomplete or damaged."""
+    """Return a finished store; None if it is missing, incomplete, damaged or without checksums."""
     length, size, channels = shape
     full_shape = (length, size, size, channels)
+    pixels = folder / "pixels.u8"
+    if not (folder / "store.json").exists():
+        return None
     try:
-        store_info = json.loads((folder / "store.json").read_text(encoding="utf-8"))
-        unreadable = {int(index): str(why) for index, why in store_info["unreadable"].items()}
-        if store_info["shape"] != list(full_shape):
+        info = read_json(
+            folder / "store.json", _StoreInfo, error=DataError, max_bytes=_MAX_STORE_JSON_BYTES
+        )
+        unreadable = {int(index): why for index, why in info.unreadable.items()}
+        num_bytes = int(np.prod(full_shape))
+        num_blocks = -(-length // _block_rows(num_bytes // length)) if length else 0
+        if (
+            info.shape != list(full_shape)
+            or len(info.block_crc32) != num_blocks
+            or not all(0 <= index < length for index in unreadable)
+            or pixels.stat().st_size != max(num_bytes, 1)
+        ):
             return None
-        with (folder / "pixels.u8").open("rb") as file:
-            if os.fstat(file.fileno()).st_size != max(int(np.prod(full_shape)), 1):
-                return None
-            view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        array = np.frombuffer(view, np.uint8, int(np.prod(full_shape))).reshape(full_shape)
-        return DecodedPixels(array, unreadable, store_info["sha256"], _read_hashes(folder, length))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return DecodedPixels(
+            StoredPixels(pixels, full_shape, info.block_crc32),
+            unreadable,
+            info.sha256,
+            _read_hashes(folder, length),
+        )
+    except (OSError, ValueError, DataError):
         return None
 
 
@@ -200,17 +357,16 @@ def _build_store(
                 unflushed = []
             if progress:
                 progress(length - len(pending) + done, length)
-    with (folder / "pixels.u8").open("rb") as file:
-        array = np.memmap(file, np.uint8, "r", shape=shape)
-        store_info: dict[str, Any] = {
-            "shape": list(shape),
-            "sha256": _pixels_sha256(array, unreadable),
-        }
-        hash_images(array, range(length)).tofile(folder / "hashes.i64")
-    write_json(
-        folder / "store.json",
-        {**store_info, "unreadable": {str(k): v for k, v in sorted(unreadable.items())}},
+    array = np.memmap(folder / "pixels.u8", np.uint8, "r", shape=shape)
+    hash_images(array, range(length)).tofile(folder / "hashes.i64")
+    sha256, block_crc32 = _checksums(folder / "pixels.u8", shape, unreadable)
+    info = _StoreInfo(
+        shape=list(shape),
+        sha256=sha256,
+        block_crc32=block_crc32,
+        unreadable={str(k): v for k, v in sorted(unreadable.items())},
     )
+    write_json(folder / "store.json", info.model_dump())
     (folder / "status.u8").unlink(missing_ok=True)
     (folder / "unreadable.json").unlink(missing_ok=True)
 
@@ -229,12 +385,14 @@ def _load_progress(
     pixels = folder / "pixels.u8"
     try:
         status = np.frombuffer((folder / "status.u8").read_bytes(), np.uint8).copy()
-        unreadable = json.loads((folder / "unreadable.json").read_text(encoding="utf-8"))
+        found = read_json(folder / "unreadable.json", dict[str, str], error=DataError)
+        unreadable = {int(row): why for row, why in found.items()}
         if len(status) == length and pixels.stat().st_size == max(length * bytes_per_image, 1):
-            return status, {int(k): v for k, v in unreadable.items()}
-    except (OSError, ValueError):
+            return status, unreadable
+    except (OSError, ValueError, DataError):
         pass
     (folder / "store.json").unlink(missing_ok=True)
+    pixels.unlink(missing_ok=True)  # runs that read the former file keep it
     with pixels.open("wb") as file:
         if hasattr(os, "posix_fallocate"):
             # a full disk is an error now, not after hours

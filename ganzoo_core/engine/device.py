@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -47,4 +48,4 @@ def data_fits_on(device: torch.device, images: PackedImages | None) -> bool:
     if device.type != "cuda" or images is None:
         return False
     free, _ = torch.cuda.mem_get_info(device)
-    return images.pixels.numel() < DATA_MEMORY_FRACTION * free
+    return math.prod(images.shape) < DATA_MEMORY_FRACTION * free

@@ -1,6 +1,7 @@
 """The image sets of an evaluation: training images, held-out images, samples.
 
-All are `PackedImages`: uint8, memory-mapped, so that memory does not grow with their number.
+All are `PackedImages`: uint8, in a store or memory-mapped, so that memory does not grow with
+their number.
 """
 
 from __future__ import annotations

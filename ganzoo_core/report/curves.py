@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo_core.files import atomic_path
+from pydantic import BaseModel, ConfigDict
+
+from ganzoo_core.files import atomic_path, read_jsonl
 
 NON_METRIC_KEYS = {"step", "total_steps", "stage", "images_seen", "seconds"}
 _TITLES = {
@@ -39,17 +40,18 @@ class Panel:
         return min(values) > 0 and max(values) >= _LOG_AXIS_RATIO * min(values)
 
 
+class MetricsRecord(BaseModel):
+    """A line of metrics.jsonl."""
+
+    model_config = ConfigDict(extra="allow")
+
+    step: int
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read metrics.jsonl without its damaged lines, such as a last one that a crash truncated."""
-    records = []
-    for line in path.read_bytes().splitlines() if path.exists() else []:
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict) and isinstance(record.get("step"), int | float):
-            records.append(record)
-    return records
+    """Read metrics.jsonl; a line that a crash truncated is ignored."""
+    lines = read_jsonl(path, MetricsRecord) if path.exists() else []
+    return [record.model_dump() for _, record in lines if record]
 
 
 def make_panels(records: Sequence[Mapping[str, Any]]) -> list[Panel]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ganzoo_core import limits
 from ganzoo_core.errors import WeightsError
+from ganzoo_core.files.typed import error_reason, parse_json
 from ganzoo_core.interfaces import DataInfo
 
 INDEX_FORMAT = 1
@@ -88,10 +88,9 @@ class SourceRecord(IndexModel):
     """Whether a registry lists this sha256."""
 
 
-class PretrainedIndex(IndexModel):
-    """The whole index."""
+class CheckpointIndex(IndexModel):
+    """The part of an index from which a model is built: checkpoints/index.json has no files."""
 
-    format_version: int
     model: str = Field(min_length=1, max_length=200)
     """A name in the zoo, or ``object:Class``."""
     plugin: PluginRecord = PluginRecord()
@@ -123,6 +122,12 @@ class PretrainedIndex(IndexModel):
     license: str = ""
     """Of the code; `data.license` binds the weights as well."""
     source: SourceRecord | None = None
+
+
+class PretrainedIndex(CheckpointIndex):
+    """The whole index."""
+
+    format_version: int
     files: dict[str, FileRecord]
 
 
@@ -142,7 +147,7 @@ def read_index(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, AttributeError, RecursionError, KeyError) as error:
-        reason = _first_problem(error) if isinstance(error, ValidationError) else str(error)
+        reason = error_reason(error) if isinstance(error, ValueError) else str(error)
         raise WeightsError(f"{path} is damaged ({type(error).__name__}: {reason})") from None
 
 
@@ -159,15 +164,15 @@ def check_index_fields(index_fields: Mapping[str, Any]) -> None:
             raise ValueError(f"{len(text):,} bytes, such as long class names")
         _parse_index(text, Path(INDEX_FILE))
     except (ValueError, TypeError, AttributeError, RecursionError, KeyError) as error:
-        reason = _first_problem(error) if isinstance(error, ValidationError) else str(error)
+        reason = error_reason(error) if isinstance(error, ValueError) else str(error)
         raise WeightsError(
             f"weights of this run could not be read again: their index is refused ({reason})"
         ) from None
 
 
 def _parse_index(text: str, path: Path) -> dict[str, Any]:
-    index = _parse_strict_json(text)
-    if not isinstance(index, dict) or "format_version" not in index:
+    index = parse_json(text, dict[str, Any])
+    if "format_version" not in index:
         raise ValueError("format_version is missing")
     if (version := index["format_version"]) != INDEX_FORMAT:
         raise WeightsError(
@@ -187,33 +192,6 @@ def _parse_index(text: str, path: Path) -> dict[str, Any]:
     if WEIGHTS_FILE not in index["files"]:
         raise WeightsError(f"{path} does not list {WEIGHTS_FILE}")
     return index
-
-
-def _parse_strict_json(text: str) -> Any:
-    """Parse JSON; a duplicate key, NaN, Infinity and a number beyond the largest float raise
-    ValueError."""
-
-    def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        table = dict(pairs)
-        if len(table) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise ValueError(f"duplicate key {next(n for n in names if names.count(n) > 1)!r}")
-        return table
-
-    def reject_constant(word: str) -> Any:
-        raise ValueError(f"{word} is not JSON")
-
-    def parse_finite(digits: str) -> float:
-        if not math.isfinite(value := float(digits)):
-            raise ValueError(f"{digits[:40]} is not finite")
-        return value
-
-    return json.loads(
-        text,
-        object_pairs_hook=reject_duplicate_keys,
-        parse_constant=reject_constant,
-        parse_float=parse_finite,
-    )
 
 
 def check_data_info(values: dict[str, Any]) -> None:
@@ -243,8 +221,3 @@ def check_file_name(name: str, path: Path) -> None:
         Path(name).suffix not in _ALLOWED_SUFFIXES or name == INDEX_FILE
     ):
         raise WeightsError(f"{path} lists {name!r}: only plain names of data files are allowed")
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,7 @@ from ganzoo_core.zoo.discovery import PLUGINS_ENV_VAR, Plugin, discover_plugins
 from ganzoo_core.zoo.losses import LOSSES
 from ganzoo_core.zoo.meanings import normal_form, suggest_name
 from ganzoo_core.zoo.metrics import METRICS
+from ganzoo_core.zoo.quarantine import error_line, stdout_to_stderr
 from ganzoo_core.zoo.specs import (
     KINDS,
     CapabilitySpec,
@@ -219,10 +221,14 @@ def import_target(target: str) -> Any:
     """
     module, _, attribute = target.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PluginError(f"{target} cannot be imported: {reason}") from error
+        if module not in sys.modules:
+            with stdout_to_stderr():
+                importlib.import_module(module)
+        return getattr(sys.modules[module], attribute)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise PluginError(f"{target} cannot be imported: {error_line(error)}") from error
 
 
 def has_capability(model: Any, name: str) -> bool:

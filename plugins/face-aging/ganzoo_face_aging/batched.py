@@ -38,8 +38,7 @@ def predict_in_batches(
         device: where the method runs.
     """
     torch_device, out = torch.device(device), []
-    shape = images.shape if isinstance(images, Tensor) else images.pixels.shape
-    batch_size = batch_size_for(shape, torch_device)
+    batch_size = batch_size_for(images.shape, torch_device)
     for start in range(0, len(images), batch_size):
         rows = torch.arange(start, min(start + batch_size, len(images)))
         pixels = images[rows] if isinstance(images, Tensor) else images.gather(rows)

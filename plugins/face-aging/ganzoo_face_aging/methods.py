@@ -233,4 +233,4 @@ def make_same_photo(data: AgingBenchmarkData, seed: int) -> _FixedImagesMethod:
 def _take_rows(images: PackedImages, rows: Tensor) -> PackedImages:
     """Return images of a set in the order of `rows`, which may repeat."""
     pixel_rows = rows if images.row_indices is None else images.row_indices[rows]
-    return PackedImages(images.pixels, images.info, row_indices=pixel_rows)
+    return PackedImages(images.storage, images.info, row_indices=pixel_rows)
