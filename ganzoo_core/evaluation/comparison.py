@@ -30,10 +30,13 @@ _OPTIONS_WITHOUT_EFFECT = {
     "train.device",
     "train.evaluate_every",
     "train.log_every",
+    "train.metrics",
     "train.monitor",
+    "train.num_eval_samples",
     "train.sample_every",
     "train.save_total_limit",
     "train.seed",
+    "train.track",
 }
 """Options that may differ between the runs of one configuration."""
 

@@ -1,5 +1,7 @@
 """The table and the figure at the end of a sweep."""
 
+import re
+
 from ganzoo_core.errors import DataError, GanzooError
 
 _SUFFIXES = {"markdown": "md", "latex": "tex", "csv": "csv"}
@@ -13,7 +15,10 @@ def write_summary(sweep):
         runs.
     """
     from ganzoo_core.evaluation.comparison import compare_evaluations
-    from ganzoo_core.evaluation.comparison_figure import draw_comparison
+    from ganzoo_core.evaluation.comparison_figure import (
+        draw_comparison,
+        draw_seed_curves,
+    )
     from ganzoo_core.evaluation.comparison_table import format_comparison
     from ganzoo_core.files import write_json, write_text
 
@@ -32,7 +37,19 @@ def write_summary(sweep):
     for suffix in ("pdf", "svg"):
         paths.append(sweep.path / f"values.{suffix}")
         draw_comparison(comparison, paths[-1])
+        for key in _evaluated_keys(sweep.run_folder(finished[0])):
+            name = re.sub(r"\W+", "-", key).strip("-")
+            paths.append(sweep.path / f"curve-{name}.{suffix}")
+            draw_seed_curves(comparison, key, paths[-1])
     return comparison, paths
+
+
+def _evaluated_keys(folder):
+    """Return the keys of metrics.jsonl that hold metrics of the run in training: ``eval/kid``."""
+    from ganzoo_core.report import read_metrics
+
+    records = read_metrics(folder / "metrics.jsonl")
+    return sorted({key for record in records for key in record if key.startswith("eval/")})
 
 
 def best_point(sweep):

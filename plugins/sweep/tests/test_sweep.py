@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,8 @@ def test_runs_are_trained_once_and_compared(tmp_path, faults):
     lines = (sweep.path / "table.md").read_text().splitlines()
     assert len(lines) == 6 and "\\pm" in (sweep.path / "table.tex").read_text()
     assert (sweep.path / "values.pdf").read_bytes().startswith(b"%PDF")
+    curve = ET.parse(sweep.path / "curve-eval-kid.svg").getroot()
+    assert curve.tag.endswith("svg")  # the metric over the images seen, with a band over seeds
     assert run_sweep(sweep.path, faults) == []  # nothing is left
 
 
