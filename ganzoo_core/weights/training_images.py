@@ -41,7 +41,7 @@ class TrainingImages:
 
 def sorted_hashes(hashes: Tensor) -> Tensor:
     """Return each hash once, sorted."""
-    out: Tensor = torch.unique(hashes)  # type: ignore[no-untyped-call]
+    out: Tensor = torch.unique(hashes)
     return out
 
 
