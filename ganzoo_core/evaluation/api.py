@@ -197,6 +197,8 @@ class _SampleEvaluation:
             MetricNotApplicableError: a required metric has too few images.
             UsageError: the feature extractor is not independent.
         """
+        if self.extractor:
+            check_independent(self.extractor, self.real, lineage_hashes(self.pretrained))
         if any("likelihood" not in spec.requires for spec in specs):
             self.labels = _sample_labels(self.model, self.real, self.num_samples)
         feature_dim = self.extractor.feature_dim if self.extractor else FEATURE_DIM
@@ -212,7 +214,6 @@ class _SampleEvaluation:
                 self.specs.append(spec)
         evaluation.notes += training_image_notes(self.pretrained, self.train, self.test)
         if self.extractor:
-            check_independent(self.extractor, self.real, lineage_hashes(self.pretrained))
             evaluation.notes += _extractor_notes(self.extractor, self.real)
 
     def compute(
