@@ -28,8 +28,8 @@ HOOK_CALLED_WHEN = {
     "ganzoo_register": "Once a process, when the zoo is first used. Import no torch here.",
     "ganzoo_commands": "Once a process. Each `CommandSpec` names a click command, which is "
     "imported when it is called.",
-    "ganzoo_page_pictures": "While a run trains, at its end, and after `ganzoo evaluate`. A missing file is "
-    "left out.",
+    "ganzoo_page_pictures": "While a run trains, at its end, and after `ganzoo evaluate`. A "
+    "missing file is left out.",
     "ganzoo_run_started": "On rank 0, after `config.toml` was written; again after a resume.",
     "ganzoo_step_logged": "Every `train.log_every` steps, in the training loop.",
     "ganzoo_checkpoint_saved": "Every `train.checkpoint_every` steps, at the start and at the end.",
