@@ -61,7 +61,10 @@ class OutOfMemoryError(GanzooError):
 
 
 LAUNCHED_ENV_VAR = "GANZOO_LAUNCHED"
-"""Set for ranks that `ganzoo run --nproc` started: the launcher reports the rank that died."""
+"""Set for ranks that `ganzoo run --nproc` started, to the process id of the launcher: the launcher
+reports the rank that died."""
+STOP_FILE_ENV_VAR = "GANZOO_STOP_FILE"
+"""Set for these ranks: the file that one of them writes when all have saved and stop."""
 
 
 class RankLostError(GanzooError):

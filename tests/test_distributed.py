@@ -6,7 +6,9 @@ import sys
 
 import pytest
 import torch
+from filelock import FileLock
 from subprocess_jobs import MODELS
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from training_helpers import (
     build_model,
     differing_keys,
@@ -16,10 +18,14 @@ from training_helpers import (
     read_metrics,
 )
 
+from ganzoo_core.cli.error_handling import report_error
 from ganzoo_core.data.samplers import BatchLoader
 from ganzoo_core.engine.context import EngineStepContext, MetricLog, StageContext
+from ganzoo_core.errors import LAUNCHED_ENV_VAR, STOP_FILE_ENV_VAR, Interrupted
 from ganzoo_core.files import load_tensors
 from ganzoo_core.interfaces import Batch, BatchSpec
+from ganzoo_core.training.distributed_launch import launch_distributed
+from ganzoo_core.training.run_folder import RunFolder
 
 CPU = torch.device("cpu")
 TRAIN_OPTIONS = {"steps": 6, "batch_size": 8, "log_every": 3}
@@ -213,6 +219,40 @@ def test_launcher_sigint_then_resume(run_ganzoo, signal_plugin_env, tmp_path):
     states = [last_checkpoint_state(tmp_path / run) for run in ("parts", "straight")]
     assert differing_keys(*states) == []
     assert logged_steps(tmp_path / "parts") == [5, 10, 15, 20]
+
+
+def test_ranks_save_when_launcher_is_killed(run_ganzoo, signal_plugin_env, tmp_path):
+    env = signal_plugin_env("launcher", signal.SIGKILL)
+    args = (*RUN_ARGS, "--steps", 5000, "--nproc", 2, "--out", "run")
+    assert run_ganzoo(*args, cwd=tmp_path, env=env).code == -signal.SIGKILL
+    with FileLock(tmp_path / "run" / ".lock", timeout=120):  # rank 0 holds it while it trains
+        step = RunFolder(tmp_path / "run").last_checkpoint_step()
+    assert 5 <= step < 5000
+    errors = run_ganzoo.output_dir / f"{run_ganzoo.num_requests}.err"
+    assert f"stopped by SIGTERM after step {step} " in errors.read_text()
+
+
+@pytest.mark.parametrize("has_saved", [True, False])
+def test_launcher_tells_whether_ranks_saved(has_saved, tmp_path, monkeypatch):
+    """Ranks that were stopped (SIGSTOP) do not answer and are killed."""
+
+    class FakeLaunch:
+        def __init__(self, config, command):
+            pass
+
+        def __call__(self, *args):
+            if has_saved:
+                report_error(Interrupted("stopped by SIGTERM", 143))
+            raise SignalException("stopped", signal.SIGTERM)
+
+    monkeypatch.setattr("torch.distributed.launcher.api.elastic_launch", FakeLaunch)
+    for name in (LAUNCHED_ENV_VAR, STOP_FILE_ENV_VAR):
+        monkeypatch.setenv(name, "")
+    with pytest.raises(Interrupted) as stopped:
+        launch_distributed(2, ["run"])
+    assert stopped.value.exit_code == 143
+    assert ("saved a checkpoint" in str(stopped.value)) == has_saved
+    assert ("ganzoo resume RUN" in str(stopped.value)) != has_saved
 
 
 def test_killed_rank_ends_job(run_ganzoo, signal_plugin_env, tmp_path):

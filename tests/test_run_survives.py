@@ -25,6 +25,7 @@ from ganzoo_core.engine.signals import StopOnSignal
 from ganzoo_core.errors import Interrupted, OutputError
 from ganzoo_core.report.image_grid import make_grid
 from ganzoo_core.training import callbacks, trackers
+from ganzoo_core.training.auxiliaries import find_auxiliaries
 from ganzoo_core.training.run_folder import RunFolder, create_output_folder
 from ganzoo_core.weights import read_pretrained
 
@@ -197,6 +198,22 @@ def test_damaged_side_files_do_not_block_resume(damages, run_copy):
     assert json.loads((run.folder.weights / "ganzoo.json").read_text())["steps"] == STEPS + 4
 
 
+def test_resume_of_finished_run_changes_no_weights(run_copy):
+    """Not even of a model with an auxiliary network, whose name and split the run recorded."""
+    before = {path: path.read_bytes() for path in (run_copy / "weights").iterdir()}
+    gz.resume(run_copy, model=VAE, quiet=True)
+    assert {path: path.read_bytes() for path in (run_copy / "weights").iterdir()} == before
+
+
+def test_resume_keeps_record_of_auxiliary(run_copy):
+    run_config = SimpleNamespace(model=None)
+    model = SimpleNamespace(auxiliary_roles=("age",))
+    origin = {"name": "shipped", "split": "judge", "path": str(run_copy / "weights")}
+    origin["sha256"] = read_pretrained(run_copy / "weights").sha256
+    found = find_auxiliaries(model, run_config, {"age": origin})["age"].source_record
+    assert {key: found[key] for key in origin} == origin
+
+
 # --- signals and streams --------------------------------------------------------------------------
 
 
@@ -228,7 +245,10 @@ def test_ignored_hangup_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-STREAM_RUN = "run cgan --preset smoke --steps 4 --set data.count=64 --out run".split()
+STREAM_RUN = [
+    *("run", "cgan", "--preset", "smoke", "--steps", "4"),
+    *("--set", "data.count=64", "--out", "run"),
+]
 
 
 @pytest.mark.parametrize("stderr", ["full", "broken pipe", "closed"])

@@ -7,13 +7,15 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import click
 
 from ganzoo_core.cli.output import to_printable
 from ganzoo_core.errors import (
     LAUNCHED_ENV_VAR,
+    STOP_FILE_ENV_VAR,
     GanzooError,
     Interrupted,
     OutOfMemoryError,
@@ -48,6 +50,9 @@ def report_error(error: BaseException) -> int:
     if os.environ.get(_DEBUG_ENV_VAR, "0") not in {"", "0"}:
         traceback.print_exception(error)
     handled = _to_ganzoo_error(error)
+    if isinstance(error, Interrupted) and (stop_file := os.environ.get(STOP_FILE_ENV_VAR)):
+        with suppress(OSError):
+            Path(stop_file).write_text(str(error), encoding="utf-8")
     name, rank = type(error).__name__, os.environ.get("RANK", "0")
     if handled and (
         rank != "0" or (isinstance(handled, RankLostError) and LAUNCHED_ENV_VAR in os.environ)

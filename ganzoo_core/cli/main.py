@@ -12,8 +12,9 @@ from ganzoo_core import __version__
 from ganzoo_core.cli import commands
 from ganzoo_core.cli.error_handling import report_error
 from ganzoo_core.cli.output import examples, to_printable
+from ganzoo_core.cli.parent_watch import stop_with_parent
 from ganzoo_core.cli.streams import replace_broken_streams
-from ganzoo_core.errors import PluginError, UsageError, suggest
+from ganzoo_core.errors import LAUNCHED_ENV_VAR, PluginError, UsageError, suggest
 from ganzoo_core.zoo.meanings import COMMANDS
 
 _STRICT_ENV_VAR = "GANZOO_STRICT"
@@ -120,6 +121,8 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line and exit with a code of docs/cli.md."""
     replace_broken_streams()
+    if launcher := os.environ.get(LAUNCHED_ENV_VAR, ""):
+        stop_with_parent(int(launcher))
     if "_GANZOO_COMPLETE" in os.environ:
         from click.shell_completion import add_completion_class
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo_core.errors import OutputError
-
 
 NO_SPACE = "no space left on the disk: free some and try again"
 
@@ -25,6 +25,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         OutputError: the disk is full, or the folder cannot be written.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _remove_abandoned_parts(path)
     try:
         yield part
         with part.open("rb+") as handle:
@@ -36,6 +37,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _remove_abandoned_parts(path: Path) -> None:
+    """Remove the temporary files for a path that killed processes left."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        pid = part.name.split(".")[-2]
+        with suppress(OSError, ValueError, OverflowError):
+            try:
+                os.kill(int(pid), 0)
+            except ProcessLookupError:
+                part.unlink()
 
 
 def fsync_directory(folder: Path) -> None:

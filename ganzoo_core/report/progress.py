@@ -20,7 +20,7 @@ _WINDOW_SPACING_S = 1.0
 class Progress:
     """Shows one task at a time, such as preparing data, then training.
 
-    Where stderr can no longer be written, such as a closed terminal or pipe, nothing is shown.
+    It prints nothing more where stderr cannot be written, such as a closed terminal or pipe.
 
     Args:
         quiet: no bar and no `info`; warnings are printed.

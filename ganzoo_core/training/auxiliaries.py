@@ -46,7 +46,13 @@ def find_auxiliaries(
                 auxiliaries_folder / role if is_own and auxiliaries_folder else option,
                 record.get("path", ""),
             ]
-            found[role] = find_auxiliary_by_hash(role, str(record["sha256"]), hints)
+            found[role] = find_auxiliary_by_hash(
+                role,
+                str(record["sha256"]),
+                hints,
+                name=str(record.get("name", "")),
+                train_split=str(record.get("split", "")),
+            )
         elif option != TRAIN:
             found[role] = find_auxiliary(role, option, data=run_config.data.name)
     return found

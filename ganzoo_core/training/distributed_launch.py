@@ -8,10 +8,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from ganzoo_core.errors import LAUNCHED_ENV_VAR, GanzooError, Interrupted
+from ganzoo_core.errors import LAUNCHED_ENV_VAR, STOP_FILE_ENV_VAR, GanzooError, Interrupted
 
 
 class RankFailedError(GanzooError):
@@ -24,15 +27,13 @@ def launch_distributed(num_processes: int, cli_args: Sequence[str]) -> None:
     Raises:
         RankFailedError: a rank failed; the exit code is its own, where it had one.
         SystemExit: rank 0 failed and has printed its error.
-        Interrupted: Ctrl-C or SIGTERM; the ranks saved a checkpoint.
+        Interrupted: a signal. The message tells whether the ranks saved a checkpoint.
     """
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+    from torch.distributed.launcher.api import LaunchConfig
 
     for name in ("torch.distributed.elastic", "torch.distributed.run"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # a failure logs a page of text
-    os.environ[LAUNCHED_ENV_VAR] = "1"
+    os.environ[LAUNCHED_ENV_VAR] = str(os.getpid())
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -43,10 +44,29 @@ def launch_distributed(num_processes: int, cli_args: Sequence[str]) -> None:
         rdzv_endpoint="localhost:0",
         monitor_interval=0.2,
     )
+    with tempfile.TemporaryDirectory(prefix="ganzoo-") as folder:
+        stop_file = Path(folder) / "stopped"
+        os.environ[STOP_FILE_ENV_VAR] = str(stop_file)
+        _launch_and_report(config, num_processes, cli_args, stop_file)
+
+
+def _launch_and_report(
+    config: Any, num_processes: int, cli_args: Sequence[str], stop_file: Path
+) -> None:
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import elastic_launch
+
     try:
         elastic_launch(config, sys.executable)("-m", "ganzoo_core.cli", *cli_args)
     except SignalException as error:
-        raise Interrupted("stopped: the ranks saved a checkpoint", 128 + error.sigval) from None
+        message = (
+            "stopped: the ranks saved a checkpoint"
+            if stop_file.exists()
+            else "stopped: the ranks did not answer and were killed before they saved; continue "
+            "from the last checkpoint with: ganzoo resume RUN"
+        )
+        raise Interrupted(message, 128 + error.sigval) from None
     except ChildFailedError as error:
         # Rank 0 prints its own error, unless an exception or a signal ended it (codes 1 and < 0).
         rank0 = error.failures.get(0)

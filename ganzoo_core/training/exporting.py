@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,8 @@ def load_checkpoint_modules(run: Path, module_names: Sequence[str]) -> dict[str,
 
 
 def _read_metric_values(run: Path) -> list[dict[str, Any]]:
-    """Return the values of report/evaluation.json, each with the settings it was computed with.
+    """Return the finite values of report/evaluation.json, each with the settings it was computed
+    with.
 
     Raises:
         WeightsError: the file is damaged.
@@ -101,8 +103,9 @@ def _read_metric_values(run: Path) -> list[dict[str, Any]]:
             }
             for metric, result in sorted(results.items())
             for name, value in sorted(result["values"].items())
+            if math.isfinite(value["value"])
         ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise WeightsError(
             f"{path} is damaged ({type(error).__name__}): run `ganzoo evaluate` again"
         ) from None

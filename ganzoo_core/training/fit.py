@@ -30,6 +30,7 @@ from ganzoo_core.training.open_data import open_images
 from ganzoo_core.training.run_config import UNREGISTERED_PREFIX
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedAuxiliary, auxiliary_records, code_provenance
+from ganzoo_core.weights.index import check_index_fields
 from ganzoo_core.zoo import zoo
 
 
@@ -104,7 +105,7 @@ def fit_job(
 
     Raises:
         OutputError: another process writes this run.
-        WeightsError: an auxiliary network does not fit.
+        WeightsError: an auxiliary network does not fit, or readers would refuse the weights.
     """
     job, model, images = prepared.job, prepared.model, prepared.images
     attach_auxiliaries(model, auxiliaries, images.info, progress)
@@ -126,12 +127,9 @@ def fit_job(
         )
         callback = Callback()
         if world.is_main:
-            callback = RunCallback(
-                folder,
-                _index_fields(run_config, model, dict(prepared.init_record)),
-                progress,
-                images,
-            )
+            index_fields = _index_fields(run_config, model, dict(prepared.init_record))
+            check_index_fields(index_fields)
+            callback = RunCallback(folder, index_fields, progress, images)
         trainer = Trainer(model, images, resolved_train_config, setup, callback, world=world)
         if has_unsynced_batchnorm(model, trainer.device, world):
             progress.warning(

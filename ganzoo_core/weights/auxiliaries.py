@@ -29,6 +29,8 @@ class PretrainedAuxiliary:
     pretrained: PretrainedFolder
     name: str = ""
     """The name of a shipped evaluator; empty for a folder of the user."""
+    train_split: str = ""
+    """The data split as the evaluator's plugin, or the record of a run, names it."""
 
     @property
     def sha256(self) -> str:
@@ -38,9 +40,7 @@ class PretrainedAuxiliary:
     @property
     def split(self) -> str:
         """The data split that the network was trained on; empty if it was not recorded."""
-        return self.pretrained.info.split or (
-            zoo().evaluator(self.name).train_split if self.name else ""
-        )
+        return self.pretrained.info.split or self.train_split
 
     @property
     def source_record(self) -> dict[str, str]:
@@ -129,23 +129,30 @@ def load_named_auxiliary(role: str, weights: str | Path) -> PretrainedAuxiliary:
 
 def from_spec(spec: EvaluatorSpec) -> PretrainedAuxiliary:
     """Return the weights of a shipped evaluator."""
-    return PretrainedAuxiliary(spec.role, find_pretrained(package_folder(spec.target)), spec.name)
+    pretrained = find_pretrained(package_folder(spec.target))
+    return PretrainedAuxiliary(spec.role, pretrained, spec.name, spec.train_split)
 
 
 def find_auxiliary_by_hash(
-    role: str, sha256: str, folders: Iterable[str | Path] = ()
+    role: str,
+    sha256: str,
+    folders: Iterable[str | Path] = (),
+    *,
+    name: str = "",
+    train_split: str = "",
 ) -> PretrainedAuxiliary:
     """Return the weights whose index has a sha256.
 
     Args:
         folders: searched before the shipped evaluators; empty and missing ones are skipped.
+        name, train_split: what a run recorded about the weights, for those found in a folder.
 
     Raises:
         WeightsError: no folder and no shipped evaluator has this sha256.
     """
     for folder in folders:
         if folder and Path(folder).is_dir():
-            found = PretrainedAuxiliary(role, find_pretrained(folder))
+            found = PretrainedAuxiliary(role, find_pretrained(folder), name, train_split)
             if found.sha256 == sha256:
                 return found
     for spec in zoo().evaluators(role):

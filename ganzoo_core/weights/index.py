@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -144,6 +146,25 @@ def read_index(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{path} is damaged ({type(error).__name__}: {reason})") from None
 
 
+def check_index_fields(index_fields: Mapping[str, Any]) -> None:
+    """Check before training that readers will accept the index of its weights.
+
+    Raises:
+        WeightsError: a field has another type than readers expect, or is too long.
+    """
+    files = {WEIGHTS_FILE: {"sha256": "0" * 64, "size": 0}}
+    try:
+        text = json.dumps({**index_fields, "format_version": INDEX_FORMAT, "files": files})
+        if len(text) > MAX_INDEX_BYTES // 2:
+            raise ValueError(f"{len(text):,} bytes, such as long class names")
+        _parse_index(text, Path(INDEX_FILE))
+    except (ValueError, TypeError, AttributeError, RecursionError, KeyError) as error:
+        reason = _first_problem(error) if isinstance(error, ValidationError) else str(error)
+        raise WeightsError(
+            f"weights of this run could not be read again: their index is refused ({reason})"
+        ) from None
+
+
 def _parse_index(text: str, path: Path) -> dict[str, Any]:
     index = _parse_strict_json(text)
     if not isinstance(index, dict) or "format_version" not in index:
@@ -166,7 +187,8 @@ def _parse_index(text: str, path: Path) -> dict[str, Any]:
 
 
 def _parse_strict_json(text: str) -> Any:
-    """Parse JSON; a duplicate key, NaN and Infinity raise ValueError."""
+    """Parse JSON; a duplicate key, NaN, Infinity and a number beyond the largest float raise
+    ValueError."""
 
     def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
@@ -178,7 +200,17 @@ def _parse_strict_json(text: str) -> Any:
     def reject_constant(word: str) -> Any:
         raise ValueError(f"{word} is not JSON")
 
-    return json.loads(text, object_pairs_hook=reject_duplicate_keys, parse_constant=reject_constant)
+    def parse_finite(digits: str) -> float:
+        if not math.isfinite(value := float(digits)):
+            raise ValueError(f"{digits[:40]} is not finite")
+        return value
+
+    return json.loads(
+        text,
+        object_pairs_hook=reject_duplicate_keys,
+        parse_constant=reject_constant,
+        parse_float=parse_finite,
+    )
 
 
 def check_data_info(values: dict[str, Any]) -> None:

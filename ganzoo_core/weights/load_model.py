@@ -8,6 +8,7 @@ from typing import Any
 from ganzoo_core.config import parse
 from ganzoo_core.config.tree import model_config_class
 from ganzoo_core.errors import PluginError, UsageError, WeightsError
+from ganzoo_core.files.replace_files import finish_replacement
 from ganzoo_core.interfaces import Model
 from ganzoo_core.weights.index import INDEX_FILE
 from ganzoo_core.weights.load import build_and_load
@@ -24,6 +25,8 @@ def find_pretrained(path: str | Path) -> PretrainedFolder:
     path = Path(path)
     if not path.is_dir():
         raise WeightsError(f"{path} is not a folder: give a run (runs/...) or a pretrained folder")
+    for folder in (path, path / "weights"):
+        finish_replacement(folder)
     if (path / INDEX_FILE).exists() or not (path / "config.toml").exists():
         return read_pretrained(path)
     if not (path / "weights" / INDEX_FILE).exists():

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ganzoo_core import __version__
-from ganzoo_core.errors import OutputError, WeightsError
+from ganzoo_core.errors import WeightsError
 from ganzoo_core.files import atomic_path, file_sha256, save_tensors, write_json, write_text
-from ganzoo_core.files.atomic_write import os_error_message
+from ganzoo_core.files.replace_files import finish_replacement, link_or_copy, replace_files
 from ganzoo_core.interfaces import DataInfo, Model
 from ganzoo_core.weights.index import (
     CARD_FILE,
@@ -92,7 +92,8 @@ def save_pretrained(
     sample_grid_png: bytes = b"",
     extra_modules: Mapping[str, Mapping[str, Tensor]] | None = None,
 ) -> PretrainedFolder:
-    """Write the inference modules, the card, and last the index with the sha256 of every file.
+    """Write the inference modules, the card, and the index with the sha256 of every file. A folder
+    that exists changes as a whole; if a crash interrupts the change, the next reader finishes it.
 
     Equal models and fields give equal bytes.
 
@@ -105,7 +106,8 @@ def save_pretrained(
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
-        WeightsError: a weight is not finite, or too large for the precision.
+        WeightsError: a weight is not finite, or too large for the precision; or a reader would
+            refuse the folder.
     """
     index = {
         "format_version": INDEX_FORMAT,
@@ -132,18 +134,17 @@ def save_tensor_files(
 ) -> PretrainedFolder:
     """Write .safetensors files, a grid, the card and the index; raises as `save_pretrained`."""
     cast_files = {name: _cast_tensors(tensors, precision) for name, tensors in tensor_files.items()}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make {folder}: {os_error_message(error)}") from error
-    for name, tensors in cast_files.items():
+    for name in cast_files:
         check_file_name(name, folder / INDEX_FILE)
-        save_tensors(folder / name, tensors, {"model": index["model"]})
-    if sample_grid_png:
-        with atomic_path(folder / SAMPLE_GRID_FILE) as part:
-            part.write_bytes(sample_grid_png)
     names = [*tensor_files, *([SAMPLE_GRID_FILE] if sample_grid_png else [])]
-    return _write_index(folder, {**index, "precision": precision}, names)
+    with replace_files(folder) as new_folder:
+        for name, tensors in cast_files.items():
+            save_tensors(new_folder / name, tensors, {"model": index["model"]})
+        if sample_grid_png:
+            with atomic_path(new_folder / SAMPLE_GRID_FILE) as part:
+                part.write_bytes(sample_grid_png)
+        _write_index(new_folder, {**index, "precision": precision}, names, folder)
+    return PretrainedFolder(folder, read_index(folder / INDEX_FILE))
 
 
 def _preprocessing_json(info: DataInfo) -> dict[str, Any]:
@@ -170,15 +171,47 @@ def _cast_tensors(tensors: Mapping[str, Tensor], precision: Precision) -> dict[s
     return out
 
 
-def _write_index(folder: Path, index: Mapping[str, Any], file_names: list[str]) -> PretrainedFolder:
-    """Write the card, and last the index with the hashes of all files."""
-    card_index = {**index, "files": dict.fromkeys(file_names)}
-    write_text(folder / CARD_FILE, render_model_card(card_index))
-    files = {
-        name: {"sha256": file_sha256(folder / name), "size": (folder / name).stat().st_size}
-        for name in (*file_names, CARD_FILE)
-    }
-    write_json(folder / INDEX_FILE, {**index, "files": files})
+def _write_index(
+    new_folder: Path, index: Mapping[str, Any], file_names: list[str], folder: Path
+) -> None:
+    """Write the card, and last the index with the hashes of all files, then read the folder as any
+    reader does.
+
+    Args:
+        new_folder: where the files are.
+        index: without `files`.
+        file_names: without the card.
+        folder: where they will be, for messages.
+
+    Raises:
+        WeightsError: a reader would refuse the folder.
+    """
+    try:
+        card_index = {**index, "files": dict.fromkeys(file_names)}
+        write_text(new_folder / CARD_FILE, render_model_card(card_index))
+        files = {
+            name: {
+                "sha256": file_sha256(new_folder / name),
+                "size": (new_folder / name).stat().st_size,
+            }
+            for name in (*file_names, CARD_FILE)
+        }
+        write_json(new_folder / INDEX_FILE, {**index, "files": files})
+        read_pretrained(new_folder)
+    except (WeightsError, ValueError, TypeError) as error:
+        reason = str(error).replace(str(new_folder), str(folder))
+        raise WeightsError(f"nothing is written, since it could not be read again: {reason}") from (
+            error
+        )
+
+
+def _rewrite_index(folder: Path, index: Mapping[str, Any]) -> PretrainedFolder:
+    """Replace the card and the index of a folder; `index` lists the files that stay."""
+    names = [name for name in index["files"] if name != CARD_FILE]
+    with replace_files(folder) as new_folder:
+        for name in names:
+            link_or_copy(folder / name, new_folder / name)
+        _write_index(new_folder, {k: v for k, v in index.items() if k != "files"}, names, folder)
     return PretrainedFolder(folder, read_index(folder / INDEX_FILE))
 
 
@@ -186,13 +219,12 @@ def add_metrics(folder: Path, metrics: Sequence[Mapping[str, Any]]) -> Pretraine
     """Add metrics to an index and its card; they replace older ones of the same names.
 
     Raises:
-        WeightsError: the folder is damaged.
+        WeightsError: the folder is damaged, or a value is not finite.
     """
-    index = dict(read_pretrained(folder).index)
-    names = [name for name in index.pop("files") if name != CARD_FILE]
+    index = read_pretrained(folder).index
     new_names = {metric["name"] for metric in metrics}
     kept = [metric for metric in index.get("metrics", []) if metric["name"] not in new_names]
-    return _write_index(folder, {**index, "metrics": [*kept, *metrics]}, names)
+    return _rewrite_index(folder, {**index, "metrics": [*kept, *metrics]})
 
 
 def rewrite_card(folder: Path) -> PretrainedFolder:
@@ -201,11 +233,12 @@ def rewrite_card(folder: Path) -> PretrainedFolder:
     Raises:
         WeightsError: another file is missing or changed.
     """
+    finish_replacement(folder)
     index = read_index(folder / INDEX_FILE)
-    names = [name for name in index["files"] if name != CARD_FILE]
-    for name in names:
-        _verify_file(folder / name, index["files"][name]["sha256"], index["files"][name]["size"])
-    return _write_index(folder, {k: v for k, v in index.items() if k != "files"}, names)
+    for name, file in index["files"].items():
+        if name != CARD_FILE:
+            _verify_file(folder / name, file["sha256"], file["size"])
+    return _rewrite_index(folder, index)
 
 
 def read_pretrained(folder: Path) -> PretrainedFolder:
@@ -214,6 +247,7 @@ def read_pretrained(folder: Path) -> PretrainedFolder:
     Raises:
         WeightsError: no index, another format, or a file is missing, changed or not allowed.
     """
+    finish_replacement(folder)
     index = read_index(folder / INDEX_FILE)
     for name, file in index["files"].items():
         _verify_file(folder / name, file["sha256"], file["size"])

@@ -18,6 +18,7 @@ from filelock import FileLock
 from ganzoo_core.errors import OutputError, PluginError, UsageError, WeightsError, suggest
 from ganzoo_core.files import atomic_path, file_sha256
 from ganzoo_core.files.atomic_write import os_error_message
+from ganzoo_core.files.replace_files import finish_replacement, replace_files
 from ganzoo_core.weights.download import ProgressCallback, check_url, download, upload
 from ganzoo_core.weights.index import INDEX_FILE, MAX_INDEX_BYTES, read_index
 from ganzoo_core.weights.pretrained import PretrainedFolder, read_pretrained
@@ -45,6 +46,7 @@ class _FolderSource:
     folder: Path
 
     def fetch_index(self, path: Path) -> None:
+        finish_replacement(self.folder)
         read_index(self.folder / INDEX_FILE)
         _copy_file(self.folder / INDEX_FILE, path)
 
@@ -219,10 +221,12 @@ def list_cached() -> list[PretrainedFolder]:
 
 
 def copy_pretrained(pretrained: PretrainedFolder, folder: Path) -> PretrainedFolder:
-    """Copy the files into an empty folder, the index last, and verify the copy."""
-    for name, path in pretrained.files.items():
-        _copy_file(path, folder / name)
-    return read_pretrained(folder)
+    """Copy the files into a folder as a whole, and verify the copy first."""
+    with replace_files(folder) as new_folder:
+        for name, path in pretrained.files.items():
+            _copy_file(path, new_folder / name)
+        read_pretrained(new_folder)
+    return PretrainedFolder(folder, read_index(folder / INDEX_FILE))
 
 
 def push(pretrained: PretrainedFolder, address: str, *, private: bool = False) -> str:
