@@ -10,7 +10,7 @@ import tomllib
 from functools import partial
 from pathlib import Path
 
-from ganzoo_core.cli.info import _entry_facts_by_name
+from ganzoo_core.cli.info import entry_facts_by_name
 from ganzoo_core.zoo import ModelSpec, zoo
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ def model_pages():
 def model_page(name: str, row: dict) -> str:
     """Return the page of a model."""
     spec = zoo().model(name)
-    facts = _entry_facts_by_name(name)
+    facts = entry_facts_by_name(name)
     plugin = plugin_folder(spec)
     intro, sections = readme_parts(plugin, name)
     out = [

@@ -11,13 +11,19 @@ import sys
 from pathlib import Path
 
 import click
+from generate_models import model_pages
+from pydantic import BaseModel
 from words import glossary_page
 
 import ganzoo_core
+from ganzoo_core import limits
 from ganzoo_core.cli import commands
-from ganzoo_core.testing.checks import CHECKS
+from ganzoo_core.cli.option_docs import option_records
+from ganzoo_core.config import DataConfig, GANConfig, TrainConfig
+from ganzoo_core.config.sections import AuxiliaryConfig, StageConfig
+from ganzoo_core.testing.checks import all_checks
 from ganzoo_core.testing.public_api import PUBLIC_MODULES, PUBLIC_PACKAGES
-from ganzoo_core.zoo import FIDELITY_ASPECTS, ModelSpec, hooks, zoo
+from ganzoo_core.zoo import FIDELITY_ASPECTS, ModelSpec, hooks, import_target, zoo
 from ganzoo_core.zoo.registry import builtin_registry
 
 REFERENCE_DIR = Path(__file__).parents[1] / "docs" / "reference"
@@ -67,7 +73,7 @@ but remove none.
 
 The first two register entries and commands, the third adds pictures to the page of a run. The
 others are called during a run: one that raises is reported once and disabled for that run, and
-training continues ([trackers](../trackers.md)).
+training continues ([trackers](../how-to/trackers.md)).
 """
 
 
@@ -82,7 +88,7 @@ def check_page() -> str:
         "| check | applies to | an entry that passes |",
         "|---|---|---|",
     ]
-    for check in CHECKS:
+    for check in all_checks():
         kinds = ", ".join(check.kinds)
         applies_to = f"{kinds} with `{check.capability}`" if check.capability else kinds
         out.append(
@@ -91,21 +97,30 @@ def check_page() -> str:
     return "\n".join([*out, ""])
 
 
+def signature_text(name: str, value: object) -> str:
+    """Return `name(arguments) -> result`, or the name where there is no signature."""
+    try:
+        text = f"{name}{inspect.signature(value)}"  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return name
+    is_stable = " at 0x" not in text and len(text) < 400 and not issubclass_of(value, BaseException)
+    return text.replace("'", "") if is_stable else name
+
+
+def issubclass_of(value: object, base: type) -> bool:
+    """Whether a value is a class derived from another."""
+    return isinstance(value, type) and issubclass(value, base)
+
+
 def api_page() -> str:
-    """Return the page of all public names."""
-    out = [
-        GENERATED_HEADER,
-        "# Public names\n",
-        API_INTRO,
-        "## ganzoo_core\n",
-        "| name | module | |",
-        "|---|---|---|",
-    ]
+    """Return the page of all public names, with signatures."""
+    out = [GENERATED_HEADER, "# Public names\n", API_INTRO, "## ganzoo_core\n"]
     for name in ganzoo_core.__all__:
         module_name = ganzoo_core._MODULE_BY_NAME.get(name, "ganzoo_core")
         value = getattr(ganzoo_core, name)
         text = first_paragraph(value.__doc__) if callable(value) else "The version."
-        out.append(f"| `{name}` | `{module_name}` | {text} |")
+        out.append(f"### {name}\n\n```text\n{signature_text(name, value)}\n```\n")
+        out.append(f"{text} In `{module_name}`.\n")
     for package in PUBLIC_PACKAGES:
         module = importlib.import_module(f"ganzoo_core.{package}")
         names = getattr(module, "__all__", None) or sorted(
@@ -113,9 +128,15 @@ def api_page() -> str:
             for name, value in vars(module).items()
             if getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
         )
-        out.append(f"\n## ganzoo_core.{package}\n\n{first_paragraph(module.__doc__)}\n")
-        out.append(", ".join(f"`{name}`" for name in names))
-    out += ["\n## Modules\n", "Public with all their names without underscore:\n"]
+        out.append(f"## ganzoo_core.{package}\n\n{first_paragraph(module.__doc__)}\n")
+        for name in names:
+            value = getattr(module, name)
+            is_documented = callable(value) and not issubclass_of(value, BaseModel)
+            text = first_paragraph(value.__doc__) if is_documented else ""
+            signature = signature_text(name, value) if inspect.isfunction(value) else name
+            out.append(f"- `{signature}`{': ' if text else ''}{text}")
+        out.append("")
+    out += ["## Modules\n", "Public with all their names without underscore:\n"]
     for name in sorted(PUBLIC_MODULES):
         text = first_paragraph(importlib.import_module(f"ganzoo_core.{name}").__doc__)
         out.append(f"- `ganzoo_core.{name}`: {text}")
@@ -130,7 +151,22 @@ change increases `ganzoo_core.zoo.API_VERSION`, and plugins for another version 
 one line. Nothing is deprecated at present.
 
 `ganzoo check NAME --only public-imports` checks the imports of a plugin. The keys of `--json` and
-the exit codes are public too ([the command line](../cli.md)).
+the exit codes are public too ([the command line](cli.md)).
+
+## Examples
+
+Train a model of the zoo, load it, draw images of one label, and save a grid:
+
+```python
+import ganzoo_core as gz
+from ganzoo_core.report import make_grid
+
+run = gz.train("cgan", data="shapes", preset="smoke", steps=4, out="runs/api")
+model = gz.load(run.path)
+images = model.sample(8, label="60+")  # [8, 3, 32, 32] in [-1, 1]
+make_grid(images, columns=4).save("grid.png")
+run = gz.resume(run.path, steps=8)
+```
 """
 
 
@@ -139,8 +175,7 @@ def plugin_page() -> str:
     out = [
         GENERATED_HEADER,
         "# Plugins\n",
-        "The entries of [registry.toml](https://github.com/ganzoo/ganzoo/blob/main/registry.toml). "
-        "To add yours, see [publishing](../howto/publish.md).\n",
+        "The entries of `registry.toml`. To add yours, see [publishing](../how-to/publish.md).\n",
     ]
     rows = sorted(builtin_registry().entries, key=lambda e: (e.kind, e.name))
     for kind in dict.fromkeys(row.kind for row in rows):
@@ -158,6 +193,38 @@ def plugin_page() -> str:
     out += ["## Install\n", "| distribution | |", "|---|---|"]
     lines = {row.distribution: row.install for row in rows}
     out += [f"| {name} | `{line}` |" for name, line in sorted(lines.items())]
+    return "\n".join([*out, ""])
+
+
+LIMITS_INTRO = """\
+What `ganzoo` promises for files, servers and registries that you do not trust:
+
+- Nothing in them runs as code. Tensors are read from safetensors, or by torch's reader for weights
+  only. A model card with HTML beyond plain tags, or with links that are no web addresses, is
+  refused. The install line of a registry is a list of names and folders.
+- Nothing is read or written outside the given folders. An index names models and hashes, never
+  paths.
+- Each limit below is checked before the memory or the time is taken. A file beyond it is an error
+  of one line, and so is a crash. `ganzoo_core/limits.py` holds the numbers.
+- `ganzoo weights verify`, `import` and `pull` read in a child process with limits of memory and
+  time, on systems that can fork. The other commands and the Python API read in their own process:
+  verify such weights before you use them. A `.pt` file can take the reader of torch any
+  time, so convert it with `ganzoo weights import`.
+- A network is built without memory first, and then only if its size fits the file of its weights.
+- A download ends if the server is too slow, or sends more than the index lists. A token is sent
+  to the server that you named, and not to where it redirects.
+- No control character of a file, plugin or server reaches the terminal.
+
+A plugin is code that you install: it can do whatever you can.
+"""
+
+
+def limits_page() -> str:
+    """Return the table of all limits."""
+    out = [GENERATED_HEADER, "# Limits of untrusted files\n", LIMITS_INTRO]
+    out += ["| limit | unit | of |", "|---:|---|---|"]
+    for row in limits.TABLE:
+        out.append(f"| {row.value:,.0f} | {row.unit} | {row.meaning} |")
     return "\n".join([*out, ""])
 
 
@@ -237,6 +304,69 @@ def help_page() -> str:
     return "\n".join(out)
 
 
+def option_range(cls: type[BaseModel], path: list[str]) -> str:
+    """Return the range of an option: `>= 1`, `> 0, < 1`; empty where it has none."""
+    for name in path[:-1]:
+        cls = type(cls.model_fields[name].get_default(call_default_factory=True))
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    bounds = [
+        f"{sign} {getattr(item, key):g}"
+        for item in cls.model_fields[path[-1]].metadata
+        for key, sign in signs.items()
+        if getattr(item, key, None) is not None
+    ]
+    return ", ".join(bounds)
+
+
+def option_table(
+    cls: type[BaseModel], branch: str, inherited: type[BaseModel] | None = None
+) -> str:
+    """Return the table of the options of a class; those of a base class may be left out."""
+    out = ["| option | type | default | range | |", "|---|---|---|---|---|"]
+    depth = len(branch.split("."))
+    for row in option_records(cls, branch):
+        path = row["name"].split(".")[depth:]
+        if inherited and path[0] in inherited.model_fields:
+            continue
+        kind, default, text = (
+            row[key].replace("|", "\\|") for key in ("type", "default", "description")
+        )
+        limits = option_range(cls, path)
+        out.append(f"| `{row['name']}` | {kind} | `{default}` | {limits} | {text} |")
+    return "\n".join([*out, ""]) if len(out) > 2 else "No further options.\n"
+
+
+def options_page() -> str:
+    """Return the page of all options but those of single models."""
+    out = [GENERATED_HEADER, "# Options\n", OPTIONS_INTRO]
+    out += ["## [train]\n", option_table(TrainConfig, "train")]
+    out += ["### [train.STAGE]\n", option_table(StageConfig, "train.STAGE")]
+    out += ["## [data]\n", option_table(DataConfig, "data")]
+    rows = sorted((row for row in zoo().entries if row.spec), key=lambda row: row.name)
+    for row in rows:
+        if row.kind == "dataset" and row.spec.config:
+            config = import_target(row.spec.config)
+            out += [f"### {row.name}\n", option_table(config, "data", DataConfig)]
+    out += ["## [model] of a GAN\n", option_table(GANConfig, "model")]
+    out += [
+        "### [model.auxiliaries.ROLE]\n",
+        option_table(AuxiliaryConfig, "model.auxiliaries.ROLE"),
+    ]
+    for kind, branch in (("loss", "model.loss"), ("term", "model.terms.{}")):
+        for row in (row for row in rows if row.kind == kind):
+            table = option_table(import_target(row.spec.config), branch.format(row.name))
+            out += [f"### {kind} {row.name}\n", f"{row.spec.summary}.\n", table]
+    return "\n".join(out)
+
+
+OPTIONS_INTRO = """\
+Every option can be given as `--set NAME=VALUE`, or in the tables of a TOML file for `--config`.
+Defaults < preset < `--config` < `--set`. A value outside its range is an error that names the
+option. `none` unsets an optional one. The options of one model are on
+[its page](../index.md#models).
+"""
+
+
 PAGES = {
     "hooks.md": hook_page,
     "checks.md": check_page,
@@ -245,6 +375,9 @@ PAGES = {
     "help.md": help_page,
     "glossary.md": glossary_page,
     "fidelity.md": fidelity_page,
+    "options.md": options_page,
+    **model_pages(),
+    "limits.md": limits_page,
 }
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def info(name: str, kind: str | None, as_json: bool) -> None:
     Prints summary, paper, requirements and options. For a model also its presets and the number
     of parameters of each network.
     """
-    facts = _entry_facts_by_name(name, kind)
+    facts = entry_facts_by_name(name, kind)
     if as_json:
         print_json(facts)
         return
@@ -61,7 +61,7 @@ def info(name: str, kind: str | None, as_json: bool) -> None:
             print_line(f"{to_printable(key):<13}{to_printable(text)}")
 
 
-def _entry_facts_by_name(name: str, kind: str | None) -> dict[str, Any]:
+def entry_facts_by_name(name: str, kind: str | None = None) -> dict[str, Any]:
     """Return the facts of an entry, or of a plugin if no entry of any kind has this name.
 
     Raises:
