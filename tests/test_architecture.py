@@ -22,11 +22,11 @@ DOMAIN_PLUGINS = {"ganzoo_face_aging"}
 ALLOWED_IMPORTS = {
     "errors": set(),
     "zoo": set(),
-    "config": {"zoo"},
+    "config": {"zoo", "files"},
     "interfaces": set(),
     "layers": set(),
     "losses": {"interfaces", "layers"},
-    "files": {"interfaces"},
+    "files": set(),
     "data": {"interfaces", "files", "zoo"},
     "engine": {"interfaces", "data", "config", "files"},
     "weights": {"interfaces", "config", "zoo", "files"},

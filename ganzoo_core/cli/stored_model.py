@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ganzoo_core.cli import commands, output
-from ganzoo_core.errors import UsageError
+from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.zoo import ModelSpec, zoo
 
 _VERBS = {"sample": "sample", "translate": "translate", "edit_age": "age"}
@@ -67,13 +65,16 @@ def print_unfinished(folder: Path) -> None:
 
 def _find_spec(folder: Path) -> ModelSpec | None:
     """Return the spec of the model in a run or pretrained folder, or None."""
-    name: Any = None
+    from ganzoo_core.files import read_json, read_toml
+
     try:
         if (folder / "ganzoo.json").is_file():
-            name = json.loads((folder / "ganzoo.json").read_text(encoding="utf-8"))["model"]
+            name = read_json(folder / "ganzoo.json", dict[str, Any]).get("model")
         elif (folder / "config.toml").is_file():
-            name = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
-            name = name["run"]["model"]
-        return zoo().model(name) if isinstance(name, str) and name in zoo().names("model") else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            run = read_toml(folder / "config.toml", dict[str, Any]).get("run")
+            name = run.get("model") if isinstance(run, dict) else None
+        else:
+            return None
+    except WeightsError:  # loading it names the file
         return None
+    return zoo().model(name) if isinstance(name, str) and name in zoo().names("model") else None

@@ -16,6 +16,7 @@ from ganzoo_core.config.losses import loss_options_class
 from ganzoo_core.config.overrides import merge, stage_options
 from ganzoo_core.config.sections import DataConfig, TrainConfig
 from ganzoo_core.errors import UsageError, suggest
+from ganzoo_core.files import typed
 from ganzoo_core.zoo import ModelSpec, import_target, zoo
 from ganzoo_core.zoo.detect import detect_dataset, is_path
 
@@ -120,7 +121,7 @@ def _parse_value(text: str) -> Any:
     """Parse one TOML value; text that is not TOML is returned as it is."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 
@@ -130,13 +131,7 @@ def read_toml(path: Path) -> Tree:
     Raises:
         UsageError: the file is missing or is not TOML (with the line).
     """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise UsageError(f"configuration file {path}: {reason}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"configuration file {path} is not TOML: {error}") from None
+    return typed.read_toml(path, dict[str, Any], error=UsageError)
 
 
 def preset_patch(config: type[BaseModel], name: str) -> Mapping[str, Any]:

@@ -108,7 +108,7 @@ class StoredPixels:
 
     def _read(self, row: int, out: NDArray[np.uint8]) -> None:
         """Read consecutive rows into `out`; one call returns at most 2 GiB."""
-        view, position = memoryview(out).cast("B"), row * self.bytes_per_row
+        view, position = out.data.cast("B"), row * self.bytes_per_row
         while view:
             try:
                 count = os.preadv(self._file_descriptor, [view[: 2**30]], position)

@@ -6,18 +6,35 @@ skipped in favor of the previous one.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from ganzoo_core.errors import WeightsError
-from ganzoo_core.files import file_sha256, load_tensors, save_tensors, write_json, write_text
+from ganzoo_core.files import (
+    file_sha256,
+    load_tensors,
+    read_json,
+    save_tensors,
+    write_json,
+    write_text,
+)
 
 BEST = "best"
 """Name of the file that holds the name of the checkpoint with the lowest `train.monitor`."""
+
+
+class CheckpointRecord(BaseModel):
+    """STEP.json: commits the tensors of STEP.safetensors."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sha256: str
+    step: int
+    total_steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,10 +112,7 @@ def read_checkpoint(record: Path) -> Checkpoint:
         WeightsError: the record or the tensors are missing or damaged, or do not belong together.
     """
     path = record.with_suffix(".safetensors")
-    try:
-        expected = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise WeightsError(f"checkpoint record {record} is damaged") from None
+    expected = read_json(record, CheckpointRecord).sha256
     if not path.exists():
         raise WeightsError(f"checkpoint {path} is missing")
     if file_sha256(path) != expected:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ganzoo_core.errors import OutputError, WeightsError
 from ganzoo_core.files.atomic_write import atomic_path
+from ganzoo_core.files.typed import parse_json
 
 _METADATA_KEY = "ganzoo"
 """The only metadata key: with two, their order in the header is random."""
@@ -58,7 +59,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
     try:
         _reject_duplicate_names(path)
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get(_METADATA_KEY, "null"))
+            text = (file.metadata() or {}).get(_METADATA_KEY, "null")
+            metadata: Any = parse_json(text, object, allow_nonfinite=True)
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)[:200]

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ganzoo_core.errors import GanzooError, WeightsError
+from ganzoo_core.errors import GanzooError, UsageError, WeightsError
 
 MAX_BYTES = 4 * 2**20
 """A configuration or an index usually has a few thousand bytes."""
@@ -103,18 +103,24 @@ def parse_json(text: str, schema: type[_T], *, allow_nonfinite: bool = False) ->
     """
     try:
         value = json.loads(text, object_pairs_hook=_unique_dict)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
     except RecursionError:
         raise ValueError(f"more than {MAX_DEPTH} levels") from None
-    return _validate(value, schema, allow_nonfinite)
+    found: _T = _validate(value, schema, allow_nonfinite)
+    return found
 
 
 def parse_toml(text: str, schema: type[_T]) -> _T:
     """Return the value of TOML text; raises as `parse_json` does."""
     try:
         value = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"not TOML: {error}") from None
     except RecursionError:
         raise ValueError(f"more than {MAX_DEPTH} levels") from None
-    return _validate(value, schema)
+    found: _T = _validate(value, schema)
+    return found
 
 
 @contextmanager
@@ -127,7 +133,8 @@ def _one_line(path: Path, error: type[GanzooError], remedy: str) -> Iterator[Non
         reason = os_error.strerror or str(os_error)
         raise error(f"{path} cannot be read: {reason}{ending}") from None
     except ValueError as problem:
-        raise error(f"{path} is damaged ({error_reason(problem)}){ending}") from None
+        state = "is not valid" if error is UsageError else "is damaged"
+        raise error(f"{path} {state} ({error_reason(problem)}){ending}") from None
 
 
 def _read_text(path: Path, max_bytes: int, errors: str = "strict") -> str:
@@ -158,7 +165,7 @@ def _adapter(schema: Any) -> TypeAdapter[Any]:
     return TypeAdapter(schema)
 
 
-def _validate(value: Any, schema: type[_T], allow_nonfinite: bool = False) -> _T:
+def _validate(value: Any, schema: Any, allow_nonfinite: bool = False) -> Any:
     for leaf in _leaves(value):
         if isinstance(leaf, float) and not (allow_nonfinite or math.isfinite(leaf)):
             raise ValueError(f"{leaf} is not a finite number")
@@ -166,8 +173,7 @@ def _validate(value: Any, schema: type[_T], allow_nonfinite: bool = False) -> _T
             raise ValueError("an integer of more than 64 bits")
         if isinstance(leaf, str) and not leaf.isascii():
             leaf.encode()  # half of a surrogate pair cannot be printed or written
-    found: _T = _adapter(schema).validate_python(value, strict=True)
-    return found
+    return _adapter(schema).validate_python(value, strict=True)
 
 
 def _leaves(value: Any) -> Iterator[Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganzoo_core.files import atomic_path
+from pydantic import BaseModel, ConfigDict
+
+from ganzoo_core.files import atomic_path, read_jsonl
 
 NON_METRIC_KEYS = {"step", "total_steps", "stage", "images_seen", "seconds"}
 _TITLES = {
@@ -39,16 +40,18 @@ class Panel:
         return min(values) > 0 and max(values) >= _LOG_AXIS_RATIO * min(values)
 
 
+class MetricsRecord(BaseModel):
+    """A line of metrics.jsonl."""
+
+    model_config = ConfigDict(extra="allow")
+
+    step: int
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read metrics.jsonl; a last line that a crash truncated is ignored."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    records = []
-    for line in lines:
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
-    return records
+    """Read metrics.jsonl; a line that a crash truncated is ignored."""
+    lines = read_jsonl(path, MetricsRecord) if path.exists() else []
+    return [record.model_dump() for _, record in lines if record]
 
 
 def make_panels(records: Sequence[Mapping[str, Any]]) -> list[Panel]:

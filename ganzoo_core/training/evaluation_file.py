@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from ganzoo_core.errors import DataError
+from ganzoo_core.files import read_json
 
 EVALUATION_FORMAT = 1
 EVALUATION_FILE = "evaluation.json"
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    value: float
+    better: str
+    std_error: float | None = None
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    settings: dict[str, Any]
+    values: dict[str, _Value]
+    baselines: dict[str, dict[str, _Value]] = {}
+
+
+class _Evaluation(BaseModel):
+    """The content of evaluation.json."""
+
+    model_config = ConfigDict(extra="allow")
+
+    format: int
+    model: str = ""
+    results: dict[str, _Result]
+    skipped: dict[str, str] = {}
+    notes: list[str] = []
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:
@@ -22,21 +52,10 @@ def read_evaluation(path: Path) -> dict[str, Any]:
     file = next((place for place in candidates if place.is_file()), None)
     if file is None:
         raise DataError(f"{path} has no evaluation: make one with `ganzoo evaluate {path}`")
-    try:
-        evaluation: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if evaluation["format"] != EVALUATION_FORMAT:
-            raise DataError(
-                f"{file} has format {evaluation['format']}, this ganzoo reads {EVALUATION_FORMAT}: "
-                "run `ganzoo evaluate` again"
-            )
-        for result in evaluation["results"].values():
-            dict(result["settings"])
-            for values in (result["values"], *dict(result.get("baselines", {})).values()):
-                for value in values.values():
-                    float(value["value"]), str(value["better"])
-                    float(value["std_error"] or 0)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    evaluation = read_json(file, _Evaluation, error=DataError, remedy="run `ganzoo evaluate` again")
+    if evaluation.format != EVALUATION_FORMAT:
         raise DataError(
-            f"{file} is damaged ({type(error).__name__}: {error}): run `ganzoo evaluate` again"
-        ) from None
-    return evaluation
+            f"{file} has format {evaluation.format}, this ganzoo reads {EVALUATION_FORMAT}: "
+            "run `ganzoo evaluate` again"
+        )
+    return evaluation.model_dump()

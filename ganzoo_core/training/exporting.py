@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ from torch import Tensor
 
 from ganzoo_core.engine.checkpoints import load_latest
 from ganzoo_core.engine.optimizers import strip_prefix
-from ganzoo_core.errors import UsageError, WeightsError, suggest
+from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.files import load_tensors
+from ganzoo_core.training.evaluation_file import read_evaluation
 from ganzoo_core.training.run_folder import RunFolder, create_output_folder
 from ganzoo_core.weights import PretrainedFolder, find_pretrained
 from ganzoo_core.weights.index import SAMPLE_GRID_FILE, WEIGHTS_FILE, Precision
@@ -86,23 +86,13 @@ def _read_metric_values(run: Path) -> list[dict[str, Any]]:
     """Return the values of report/evaluation.json, each with the settings it was computed with.
 
     Raises:
-        WeightsError: the file is damaged.
+        DataError: the file is damaged.
     """
     path = RunFolder(run).report / "evaluation.json"
     if not path.exists():
         return []
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))["results"]
-        return [
-            {
-                "name": f"{metric}: {name}",
-                "value": float(value["value"]),
-                "settings": result["settings"],
-            }
-            for metric, result in sorted(results.items())
-            for name, value in sorted(result["values"].items())
-        ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(
-            f"{path} is damaged ({type(error).__name__}): run `ganzoo evaluate` again"
-        ) from None
+    return [
+        {"name": f"{metric}: {name}", "value": value["value"], "settings": result["settings"]}
+        for metric, result in sorted(read_evaluation(path)["results"].items())
+        for name, value in sorted(result["values"].items())
+    ]

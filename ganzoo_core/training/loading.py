@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from ganzoo_core.engine.checkpoints import checkpoint_records, load_latest
+from ganzoo_core.engine.checkpoints import CheckpointRecord, checkpoint_records, load_latest
 from ganzoo_core.engine.optimizers import strip_prefix
 from ganzoo_core.engine.setup import resolve_device
 from ganzoo_core.errors import WeightsError
-from ganzoo_core.files import copy_state_dict, load_tensors
+from ganzoo_core.files import copy_state_dict, load_tensors, read_json
 from ganzoo_core.interfaces import Model
 from ganzoo_core.training.exporting import load_checkpoint_modules
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedFolder, find_pretrained, lazy_auxiliaries, load_model
-from ganzoo_core.weights.index import INDEX_FILE, check_data_info
+from ganzoo_core.weights.index import INDEX_FILE, CheckpointIndex, check_data_info, read_index
 from ganzoo_core.weights.load import build_model
 from ganzoo_core.weights.load_model import find_class_and_config
 
@@ -73,15 +72,12 @@ def unfinished_steps(path: str | Path) -> tuple[int, int] | None:
         return None
     for record in checkpoint_records(run.checkpoints):
         try:
-            info = json.loads(record.read_text(encoding="utf-8"))
-            step, total_steps = int(info["step"]), int(info["total_steps"])
-            index = json.loads((run.weights / INDEX_FILE).read_text(encoding="utf-8"))
-            weights_step = int(index["steps"])
-        except FileNotFoundError:
-            weights_step = -1
-        except (OSError, ValueError, KeyError, TypeError):
+            info = read_json(record, CheckpointRecord)
+            is_missing = not (run.weights / INDEX_FILE).exists()
+            weights_step = -1 if is_missing else read_index(run.weights / INDEX_FILE)["steps"]
+        except (WeightsError, KeyError):
             return None  # damaged: reading the weights names the file
-        return (step, total_steps) if step > weights_step else None
+        return (info.step, info.total_steps) if info.step > weights_step else None
     return None
 
 
@@ -95,18 +91,17 @@ def _load_checkpoint(
         WeightsError: damaged, or of another model.
     """
     checkpoint, _ = load_latest(run.checkpoints)
+    remedy = f"finish the run with: ganzoo resume {run.path}"
+    index = read_json(run.checkpoint_index, CheckpointIndex, remedy=remedy)
     try:
-        index = json.loads(run.checkpoint_index.read_text(encoding="utf-8"))
-        check_data_info(index["data"])
-        pretrained = PretrainedFolder(
-            run.checkpoints,
-            {**index, "model": str(index["model"]), "config": dict(index["config"])},
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        check_data_info(index.data)
+    except (ValueError, TypeError) as error:
         raise WeightsError(
-            f"{run.checkpoint_index} is damaged ({type(error).__name__}): finish the run with: "
-            f"ganzoo resume {run.path}"
+            f"{run.checkpoint_index} is damaged ({type(error).__name__}): {remedy}"
         ) from None
+    pretrained = PretrainedFolder(
+        run.checkpoints, index.model_dump(mode="json", exclude_unset=True)
+    )
     cls, config = find_class_and_config(pretrained, model_class)
     model = build_model(cls, config, pretrained)
     state = strip_prefix(checkpoint.state, "model.")

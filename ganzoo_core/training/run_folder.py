@@ -9,15 +9,34 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+from pydantic import BaseModel, ConfigDict, Field
 
-from ganzoo_core.config import read_toml
-from ganzoo_core.errors import OutputError, UsageError, WeightsError
-from ganzoo_core.files import write_text
+from ganzoo_core.errors import OutputError, UsageError
+from ganzoo_core.files import read_jsonl, read_toml, write_text
 from ganzoo_core.files.atomic_write import os_error_message
+from ganzoo_core.report.curves import MetricsRecord
 from ganzoo_core.training.empty_folder import RESUME_HINT, check_is_empty
 from ganzoo_core.weights.auxiliaries import AUXILIARIES_DIR
 
 _RUNS_DIR = Path("runs")
+
+
+class _RunSection(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    model: str = Field(min_length=1)
+    preset: str = ""
+
+
+class _StoredConfig(BaseModel):
+    """config.toml; `ganzoo_core.config` checks the options."""
+
+    model_config = ConfigDict(extra="allow")
+
+    run: _RunSection
+    model: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    train: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -89,14 +108,11 @@ class RunFolder:
 
         Raises:
             UsageError: the folder contains no config.toml.
-            WeightsError: config.toml names no model.
+            WeightsError: config.toml is damaged.
         """
         if not self.config.exists():
             raise UsageError(f"{self.path} is not a run folder: it contains no config.toml")
-        tree = read_toml(self.config)
-        if "model" not in tree.get("run", {}):
-            raise WeightsError(f"{self.config} is damaged: it has no run.model")
-        return tree
+        return read_toml(self.config, _StoredConfig).model_dump(exclude_unset=True)
 
     def last_checkpoint_step(self) -> int:
         """Return the step of the newest checkpoint, 0 without one."""
@@ -107,8 +123,9 @@ class RunFolder:
         """Remove the lines of metrics.jsonl after a step."""
         if not self.metrics.exists():
             return
-        lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-        write_text(self.metrics, "".join(x for x in lines if _parse_step(x) <= last_step))
+        lines = read_jsonl(self.metrics, MetricsRecord)
+        kept = [line for line, record in lines if record and record.step <= last_step]
+        write_text(self.metrics, "".join(f"{line}\n" for line in kept))
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         """Append a line to metrics.jsonl."""
@@ -156,11 +173,3 @@ def create_output_folder(path: Path, hint: str = RESUME_HINT) -> Path:
     probe.touch()
     probe.unlink()
     return path
-
-
-def _parse_step(line: str) -> float:
-    """Return the step of a line of metrics.jsonl; infinity for a line that a crash cut off."""
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return float("inf")

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ganzoo_core.errors import WeightsError
+from ganzoo_core.files.typed import error_reason, parse_json
 from ganzoo_core.interfaces import DataInfo
 
 INDEX_FORMAT = 1
@@ -86,10 +87,9 @@ class SourceRecord(IndexModel):
     """Whether a registry lists this sha256."""
 
 
-class PretrainedIndex(IndexModel):
-    """The whole index."""
+class CheckpointIndex(IndexModel):
+    """The part of an index from which a model is built: checkpoints/index.json has no files."""
 
-    format_version: int
     model: str = Field(min_length=1, max_length=200)
     """A name in the zoo, or ``object:Class``."""
     plugin: PluginRecord = PluginRecord()
@@ -121,6 +121,12 @@ class PretrainedIndex(IndexModel):
     license: str = ""
     """Of the code; `data.license` binds the weights as well."""
     source: SourceRecord | None = None
+
+
+class PretrainedIndex(CheckpointIndex):
+    """The whole index."""
+
+    format_version: int
     files: dict[str, FileRecord]
 
 
@@ -140,13 +146,13 @@ def read_index(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, AttributeError, RecursionError, KeyError) as error:
-        reason = _first_problem(error) if isinstance(error, ValidationError) else str(error)
+        reason = error_reason(error) if isinstance(error, ValueError) else str(error)
         raise WeightsError(f"{path} is damaged ({type(error).__name__}: {reason})") from None
 
 
 def _parse_index(text: str, path: Path) -> dict[str, Any]:
-    index = _parse_strict_json(text)
-    if not isinstance(index, dict) or "format_version" not in index:
+    index = parse_json(text, dict[str, Any])
+    if "format_version" not in index:
         raise ValueError("format_version is missing")
     if (version := index["format_version"]) != INDEX_FORMAT:
         raise WeightsError(
@@ -163,22 +169,6 @@ def _parse_index(text: str, path: Path) -> dict[str, Any]:
     if WEIGHTS_FILE not in index["files"]:
         raise WeightsError(f"{path} does not list {WEIGHTS_FILE}")
     return index
-
-
-def _parse_strict_json(text: str) -> Any:
-    """Parse JSON; a duplicate key, NaN and Infinity raise ValueError."""
-
-    def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        table = dict(pairs)
-        if len(table) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise ValueError(f"duplicate key {next(n for n in names if names.count(n) > 1)!r}")
-        return table
-
-    def reject_constant(word: str) -> Any:
-        raise ValueError(f"{word} is not JSON")
-
-    return json.loads(text, object_pairs_hook=reject_duplicate_keys, parse_constant=reject_constant)
 
 
 def check_data_info(values: dict[str, Any]) -> None:
@@ -203,8 +193,3 @@ def check_file_name(name: str, path: Path) -> None:
         Path(name).suffix not in _ALLOWED_SUFFIXES or name == INDEX_FILE
     ):
         raise WeightsError(f"{path} lists {name!r}: only plain names of data files are allowed")
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

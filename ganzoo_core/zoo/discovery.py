@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from pathlib import Path
@@ -95,7 +95,7 @@ def _is_tuple_of(value: object, item_type: type) -> bool:
     return isinstance(value, tuple) and all(isinstance(item, item_type) for item in value)
 
 
-_FIELD_TYPES = {
+_FIELD_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "str": ("a string", lambda value: isinstance(value, str)),
     "bool": ("True or False", lambda value: isinstance(value, bool)),
     "int": ("an integer", lambda value: type(value) is int),

@@ -10,7 +10,7 @@ from typing import Any
 from PIL.Image import Image
 
 from ganzoo_core.errors import OutputError
-from ganzoo_core.files import file_sha256
+from ganzoo_core.files import file_sha256, read_jsonl
 from ganzoo_core.report import save_image
 from ganzoo_core.training.run_folder import create_output_folder
 
@@ -65,14 +65,8 @@ class OutputGallery:
 
     def _read_manifest(self) -> list[dict[str, Any]]:
         """Return the lines of the manifest; a line that a crash cut off is skipped."""
-        out: list[dict[str, Any]] = []
-        for line in (self.path / _MANIFEST_FILE).read_text(encoding="utf-8").splitlines():
-            try:
-                value = json.loads(line)
-            except ValueError:
-                continue
-            out.append(value if isinstance(value, dict) else {})
-        return out or [{}]
+        lines = read_jsonl(self.path / _MANIFEST_FILE, dict[str, Any], error=OutputError)
+        return [value for _, value in lines if value is not None] or [{}]
 
     def find_record(self, photo: Path) -> dict[str, Any] | None:
         """Return the record of a photo whose strip exists."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ganzoo_core.report import read_metrics
 from ganzoo_tensorboard.events import EventFileWriter
 
 _STEP_KEYS = {"step", "total_steps"}
@@ -73,8 +73,7 @@ class RunWriter:
 def _last_logged_step(run_dir: Path, before: float = float("inf")) -> int:
     """Return the largest step in metrics.jsonl that is below `before`; -1 without one."""
     path = run_dir / "metrics.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    steps = [json.loads(line)["step"] for line in lines]
+    steps = [record["step"] for record in read_metrics(path)]
     return max((step for step in steps if step < before), default=-1)
 
 
