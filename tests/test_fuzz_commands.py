@@ -116,13 +116,11 @@ def check_command(run_ganzoo, home, command, about):
 def fuzz(run_ganzoo, runs, file, count, seed):
     path, original = runs / "run" / file, (runs / "good" / file).read_bytes()
     rng = random.Random(f"{file} {seed}")
-    whole = runs / f"whole-{file.replace('/', '-')}"
     for number in range(count):
         content = damage(original, rng)
         path.write_bytes(content)
         command = FILES[file][number % len(FILES[file])]
         check_command(run_ganzoo, runs, command, f"{file} {number} of seed {seed}: {command}")
-    shutil.rmtree(whole, ignore_errors=True)
     shutil.rmtree(runs / "run")
     shutil.copytree(runs / "good", runs / "run")
 
