@@ -39,7 +39,8 @@ def model_page(name: str, row: dict) -> str:
         "## Networks and presets\n",
         f"`ganzoo run {name} --preset PRESET`; the default is `quick`. Time is given where the "
         "preset was trained: of wall time, or of CPU time of one core.\nMemory is the peak of the "
-        "process in the first steps on a CPU. Images used: batch times steps.\n",
+        "process in the first steps on a CPU. Images used: batch times steps. Empty: not "
+        "measured.\n",
         *preset_table(facts["presets"], row["presets"]),
         *differences(spec, plugin),
         *sections,
@@ -119,24 +120,34 @@ def option_table(options: list[dict]) -> list[str]:
 
 
 def differences(spec: ModelSpec, plugin: Path) -> list[str]:
-    """Return the section `Differs from the paper`, from the docstrings of the model's files."""
-    package = plugin / spec.target.partition(":")[0].replace(".", "/")
-    out = []
-    for path in (package.with_suffix(".py"), package.with_name("networks.py")):
-        if not path.exists():
-            continue
+    """Return the section `Differs from the paper`, from the docstrings of the model's own file and
+    of those of its package that are no other model's."""
+    own = (plugin / spec.target.partition(":")[0].replace(".", "/")).with_suffix(".py")
+    targets = {zoo().model(name).target.partition(":")[0] for name in zoo().names("model")}
+    others = [
+        path
+        for path in sorted(own.parent.glob("*.py"))
+        if f"{own.parent.name}.{path.stem}" not in targets
+    ]
+    found = {}
+    for path in (own, *others):
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        found = re.search(
-            r"^Diff(?:ers|erences)( from the [\w ]+)?: *(.*?)(?=^Shapes:|\Z)",
+        section = re.search(
+            r"^Diff(?:ers|erences)( from the [\w' ]+)?: *(.*?)(?=^Shapes:|\Z)",
             text,
             re.MULTILINE | re.DOTALL,
         )
-        if found:
-            source = (found[1] or "").strip()
-            note = f"Compared with {source.removeprefix('from ')}:\n\n" if source else ""
-            body = found[2].strip()
-            out.append(note + (body if body.startswith("|") else body[0].upper() + body[1:]) + "\n")
-    return ["## Differs from the paper\n", *out] if out else []
+        if section:
+            paper = re.search(r"^Paper: .*?(arXiv\s[\d.]+)", text, re.MULTILINE | re.DOTALL)
+            source = (section[1] or "").strip().removeprefix("from ")
+            found[section[2].strip()] = (source, paper and paper[1].replace("\n", " "))
+    assert found, f"{own}: its docstring has no section `Differs from the paper:`"
+    out = ["## Differs from the paper\n"]
+    for body, (source, paper) in found.items():
+        if name := (paper if len(found) > 1 and paper else source):
+            out.append(f"Compared with {name}:\n")
+        out.append((body if body.startswith("|") else body[0].upper() + body[1:]) + "\n")
+    return out
 
 
 def bibtex(key: str) -> str:

@@ -4,7 +4,12 @@ Paper: Pixel Recurrent Neural Networks (van den Oord, Kalchbrenner and Kavukcuog
 arXiv 1601.06759), table 1: a 7x7 convolution with mask A to 2h channels, residual blocks of one of
 three kinds, ReLU and 1x1 twice, and a softmax over the levels of each image channel.
 
-Differences from the paper: Adam instead of RMSProp, and any number of levels instead of 256.
+Differs from the paper:
+
+| | paper | here |
+|---|---|---|
+| optimizer | RMSProp | Adam |
+| levels | 256 | any number |
 
 Shapes: N batch, C image channels, S image size, h hidden channels, L levels, D = 2S - 1 diagonals.
 """
