@@ -38,7 +38,7 @@ def banner_lines(
         "data": ", ".join(data),
         "device": f"{setup.device}, {setup.precision}, {setup.threads} CPU threads",
         "length": steps,
-        "page": f"{folder.report / 'index.html'}, written anew while the run trains",
+        "page": f"{folder.report / 'index.html'}, rewritten while the run trains",
     }
     return [f"{name:<12}{text}" for name, text in rows.items()]
 

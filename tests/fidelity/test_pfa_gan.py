@@ -1,4 +1,4 @@
-"""PFA-GAN against the formulas of its paper and of the authors' code, written anew, in fp64.
+"""PFA-GAN against the formulas of its paper and of the authors' code in fp64.
 
 Paper: Huang et al. 2020, arXiv 2012.03459. Authors' code: github.com/Hzzone/PFA-GAN at a6b5445,
 `networks.py`, `models.py` and `ops.py`.
