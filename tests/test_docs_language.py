@@ -51,7 +51,7 @@ def test_sentence_lengths_ignore_code_and_tables():
 
 
 def test_user_documentation_is_short():
-    """Words outside code blocks: text, tables, headings and link targets, not the rules of tables."""
+    """Words outside code blocks: text, tables without their rules, headings and link targets."""
     texts = {page: FENCE_RE.sub("", page.read_text(encoding="utf-8")) for page in PAGES}
     counts = {page: len(re.findall(r"\S*\w\S*", text)) for page, text in texts.items()}
     longest = sorted(((n, str(p.relative_to(ROOT))) for p, n in counts.items()), reverse=True)
