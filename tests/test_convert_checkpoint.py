@@ -84,7 +84,7 @@ def test_convert_state_dict(layout, generator, run_ganzoo, tmp_path):
     )
     assert model.sample(2, label="60+").shape == (2, 3, 32, 32)
     card = (tmp_path / "converted" / "README.md").read_text()
-    assert "original.pth" in card and "**unverified**" in card and 'license: "mit"' in card
+    assert "original.pth" in card and "**unverified**" in card and "license: mit" in card
 
 
 class RenamedVAE(VAE):

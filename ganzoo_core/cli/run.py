@@ -183,7 +183,9 @@ def run(
     config = build_config(
         model, preset=preset, patches=[*patches, options], is_resolved=is_resolved
     )
-    if out is not None and os.environ.get("RANK", "0") == "0":
+    if (
+        out is not None and "RANK" not in os.environ
+    ):  # a rank that stops here leaves the others waiting
         check_is_empty(Path(out))
     if dry_run:
         _print_planned_stages(config, as_json)
