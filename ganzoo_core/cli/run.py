@@ -183,9 +183,8 @@ def run(
     config = build_config(
         model, preset=preset, patches=[*patches, options], is_resolved=is_resolved
     )
-    if (
-        out is not None and "RANK" not in os.environ
-    ):  # a rank that stops here leaves the others waiting
+    # Ranks check it later: one that stops before it joined leaves the others waiting.
+    if out is not None and "RANK" not in os.environ:
         check_is_empty(Path(out))
     if dry_run:
         _print_planned_stages(config, as_json)
