@@ -75,6 +75,7 @@ def run_command(folders, kill_at, args):
 
     points = CrashPoints(folders, kill_at)
     points.install()
+    del os.fork  # commands that read untrusted files in a child process do it here: it is counted
     try:
         main(args)
     finally:

@@ -151,9 +151,8 @@ def test_data_export_imdb_wiki(run_ganzoo, tmp_path):
     truth = json.loads(
         run_ganzoo("data", "info", "people", "--set", "data.count=30", "--json", cwd=tmp_path).out
     )
-    done = run_ganzoo(
-        "data", "info", "imdb-wiki:archive", "--set", "data.filters=none", "--json", cwd=tmp_path
-    )
+    everything = ("--set", "data.filters=none", "--set", "data.split=all")
+    done = run_ganzoo("data", "info", "imdb-wiki:archive", *everything, "--json", cwd=tmp_path)
     found = json.loads(done.out)
     assert found["images"] == 30
     assert found["age_bins"] == truth["age_bins"]

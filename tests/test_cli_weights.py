@@ -64,8 +64,12 @@ def test_index_is_complete(trained_run):
 
 
 def test_export_precision_networks_metrics(run_ganzoo, trained_run, tmp_path):
-    results = {"fid": {"settings": {"num_fake": 10}, "values": {"fid": {"value": 3.5}}}}
-    (trained_run / "report" / "evaluation.json").write_text(json.dumps({"results": results}))
+    results = {
+        "fid": {"settings": {"num_fake": 10}, "values": {"fid": {"value": 3.5, "better": "lower"}}}
+    }
+    (trained_run / "report" / "evaluation.json").write_text(
+        json.dumps({"format": 1, "results": results})
+    )
     try:
         words = (
             "weights",

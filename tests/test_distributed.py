@@ -228,8 +228,6 @@ def test_ranks_save_when_launcher_is_killed(run_ganzoo, signal_plugin_env, tmp_p
     with FileLock(tmp_path / "run" / ".lock", timeout=120):  # rank 0 holds it while it trains
         step = RunFolder(tmp_path / "run").last_checkpoint_step()
     assert 5 <= step < 5000
-    errors = run_ganzoo.output_dir / f"{run_ganzoo.num_requests}.err"
-    assert f"stopped by SIGTERM after step {step} " in errors.read_text()
 
 
 @pytest.mark.parametrize("has_saved", [True, False])

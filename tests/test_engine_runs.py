@@ -171,7 +171,7 @@ def test_registered_class_is_trained_as_its_plugin(tmp_path):
         (lambda: PresetVAE(PresetConfig(), SMALL_INFO), {"preset": "nonsense"}, "'nonsense'"),
         (lambda: VAE, {"options": {"model": {"latent_dim": 1}}}, "model.latent_dim"),
         (lambda: VAE, {"options": {"trian": {"steps": 1}}}, 'Did you mean "train"'),
-        (lambda: PresetVAE, {"options": {"model": {"latent_dims": 1}}}, '"latent_dim"'),
+        (lambda: PresetVAE, {"options": {"model": {"latent_dims": 1}}}, '"model.latent_dim"'),
         (lambda: type("Plain", (VAE,), {"Config": dict}), {}, "Plain.Config"),
     ],
 )

@@ -307,6 +307,6 @@ def test_evaluator_used_in_training_refused(run_ganzoo, evaluated_run, tmp_path)
     }
     record = {**json.loads(index.read_text()), "auxiliaries": [auxiliary_record]}
     index.write_text(json.dumps(record))
-    words = ("-n", 120, "--feature-extractor", "people-identity", "--metrics", "kid", "-q")
+    words = ("-n", 120, "--feature-extractor", "people-identity", "--metrics", "diversity", "-q")
     done = run_ganzoo("evaluate", "run", *words, cwd=tmp_path)
     assert done.code == 2 and evaluator.sha256[:12] in done.error

@@ -72,7 +72,7 @@ def test_options_reach_generate():
     assert not torch.equal(plain, model.sample(3, seed=1, truncation=0.1))
     for options, words in (
         ({"truncaton": 1}, 'Did you mean "truncation"'),
-        ({"truncation": 0}, "truncation: Input should be greater than 0"),
+        ({"truncation": 0}, "truncation: must be greater than 0"),
         ({"truncation": "much"}, "truncation: "),
     ):
         with pytest.raises(UsageError, match=words):
@@ -165,7 +165,7 @@ def test_sample_option_errors(run_ganzoo, trained_run, tmp_path):
         ("--each", "d", "--seeds", "a"): "0-99",
         ("--each", "d", "--seeds", "0-3", "-n", 2): "-n",
         ("--out", "x.png", "--set", "truncate=1"): 'Did you mean "truncation"?',
-        ("--out", "x.png", "--set", "truncation=-1"): "truncation: Input should be greater than 0",
+        ("--out", "x.png", "--set", "truncation=-1"): "truncation: must be greater than 0",
         ("--out", "x.png", "--set", "truncation"): "OPTION=VALUE",
     }
     for args, words in cases.items():

@@ -121,7 +121,7 @@ def test_translate_options_and_reach(translate, turns, tmp_path):
     assert np.abs(image - expected).mean() < 3
     for args, words in (
         (("--set", "strenght=1"), 'Did you mean "strength"'),
-        (("--set", "strength=2"), "strength: Input should be less than or equal to 1"),
+        (("--set", "strength=2"), "strength: must be less than or equal to 1"),
         (("--to", "0"), "does not translate to"),
         (("--from", "1", "--to", "1"), "does not translate from"),
     ):

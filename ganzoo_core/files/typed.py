@@ -43,6 +43,7 @@ def read_json(
     error: type[GanzooError] = WeightsError,
     remedy: str = "",
     max_bytes: int = MAX_BYTES,
+    allow_nonfinite: bool = False,
 ) -> _T:
     """Read a JSON file.
 
@@ -52,12 +53,14 @@ def read_json(
         error: the class of the error; its exit code is that of the command.
         remedy: ends the message, such as "run `ganzoo evaluate` again".
         max_bytes: a longer file is refused.
+        allow_nonfinite: whether NaN and Infinity may occur.
 
     Raises:
         error: missing, not a plain file, too long, not JSON, or not of the schema.
     """
     with _one_line(path, error, remedy):
-        return parse_json(_read_text(path, max_bytes), schema)
+        text = _read_text(path, max_bytes)
+        return parse_json(text, schema, allow_nonfinite=allow_nonfinite)
 
 
 def read_toml(

@@ -57,7 +57,13 @@ def read_evaluation(path: Path) -> dict[str, Any]:
     file = find_evaluation(path)
     if file is None:
         raise DataError(f"{path} has no evaluation: make one with `ganzoo evaluate {path}`")
-    evaluation = read_json(file, _Evaluation, error=DataError, remedy="run `ganzoo evaluate` again")
+    evaluation = read_json(
+        file,
+        _Evaluation,
+        error=DataError,
+        remedy="run `ganzoo evaluate` again",
+        allow_nonfinite=True,  # a metric of a collapsed model
+    )
     if evaluation.format != EVALUATION_FORMAT:
         raise DataError(
             f"{file} has format {evaluation.format}, this ganzoo reads {EVALUATION_FORMAT}: "

@@ -16,6 +16,8 @@ def check_trackers(names: Sequence[str]) -> None:
     Raises:
         UsageError: names the installed ones.
     """
+    if not names:
+        return
     installed = [
         plugin.name
         for plugin in zoo().plugins

@@ -90,8 +90,10 @@ def _pipeline_tag(index: Mapping[str, Any]) -> str:
 
 
 def _capability_specs(names: Sequence[str]) -> list[CapabilitySpec]:
-    """Return the specs of the installed capabilities, that of `sample` if none has limitations."""
+    """Return the specs of the installed capabilities, `sample` first; that of `sample` if none has
+    limitations."""
     specs = [zoo().capability(name) for name in names if name in zoo().names("capability")]
+    specs.sort(key=lambda spec: spec.name != "sample")
     return specs if any(s.limitations for s in specs) else [zoo().capability("sample"), *specs]
 
 

@@ -143,16 +143,16 @@ def test_values_that_are_not_independent_are_marked(photo, tmp_path, monkeypatch
     from click.testing import CliRunner
     from ganzoo_face_aging.commands import age as age_command
 
-    import ganzoo_core.weights
-
     class FakePretrained:
         sha256 = "ab"
 
     model = optimized_against("people-identity")
-    monkeypatch.setattr("ganzoo_core.training.load", lambda *_, **__: model)
-    monkeypatch.setattr(ganzoo_core.weights, "find_pretrained", lambda _: FakePretrained)
-    monkeypatch.setattr("ganzoo_core.cli.output.check_weights_folder", lambda _: None)
-    words = ["runs/x", str(photo), "--from", "30", "--no-align", "--out", str(tmp_path / "s.png")]
+    monkeypatch.setattr(
+        "ganzoo_core.training.loading.load_with_record", lambda *_, **__: (model, FakePretrained)
+    )
+    (tmp_path / "run").mkdir()
+    run, strip = str(tmp_path / "run"), str(tmp_path / "s.png")
+    words = [run, str(photo), "--from", "30", "--no-align", "--out", strip]
     found = find_auxiliary("identity", "people-identity")
     monkeypatch.setattr(aging, "find_auxiliary", lambda *_, **__: found)
     done = CliRunner().invoke(age_command, [*words, "--evaluator", "identity=people-identity"])
@@ -287,7 +287,7 @@ def test_age_folder_resumes(photo, tmp_path, monkeypatch):
     ("words", "code", "named"),
     [
         (("runs/none", "a.png"), 6, "runs/none"),
-        (("runs/none", "missing.png"), 3, "missing.png"),
+        (("runs/none", "missing.png"), 6, "runs/none"),
         (("runs/none", "a.png", "--from", "-3"), 2, "--from"),
     ],
 )

@@ -85,7 +85,7 @@ def test_commands_say_what_they_took_the_path_for(paths, tmp_path, capsys):
     err = capsys.readouterr().err
     assert f"data {paths['classes']}: a folder with 2 class folders (cat, dog), read as" in err
     assert "class-folder: 6 images, split all: no image is held out for an evaluation, " in err
-    assert "classes cat, dog from the labels" in err
+    assert "classes cat, dog by label" in err
     with pytest.raises(SystemExit):
         main(["data", "info", str(paths["plain"]), "--json"])
     out, err = capsys.readouterr()

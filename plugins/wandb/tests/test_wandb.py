@@ -124,7 +124,9 @@ def test_evaluation_goes_into_the_summary(tmp_path, run_ganzoo):
     done = run_ganzoo("evaluate", "demo", "--metrics", "kid", "-n", 100, cwd=tmp_path, env=env)
     assert done.code == 0, done.err
     evaluation = json.loads((tmp_path / "demo" / "report" / "evaluation.json").read_text())
-    expected = evaluation["results"]["kid"]["values"]["kid"]["value"]
+    ((metric, result),) = evaluation["results"].items()
+    expected = result["values"]["kid"]["value"]
+    assert metric == "kd[classifier]"
     summary = {
         item_key(x): json.loads(x.value_json)
         for r in read_records(tmp_path / "demo")
