@@ -36,7 +36,7 @@ COMMANDS = {
 SAMPLED = [name for name in COMMANDS if name != "resume-longer"]
 NEEDS_NO_RUN = {"run", "prepare"}
 VOLATILE = re.compile(
-    r"(^|/)(\.lock|lock|count|events\.out\S*)$|(^|/)tensorboard(/|$)|report/index.html"
+    r"(^|/)(\.lock(-owner)?|lock|count|events\.out\S*)$|(^|/)tensorboard(/|$)|report/index.html"
 )
 """Files that are not compared: locks, and those with times in them."""
 

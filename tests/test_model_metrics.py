@@ -118,5 +118,5 @@ def test_baselines_refuse_metrics_without(evaluate):
 )
 def test_invalid_metric_spec_is_rejected(values):
     spec = MetricSpec(name="m", summary="x", target="a:b", **values)
-    with pytest.raises((TypeError, ValueError), match="m: |name='m'"):
+    with pytest.raises((TypeError, ValueError), match=r"m: |name='m'"):
         Plugin("p", "p", "1").add(spec)

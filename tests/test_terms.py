@@ -151,7 +151,6 @@ def test_exclusive_terms_are_refused(first, second):
     ("name", "closest"),
     [
         ("drgan", "dragan"),
-        ("gradient_penalty", "gradient-penalty"),
         ("wrong-lables", "wrong-labels"),
     ],
 )
