@@ -124,17 +124,15 @@ def test_evaluation_goes_into_the_summary(tmp_path, run_ganzoo):
     done = run_ganzoo("evaluate", "demo", "--metrics", "kid", "-n", 100, cwd=tmp_path, env=env)
     assert done.code == 0, done.err
     evaluation = json.loads((tmp_path / "demo" / "report" / "evaluation.json").read_text())
-    ((metric, result),) = evaluation["results"].items()
-    expected = result["values"]["kid"]["value"]
-    assert metric == "kd[classifier]"
+    ((name, value),) = evaluation["results"]["kd[classifier]"]["values"].items()
     summary = {
         item_key(x): json.loads(x.value_json)
         for r in read_records(tmp_path / "demo")
         if r.WhichOneof("record_type") == "summary"
         for x in r.summary.update
     }
-    assert "eval/kid" in summary, done.err
-    assert summary["eval/kid"] == pytest.approx(expected)
+    assert f"eval/{name}" in summary, done.err
+    assert summary[f"eval/{name}"] == pytest.approx(value["value"])
 
 
 def test_without_login_the_run_is_stored(tmp_path, run_ganzoo):
