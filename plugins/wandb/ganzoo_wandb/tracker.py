@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ class WandbTracker:
                 f"`wandb login` and `wandb sync {run / 'wandb'}/offline-run-*`",
                 file=sys.stderr,
             )
+        # wandb names the folder by the second: another run of this second would be overwritten.
+        while any((run / "wandb").glob(f"*run-{time.strftime('%Y%m%d_%H%M%S')}-{run_id}")):
+            time.sleep(0.1)
         self.run = wandb.init(
             project="ganzoo",
             id=run_id,

@@ -116,12 +116,12 @@ def test_resumed_run_continues_its_id(tmp_path):
     assert json.loads((other / "trackers.json").read_text())["wandb"] != run_id
 
 
-def test_evaluation_goes_into_the_summary(tmp_path, run_ganzoo):
-    words = ("run", "cgan", "--preset", "smoke", "--steps", 4, "--out", "demo", "--track", "wandb")
-    env = {"WANDB_MODE": "offline"}
-    done = run_ganzoo(*words, "-q", cwd=tmp_path, env=env)
+def test_evaluation_goes_into_the_summary(tmp_path, ganzoo_subprocess):
+    words = ("run", "cgan", "--preset", "smoke", "--steps", "4", "--out", "demo", "--track=wandb")
+    done = ganzoo_subprocess(*words, "-q", WANDB_MODE="offline")
     assert done.code == 0 and done.out.strip() == "demo", done.err
-    done = run_ganzoo("evaluate", "demo", "--metrics", "kid", "-n", 100, cwd=tmp_path, env=env)
+    words = ("evaluate", "demo", "--metrics", "kid", "-n", "100")
+    done = ganzoo_subprocess(*words, WANDB_MODE="offline")
     assert done.code == 0, done.err
     evaluation = json.loads((tmp_path / "demo" / "report" / "evaluation.json").read_text())
     ((name, value),) = evaluation["results"]["kd[classifier]"]["values"].items()
@@ -135,10 +135,10 @@ def test_evaluation_goes_into_the_summary(tmp_path, run_ganzoo):
     assert summary[f"eval/{name}"] == pytest.approx(value["value"])
 
 
-def test_without_login_the_run_is_stored(tmp_path, run_ganzoo):
+def test_without_login_the_run_is_stored(tmp_path, ganzoo_subprocess):
     env = {"WANDB_MODE": "online", "WANDB_API_KEY": "", "HOME": str(tmp_path), "NETRC": "/nowhere"}
-    words = ("run", "cgan", "--preset", "smoke", "--steps", 4, "--out", "demo", "--track", "wandb")
-    done = run_ganzoo(*words, cwd=tmp_path, env=env)
+    words = ("run", "cgan", "--preset", "smoke", "--steps", "4", "--out", "demo", "--track=wandb")
+    done = ganzoo_subprocess(*words, **env)
     assert done.code == 0
     (line,) = [line for line in done.err.splitlines() if "wandb" in line]
     assert "not logged in" in line and "wandb sync demo/wandb" in line
