@@ -1,5 +1,5 @@
 """Fixtures of the core's tests: the command line in new processes."""
 
-from conftest import run_ganzoo
+from conftest import ganzoo_subprocess, run_shell
 
-__all__ = ["run_ganzoo"]
+__all__ = ["ganzoo_subprocess", "run_shell"]
