@@ -30,7 +30,7 @@ RECIPES = {
         (140, {"age": 9e-6, "identity": 0.6}),
     ],
 }
-"""The steps and loss weights of docs/pfa-gan.md."""
+"""The steps and loss weights of plugins/pfa-gan/README.md."""
 
 
 @pytest.mark.parametrize("preset", RECIPES)
