@@ -95,8 +95,8 @@ class ForkServer:
 
 
 def clean_environ(**extra: str) -> dict[str, str]:
-    """Return the environment without variables that control ganzoo, colors or terminal width."""
-    cleared_prefixes = ("GANZOO_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TTY_")
+    """Return the environment without variables that control ganzoo, trackers, colors or width."""
+    cleared_prefixes = ("GANZOO_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TTY_", "WANDB_")
     kept_names = {"GANZOO_CACHE", "GANZOO_TEST_DATA"}
     kept = {
         k: v for k, v in os.environ.items() if k in kept_names or not k.startswith(cleared_prefixes)
