@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ganzoo_core import limits
@@ -37,17 +38,21 @@ def find_images(paths: Iterable[str | Path]) -> list[Path]:
     return found
 
 
-def load_image(path: Path, image_size: int, num_channels: int) -> Tensor:
-    """Return the center square of an image file as uint8 [C, S, S].
+def read_image(path: Path, target_size: int) -> Image.Image:
+    """Return a decoded image file, at least `target_size` px large where it is as large.
 
     Raises:
         DataError: the file cannot be read, or is not an image.
     """
     try:
-        image = decode_image(limits.read_bytes(path, limits.IMAGE_BYTES), target_size=image_size)
+        return decode_image(limits.read_bytes(path, limits.IMAGE_BYTES), target_size=target_size)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except UnreadableImage as error:
         raise DataError(f"{path}: {error}") from None
-    pixels = center_crop_resize(image, image_size, num_channels)
+
+
+def load_image(path: Path, image_size: int, num_channels: int) -> Tensor:
+    """Return the center square of an image file as uint8 [C, S, S]; raises as `read_image`."""
+    pixels = center_crop_resize(read_image(path, image_size), image_size, num_channels)
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)

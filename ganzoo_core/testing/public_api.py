@@ -32,6 +32,7 @@ PUBLIC_MODULES = {
     "data.archive",
     "data.augment",
     "data.image_decoding",
+    "data.input_images",
     "data.matlab",
     "data.quantization",
     "data.splits",

@@ -85,14 +85,15 @@ def age(
     if not is_folder:
         output.check_image_path(out)
     output.check_weights_folder(folder)
+    from ganzoo_core.data.input_images import find_images
     from ganzoo_core.evaluation.api import require_capability
     from ganzoo_core.training.loading import load_with_record
     from ganzoo_face_aging import aging
     from ganzoo_face_aging.options import ROLES, parse_evaluators
     from ganzoo_face_aging.output_gallery import OutputGallery
-    from ganzoo_face_aging.photos import find_photos, no_face_error
+    from ganzoo_face_aging.photos import no_face_error
 
-    paths = find_photos(photos)
+    paths = find_images(photos)
     model, pretrained = load_with_record(folder, device=device)
     require_capability(model, "edit_age", str(folder))
     output.print_unfinished(folder)

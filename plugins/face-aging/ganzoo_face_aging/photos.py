@@ -1,20 +1,17 @@
-"""Photographs given on the command line: find, read and crop them for a model."""
+"""Photographs given on the command line: read and crop them for a model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganzoo_core import limits
 from ganzoo_core.data import center_crop_resize
-from ganzoo_core.data.image_decoding import decode_image
+from ganzoo_core.data.input_images import read_image
 from ganzoo_core.errors import DataError
-from ganzoo_core.interfaces import UnreadableImage
 from ganzoo_face_aging.face_alignment import CropGeometry, FaceNotFound, align_face
 from ganzoo_face_aging.face_detection import UInt8Array
 
-_PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm"}
 _MIN_DECODE_SIZE = 1024
 """Photographs are decoded at least this large, so that faces can be detected."""
 
@@ -28,27 +25,6 @@ class Photo:
     """[S, S, C] uint8."""
     note: str = ""
     """A message for the user, such as the number of faces."""
-
-
-def find_photos(paths: Iterable[str | Path]) -> list[Path]:
-    """Return the given images and the images in the given folders, sorted by name within each.
-
-    Raises:
-        DataError: a path does not exist, or a folder has no images.
-    """
-    found: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_file():
-            found.append(path)
-        elif path.is_dir():
-            candidates = (p for p in path.rglob("*") if p.suffix.lower() in _PHOTO_SUFFIXES)
-            inside = sorted(p for p in candidates if p.is_file())
-            if not inside:
-                raise DataError(f"{path} contains no images ({', '.join(sorted(_PHOTO_SUFFIXES))})")
-            found += inside
-        else:
-            raise DataError(f"{path}: no such photograph or folder")
-    return found
 
 
 def load_photo(
@@ -72,15 +48,7 @@ def load_photo(
     Raises:
         DataError: the photograph cannot be read, or does not show exactly one clear face.
     """
-    try:
-        image = decode_image(
-            limits.read_bytes(path, limits.IMAGE_BYTES),
-            target_size=image_size if geometry is None else _MIN_DECODE_SIZE,
-        )
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
-    except UnreadableImage as error:
-        raise DataError(f"{path}: {error}") from None
+    image = read_image(path, image_size if geometry is None else _MIN_DECODE_SIZE)
     if geometry is None:
         return Photo(path, center_crop_resize(image, image_size, num_channels))
     face = align_face(image, geometry, image_size, pick_largest=pick_largest)

@@ -8,11 +8,12 @@ import pytest
 import torch
 from ganzoo_face_aging import aging
 from ganzoo_face_aging.ood_check import detect_ood
-from ganzoo_face_aging.photos import find_photos, load_photo, no_face_error
+from ganzoo_face_aging.photos import load_photo, no_face_error
 from ganzoo_face_aging.testing import StubAgeEstimator
 from PIL import Image
 
 import ganzoo_core as gz
+from ganzoo_core.data.input_images import find_images
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.evaluation.api import require_capability
 from ganzoo_core.interfaces import Auxiliaries
@@ -178,17 +179,17 @@ def test_non_aging_model_refused():
 
 def test_photos_found_and_skipped(photo, tmp_path):
     (tmp_path / "b.jpg").write_bytes(b"no image")
-    assert [p.name for p in find_photos([tmp_path])] == ["a.png", "b.jpg"]
-    photos, skipped = aging.load_faces(find_photos([tmp_path]), DATA_INFO)
+    assert [p.name for p in find_images([tmp_path])] == ["a.png", "b.jpg"]
+    photos, skipped = aging.load_faces(find_images([tmp_path]), DATA_INFO)
     assert len(photos) == 1 and list(skipped) == [tmp_path / "b.jpg"]
     assert photos[0].pixels.shape == (32, 32, 3)
     assert str(no_face_error(skipped)).startswith(f"{tmp_path / 'b.jpg'}: ")
     assert "2 photographs" in str(no_face_error({**skipped, photo: "no face found"}))
     with pytest.raises(DataError, match=r"c\.png"):
-        find_photos([tmp_path / "c.png"])
+        find_images([tmp_path / "c.png"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty"):
-        find_photos([tmp_path / "empty"])
+        find_images([tmp_path / "empty"])
 
 
 def test_photo_without_face(photo):

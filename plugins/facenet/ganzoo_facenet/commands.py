@@ -84,15 +84,16 @@ def _load_faces(paths, model, crop):
     Photographs without a face are listed on stderr. Raises DataError if none has a face.
     """
     import numpy as np
-    from ganzoo_face_aging.photos import find_photos, load_photos, no_face_error
+    from ganzoo_face_aging.photos import load_photos, no_face_error
 
+    from ganzoo_core.data.input_images import find_images
     from ganzoo_core.report import Progress
 
     progress = Progress(False)
     progress.start("reading photographs")
     try:
         photos, skipped = load_photos(
-            find_photos(paths), model.input_size, 3, crop, progress=progress.advance
+            find_images(paths), model.input_size, 3, crop, progress=progress.advance
         )
     finally:
         progress.stop()
