@@ -12,7 +12,7 @@ from ganzoo_core import __version__
 from ganzoo_core.config import merge, parse_data_source
 from ganzoo_core.data import PackedImages
 from ganzoo_core.engine.setup import resolve_device
-from ganzoo_core.errors import DataError, GanzooError, UsageError
+from ganzoo_core.errors import GanzooError, UsageError
 from ganzoo_core.evaluation.feature_networks import lineage_hashes, load_feature_extractor
 from ganzoo_core.evaluation.metric_selection import (
     check_num_images,
@@ -35,7 +35,12 @@ from ganzoo_core.metrics.classification import classifier_accuracy
 from ganzoo_core.metrics.classifier import FEATURE_DIM
 from ganzoo_core.metrics.context import EvaluationContext
 from ganzoo_core.metrics.feature_extractor import FeatureExtractor, check_independent
-from ganzoo_core.metrics.image_sets import proportional_labels, random_subset, sample_to_disk
+from ganzoo_core.metrics.image_sets import (
+    is_conditional,
+    random_subset,
+    sample_labels,
+    sample_to_disk,
+)
 from ganzoo_core.metrics.likelihood import require_likelihood
 from ganzoo_core.metrics.metric_value import MetricNotApplicableError
 from ganzoo_core.metrics.model_context import ModelContext, ModelMetricResult
@@ -200,7 +205,7 @@ class _SampleEvaluation:
         if self.extractor:
             check_independent(self.extractor, self.real, lineage_hashes(self.pretrained))
         if any("likelihood" not in spec.requires for spec in specs):
-            self.labels = _sample_labels(self.model, self.real, self.num_samples)
+            self.labels = sample_labels(self.model, self.real, self.num_samples)
         feature_dim = self.extractor.feature_dim if self.extractor else FEATURE_DIM
         for spec in specs:
             try:
@@ -245,7 +250,7 @@ class _SampleEvaluation:
             self.real,
             fake,
             lambda ctx: self.extractor or ctx.classifier,
-            conditional=_is_conditional(self.model),
+            conditional=is_conditional(self.model),
             seed=seed,
             device=resolve_device(device),
             progress=progress,
@@ -375,35 +380,6 @@ def _compute_metric(
     evaluation.settings[name] = _metric_settings(spec, ctx, reference)
 
 
-def _is_conditional(model: Model) -> bool:
-    return bool(getattr(model, "conditional", False)) and len(model.info.class_names) > 1
-
-
-def _sample_labels(model: Model, real_images: PackedImages, n: int) -> Tensor | None:
-    """Return n labels [n] in the proportions of the real images; None for an unconditional model.
-
-    Raises:
-        DataError, UsageError: the classes of the model and of the data differ.
-    """
-    if not _is_conditional(model):
-        return None
-    if real_images.info.class_names != model.info.class_names:
-        raise UsageError(
-            f"the model has the classes {', '.join(model.info.class_names[:6])}, the data has "
-            f"{', '.join(real_images.info.class_names[:6]) or 'no labels'}: give --data with the "
-            "model's classes"
-        )
-    trained_counts = [
-        count if i in model.info.nonempty_classes else 0
-        for i, count in enumerate(real_images.info.class_counts)
-    ]
-    if not any(trained_counts):
-        raise DataError(
-            "the model was trained on none of the classes of the data: give other --data"
-        )
-    return proportional_labels(tuple(trained_counts), n)
-
-
 def _make_output_folder(run_path: Path, out: str | Path | None) -> Path | None:
     folder = Path(out) if out is not None else None
     if folder is None and RunFolder(run_path).config.exists():
@@ -431,7 +407,7 @@ def _metric_settings(spec: MetricSpec, ctx: EvaluationContext, reference: str) -
     networks = [
         ctx.feature_extractor if need == "features" else ctx.classifier
         for need in spec.requires
-        if need not in zoo().names("capability")
+        if need not in zoo().required_capabilities(spec)
     ]
     return {
         **real_settings,

@@ -27,7 +27,7 @@ def select_metrics(
     specs = [zoo().metric(name) for name in metrics or zoo().names("metric")]
     supported = []
     for spec in specs:
-        needed = needed_capabilities(spec) or ["sample"]
+        needed = zoo().required_capabilities(spec) or ["sample"]
         missing = [word for word in needed if not has_capability(model, word)]
         if not missing:
             supported.append(spec)
@@ -41,11 +41,6 @@ def select_metrics(
         [spec for spec in supported if spec.evaluates == "samples"],
         [spec for spec in supported if spec.evaluates == "model"],
     )
-
-
-def needed_capabilities(spec: MetricSpec) -> list[str]:
-    """Return the capabilities that a metric needs."""
-    return [word for word in spec.requires if word in zoo().names("capability")]
 
 
 def require_capability(model: Model, capability: str, description: str) -> None:
@@ -91,7 +86,7 @@ def check_unused_options(
             raise UsageError(f"no metric has the option {name!r}.{suggest(name, owners)}")
         if name not in used:
             flag, spec = owners[name]
-            needed = " and ".join(needed_capabilities(spec))
+            needed = " and ".join(zoo().required_capabilities(spec))
             raise UsageError(
                 f"{flag} belongs to the metric {spec.name}, which does not run: leave it out, or "
                 f"give a model with the capability {needed or 'sample'}"

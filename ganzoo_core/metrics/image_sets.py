@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ganzoo_core.data import PackedImages, to_uint8
 from ganzoo_core.data.splits import split_mask
-from ganzoo_core.errors import OutputError
+from ganzoo_core.errors import DataError, OutputError, UsageError
 from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.interfaces.sampling import sample_batches
 
@@ -92,6 +92,36 @@ def proportional_labels(counts: tuple[int, ...], n: int) -> Tensor:
     order = np.argsort(rounded_counts - exact_counts, kind="stable")
     rounded_counts[order[: n - rounded_counts.sum()]] += 1
     return torch.from_numpy(np.repeat(np.arange(len(counts)), rounded_counts))
+
+
+def is_conditional(model: Any) -> bool:
+    """Return whether a model draws samples of several classes."""
+    return bool(getattr(model, "conditional", False)) and len(model.info.class_names) > 1
+
+
+def sample_labels(model: Any, real_images: PackedImages, n: int) -> Tensor | None:
+    """Return n labels [n] in the proportions of the real images; None for an unconditional model.
+
+    Raises:
+        DataError, UsageError: the classes of the model and of the data differ.
+    """
+    if not is_conditional(model):
+        return None
+    if real_images.info.class_names != model.info.class_names:
+        raise UsageError(
+            f"the model has the classes {', '.join(model.info.class_names[:6])}, the data has "
+            f"{', '.join(real_images.info.class_names[:6]) or 'no labels'}: give --data with the "
+            "model's classes"
+        )
+    trained_counts = [
+        count if i in model.info.nonempty_classes else 0
+        for i, count in enumerate(real_images.info.class_counts)
+    ]
+    if not any(trained_counts):
+        raise DataError(
+            "the model was trained on none of the classes of the data: give other --data"
+        )
+    return proportional_labels(tuple(trained_counts), n)
 
 
 def sample_to_disk(

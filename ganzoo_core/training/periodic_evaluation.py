@@ -14,8 +14,9 @@ from ganzoo_core.errors import GanzooError, UsageError
 from ganzoo_core.interfaces import Model
 from ganzoo_core.metrics.context import EvaluationContext
 from ganzoo_core.metrics.image_sets import (
-    proportional_labels,
+    is_conditional,
     random_subset,
+    sample_labels,
     sample_to_disk,
     train_test_split,
 )
@@ -69,8 +70,7 @@ class PeriodicEvaluation:
     ) -> None:
         self.specs = [zoo().metric(name) for name in names]
         for spec in self.specs:
-            capabilities = zoo().names("capability")
-            for word in [w for w in spec.requires if w in capabilities] or ["sample"]:
+            for word in zoo().required_capabilities(spec) or ["sample"]:
                 if not has_capability(model, word):
                     raise UsageError(
                         f"train.metrics: {spec.name} needs a model with the capability {word}: "
@@ -122,12 +122,7 @@ class PeriodicEvaluation:
 
     def _context(self, model: Model) -> EvaluationContext:
         """Return the context of one evaluation, with new samples of the same seed."""
-        is_conditional = bool(getattr(model, "conditional", False)) and bool(model.info.class_names)
-        labels = None
-        if is_conditional:
-            counts = self.real.info.class_counts
-            trained = [c if k in model.info.nonempty_classes else 0 for k, c in enumerate(counts)]
-            labels = proportional_labels(tuple(trained), self.num_samples)
+        labels = sample_labels(model, self.real, self.num_samples)
         needs_samples = any("likelihood" not in spec.requires for spec in self.specs)
         fake = random_subset(self.real, 0, 0, "none")
         if needs_samples:
@@ -138,7 +133,7 @@ class PeriodicEvaluation:
             self.real,
             fake,
             lambda ctx: ctx.classifier,
-            conditional=is_conditional,
+            conditional=is_conditional(model),
             device=self.device,
             model=model,
         )

@@ -141,6 +141,11 @@ class Zoo:
         """Return the specs of all capabilities, sorted by name."""
         return [self.capability(name) for name in self.names("capability")]
 
+    def required_capabilities(self, spec: MetricSpec) -> list[str]:
+        """Return the capabilities among the requirements of a metric."""
+        names = self.names("capability")
+        return [word for word in spec.requires if word in names]
+
     def role_capability(self, role: str) -> CapabilitySpec | None:
         """Return the capability that networks of a role need; None for a role without one."""
         return next((spec for spec in self.capabilities() if role and spec.role == role), None)
