@@ -48,13 +48,7 @@ MAX_ROWS = 16
     metavar="S",
     help="The same seed gives the same images.",
 )
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A sampling option of the model, see `ganzoo info MODEL`; may be repeated.",
-)
+@stored_model.sampling_assignments
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -6,9 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+
 from ganzoo_core.cli import commands
 from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.zoo import ModelSpec, zoo
+
+sampling_assignments = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A sampling option of the model, see `ganzoo info MODEL`; may be repeated.",
+)
+"""The option of the commands whose model may have sampling options."""
 
 
 def check_capability(folder: Path, capability: str) -> None:

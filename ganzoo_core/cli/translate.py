@@ -45,13 +45,7 @@ _MAX_ROWS = 100
     metavar="LABEL",
     help="The label of the images, for models that translate only from some labels to others.",
 )
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A sampling option of the model, see `ganzoo info MODEL`; may be repeated.",
-)
+@stored_model.sampling_assignments
 @click.option("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
     "--out",
