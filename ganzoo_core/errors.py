@@ -79,6 +79,16 @@ class Interrupted(GanzooError):
         self.exit_code = exit_code
 
 
+def error_line(error: BaseException) -> str:
+    """Return the class and the message of an exception on one line, whatever its `__str__` does."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except BaseException:
+        return f"{name}: its message cannot be printed"
+    return next(iter(f"{name}: {text}".splitlines()), name)[:1000] if text else name
+
+
 def suggest(name: str, candidates: Iterable[str], prefix: str = "") -> str:
     """Return `` Did you mean "cgan"?`` for the closest name, else the list of candidates.
 

@@ -6,6 +6,8 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from ganzoo_core.errors import error_line
+
 
 class FailureBoundary:
     """Reports the first failure of each part of a run, and lets training continue.
@@ -46,16 +48,6 @@ def continue_after_failure(report: Callable[[str], None]) -> Iterator[None]:
     except KeyboardInterrupt:
         signal.raise_signal(signal.SIGINT)
     except BaseException as error:
-        reason = describe_error(error)
+        reason = error_line(error)
         with suppress(Exception):
             report(reason)
-
-
-def describe_error(error: BaseException) -> str:
-    """Return the type and the first line of the text of an error, whose str() may raise."""
-    name = type(error).__name__
-    try:
-        text = next(iter(str(error).splitlines()), "")[:300]
-    except Exception:
-        text = ""
-    return f"{name}: {text}" if text else name

@@ -19,9 +19,9 @@ from typing import Any
 
 import pluggy
 
+from ganzoo_core.errors import error_line
 from ganzoo_core.zoo import hooks
 from ganzoo_core.zoo.quarantine import (
-    error_line,
     import_deadline,
     import_log,
     read_records,

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo_core import __version__
-from ganzoo_core.errors import PluginError, UsageError
+from ganzoo_core.errors import PluginError, UsageError, error_line
 from ganzoo_core.zoo import registry
 from ganzoo_core.zoo.capabilities import CAPABILITIES
 from ganzoo_core.zoo.discovery import PLUGINS_ENV_VAR, Plugin, discover_plugins
 from ganzoo_core.zoo.losses import LOSSES
 from ganzoo_core.zoo.meanings import normal_form, suggest_name
 from ganzoo_core.zoo.metrics import METRICS
-from ganzoo_core.zoo.quarantine import error_line, stdout_to_stderr
+from ganzoo_core.zoo.quarantine import stdout_to_stderr
 from ganzoo_core.zoo.specs import (
     KINDS,
     CapabilitySpec,

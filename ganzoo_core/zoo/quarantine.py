@@ -217,13 +217,3 @@ def stdout_to_stderr() -> Iterator[None]:
         if saved >= 0:
             os.dup2(saved, 1)
             os.close(saved)
-
-
-def error_line(error: BaseException) -> str:
-    """Return the class and the message of an exception on one line, whatever its `__str__` does."""
-    name = type(error).__name__
-    try:
-        text = str(error)
-    except BaseException:
-        return f"{name}: its message cannot be printed"
-    return next(iter(f"{name}: {text}".splitlines()), name)[:1000]
