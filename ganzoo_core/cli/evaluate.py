@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ganzoo_core.cli import completers, output
+from ganzoo_core.cli.openmp import choose_spin_count
 from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import UsageError
 from ganzoo_core.zoo import MetricOption, zoo
@@ -142,6 +143,7 @@ def evaluate(
     A run that trains or was stopped is evaluated at its newest checkpoint. evaluation.json keeps
     the values of other metrics of the same weights.
     """
+    choose_spin_count()
     from ganzoo_core.config import parse_assignments
 
     if (folder is None) != baselines_only:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ganzoo_core.cli.openmp import choose_spin_count
 from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.cli.output import examples
 
@@ -28,6 +29,7 @@ from ganzoo_core.cli.output import examples
 @quiet_option
 def resume(folder: Path, steps: int | None, nproc: int, as_json: bool, quiet: bool) -> None:
     """Continue RUN from its latest valid checkpoint, bit-exact: as if it had not stopped."""
+    choose_spin_count()
     from ganzoo_core import training
     from ganzoo_core.cli.run import launch_ranks, print_run_paths
     from ganzoo_core.training.run_folder import RunFolder

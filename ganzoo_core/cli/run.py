@@ -10,6 +10,7 @@ import click
 
 from ganzoo_core.cli import completers, output
 from ganzoo_core.cli.lookup import print_detected_data
+from ganzoo_core.cli.openmp import choose_spin_count
 from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import UsageError
 
@@ -143,6 +144,7 @@ def run(
     quiet: bool,
 ) -> None:
     """Train MODEL; print the paths of its images, curves and weights."""
+    choose_spin_count()
     from ganzoo_core.config import (
         build_config,
         merge,
