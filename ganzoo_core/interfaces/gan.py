@@ -66,37 +66,41 @@ class GAN(Model):
 
     def forward_discriminator(self, ctx: StepContext) -> DiscriminatorOutput:
         """Return what D receives and returns in its phase."""
-        terms, label, embedding = self.active_terms(), self.fake_labels(ctx), None
+        terms, label = self.active_terms(), self.fake_labels(ctx)
         real_images = self.augment_for_d(ctx.batch.image, ctx)
         fake_images = self.augment_for_d(self.fake_images(ctx).detach(), ctx)
-        extra = terms.extra_labels(ctx)
-        if terms.need_embedding:
-            real_logits, embedding = self.discriminator.logits_and_embedding(real_images, label)
-            extra_logits = [self.discriminator(real_images, value) for value in extra.values()]
-        else:
-            real_logits, *extra_logits = self.discriminator.forward_labels(
-                real_images, label, *extra.values()
-            )
-        fake_logits = self.discriminator(fake_images, label)
+        extra_labels = terms.extra_labels(ctx)
+        (real_logits, *extra_logits), real_heads = self.discriminator.forward_heads(
+            real_images, [label, *extra_labels.values()], terms.heads
+        )
+        (fake_logits,), fake_heads = self.discriminator.forward_heads(
+            fake_images, [label], terms.heads
+        )
         ctx.log({"logits/real": real_logits.mean(), "logits/fake": fake_logits.mean()})
         accuracy = self.loss.accuracy(real_logits, fake_logits)
         ctx.log({"accuracy/d": accuracy})
-        extra = dict(zip(extra, extra_logits, strict=True))
         return DiscriminatorOutput(
-            real_images, fake_images, label, real_logits, fake_logits, accuracy, embedding, extra
+            real_images,
+            fake_images,
+            label,
+            real_logits,
+            fake_logits,
+            accuracy,
+            real_heads,
+            fake_heads,
+            extra_logits=dict(zip(extra_labels, extra_logits, strict=True)),
         )
 
     def forward_generator(self, ctx: StepContext) -> GeneratorOutput:
         """Return what D receives and returns in G's phase."""
-        label, real_logits, embedding = self.fake_labels(ctx), None, None
+        label, real_logits = self.fake_labels(ctx), None
         fake_images = self.augment_for_d(self.fake_images(ctx), ctx)
-        if self.active_terms().need_embedding:
-            fake_logits, embedding = self.discriminator.logits_and_embedding(fake_images, label)
-        else:
-            fake_logits = self.discriminator(fake_images, label)
+        (fake_logits,), fake_heads = self.discriminator.forward_heads(
+            fake_images, [label], self.active_terms().heads
+        )
         if self.loss.needs_real_logits:
             real_logits = self.discriminator(self.augment_for_d(ctx.batch.image, ctx), label)
-        return GeneratorOutput(fake_images, label, fake_logits, real_logits, embedding)
+        return GeneratorOutput(fake_images, label, fake_logits, real_logits, fake_heads)
 
     def fake_images(self, ctx: StepContext) -> Tensor:
         """Return fakes [N, C, H, W]; both phases share them (with several micro-batches, each phase

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -57,8 +57,8 @@ class Generator(nn.Module, ABC):
 class Discriminator(nn.Module, ABC):
     """Maps images to logits, never to probabilities.
 
-    `forward` is all that a GAN needs. Some terms need one of the optional methods: `features`,
-    `class_log_probs`, `logits_and_embedding`.
+    `forward` is all that a GAN needs. Some terms need `features`, or one of the optional heads:
+    `class_log_probs`, `embedding`.
     """
 
     uses_label: bool = True
@@ -68,12 +68,16 @@ class Discriminator(nn.Module, ABC):
     def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor:
         """Return logits [N], or [N, 1, h, w] for patches, from images [N, C, H, W] in [-1, 1]."""
 
-    def forward_labels(self, image: Tensor, *labels: Tensor | None) -> list[Tensor]:
-        """Return the logits of the same images [N, C, H, W] for each of several labels [N].
+    def forward_heads(
+        self, image: Tensor, labels: Sequence[Tensor | None], heads: Sequence[str] = ()
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Return the logits of the same images [N, C, H, W] for each of several labels [N], and the
+        outputs of optional heads by name (`class_log_probs`, `embedding`).
 
-        Override where labels are injected late, so that the image features are computed once.
+        Override where they share features of the image, so that these are computed once.
         """
-        return [self(image, label) for label in labels]
+        logits = [self(image, label) for label in labels]
+        return logits, {head: getattr(self, head)(image) for head in heads}
 
     def reset_parameters(self) -> None:
         """Initialize the weights again; override where torch's own initialization is not used."""
@@ -89,11 +93,9 @@ class Discriminator(nn.Module, ABC):
         """Return log-probabilities [N, 2K] of K real and K fake classes, for ADC. Optional."""
         raise TypeError(f"{type(self).__name__} has no class_log_probs() for ADC")
 
-    def logits_and_embedding(
-        self, image: Tensor, label: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return logits [N] and embeddings, unit vectors [N, E], for D2D-CE. Optional."""
-        raise TypeError(f"{type(self).__name__} has no logits_and_embedding()")
+    def embedding(self, image: Tensor) -> Tensor:
+        """Return embeddings, unit vectors [N, E], for D2D-CE. Optional."""
+        raise TypeError(f"{type(self).__name__} has no embedding() for D2D-CE")
 
 
 class Loss(ABC):

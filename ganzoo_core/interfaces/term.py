@@ -29,8 +29,9 @@ class DiscriminatorOutput:
     fake_logits: Tensor
     accuracy: Tensor
     """Balanced accuracy of D, 0-d (`Loss.accuracy`)."""
-    real_embedding: Tensor | None = None
-    """[N, E], if a term sets `needs_embedding`."""
+    real_heads: dict[str, Tensor] = field(default_factory=dict)
+    """Outputs of the heads that terms need (`Term.heads`), for the real images."""
+    fake_heads: dict[str, Tensor] = field(default_factory=dict)
     extra_logits: dict[str, Tensor] = field(default_factory=dict)
     """Logits of the real images for the labels of `Term.extra_labels`, by the name of the term."""
 
@@ -45,8 +46,8 @@ class GeneratorOutput:
     fake_logits: Tensor
     real_logits: Tensor | None = None
     """For losses that compare with real images."""
-    fake_embedding: Tensor | None = None
-    """[N, E], if a term sets `needs_embedding`."""
+    fake_heads: dict[str, Tensor] = field(default_factory=dict)
+    """Outputs of the heads that terms need (`Term.heads`)."""
 
 
 class Term(nn.Module):
@@ -62,8 +63,8 @@ class Term(nn.Module):
     """Its name in `model.terms`; `TermOptions.build` sets it, `weight` and `interval`."""
     weight: float = 1.0
     interval: int = 1
-    needs_embedding: bool = False
-    """Whether D must return embeddings too (`Discriminator.logits_and_embedding`)."""
+    heads: tuple[str, ...] = ()
+    """Optional heads of D whose outputs it needs: `class_log_probs`, `embedding`."""
 
     def check(self, gan: GAN) -> None:
         """Refuse a model that this term cannot work with.
@@ -122,9 +123,9 @@ class TermList(dict[str, Term]):
             term.check(self.gan)
 
     @property
-    def need_embedding(self) -> bool:
-        """Whether D must return embeddings."""
-        return any(term.needs_embedding for term in self.values())
+    def heads(self) -> list[str]:
+        """The optional heads of D whose outputs the terms need."""
+        return sorted({head for term in self.values() for head in term.heads})
 
     def hook(self, method: str) -> Any:
         """Return a method of this list for a `Phase`, or None if no term has its own version."""

@@ -34,9 +34,9 @@ class AllTermsDiscriminator(Discriminator):
         """Return log-probabilities [N, 2K]."""
         return log_softmax(self.classifier(self.body(image)), 1)
 
-    def logits_and_embedding(self, image, label=None):
-        """Return logits [N] and unit vectors [N, 4]."""
-        return self(image, label), normalize(self.embed(self.body(image)))
+    def embedding(self, image):
+        """Return unit vectors [N, 4]."""
+        return normalize(self.embed(self.body(image)))
 
 
 class AllTermsGAN(GAN):

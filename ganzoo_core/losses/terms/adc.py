@@ -25,6 +25,8 @@ from ganzoo_core.interfaces import (
 class ADC(Term):
     """Adds the classification losses to both networks; D must have `class_log_probs`."""
 
+    heads = ("class_log_probs",)
+
     def check(self, gan: GAN) -> None:
         """Refuse a discriminator without the classifier."""
         if type(gan.discriminator).class_log_probs is Discriminator.class_log_probs:
@@ -38,16 +40,13 @@ class ADC(Term):
         """Return the classification loss of real and fake images, 0-d."""
         label, num_classes = ctx.batch.label, len(gan.info.class_names)
         assert label is not None
-        real_images = gan.augment_for_d(ctx.batch.image, ctx)
-        real_log_probs = gan.discriminator.class_log_probs(real_images)  # [N, 2K]
-        fake_images = gan.augment_for_d(gan.fake_images(ctx).detach(), ctx)
-        fake_log_probs = gan.discriminator.class_log_probs(fake_images)  # [N, 2K]
+        real_log_probs = out.real_heads["class_log_probs"]  # [N, 2K]
+        fake_log_probs = out.fake_heads["class_log_probs"]
         return nll_loss(real_log_probs, label) + nll_loss(fake_log_probs, label + num_classes)
 
     def generator(self, gan: GAN, ctx: StepContext, out: GeneratorOutput) -> Tensor:
         """Return the classification loss of the fakes, 0-d."""
         label, num_classes = ctx.batch.label, len(gan.info.class_names)
         assert label is not None
-        fake_images = gan.augment_for_d(gan.fake_images(ctx), ctx)
-        log_probs = gan.discriminator.class_log_probs(fake_images)  # [N, 2K]
+        log_probs = out.fake_heads["class_log_probs"]  # [N, 2K]
         return nll_loss(log_probs, label) - nll_loss(log_probs, label + num_classes)

@@ -55,13 +55,13 @@ def d2d_ce(
 
 class D2DCE(Term):
     """Adds D2D-CE to both losses: on the real images for D, on the fakes for G. D must have
-    `logits_and_embedding` and `class_proxies`.
+    `embedding` and `class_proxies`.
 
     Args:
         margin: m_p. temperature: t.
     """
 
-    needs_embedding = True
+    heads = ("embedding",)
 
     def __init__(self, *, margin: float = 0.98, temperature: float = 0.5) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class D2DCE(Term):
     def check(self, gan: GAN) -> None:
         """Refuse a discriminator without embeddings or class proxies."""
         network = type(gan.discriminator)
-        has_embedding = network.logits_and_embedding is not Discriminator.logits_and_embedding
+        has_embedding = network.embedding is not Discriminator.embedding
         if not has_embedding or not hasattr(gan.discriminator, "class_proxies"):
             raise UsageError(
                 f"model.terms.d2d-ce: {network.__name__} has no embeddings and class proxies: "
@@ -79,15 +79,15 @@ class D2DCE(Term):
 
     def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> Tensor:
         """Return D2D-CE of the real images, 0-d."""
-        return self._loss(gan, ctx, out.real_embedding)
+        return self._loss(gan, ctx, out.real_heads["embedding"])
 
     def generator(self, gan: GAN, ctx: StepContext, out: GeneratorOutput) -> Tensor:
         """Return D2D-CE of the fake images, 0-d."""
-        return self._loss(gan, ctx, out.fake_embedding)
+        return self._loss(gan, ctx, out.fake_heads["embedding"])
 
-    def _loss(self, gan: GAN, ctx: StepContext, embedding: Tensor | None) -> Tensor:
+    def _loss(self, gan: GAN, ctx: StepContext, embedding: Tensor) -> Tensor:
         label = ctx.batch.label
-        assert embedding is not None and label is not None
+        assert label is not None
         class_proxies: Any = gan.discriminator.class_proxies
         proxies = normalize(class_proxies(label).float())  # [N, E]
         return d2d_ce(embedding, proxies, label, self.margin, self.temperature)

@@ -61,11 +61,8 @@ class _TermDiscriminator(Discriminator):
         logits: Tensor = self.classifier(self.body(image))
         return logits.float().log_softmax(1)
 
-    def logits_and_embedding(
-        self, image: Tensor, label: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        embedding = nn.functional.normalize(self.body(image).float())
-        return self(image, label), embedding
+    def embedding(self, image: Tensor) -> Tensor:
+        return nn.functional.normalize(self.body(image).float())
 
 
 class _TermGAN(GAN):

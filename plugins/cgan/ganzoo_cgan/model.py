@@ -148,9 +148,11 @@ class LateLabelDiscriminator(_LabelMapDiscriminator):
         """Return the maps before the logit, a list of one tensor, [N, 8W, 4, 4] at 64 px."""
         return [self._fuse_labels(self.body(image), label)]
 
-    def forward_labels(self, image, *labels):
+    def forward_heads(self, image, labels, heads=()):
         """Return logits [N] for each of the labels [N]; the image features are computed once."""
-        h = self.body(image)
+        return self._logits(self.body(image), labels), {}
+
+    def _logits(self, h, labels):
         return [self.head(self._fuse_labels(h, label)).flatten() for label in labels]
 
     def _fuse_labels(self, h, label):
@@ -166,9 +168,17 @@ class ClassifyingDiscriminator(LateLabelDiscriminator):
         hidden = nn.Conv2d(last, last, 1), nn.ReLU()
         self.classifier = nn.Sequential(*hidden, nn.Conv2d(last, 2 * num_classes, 4))
 
+    def forward_heads(self, image, labels, heads=()):
+        """Return logits [N] for each of the labels [N], and the head `class_log_probs`."""
+        h = self.body(image)
+        return self._logits(h, labels), {head: self._class_log_probs(h) for head in heads}
+
     def class_log_probs(self, image):
         """Return log-probabilities [N, 2K]: real of each class, then fake of each class."""
-        return self.classifier(self.body(image)).flatten(1).float().log_softmax(1)
+        return self._class_log_probs(self.body(image))
+
+    def _class_log_probs(self, h):
+        return self.classifier(h).flatten(1).float().log_softmax(1)
 
 
 def _halve(channels, norm=None):

@@ -39,6 +39,26 @@ def test_class_log_probs_cover_real_and_fake_classes():
     assert log_p.shape == (5, 6) and torch.allclose(log_p.exp().sum(1), torch.ones(5))
 
 
+def test_logit_and_classifier_share_the_features_of_an_image():
+    d, forward_calls = build().discriminator, []
+    d.body.register_forward_hook(lambda *_: forward_calls.append(1))
+    (logits,), heads = d.forward_heads(BATCH.image, [BATCH.label], ["class_log_probs"])
+    assert len(forward_calls) == 1
+    assert torch.equal(logits, d(BATCH.image, BATCH.label))
+    assert torch.equal(heads["class_log_probs"], d.class_log_probs(BATCH.image))
+
+
+def test_logit_and_classifier_receive_the_same_augmented_images():
+    """As in the authors' code. Each image is computed once: a real one and a fake one for D."""
+    model, received = build(augment="noise(0.5)"), []
+    model.discriminator.body.register_forward_hook(lambda _, args, __: received.append(args[0]))
+    ctx = FakeStepContext(BATCH, cache={"fake": torch.randn(5, 3, 32, 32)})
+    model.discriminator_loss(ctx)
+    assert len(received) == 2
+    model.generator_loss(ctx)
+    assert len(received) == 3
+
+
 def test_both_losses_by_hand():
     fake = torch.randn(5, 3, 32, 32)
     model, without_adc = build(0.7), build(0.0)

@@ -45,13 +45,13 @@ def test_wrong_labels_are_paired_with_real_images():
     assert label_offset.bincount(minlength=6)[0] == 0 and label_offset.bincount()[1:].min() > 500
 
 
-def test_forward_labels_runs_the_body_once():
+def test_labels_share_the_features_of_an_image():
     d = build(label_injection="late").discriminator
     image = torch.randn(3, 3, 32, 32)
     right, wrong = torch.tensor([0, 1, 2]), torch.tensor([5, 0, 3])
     forward_calls = []
     d.body.register_forward_hook(lambda *_: forward_calls.append(1))
-    together = d.forward_labels(image, right, wrong)
+    together, _ = d.forward_heads(image, [right, wrong])
     assert len(forward_calls) == 1
     for logits, label in zip(together, (right, wrong), strict=True):
         assert torch.equal(logits, d(image, label))

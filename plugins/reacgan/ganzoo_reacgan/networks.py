@@ -83,11 +83,19 @@ class ACDiscriminator(Discriminator):
         """Initialize the weights again."""
         init_orthogonal(self)
 
-    def logits_and_embedding(self, image, label=None):
-        """Return logits [N] and unit vectors [N, E] from images [N, C, S, S]."""
+    def forward_heads(self, image, labels, heads=()):
+        """Return logits [N] from images [N, C, S, S], for each of the labels, which are ignored;
+        and the head `embedding`, unit vectors [N, E]."""
         h = relu(self.blocks(image)).sum((2, 3))  # [N, V, 8, 8] -> [N, V]
-        return self.adv_head(h).flatten(), normalize(self.embed_head(h).float())
+        logits = self.adv_head(h).flatten()
+        return [logits for _ in labels], {
+            head: normalize(self.embed_head(h).float()) for head in heads
+        }
 
     def forward(self, image, label=None):
         """Return logits [N] from images [N, C, S, S]. Ignores labels."""
-        return self.logits_and_embedding(image)[0]
+        return self.forward_heads(image, [label])[0][0]
+
+    def embedding(self, image):
+        """Return unit vectors [N, E] from images [N, C, S, S]."""
+        return self.forward_heads(image, [], ["embedding"])[1]["embedding"]

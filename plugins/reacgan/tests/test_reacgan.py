@@ -66,7 +66,8 @@ def test_shapes_and_unit_embeddings(image_size):
     label = torch.tensor([0, 1, 1])
     image = model.generator(torch.randn(3, model.generator.latent_dim), label)
     assert image.shape == (3, 3, image_size, image_size) and image.abs().max() <= 1
-    logits, embeddings = model.discriminator.logits_and_embedding(image)
+    (logits,), heads = model.discriminator.forward_heads(image, [None], ["embedding"])
+    embeddings = heads["embedding"]
     assert logits.shape == (3,) and embeddings.shape == (3, 8)
     assert torch.allclose(embeddings.norm(dim=1), torch.ones(3))
 
