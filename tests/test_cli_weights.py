@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -51,6 +52,29 @@ def test_export_is_deterministic(run_ganzoo, trained_run, tmp_path):
         "samples.png",
         "training_images.safetensors",
     }
+
+
+def test_list_shows_cached_weights_without_torch(trained_run, tmp_path):
+    for number in range(3):
+        shutil.copytree(trained_run / "weights", tmp_path / "weights" / f"{number}a")
+    (tmp_path / "weights" / "1a" / "ganzoo.json").write_text("{")
+    (tmp_path / "weights" / "2a" / "ganzoo.json").write_text('{"model": 3}')
+    code = (
+        "import sys\nsys.modules['torch'] = None\n"
+        "from ganzoo_core.cli.main import main\nmain(['weights', 'list', '--json'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "GANZOO_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = [row for row in json.loads(done.stdout) if row["state"] == "cached"]
+    folder = tmp_path / "weights" / "0a"
+    assert (row["name"], row["path"], row["summary"]) == ("cgan", str(folder), str(folder))
+    assert row["sha256"] == file_sha256(folder / "ganzoo.json") and row["license"]
 
 
 def test_index_is_complete(trained_run):

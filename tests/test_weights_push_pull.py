@@ -9,6 +9,7 @@ from contract_models import VAE
 from http_servers import COMMIT_SHA, FileServerHandler, HubHandler, run_server
 from training_helpers import build_model, make_images
 
+from ganzoo_core.cli.stored_model import cached_weights
 from ganzoo_core.config import build_config
 from ganzoo_core.errors import PluginError, UsageError, WeightsError
 from ganzoo_core.files import file_sha256
@@ -57,7 +58,7 @@ def test_pull_is_cached(weights_server, pretrained):
     assert again.path == pulled.path and len(weights_server.requests) == num_requests
     transfer.pull(f"{weights_server.url}/w/")
     assert len(weights_server.requests) == num_requests + 1  # the index
-    assert [found.sha256 for found in transfer.list_cached()] == [pretrained.sha256]
+    assert list(cached_weights()) == [pretrained.sha256]
 
 
 def test_damaged_cache_is_refetched(weights_server, pretrained):
@@ -127,7 +128,7 @@ def test_bad_server_errors(fault, name, weights_server, cache_dir):
     with pytest.raises(WeightsError, match=SERVER_FAULTS[fault]) as error:
         transfer.pull(f"{weights_server.url}/w")
     assert "\n" not in str(error.value) and name in str(error.value)
-    assert transfer.list_cached() == [] and not list(cache_dir.glob("weights/[0-9a-f]*"))
+    assert cached_weights() == {} and not list(cache_dir.glob("weights/[0-9a-f]*"))
 
 
 @pytest.mark.parametrize("change", ["shorter", "longer", "other", "card"])
@@ -142,7 +143,7 @@ def test_hash_mismatch_refused(change, weights_server):
     }[change]
     with pytest.raises(WeightsError, match=r"README\.md" if change == "card" else "model"):
         transfer.pull(f"{weights_server.url}/w")
-    assert transfer.list_cached() == []
+    assert cached_weights() == {}
 
 
 def test_index_hash_mismatch_refused(weights_server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,22 @@ def parse_sampling_options(folder: Path, assignments: Sequence[str]) -> dict[str
     if (spec := _find_spec(folder)) is not None:
         model_config_class(spec).Sampling.parse_changed(options)
     return options
+
+
+def cached_weights() -> dict[str, dict[str, str]]:
+    """Return the name, license and path of the weights in the cache by sha256, those with a
+    readable index; their files are not verified."""
+    from ganzoo_core.files import file_sha256, read_json
+    from ganzoo_core.zoo.registry import cache_folder
+
+    found = {}
+    for path in sorted((cache_folder() / "weights").glob("[0-9a-f]*/ganzoo.json")):
+        with suppress(WeightsError):
+            index = read_json(path, dict[str, Any])
+            texts = {"name": index.get("model"), "license": index.get("license", "")}
+            if all(isinstance(text, str) for text in texts.values()):
+                found[file_sha256(path)] = {**texts, "path": str(path.parent)}
+    return found
 
 
 def _find_spec(folder: Path) -> ModelSpec | None:

@@ -312,14 +312,10 @@ def _copy_to_new_folder(pretrained: PretrainedFolder, path: Path) -> PretrainedF
 @json_option
 def list_(as_json: bool) -> None:
     """List the weights that the registries name, and those in the cache."""
+    from ganzoo_core.cli.stored_model import cached_weights
     from ganzoo_core.zoo import published_weights
-    from ganzoo_core.zoo.registry import cache_folder
 
-    cached_by_sha256 = {}
-    if any((cache_folder() / "weights").glob("*/ganzoo.json")):  # else torch is not needed
-        from ganzoo_core.weights.transfer import list_cached
-
-        cached_by_sha256 = {pretrained.sha256: pretrained for pretrained in list_cached()}
+    cached_by_sha256 = cached_weights()
     rows = []
     for entry in published_weights():
         state = "published" if entry.is_published else "unpublished"
@@ -332,20 +328,18 @@ def list_(as_json: bool) -> None:
                 "summary": entry.summary,
                 "sha256": entry.sha256,
                 "train_command": entry.train_command,
-                "path": str(cached.path) if cached else "",
+                "path": cached["path"] if cached else "",
             }
         )
     rows += [
         {
-            "name": pretrained.model_name,
+            **cached,
             "state": "cached",
-            "license": pretrained.index.get("license", ""),
-            "summary": str(pretrained.path),
+            "summary": cached["path"],
             "sha256": sha256,
             "train_command": "",
-            "path": str(pretrained.path),
         }
-        for sha256, pretrained in cached_by_sha256.items()
+        for sha256, cached in cached_by_sha256.items()
     ]
     if as_json:
         output.print_json(rows)

@@ -263,15 +263,6 @@ def _find_cached(index_sha256: str) -> PretrainedFolder | None:
     return None
 
 
-def list_cached() -> list[PretrainedFolder]:
-    """Return the cached folders with a valid index; their files are not verified."""
-    found = []
-    for path in sorted((cache_folder() / "weights").glob("[0-9a-f]*/" + INDEX_FILE)):
-        with suppress(WeightsError):
-            found.append(PretrainedFolder(path.parent, read_index(path)))
-    return found
-
-
 def copy_pretrained(pretrained: PretrainedFolder, folder: Path) -> PretrainedFolder:
     """Copy the files into a folder as a whole, and verify the copy first."""
     with replace_files(folder) as new_folder:
