@@ -169,6 +169,25 @@ def test_linear_conditional_batchnorm():
     assert num_params(norm) == 12
 
 
+def test_self_attention_is_the_identity_until_its_gain_moves():
+    layer, x = layers.SelfAttention2d(16), torch.randn(2, 16, 8, 6)
+    assert torch.equal(layer(x), x) and num_params(layer) == 2 * 16 * 2 + 2 * 16 * 8 + 1
+    layer.gain.data.fill_(1.0)
+    changed = x.clone()
+    changed[:, :, 0, 0] += 5
+    is_changed = (layer(x) != layer(changed)).any(1)
+    assert is_changed.all()  # each pixel attends to all others
+    assert_all_gradients(layer, x)
+
+
+def test_add_spectral_norm_once_to_convs_and_linear_layers():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
+    for _ in range(2):
+        assert layers.add_spectral_norm(network) is network
+    numbers = [len(m.parametrizations.weight) for m in network if hasattr(m, "parametrizations")]
+    assert numbers == [1, 1]
+
+
 # --- initial weights ----------------------------------------------------------------------------
 
 

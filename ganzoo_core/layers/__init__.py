@@ -1,5 +1,6 @@
 """Layers that several networks share, one file for each idea."""
 
+from ganzoo_core.layers.attention import SelfAttention2d
 from ganzoo_core.layers.blocks import (
     downsample_block,
     latent_block,
@@ -16,7 +17,7 @@ from ganzoo_core.layers.image_size import check_image_size
 from ganzoo_core.layers.init import init_dcgan, init_normal, init_orthogonal, init_xavier
 from ganzoo_core.layers.labels import concat_label_maps, label_maps, one_hot
 from ganzoo_core.layers.maxout import Maxout
-from ganzoo_core.layers.norms import NORMS
+from ganzoo_core.layers.norms import NORMS, add_spectral_norm
 from ganzoo_core.layers.ordinal import bin_index, expected_index
 from ganzoo_core.layers.residual import (
     ResidualDownBlock,
@@ -33,6 +34,8 @@ __all__ = [
     "ProjectionBlock",
     "ResidualDownBlock",
     "ResidualUpBlock",
+    "SelfAttention2d",
+    "add_spectral_norm",
     "bin_index",
     "channels_by_resolution",
     "check_image_size",

@@ -1,10 +1,13 @@
-"""Normalization layers by name."""
+"""Normalization layers by name, and spectral norm for a network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
@@ -13,3 +16,18 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
     "none": lambda num_channels: nn.Identity(),
 }
 """Normalization layers by name, from the number of channels; all but `batch` are per image."""
+
+_ModuleT = TypeVar("_ModuleT", bound=nn.Module)
+
+
+def add_spectral_norm(network: _ModuleT) -> _ModuleT:
+    """Add spectral norm to each conv and each linear layer of a network that has none; return it.
+
+    Paper: Spectral Normalization for Generative Adversarial Networks (Miyato et al. 2018, arXiv
+    1802.05957).
+    """
+    for module in list(network.modules()):
+        is_layer = isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
+        if is_layer and not is_parametrized(module, "weight"):
+            spectral_norm(module)
+    return network

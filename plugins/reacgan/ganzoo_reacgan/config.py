@@ -33,6 +33,8 @@ class ReACGANConfig(GANConfig):
     """Length of the class embedding in G."""
     embed_dim: int = Field(512, ge=2)
     """Length of the image embedding in D."""
+    ema_copy_images: int = Field(0, ge=0)
+    """Images in which the average is a copy of the weights; 0 for the ramp of StyleGAN2."""
     optim_d: Adam = ADAM_2_8E4
     """The optimizer of the discriminator."""
     optim_g: Adam = ADAM_2_8E4
@@ -82,7 +84,11 @@ class ReACGANConfig(GANConfig):
             "train": {"batch_size": 64, "steps": 10000, "sample_every": 1000},
         },
         "paper": {  # the half-life of a decay of 0.9999 for each batch
-            "model": {"ema_halflife_images": 887_184.0, **HINGE_D2D_CE},
+            "model": {
+                "ema_halflife_images": 887_184.0,
+                "ema_copy_images": 128_000,
+                **HINGE_D2D_CE,
+            },
             "data": {"name": "cifar10", "image_size": 32},
             "train": {"batch_size": 128, "steps": 100_000, "sample_every": 1000},
         },

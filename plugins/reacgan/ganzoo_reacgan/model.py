@@ -11,6 +11,8 @@ Papers:
 The networks are BigGAN's (`networks.py`).
 """
 
+from dataclasses import replace
+
 from ganzoo_core import GAN
 from ganzoo_core.layers import check_image_size
 from ganzoo_core.losses import make_loss
@@ -33,3 +35,11 @@ class ReACGAN(GAN):
         self.generator = ACGenerator(config, *shape)
         self.discriminator = ACDiscriminator(config, *shape)
         self.loss = make_loss(config.loss)
+
+    def configure_optimizers(self):
+        """Return the optimizers of D and G; the average of G starts after `ema_copy_images`."""
+        specs = super().configure_optimizers()
+        halflife, start = self.config.ema_halflife_images, self.config.ema_copy_images
+        if halflife and start:
+            specs["g"] = replace(specs["g"], ema_halflife=lambda n: halflife if n >= start else 0.0)
+        return specs

@@ -11,6 +11,7 @@ from training_helpers import FakeStepContext
 
 from ganzoo_core import DataInfo
 from ganzoo_core.errors import UsageError
+from ganzoo_core.layers import SelfAttention2d
 from ganzoo_core.losses.terms.d2d_ce import d2d_ce
 from ganzoo_core.testing import parametrize_with_checks
 
@@ -92,20 +93,34 @@ def test_d2d_ce_gradients():
     model.generator_loss(ctx)
     ctx.logged["loss/g_d2d-ce"].backward()
     assert model.generator.class_embed.weight.grad.any()
-    assert model.discriminator.class_proxies.weight.grad.any()
+    assert model.discriminator.class_proxies.parametrizations.weight.original.grad.any()
     assert model.discriminator.adv_head.parametrizations.weight.original.grad is None
 
 
-def test_every_discriminator_layer_has_spectral_norm():
-    model = build_model()
-    model.discriminator.train()
+def test_every_layer_has_spectral_norm():
+    model = build_model(terms={"d2d-ce": {}}).train()
+    label = torch.tensor([0, 1])
     for _ in range(60):  # each forward pass is one step of the power iteration
-        model.discriminator(torch.randn(2, 3, 32, 32))
-    model.discriminator.eval()
-    layers = [m for m in model.discriminator.modules() if hasattr(m, "parametrizations")]
-    assert len(layers) == 4 * 2 + 2 + 2  # convs, shortcuts, both heads
+        model.discriminator(model.generator(torch.randn(2, 16), label))
+    model.eval()
+    layers = [m for m in model.modules() if hasattr(m, "parametrizations")]
+    attention = 4
+    in_d = 4 * 2 + 2 + attention + 2 + 1  # convs, shortcuts, both heads, proxies
+    in_g = 1 + 3 * (2 + 1 + 4) + attention + 1  # stem, convs, shortcuts, norms, head
+    assert len(layers) == in_d + in_g
     for layer in layers:
         assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2) < 1.05
+
+
+@pytest.mark.parametrize("image_size", [32, 64])
+def test_attention_receives_maps_of_half_the_size(image_size):
+    model, sizes = build_model(image_size), []
+    for module in model.modules():
+        if isinstance(module, SelfAttention2d):
+            module.register_forward_hook(lambda _, args, out: sizes.append(out.shape[2]))
+    z = torch.randn(2, model.generator.latent_dim)
+    model.discriminator(model.generator(z, torch.tensor([0, 1])))
+    assert sizes == [image_size // 2] * 2
 
 
 def test_reset_parameters():
