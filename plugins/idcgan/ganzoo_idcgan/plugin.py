@@ -17,7 +17,7 @@ def ganzoo_register(zoo):
             license="Apache-2.0",
             family="implicit",
             fidelity={
-                "forward": "differs: connector; loss weights and channels",
+                "forward": "differs: connector",
                 "losses": "differs: loss weights and channels",
             },
             capabilities=("translate", "edit_age"),

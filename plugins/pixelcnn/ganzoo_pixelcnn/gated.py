@@ -12,7 +12,7 @@ Differs from the paper:
 | | paper | here |
 |---|---|---|
 | vertical kernels | masked and shifted | cropped to the rows above, which is the same function |
-| map of the condition | a deconvolutional network | one layer with a kernel of the image's size |
+| map of the condition | a deconvolutional network, not described | one layer, off by default |
 
 Shapes: N batch, C image channels, S image size, P hidden channels, L levels, K classes, M condition
 channels: those of m(h), or K.

@@ -17,7 +17,7 @@ def ganzoo_register(zoo):
             license="Apache-2.0",
             family="tractable",
             fidelity={
-                "forward": "differs: map of the condition",
+                "forward": "equal",
                 "losses": "equal",
             },
             capabilities=("sample", "likelihood"),
