@@ -28,7 +28,9 @@ _NAMES_BY_MODULE = {
         "Spec",
         "TermSpec",
         "TransformSpec",
+        "WeightsSpec",
         "hookimpl",
+        "shipped_weights",
     ],
     "ganzoo_core.errors": ["GanzooError"],
     "ganzoo_core.config": [

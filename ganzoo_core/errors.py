@@ -60,6 +60,12 @@ class OutOfMemoryError(GanzooError):
     exit_code = 8
 
 
+class LicenseError(GanzooError):
+    """Weights whose terms were not accepted."""
+
+    exit_code = 9
+
+
 LAUNCHED_ENV_VAR = "GANZOO_LAUNCHED"
 """Set for ranks that `ganzoo run --nproc` started, to the process id of the launcher: the launcher
 reports the rank that died."""

@@ -17,7 +17,7 @@ from ganzoo_core.cli import commands
 from ganzoo_core.cli.options import json_option
 from ganzoo_core.cli.output import examples, print_json, print_table
 from ganzoo_core.errors import PluginError
-from ganzoo_core.zoo import EvaluatorSpec, import_target, package_folder, zoo
+from ganzoo_core.zoo import EvaluatorSpec, WeightsSpec, import_target, package_folder, zoo
 from ganzoo_core.zoo.quarantine import retry_broken
 
 _REINSTALL_REMEDY = (
@@ -141,7 +141,8 @@ def _import_problem(spec: object) -> str:
     for target in (getattr(spec, "config", ""), getattr(spec, "target", "")):
         try:
             if target:
-                (package_folder if isinstance(spec, EvaluatorSpec) else import_target)(target)
+                is_folder = isinstance(spec, EvaluatorSpec | WeightsSpec)
+                (package_folder if is_folder else import_target)(target)
         except PluginError as error:
             return str(error)
     return ""

@@ -19,7 +19,9 @@ from ganzoo_core.zoo import (
     Spec,
     TermSpec,
     TransformSpec,
+    WeightsSpec,
     import_target,
+    package_folder,
     zoo,
 )
 from ganzoo_core.zoo.specs import spec_kind
@@ -55,6 +57,8 @@ def entry_facts(spec: Spec) -> dict[str, Any]:
         facts |= _dataset_facts(spec)
     elif isinstance(spec, EvaluatorSpec):
         facts |= _evaluator_facts(spec)
+    elif isinstance(spec, WeightsSpec):
+        facts |= _weights_facts(spec)
     elif isinstance(spec, LossSpec):
         facts |= _loss_facts(spec)
     elif isinstance(spec, TermSpec):
@@ -104,6 +108,29 @@ def _evaluator_facts(spec: EvaluatorSpec) -> dict[str, Any]:
         "sha256": pretrained.sha256,
         "use": commands,
         "metrics": [f"{m['name']}={m['value']:.4g}" for m in pretrained.index.get("metrics", [])],
+    }
+
+
+def _weights_facts(spec: WeightsSpec) -> dict[str, Any]:
+    from ganzoo_core.weights import read_pretrained
+
+    pretrained = read_pretrained(package_folder(spec.target))
+    index, info = pretrained.index, pretrained.info
+    published = index.get("published") or {}
+    verbs = {name: zoo().capability(name).command for name in spec.capabilities}
+    return {
+        "terms": spec.terms,
+        "model": spec.model,
+        "capabilities": list(spec.capabilities),
+        "data": info.name,
+        "size": f"{info.num_channels} x {info.image_size} x {info.image_size} px, "
+        f"{spec.size / 1e6:.1f} MB in {index.get('precision', 'fp32')}",
+        "labels": list(info.class_names),
+        "sha256": pretrained.sha256,
+        "seed": str(index.get("train", {}).get("seed", "")),
+        "trained with": published.get("command", ""),
+        "use": [f"ganzoo {verb} {spec.name}" for verb in verbs.values() if verb],
+        "metrics": [f"{m['name']}={m['value']:.4g}" for m in index.get("metrics", [])],
     }
 
 

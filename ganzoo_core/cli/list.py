@@ -9,6 +9,7 @@ import click
 
 from ganzoo_core.cli.options import json_option
 from ganzoo_core.cli.output import examples, print_json, print_line, print_stderr, print_table
+from ganzoo_core.cli.weights_table import print_weights
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.zoo import FAMILIES, KINDS, ZooEntry, registry_entries, zoo
 from ganzoo_core.zoo.registry import registries
@@ -21,6 +22,7 @@ _KIND_ALIASES = {
     "data": "dataset",
     "evaluator": "evaluator",
     "evaluators": "evaluator",
+    "weights": "weights",
     "loss": "loss",
     "losses": "loss",
     "term": "term",
@@ -38,16 +40,19 @@ _KIND_ALIASES = {
 @click.argument("kind", required=False, metavar="[KIND]")
 @json_option
 def list_(kind: str | None, as_json: bool) -> None:
-    """List models, data sets, evaluators, losses, terms, metrics, transforms and capabilities,
-    installed or not.
+    """List models, data sets, evaluators, weights, losses, terms, metrics, transforms and
+    capabilities, installed or not.
 
-    KIND: `model`, `dataset`, `evaluator`, `loss`, `term`, `metric` or `transform`; plurals and
-    `data` work too.
+    KIND: `model`, `dataset`, `evaluator`, `weights`, `loss`, `term`, `metric` or `transform`;
+    plurals and `data` work too.
     """
     kind = kind and kind.casefold()
     if kind is not None and kind not in _KIND_ALIASES:
         raise UsageError(f"there is no kind {kind!r}.{suggest(kind, _KIND_ALIASES)}")
     selected_kind = _KIND_ALIASES.get(kind or "")
+    if selected_kind == "weights":
+        print_weights(as_json)
+        return
     records = [
         r for r in _list_records() if selected_kind in {None, r["kind"]} or r["kind"] == "plugin"
     ]

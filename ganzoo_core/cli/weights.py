@@ -9,6 +9,8 @@ import click
 
 from ganzoo_core.cli import completers, output
 from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.publish import publish
+from ganzoo_core.cli.weights_table import print_weights
 from ganzoo_core.errors import OutputError, PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +29,10 @@ _MEBIBYTE = 2**20
     )
 )
 def weights() -> None:
-    """Export, verify, import, compare and share weights."""
+    """Export, publish, verify, import, compare and share weights."""
+
+
+weights.add_command(publish)
 
 
 @weights.command(
@@ -306,46 +311,13 @@ def _copy_to_new_folder(pretrained: PretrainedFolder, path: Path) -> PretrainedF
 
 @weights.command(
     "list",
-    short_help="List the weights of the registries.",
+    short_help="List all weights, as `ganzoo list weights` does.",
     epilog=output.examples("ganzoo weights list", "ganzoo weights list --json"),
 )
 @json_option
 def list_(as_json: bool) -> None:
-    """List the weights that the registries name, and those in the cache."""
-    from ganzoo_core.cli.stored_model import cached_weights
-    from ganzoo_core.zoo import published_weights
-
-    cached_by_sha256 = cached_weights()
-    rows = []
-    for entry in published_weights():
-        state = "published" if entry.is_published else "unpublished"
-        cached = cached_by_sha256.pop(entry.sha256, None)
-        rows.append(
-            {
-                "name": entry.name,
-                "state": "cached" if cached else state,
-                "license": entry.license,
-                "summary": entry.summary,
-                "sha256": entry.sha256,
-                "train_command": entry.train_command,
-                "path": cached["path"] if cached else "",
-            }
-        )
-    rows += [
-        {
-            **cached,
-            "state": "cached",
-            "summary": cached["path"],
-            "sha256": sha256,
-            "train_command": "",
-        }
-        for sha256, cached in cached_by_sha256.items()
-    ]
-    if as_json:
-        output.print_json(rows)
-        return
-    columns = ("name", "state", "license", "summary")
-    output.print_table(columns, [[row[column] for column in columns] for row in rows])
+    """List installed weights, those that the registries name, and those in the cache."""
+    print_weights(as_json)
 
 
 @weights.command(

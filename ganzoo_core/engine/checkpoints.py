@@ -148,3 +148,18 @@ def load_latest(folder: Path) -> tuple[Checkpoint, list[str]]:
             skipped.append(str(error))
     why = f": {skipped[0]}" if skipped else "; start a new run"
     raise WeightsError(f"no valid checkpoint in {folder}{why}")
+
+
+def load_best(folder: Path) -> Checkpoint:
+    """Return the checkpoint with the lowest `train.monitor`.
+
+    Raises:
+        WeightsError: the run monitored nothing, or the checkpoint is damaged.
+    """
+    try:
+        name = (folder / BEST).read_text(encoding="utf-8").strip()
+    except OSError:
+        raise WeightsError(
+            f"{folder} has no best checkpoint: the run needs train.monitor"
+        ) from None
+    return read_checkpoint(folder / f"{Path(name).name}.json")

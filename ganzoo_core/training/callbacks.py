@@ -21,17 +21,17 @@ from ganzoo_core.report import (
 )
 from ganzoo_core.training.diagnostics import TrainingDiagnostics
 from ganzoo_core.training.failure_boundary import FailureBoundary
-from ganzoo_core.training.output_grids import draw_sample_grid, draw_translation_grid
+from ganzoo_core.training.output_grids import (
+    MODEL_CARD_TILE_SIZE,
+    draw_sample_grid,
+    draw_translation_grid,
+)
 from ganzoo_core.training.periodic_evaluation import PeriodicEvaluation
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.training.run_page import write_page
 from ganzoo_core.training.trackers import Trackers
 from ganzoo_core.weights import save_pretrained
 from ganzoo_core.weights.training_images import TRAINING_IMAGES, read_training_images
-
-_MODEL_CARD_TILE_SIZE = 64
-"""Smaller images are enlarged to about this edge in the model card, in pixels."""
-
 
 _FIRST_SAMPLE_S = 20.0
 """Seconds of training until the first grid, if `train.sample_every` asks for a later one."""
@@ -155,7 +155,7 @@ class RunCallback(Callback):
         grid_png = b""
         with self._boundary.guard("the sample grid of the model card"):
             if isinstance(model, SupportsSampling):
-                grid_png = encode_png(draw_sample_grid(model, tile_size=_MODEL_CARD_TILE_SIZE))
+                grid_png = encode_png(draw_sample_grid(model, tile_size=MODEL_CARD_TILE_SIZE))
         index_fields = {**self.index_fields, "steps": steps}
         training_images = read_training_images(self.folder.path)
         save_pretrained(

@@ -9,15 +9,15 @@ from typing import Any
 
 from torch import Tensor
 
-from ganzoo_core.engine.checkpoints import load_latest
+from ganzoo_core.engine.checkpoints import load_best, load_latest
 from ganzoo_core.engine.optimizers import strip_prefix
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.files import load_tensors
 from ganzoo_core.training.evaluation_file import read_evaluation
 from ganzoo_core.training.run_folder import RunFolder, create_output_folder
 from ganzoo_core.weights import PretrainedFolder, find_pretrained
-from ganzoo_core.weights.index import SAMPLE_GRID_FILE, WEIGHTS_FILE, Precision
-from ganzoo_core.weights.pretrained import save_tensor_files
+from ganzoo_core.weights.index import CARD_FILE, INDEX_FILE, WEIGHTS_FILE, Precision
+from ganzoo_core.weights.pretrained import save_files
 from ganzoo_core.weights.training_images import TRAINING_IMAGES_FILE, read_training_images
 
 
@@ -50,19 +50,24 @@ def export(
     if training_images := read_training_images(pretrained.path):
         tensor_files[TRAINING_IMAGES_FILE] = training_images.tensors()
     index = {k: v for k, v in pretrained.index.items() if k != "files"}
-    if metrics := _read_metric_values(run):
+    if metrics := read_metric_values(run):
         index["metrics"] = metrics
-    grid_png = b""
-    if SAMPLE_GRID_FILE in pretrained.index["files"]:
-        grid_png = (pretrained.path / SAMPLE_GRID_FILE).read_bytes()
+    other_files = {
+        name: path.read_bytes()
+        for name, path in pretrained.files.items()
+        if path.suffix != ".safetensors" and name not in {CARD_FILE, INDEX_FILE}
+    }
     target_precision: Precision = precision or index.get("precision", "fp32")
-    return save_tensor_files(
-        create_output_folder(Path(out), ""), index, tensor_files, target_precision, grid_png
+    return save_files(
+        create_output_folder(Path(out), ""), index, tensor_files, target_precision, other_files
     )
 
 
-def load_checkpoint_modules(run: Path, module_names: Sequence[str]) -> dict[str, dict[str, Tensor]]:
-    """Return the tensors of some networks from the newest checkpoint of a run, with full names.
+def load_checkpoint_modules(
+    run: Path, module_names: Sequence[str], *, is_best: bool = False
+) -> dict[str, dict[str, Tensor]]:
+    """Return the tensors of some networks from the newest checkpoint of a run, or from the best
+    one, with full names.
 
     Raises:
         UsageError: not a run, or an unknown network.
@@ -75,7 +80,8 @@ def load_checkpoint_modules(run: Path, module_names: Sequence[str]) -> dict[str,
         raise UsageError(
             f"{run} is not a run folder: only a run has checkpoints of its training networks"
         )
-    model_state = strip_prefix(load_latest(folder.checkpoints)[0].state, "model.")
+    best_or_latest = load_best if is_best else lambda path: load_latest(path)[0]
+    model_state = strip_prefix(best_or_latest(folder.checkpoints).state, "model.")
     available = {name.split(".")[0] for name in model_state}
     for name in module_names:
         if name not in available:
@@ -86,7 +92,7 @@ def load_checkpoint_modules(run: Path, module_names: Sequence[str]) -> dict[str,
     }
 
 
-def _read_metric_values(run: Path) -> list[dict[str, Any]]:
+def read_metric_values(run: Path) -> list[dict[str, Any]]:
     """Return the finite values of report/evaluation.json, each with the settings it was computed
     with.
 

@@ -20,7 +20,7 @@ from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedFolder, find_pretrained
 from ganzoo_core.weights.index import INDEX_FILE
 from ganzoo_core.weights.load import check_finite
-from ganzoo_core.weights.model_card import effective_license
+from ganzoo_core.zoo.shipped_weights import effective_license
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ganzoo_core.engine.checkpoints import CheckpointRecord, checkpoint_records, load_latest
+from ganzoo_core.engine.checkpoints import (
+    CheckpointRecord,
+    checkpoint_records,
+    load_best,
+    load_latest,
+)
 from ganzoo_core.engine.optimizers import strip_prefix
 from ganzoo_core.engine.setup import resolve_device
 from ganzoo_core.errors import WeightsError
@@ -65,7 +70,7 @@ def load_with_record(
     """Return a model and the facts about its weights: those of the pretrained folder, or of the
     checkpoint that the model is from. For arguments and errors see `load`."""
     if unfinished_steps(path):
-        loaded_model, pretrained = _load_checkpoint(RunFolder(Path(path)), model)
+        loaded_model, pretrained = load_checkpoint(RunFolder(Path(path)), model)
         for name, _ in list(loaded_model.named_children()):
             if name not in loaded_model.inference_modules and not include_training_modules:
                 delattr(loaded_model, name)
@@ -100,16 +105,16 @@ def unfinished_steps(path: str | Path) -> tuple[int, int] | None:
     return None
 
 
-def _load_checkpoint(
-    run: RunFolder, model_class: type[Model] | None
+def load_checkpoint(
+    run: RunFolder, model_class: type[Model] | None = None, *, is_best: bool = False
 ) -> tuple[Model, PretrainedFolder]:
-    """Return the model of the newest valid checkpoint with its averaged weights, on the CPU, and
-    the facts that a pretrained folder would have.
+    """Return the model of the newest valid checkpoint, or of the best one, with its averaged
+    weights, on the CPU, and the facts that a pretrained folder would have.
 
     Raises:
         WeightsError: damaged, or of another model.
     """
-    checkpoint, _ = load_latest(run.checkpoints)
+    checkpoint = load_best(run.checkpoints) if is_best else load_latest(run.checkpoints)[0]
     remedy = f"finish the run with: ganzoo resume {run.path}"
     index = read_json(run.checkpoint_index, CheckpointIndex, remedy=remedy)
     try:
@@ -118,9 +123,8 @@ def _load_checkpoint(
         raise WeightsError(
             f"{run.checkpoint_index} is damaged ({type(error).__name__}): {remedy}"
         ) from None
-    pretrained = PretrainedFolder(
-        run.checkpoints, index.model_dump(mode="json", exclude_unset=True), checkpoint.path.name
-    )
+    fields = {**index.model_dump(mode="json", exclude_unset=True), "steps": checkpoint.info["step"]}
+    pretrained = PretrainedFolder(run.checkpoints, fields, checkpoint.path.name)
     cls, config = find_class_and_config(pretrained, model_class)
     model = build_model(cls, config, pretrained)
     state = strip_prefix(checkpoint.state, "model.")

@@ -19,6 +19,8 @@ _NUM_COLUMNS = 8
 _MAX_ROWS = 16
 _TILE_SIZE = 96
 """Smaller images are enlarged to about this edge in pixels."""
+MODEL_CARD_TILE_SIZE = 64
+"""The same in the model card."""
 _LATENT_SEED = 0
 """The latents of the grids are the same at every step of every run."""
 

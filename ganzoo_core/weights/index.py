@@ -88,6 +88,16 @@ class SourceRecord(IndexModel):
     """Whether a registry lists this sha256."""
 
 
+class PublishedRecord(IndexModel):
+    """How weights that a plugin ships were made: written by `ganzoo weights publish`."""
+
+    summary: str = ""
+    metric: str = ""
+    """The name of the one of `metrics` that lists show."""
+    command: str
+    """The command that trains them; without paths of the machine."""
+
+
 class CheckpointIndex(IndexModel):
     """The part of an index from which a model is built: checkpoints/index.json has no files."""
 
@@ -122,6 +132,7 @@ class CheckpointIndex(IndexModel):
     license: str = ""
     """Of the code; `data.license` binds the weights as well."""
     source: SourceRecord | None = None
+    published: PublishedRecord | None = None
 
 
 class PretrainedIndex(CheckpointIndex):

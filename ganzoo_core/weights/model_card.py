@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.zoo import CapabilitySpec, zoo
+from ganzoo_core.zoo.shipped_weights import effective_license
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
     from markupsafe import Markup
 
-_HUB_LICENSES = {
+HUB_LICENSES = {
     "apache-2.0",
     "mit",
     "bsd-2-clause",
@@ -57,7 +58,7 @@ def card_data(index: Mapping[str, Any]) -> ModelCardData:
 
     data, license_name = index["data"], effective_license(index)
     name = license_name.lower()
-    is_known = name in _HUB_LICENSES
+    is_known = name in HUB_LICENSES
     return ModelCardData(
         license=name if is_known else "other",
         license_name=None if is_known else _slugify(name),
@@ -68,19 +69,6 @@ def card_data(index: Mapping[str, Any]) -> ModelCardData:
         model_name=_slugify(index["model"]),
         eval_results=_eval_results(index) or None,
     )
-
-
-def effective_license(index: Mapping[str, Any]) -> str:
-    """Return the license of the weights: that of the data if they have one, else of the code.
-
-    The license of the weights that training started from is added.
-    """
-    code, data = index.get("license", ""), index["data"].get("license", "")
-    weights_license = str(code if data.lower() in {"", code.lower()} else data)
-    init_license = str((index.get("init_from") or {}).get("license", ""))
-    if init_license.lower() in {"", weights_license.lower()}:
-        return weights_license
-    return " and ".join(filter(None, (weights_license, init_license)))
 
 
 def _pipeline_tag(index: Mapping[str, Any]) -> str:
@@ -150,6 +138,7 @@ def _template_values(index: Mapping[str, Any]) -> dict[str, Any]:
             ("image transform", json.dumps(crop, sort_keys=True) if crop else "none"),
             ("data license", data.get("license") or "unknown"),
             ("code license", index.get("license") or "unknown"),
+            *[("trained with", record["command"]) for record in [index.get("published")] if record],
         ],
         "classes": list(zip(data["class_names"], data["class_counts"], strict=False)),
         "metrics": [

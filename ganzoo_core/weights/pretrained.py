@@ -99,6 +99,7 @@ def save_pretrained(
     precision: Precision = "fp32",
     sample_grid_png: bytes = b"",
     extra_modules: Mapping[str, Mapping[str, Tensor]] | None = None,
+    other_files: Mapping[str, bytes] | None = None,
 ) -> PretrainedFolder:
     """Write the inference modules, the card, and the index with the sha256 of every file. A folder
     that exists changes as a whole; if a crash interrupts the change, the next reader finishes it.
@@ -112,6 +113,7 @@ def save_pretrained(
         sample_grid_png: a PNG of samples.
         extra_modules: tensors of further networks, and the hashes of the training images, by name:
             each into ``NAME.safetensors``.
+        other_files: content by name, such as evaluation.json.
 
     Raises:
         OutputError: the folder cannot be written, or the disk is full.
@@ -131,27 +133,30 @@ def save_pretrained(
     tensor_files = {WEIGHTS_FILE: inference_state_dict(model)}
     for name, tensors in (extra_modules or {}).items():
         tensor_files[f"{name}.safetensors"] = dict(tensors)
-    return save_tensor_files(folder, index, tensor_files, precision, sample_grid_png)
+    other_files = {SAMPLE_GRID_FILE: sample_grid_png, **(other_files or {})}
+    return save_files(folder, index, tensor_files, precision, other_files)
 
 
-def save_tensor_files(
+def save_files(
     folder: Path,
     index: Mapping[str, Any],
     tensor_files: Mapping[str, Mapping[str, Tensor]],
     precision: Precision,
-    sample_grid_png: bytes = b"",
+    other_files: Mapping[str, bytes],
 ) -> PretrainedFolder:
-    """Write .safetensors files, a grid, the card and the index; raises as `save_pretrained`."""
+    """Write .safetensors files, other files that are not empty, the card and the index; raises as
+    `save_pretrained`."""
+    other_files = {name: content for name, content in other_files.items() if content}
     cast_files = {name: _cast_tensors(tensors, precision) for name, tensors in tensor_files.items()}
-    for name in cast_files:
+    names = [*tensor_files, *other_files]
+    for name in names:
         check_file_name(name, folder / INDEX_FILE)
-    names = [*tensor_files, *([SAMPLE_GRID_FILE] if sample_grid_png else [])]
     with replace_files(folder) as new_folder:
         for name, tensors in cast_files.items():
             save_tensors(new_folder / name, tensors, {"model": index["model"]})
-        if sample_grid_png:
-            with atomic_path(new_folder / SAMPLE_GRID_FILE) as part:
-                part.write_bytes(sample_grid_png)
+        for name, content in other_files.items():
+            with atomic_path(new_folder / name) as part:
+                part.write_bytes(content)
         _write_index(new_folder, {**index, "precision": precision}, names, folder)
     return PretrainedFolder(folder, read_index(folder / INDEX_FILE))
 

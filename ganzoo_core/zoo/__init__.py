@@ -1,6 +1,7 @@
 """The installed entries: specs, hooks, discovery, lookup. Imports no torch and no pydantic."""
 
 from ganzoo_core.zoo.discovery import Plugin
+from ganzoo_core.zoo.find_weights import RemoteWeights, locate_weights
 from ganzoo_core.zoo.hooks import hookimpl
 from ganzoo_core.zoo.lookup import (
     Zoo,
@@ -16,6 +17,7 @@ from ganzoo_core.zoo.registry import (
     published_weights,
     registry_entries,
 )
+from ganzoo_core.zoo.shipped_weights import shipped_weights
 from ganzoo_core.zoo.specs import (
     API_VERSION,
     FAMILIES,
@@ -32,6 +34,7 @@ from ganzoo_core.zoo.specs import (
     Spec,
     TermSpec,
     TransformSpec,
+    WeightsSpec,
 )
 from ganzoo_core.zoo.tracker import RunTracker, TrackerPlugin, run_title
 
@@ -51,19 +54,23 @@ __all__ = [
     "Plugin",
     "PublishedWeights",
     "RegistryEntry",
+    "RemoteWeights",
     "RunTracker",
     "Spec",
     "TermSpec",
     "TrackerPlugin",
     "TransformSpec",
+    "WeightsSpec",
     "Zoo",
     "ZooEntry",
     "has_capability",
     "hookimpl",
     "import_target",
+    "locate_weights",
     "package_folder",
     "published_weights",
     "registry_entries",
     "run_title",
+    "shipped_weights",
     "zoo",
 ]

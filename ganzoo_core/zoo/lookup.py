@@ -31,6 +31,7 @@ from ganzoo_core.zoo.specs import (
     Spec,
     TermSpec,
     TransformSpec,
+    WeightsSpec,
     spec_kind,
 )
 from ganzoo_core.zoo.terms import TERMS
@@ -107,6 +108,12 @@ class Zoo:
         specs = [entry.spec for entry in self.entries]
         return [spec for spec in specs if isinstance(spec, EvaluatorSpec) and spec.role == role]
 
+    def weights(self, name: str) -> WeightsSpec:
+        """Return the spec of shipped weights; raises as `model` does."""
+        spec = self.find_spec("weights", name)
+        assert isinstance(spec, WeightsSpec)
+        return spec
+
     def loss(self, name: str) -> LossSpec:
         """Return a loss's spec; raises as `model` does."""
         spec = self.find_spec("loss", name)
@@ -174,7 +181,9 @@ class Zoo:
                     f"the plugin of {name!r} is disabled: add {plugin.name} to {PLUGINS_ENV_VAR}"
                 )
         if known:
-            raise PluginError(f"{name!r} is not installed. Install it with: {known.install}")
+            installed = f"{owners[0].origin} is installed without {name!r}" if owners else ""
+            problem = installed or f"{name!r} is not installed"
+            raise PluginError(f"{problem}. Install it with: {known.install}")
         candidates = {
             *self.names(kind),
             *(e.name for e in registry.registry_entries() if e.kind == kind),

@@ -38,7 +38,7 @@ COMMANDS = {
     "options": "info",
     "predict": "sample",
     "prepare": "data prepare",
-    "publish": "weights push",
+    "publish": "weights publish",
     "pull": "weights pull",
     "push": "weights push",
     "restart": "resume",

@@ -96,6 +96,29 @@ class EvaluatorSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WeightsSpec(Spec):
+    """Pretrained weights that a plugin ships as a pretrained folder: `ganzoo sample NAME`.
+
+    `shipped_weights` reads the specs of a package from its folders. `license` is that of the
+    weights, which includes the terms of their training data.
+    """
+
+    target: str
+    """``package:folder/inside`` of the pretrained folder."""
+    model: str
+    """Name of the model in the zoo."""
+    capabilities: tuple[str, ...] = ()
+    """What the model can do."""
+    metric: str = ""
+    """One measured value, such as "gan-test: gan_test_ratio 0.97"."""
+    size: int = 0
+    """Bytes of all files."""
+    terms: str = ""
+    """One sentence on what the license allows, which users have to accept once; empty if they need
+    not."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LossSpec(Spec):
     """An adversarial loss: ``--set model.loss.kind=NAME`` on any GAN."""
 
@@ -212,6 +235,7 @@ KINDS: dict[str, type[Spec]] = {
     "model": ModelSpec,
     "dataset": DatasetSpec,
     "evaluator": EvaluatorSpec,
+    "weights": WeightsSpec,
     "loss": LossSpec,
     "term": TermSpec,
     "metric": MetricSpec,

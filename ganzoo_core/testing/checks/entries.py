@@ -30,6 +30,7 @@ _ENTRY_KINDS = (
     "term",
     "metric",
     "evaluator",
+    "weights",
     "transform",
     "capability",
 )

@@ -1,4 +1,4 @@
-"""Checks of evaluators."""
+"""Checks of evaluators and of shipped weights."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ import torch
 
 from ganzoo_core.testing.checks.framework import check, require
 from ganzoo_core.testing.subject import Subject
-from ganzoo_core.weights import find_auxiliary, read_pretrained
+from ganzoo_core.weights import find_auxiliary, load_model, read_pretrained
 from ganzoo_core.zoo import package_folder, zoo
 
 
-@check("evaluator")
+@check("evaluator", "weights")
 def pretrained_hashes(subject: Subject) -> None:
     """Is a pretrained folder in which every file has the sha256 of the index"""
     pretrained = read_pretrained(package_folder(subject.spec.target))
     require(pretrained.model_name, "its index has no model: write it with `ganzoo weights export`")
+
+
+@check("weights")
+def weights_load(subject: Subject) -> None:
+    """Loads into the model that its spec names, and names the license and the command"""
+    pretrained = read_pretrained(package_folder(subject.spec.target))
+    require(pretrained.model_name == subject.spec.model, "its spec names another model")
+    require(subject.spec.license, "no license: publish a run whose data set states one")
+    load_model(pretrained)
 
 
 @check("evaluator")

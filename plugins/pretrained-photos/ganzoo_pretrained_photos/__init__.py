@@ -1,0 +1,1 @@
+"""Weights of ganzoo that were trained on photographs of UTKFace."""

@@ -1,0 +1,1 @@
+"""Pretrained weights of ganzoo: drawn portraits and Fashion-MNIST."""
