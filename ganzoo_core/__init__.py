@@ -69,7 +69,7 @@ _NAMES_BY_MODULE = {
         "Term",
         "UnreadableImage",
     ],
-    "ganzoo_core.training": ["datasets", "load", "models", "resume", "train"],
+    "ganzoo_core.training": ["datasets", "from_pretrained", "load", "models", "resume", "train"],
 }
 _MODULE_BY_NAME = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 __all__ = ["__version__", *_MODULE_BY_NAME]  # noqa: PLE0604

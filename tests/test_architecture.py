@@ -101,6 +101,8 @@ first brace of an f-string that makes one."""
 KNOWN_CIRCULAR_IMPORTS = {
     # `Dataset.export` is a method of the interface, and its code belongs to the data package.
     ("ganzoo_core.interfaces.dataset", "ganzoo_core.data.export"),
+    # `Model.save_pretrained` too: what it writes is known to the weights package.
+    ("ganzoo_core.interfaces.model", "ganzoo_core.weights.share"),
     # The zoo names the core's own losses and terms, as the entry point of a plugin would.
     ("ganzoo_core.zoo.losses", "ganzoo_core.config.losses"),
     ("ganzoo_core.zoo.terms", "ganzoo_core.config.terms"),

@@ -44,6 +44,15 @@ def complete_weights(ctx: click.Context, param: click.Parameter, incomplete: str
     return [w.name for w in published_weights() if w.name.startswith(incomplete)]
 
 
+def complete_stored_models(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete a folder, or the name of installed or published weights."""
+    names = [*zoo().names("weights"), *(w.name for w in published_weights() if w.is_published)]
+    items = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [CompletionItem(incomplete, type="dir"), *items]
+
+
 def complete_assignments(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

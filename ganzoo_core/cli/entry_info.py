@@ -21,9 +21,9 @@ from ganzoo_core.zoo import (
     TransformSpec,
     WeightsSpec,
     import_target,
-    package_folder,
     zoo,
 )
+from ganzoo_core.zoo.shipped_weights import effective_license
 from ganzoo_core.zoo.specs import spec_kind
 
 _REQUIREMENT_TEXTS = {
@@ -58,7 +58,7 @@ def entry_facts(spec: Spec) -> dict[str, Any]:
     elif isinstance(spec, EvaluatorSpec):
         facts |= _evaluator_facts(spec)
     elif isinstance(spec, WeightsSpec):
-        facts |= _weights_facts(spec)
+        facts |= {"terms": spec.terms, **weights_facts(spec.name)}
     elif isinstance(spec, LossSpec):
         facts |= _loss_facts(spec)
     elif isinstance(spec, TermSpec):
@@ -111,25 +111,32 @@ def _evaluator_facts(spec: EvaluatorSpec) -> dict[str, Any]:
     }
 
 
-def _weights_facts(spec: WeightsSpec) -> dict[str, Any]:
-    from ganzoo_core.weights import read_pretrained
+def weights_facts(name: str) -> dict[str, Any]:
+    """Return the facts of a run or of weights, by any of their names.
 
-    pretrained = read_pretrained(package_folder(spec.target))
+    Raises:
+        GanzooError: there are none, they are damaged, or their terms are not accepted.
+    """
+    from ganzoo_core.cli.stored_model import find_weights
+    from ganzoo_core.weights import find_pretrained
+
+    pretrained = find_pretrained(find_weights(name))
     index, info = pretrained.index, pretrained.info
-    published = index.get("published") or {}
-    verbs = {name: zoo().capability(name).command for name in spec.capabilities}
+    num_bytes = sum(file["size"] for file in index["files"].values())
+    capabilities = index.get("capabilities") or []
+    known = [zoo().capability(name) for name in capabilities if name in zoo().names("capability")]
     return {
-        "terms": spec.terms,
-        "model": spec.model,
-        "capabilities": list(spec.capabilities),
+        "model": pretrained.model_name,
+        "capabilities": capabilities,
         "data": info.name,
-        "size": f"{info.num_channels} x {info.image_size} x {info.image_size} px, "
-        f"{spec.size / 1e6:.1f} MB in {index.get('precision', 'fp32')}",
+        "images": f"{info.num_channels} x {info.image_size} x {info.image_size} px",
         "labels": list(info.class_names),
+        "license": effective_license(index),
+        "size": f"{num_bytes / 1e6:.1f} MB in {index.get('precision', 'fp32')}",
         "sha256": pretrained.sha256,
         "seed": str(index.get("train", {}).get("seed", "")),
-        "trained with": published.get("command", ""),
-        "use": [f"ganzoo {verb} {spec.name}" for verb in verbs.values() if verb],
+        "trained with": (index.get("published") or {}).get("command", ""),
+        "use": [f"ganzoo {spec.command} {name}" for spec in known if spec.command],
         "metrics": [f"{m['name']}={m['value']:.4g}" for m in index.get("metrics", [])],
     }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ganzoo_core.cli import completers, output
+from ganzoo_core.cli import completers, output, stored_model
 from ganzoo_core.cli.openmp import choose_spin_count
 from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import UsageError
@@ -61,7 +61,12 @@ def _click_option(option: MetricOption) -> click.Option:
         "ganzoo evaluate runs/cgan-1 --metrics fid,prdc -n 2000 --json",
     ),
 )
-@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
+@click.argument(
+    "folder",
+    required=False,
+    metavar="RUN_OR_WEIGHTS",
+    shell_complete=completers.complete_stored_models,
+)
 @click.option(
     "--data",
     metavar="NAME[:PATH]",
@@ -129,7 +134,7 @@ def _click_option(option: MetricOption) -> click.Option:
 @quiet_option
 def evaluate(
     *,
-    folder: Path | None,
+    folder: str | None,
     assignments: tuple[str, ...],
     metrics: str,
     baselines_only: bool,
@@ -161,9 +166,9 @@ def evaluate(
         for option in metric_options()
         if (value := options.pop(option.name, None)) not in {None, (), option.default}
     }
-    if folder is not None:
-        output.check_weights_folder(folder)
-        output.print_unfinished(folder)
+    path = None if folder is None else stored_model.find_weights(folder)
+    if path is not None:
+        output.print_unfinished(path)
     from ganzoo_core.evaluation import api as evaluation
 
     options |= {
@@ -174,12 +179,12 @@ def evaluate(
             name: evaluation.parse_option(*given) for name, given in given_options.items()
         },
     }
-    if folder is None:
+    if path is None:
         if not options.get("data"):
             raise UsageError("--baselines needs data: give --data NAME[:PATH]")
         result = evaluation.evaluate_baselines(**options)
     else:
-        result = evaluation.evaluate(folder, reference=reference, **options)
+        result = evaluation.evaluate(path, reference=reference, **options)
     if as_json:
         output.print_json(result.to_json())
         return

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ganzoo_core.cli import completers
-from ganzoo_core.cli.entry_info import common_facts, entry_facts, plugin_facts
+from ganzoo_core.cli.entry_info import (
+    common_facts,
+    entry_facts,
+    plugin_facts,
+    weights_facts,
+)
 from ganzoo_core.cli.lookup import find_spec
 from ganzoo_core.cli.options import json_option, kind_option
 from ganzoo_core.cli.output import (
@@ -22,6 +28,7 @@ from ganzoo_core.cli.output import (
 )
 from ganzoo_core.errors import GanzooError
 from ganzoo_core.zoo import KINDS, ModelSpec, import_target, zoo
+from ganzoo_core.zoo.find_weights import is_registry_name
 
 if TYPE_CHECKING:
     from ganzoo_core.config import RunConfig
@@ -37,7 +44,7 @@ _ASSUMED_LABELS = 10
 @kind_option(tuple(KINDS))
 @json_option
 def info(name: str, kind: str | None, as_json: bool) -> None:
-    """Describe NAME: a model, data set, evaluator, loss, metric or plugin.
+    """Describe NAME: a model, data set, evaluator, weights, loss, metric, plugin or run.
 
     Prints summary, paper, requirements and options. For a model also its presets and the number
     of parameters of each network.
@@ -62,7 +69,8 @@ def info(name: str, kind: str | None, as_json: bool) -> None:
 
 
 def entry_facts_by_name(name: str, kind: str | None = None) -> dict[str, Any]:
-    """Return the facts of an entry, or of a plugin if no entry of any kind has this name.
+    """Return the facts of an entry; if no entry of any kind has this name, of a plugin, or of
+    weights by another of their names.
 
     Raises:
         PluginError: its plugin is broken or not installed.
@@ -72,9 +80,11 @@ def entry_facts_by_name(name: str, kind: str | None = None) -> dict[str, Any]:
     try:
         spec = find_spec(name, (kind,)) if kind else find_spec(name, extra_candidates=plugins)
     except GanzooError:
-        if kind or name not in plugins:
-            raise
-        return plugin_facts(plugins[name])
+        if not kind and name in plugins:
+            return plugin_facts(plugins[name])
+        if not kind and (Path(name).is_dir() or "://" in name or is_registry_name(name)):
+            return {"name": name, **weights_facts(name)}
+        raise
     return _model_facts(spec) if isinstance(spec, ModelSpec) else entry_facts(spec)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ganzoo_core import terminal
-from ganzoo_core.errors import OutputError, UsageError, WeightsError
+from ganzoo_core.errors import OutputError, UsageError
 
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -107,13 +107,3 @@ def print_unfinished(folder: Path) -> None:
             f"{folder} is at step {steps[0]:,} of {steps[1]:,}: using its newest checkpoint (EMA "
             "weights, where the model has them)"
         )
-
-
-def check_weights_folder(path: Path) -> None:
-    """Check that a run or pretrained folder exists, before torch is imported.
-
-    Raises:
-        WeightsError: it does not exist, or is not a folder.
-    """
-    if not path.is_dir():
-        raise WeightsError(f"{path} is not a folder: give a run (runs/...) or a pretrained folder")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganzoo_core.cli import output
+from ganzoo_core.cli import output, stored_model
 from ganzoo_core.cli.options import json_option, quiet_option
 
 _MEGABYTE = 10**6
@@ -17,10 +17,10 @@ _MEGABYTE = 10**6
     short_help="Ship the weights of a run in a package.",
     epilog=output.examples(
         "ganzoo weights publish runs/cgan-1 cgan-people-64",
-        "ganzoo weights publish runs/cgan-1 my-faces --to ../my-plugin",
+        "ganzoo weights publish runs/cgan-1 my-weights --to ../my-plugin",
     ),
 )
-@click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+@click.argument("run", metavar="RUN")
 @click.argument("name", metavar="NAME")
 @click.option(
     "--to",
@@ -73,17 +73,17 @@ _MEGABYTE = 10**6
 @json_option
 @quiet_option
 def publish(
-    *, run: Path, name: str, plugin: Path, as_json: bool, quiet: bool, **options: Any
+    *, run: str, name: str, plugin: Path, as_json: bool, quiet: bool, **options: Any
 ) -> None:
     """Write the weights of RUN, its evaluation and a sample grid into the package of a plugin, as
     NAME. Averaged weights are taken where the model has them.
 
     The run has to be evaluated first, and the license of its data has to allow that of the package.
     """
-    output.check_weights_folder(run)
+    folder = stored_model.find_weights(run)
     from ganzoo_core.training import publishing
 
-    pretrained = publishing.publish(run, name, plugin, **options)
+    pretrained = publishing.publish(folder, name, plugin, **options)
     size = sum(path.stat().st_size for path in pretrained.files.values())
     all_sizes = [f.stat().st_size for f in pretrained.path.parent.rglob("*") if f.is_file()]
     if as_json:

@@ -13,6 +13,7 @@ from ganzoo_core.cli.lookup import print_detected_data
 from ganzoo_core.cli.openmp import choose_spin_count
 from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import UsageError
+from ganzoo_core.zoo import locate_weights
 
 if TYPE_CHECKING:
     from ganzoo_core.config import RunConfig
@@ -185,6 +186,8 @@ def run(
     config = build_config(
         model, preset=preset, patches=[*patches, options], is_resolved=is_resolved
     )
+    if config.train.init_from:
+        locate_weights(config.train.init_from)
     # Ranks check it later: one that stops before it joined leaves the others waiting.
     if out is not None and "RANK" not in os.environ:
         check_is_empty(Path(out))

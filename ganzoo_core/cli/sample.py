@@ -26,7 +26,7 @@ MAX_ROWS = 16
         "ganzoo sample my-weights -n 64 --seed 1 --out grid.png",
     )
 )
-@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
+@stored_model.weights_argument
 @click.option(
     "-n",
     "count",
@@ -69,7 +69,7 @@ MAX_ROWS = 16
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def sample(
     *,
-    folder: Path,
+    folder: str,
     count: int | None,
     labels: tuple[str, ...],
     seed: int,
@@ -94,16 +94,16 @@ def sample(
     seed_range = _parse_seeds(seeds) if seeds else range(0)
     if out is not None:
         output.check_image_path(out)
-    output.check_weights_folder(folder)
-    stored_model.check_capability(folder, "sample")
-    options = stored_model.parse_sampling_options(folder, assignments)
+    path = stored_model.find_weights(folder)
+    stored_model.check_capability(path, "sample")
+    options = stored_model.parse_sampling_options(path, assignments)
     from ganzoo_core.interfaces import HasSampleGrid
     from ganzoo_core.report import save_image
     from ganzoo_core.training import load
     from ganzoo_core.training.output_grids import draw_own_grid
 
-    model = load(folder)
-    output.print_unfinished(folder)
+    model = load(path)
+    output.print_unfinished(path)
     if each is not None:
         _write_each(model, each, seed_range, labels, options, quiet=quiet)
         output.print_line(str(each))

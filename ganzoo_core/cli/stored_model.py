@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from ganzoo_core.cli import commands
+from ganzoo_core.cli import commands, completers
 from ganzoo_core.errors import UsageError, WeightsError
-from ganzoo_core.zoo import ModelSpec, zoo
+from ganzoo_core.zoo import ModelSpec, locate_weights, zoo
 
 sampling_assignments = click.option(
     "--set",
@@ -21,6 +21,35 @@ sampling_assignments = click.option(
     help="A sampling option of the model, see `ganzoo info MODEL`; may be repeated.",
 )
 """The option of the commands whose model may have sampling options."""
+
+
+weights_argument = click.argument(
+    "folder", metavar="RUN_OR_WEIGHTS", shell_complete=completers.complete_stored_models
+)
+"""`folder`: a run or weights by any of their names, for `find_weights`."""
+
+
+def find_weights(name: str | Path) -> Path:
+    """Return the folder of a run or of weights, before torch is imported; what is not on this
+    machine is pulled.
+
+    Raises:
+        WeightsError: there are none. For other errors see `locate_weights`.
+    """
+    found = locate_weights(name)
+    if isinstance(found, Path):
+        return found
+    from ganzoo_core.report import Progress
+    from ganzoo_core.weights import transfer
+
+    progress = Progress()
+    progress.start(f"fetching {found.address}", item_name="MB")
+    try:
+        return transfer.find_weights(
+            name, lambda done, total: progress.advance(-(-done // 2**20), -(-total // 2**20))
+        )
+    finally:
+        progress.stop()
 
 
 def check_capability(folder: Path, capability: str) -> None:

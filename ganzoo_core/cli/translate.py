@@ -28,7 +28,7 @@ _MAX_ROWS = 100
         "ganzoo translate runs/cyclegan photos/ --out translated",
     )
 )
-@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
+@stored_model.weights_argument
 @click.argument(
     "images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE..."
 )
@@ -58,7 +58,7 @@ _MAX_ROWS = 100
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def translate(
     *,
-    folder: Path,
+    folder: str,
     images: tuple[Path, ...],
     target_names: tuple[str, ...],
     source_name: str | None,
@@ -75,8 +75,9 @@ def translate(
     is_grid = bool(out.suffix) and not out.is_dir()
     if is_grid:
         output.check_image_path(out)
-    stored_model.check_capability(folder, "translate")
-    options = stored_model.parse_sampling_options(folder, assignments)
+    path = stored_model.find_weights(folder)
+    stored_model.check_capability(path, "translate")
+    options = stored_model.parse_sampling_options(path, assignments)
     from ganzoo_core.data.input_images import find_images
     from ganzoo_core.interfaces import label_index
     from ganzoo_core.training import load
@@ -88,8 +89,8 @@ def translate(
             f"--out {out}: a grid has at most {_MAX_ROWS} images, not {len(paths):,}: give a "
             "folder, --out DIR"
         )
-    model = load(folder, device=device)
-    output.print_unfinished(folder)
+    model = load(path, device=device)
+    output.print_unfinished(path)
     targets = [label_index(model.info, name) for name in target_names]
     source = None if source_name is None else label_index(model.info, source_name)
     targets = _reachable_targets(model, targets, source)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo_core.cli import completers, output
+from ganzoo_core.cli import completers, output, stored_model
 from ganzoo_core.cli.options import json_option
 from ganzoo_core.cli.publish import publish
 from ganzoo_core.cli.weights_table import print_weights
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 _FOLDER_PATH = click.Path(path_type=Path)
 _MEBIBYTE = 2**20
+
+
+def _weights_argument(name: str, metavar: str = "WEIGHTS") -> Callable[[Any], Any]:
+    """Return an argument that takes any name of weights."""
+    return click.argument(name, metavar=metavar, shell_complete=completers.complete_stored_models)
 
 
 @click.group(
@@ -42,7 +48,7 @@ weights.add_command(publish)
         "ganzoo weights export runs/cgan-1 small --precision fp16",
     ),
 )
-@click.argument("run", type=_FOLDER_PATH, metavar="RUN")
+@_weights_argument("run", "RUN_OR_WEIGHTS")
 @click.argument("out", type=_FOLDER_PATH, metavar="DIR")
 @click.option(
     "--precision",
@@ -56,12 +62,12 @@ weights.add_command(publish)
     metavar="NAME",
     help="A network that is used only in training, such as discriminator; may be repeated.",
 )
-def export(run: Path, out: Path, precision: Any, module_names: tuple[str, ...]) -> None:
+def export(run: str, out: Path, precision: Any, module_names: tuple[str, ...]) -> None:
     """Write the weights and metrics of RUN, a run or pretrained folder, into a new folder."""
-    output.check_weights_folder(run)
+    folder = stored_model.find_weights(run)
     from ganzoo_core.training.exporting import export as write
 
-    pretrained = write(run, out, precision=precision, extra_modules=module_names)
+    pretrained = write(folder, out, precision=precision, extra_modules=module_names)
     output.print_stderr(f"sha256 {pretrained.sha256}")
     output.print_line(str(out))
 
@@ -70,11 +76,11 @@ def export(run: Path, out: Path, precision: Any, module_names: tuple[str, ...]) 
     short_help="Check every file and value of a folder.",
     epilog=output.examples("ganzoo weights verify my-weights"),
 )
-@click.argument("folder", type=_FOLDER_PATH, metavar="DIR")
+@_weights_argument("name")
 @json_option
-def verify(folder: Path, as_json: bool) -> None:
+def verify(name: str, as_json: bool) -> None:
     """Check every file and value of a folder, and that the installed plugin can load it."""
-    output.check_weights_folder(folder)
+    folder = stored_model.find_weights(name)
     from ganzoo_core.cli.limited_process import folder_bytes, run_limited
 
     run_limited(lambda: _verify(folder, as_json), folder, input_bytes=folder_bytes(folder))
@@ -177,9 +183,10 @@ def import_(
 
 
 @weights.command(epilog=output.examples("ganzoo weights card my-weights"))
-@click.argument("folder", type=_FOLDER_PATH, metavar="DIR")
-def card(folder: Path) -> None:
+@_weights_argument("name")
+def card(name: str) -> None:
     """Write the model card (README.md) and the index of a folder again."""
+    folder = stored_model.find_weights(name)
     from ganzoo_core.weights.pretrained import rewrite_card
 
     rewrite_card(folder)
@@ -190,17 +197,16 @@ def card(folder: Path) -> None:
     short_help="Compare two pretrained folders.",
     epilog=output.examples("ganzoo weights diff my-weights runs/cgan-1"),
 )
-@click.argument("first", type=_FOLDER_PATH, metavar="A")
-@click.argument("second", type=_FOLDER_PATH, metavar="B")
+@_weights_argument("first", "A")
+@_weights_argument("second", "B")
 @json_option
-def diff(first: Path, second: Path, as_json: bool) -> None:
+def diff(first: str, second: str, as_json: bool) -> None:
     """Print the differences of two runs or pretrained folders: options, data, every tensor."""
-    output.check_weights_folder(first)
-    output.check_weights_folder(second)
+    folders = [stored_model.find_weights(name) for name in (first, second)]
     from ganzoo_core.weights import find_pretrained
     from ganzoo_core.weights.diff import diff_pretrained
 
-    difference = diff_pretrained(find_pretrained(first), find_pretrained(second))
+    difference = diff_pretrained(*map(find_pretrained, folders))
     if as_json:
         output.print_json(difference.to_json())
         return
@@ -225,12 +231,12 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
         "ganzoo weights push my-weights hf://OWNER/NAME",
     ),
 )
-@click.argument("folder", type=_FOLDER_PATH, metavar="DIR")
+@_weights_argument("name")
 @click.argument("target", metavar="TARGET")
 @click.option("--private", is_flag=True, help="Make a new repository of the hub private.")
-def push(folder: Path, target: str, private: bool) -> None:
+def push(name: str, target: str, private: bool) -> None:
     """Send verified weights to a new folder, https://... (PUT) or hf://owner/name."""
-    output.check_weights_folder(folder)
+    folder = stored_model.find_weights(name)
     from ganzoo_core.weights import find_pretrained, transfer
 
     pretrained = find_pretrained(folder)
@@ -253,7 +259,8 @@ def push(folder: Path, target: str, private: bool) -> None:
 @click.option("--out", type=_FOLDER_PATH, metavar="DIR", help="A new folder; default: the cache.")
 @click.option("--sha256", "expected_sha256", default="", metavar="H", help="Expected sha256.")
 def pull(source: str, out: Path | None, expected_sha256: str) -> None:
-    """Fetch weights from a folder, https://..., hf://owner/name[@rev], or by NAME of a registry."""
+    """Fetch weights from a folder, https://..., hf://owner/name[@rev], or by NAME, of a registry or
+    installed."""
     from ganzoo_core import limits
     from ganzoo_core.cli.limited_process import run_limited
     from ganzoo_core.zoo import published_weights
@@ -274,10 +281,11 @@ def _pull(source: str, out: Path | None, expected_sha256: str) -> None:
     from ganzoo_core.training.convert_weights import convert_published
     from ganzoo_core.training.empty_folder import check_is_empty
     from ganzoo_core.weights import transfer
+    from ganzoo_core.zoo.find_weights import find_published, is_registry_name
 
     if out is not None:
         check_is_empty(out, "")
-    published_entry = transfer.find_registry_entry(source)
+    published_entry = find_published(source) if is_registry_name(source) else None
     progress = Progress()
     progress.start(f"fetching {source}", item_name="MB")
 
@@ -325,19 +333,19 @@ def list_(as_json: bool) -> None:
     short_help="Write a network as ONNX.",
     epilog=output.examples("ganzoo weights to-onnx runs/cgan-1 generator.onnx"),
 )
-@click.argument("folder", type=_FOLDER_PATH, metavar="RUN_OR_WEIGHTS")
+@_weights_argument("name", "RUN_OR_WEIGHTS")
 @click.argument("out", type=_FOLDER_PATH, metavar="FILE.onnx")
-def to_onnx(folder: Path, out: Path) -> None:
+def to_onnx(name: str, out: Path) -> None:
     """Write the network of a model as ONNX, checked with onnxruntime if it is installed."""
     if out.suffix != ".onnx" or not out.parent.is_dir():
         raise UsageError(f"{out}: the name must end in .onnx, in a folder that exists")
-    output.check_weights_folder(folder)
+    folder = stored_model.find_weights(name)
     from ganzoo_core.training import load
     from ganzoo_core.weights.onnx import export_onnx
 
     exported = export_onnx(load(folder, device="cpu"), out)
-    for name, shape in exported.inputs.items():
-        output.print_stderr(f"input {name} [{', '.join(map(str, shape))}]")
+    for input_name, shape in exported.inputs.items():
+        output.print_stderr(f"input {input_name} [{', '.join(map(str, shape))}]")
     comparison = (
         "not compared: onnxruntime is not installed"
         if exported.max_abs_error is None

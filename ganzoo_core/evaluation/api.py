@@ -49,6 +49,7 @@ from ganzoo_core.training.loading import load_with_record
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedFolder
 from ganzoo_core.weights.index import WEIGHTS_FILE
+from ganzoo_core.weights.transfer import find_weights
 from ganzoo_core.zoo import MetricSpec, import_target, zoo
 
 __all__ = [
@@ -87,8 +88,8 @@ def evaluate(
     """Evaluate a model: its samples against real images, and the model itself.
 
     Args:
-        path: a run or a pretrained folder. Of a run that trains or was stopped, the newest
-            checkpoint is evaluated.
+        path: a run, a pretrained folder or another name of weights. Of a run that trains or was
+            stopped, the newest checkpoint is evaluated.
         data: ``NAME[:PATH]``; default: the data that the run was trained on.
         data_options: changes of its `[data]` section.
         metrics: names from the zoo; default: all that the model and the data allow.
@@ -109,6 +110,7 @@ def evaluate(
         GanzooError: an error of the input, in one line.
     """
     progress = Progress(quiet)
+    path = find_weights(path)
     model, pretrained = load_with_record(path, device=device)
     sample_metrics, model_metrics = select_metrics(
         metrics, model, f"{path}: {pretrained.model_name}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -112,6 +114,7 @@ class Model(nn.Module, ABC):
         self.config = config
         self.info = info
         self.auxiliaries = Auxiliaries()
+        self.index_fields: dict[str, Any] = {}
 
     @abstractmethod
     def configure_optimizers(self) -> dict[str, OptimizerSpec]:
@@ -144,6 +147,41 @@ class Model(nn.Module, ABC):
         if not kept and len(cls.inference_modules) == 1:
             kept = {f"{cls.inference_modules[0]}.{k}": v for k, v in state.items()}
         return ConvertedCheckpoint(state=kept or state)
+
+    def save_pretrained(self, folder: str | Path, precision: str = "fp32") -> Path:
+        """Write the networks for inference into a pretrained folder, which `load` reads.
+
+        A model that was loaded keeps the facts of its folder, such as its data and its license.
+
+        Args:
+            folder: the folder; one that exists changes as a whole.
+            precision: of the floats on disk: fp32, fp16 or bf16.
+
+        Raises:
+            WeightsError: a weight is not finite, or too large for the precision.
+            OutputError: the folder cannot be written.
+        """
+        share = importlib.import_module("ganzoo_core.weights.share")
+        path: Path = share.save_model(self, Path(folder), precision).path
+        return path
+
+    def push_to_hub(self, repo: str, *, private: bool = False, precision: str = "fp32") -> str:
+        """Upload the pretrained folder of `save_pretrained` to the Hugging Face hub.
+
+        Args:
+            repo: ``owner/name``; it is created if it does not exist.
+            private: make a new repository private.
+            precision: see `save_pretrained`.
+
+        Returns:
+            ``hf://owner/name@commit``, which `load` takes.
+
+        Raises:
+            WeightsError: no network, or refused.
+        """
+        share = importlib.import_module("ganzoo_core.weights.share")
+        address: str = share.push_model(self, repo, precision, private=private)
+        return address
 
     def sample(self, n: int, label: Label = None, seed: int = 0, **options: Any) -> Tensor:
         """Return n images [n, C, H, W] in [-1, 1] on the CPU; the same seed gives the same images.

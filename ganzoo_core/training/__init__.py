@@ -10,9 +10,9 @@ from ganzoo_core.zoo import zoo
 if TYPE_CHECKING:
     from ganzoo_core.training.api import resume, train
     from ganzoo_core.training.fit import Run
-    from ganzoo_core.training.loading import load
+    from ganzoo_core.training.loading import from_pretrained, load
 
-__all__ = ["Run", "datasets", "load", "models", "resume", "train"]
+__all__ = ["Run", "datasets", "from_pretrained", "load", "models", "resume", "train"]
 
 
 def models() -> list[str]:
@@ -27,8 +27,8 @@ def datasets() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     """Import the functions that need torch at their first use (PEP 562)."""
-    if name == "load":
-        return importlib.import_module("ganzoo_core.training.loading").load
+    if name in {"from_pretrained", "load"}:
+        return getattr(importlib.import_module("ganzoo_core.training.loading"), name)
     if name in {"Run", "resume", "train"}:
         return getattr(importlib.import_module("ganzoo_core.training.api"), name)
     raise AttributeError(f"module 'ganzoo_core.training' has no attribute {name!r}")

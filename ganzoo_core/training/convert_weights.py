@@ -18,8 +18,8 @@ from ganzoo_core.weights.convert import convert_state_dict, read_checkpoint
 from ganzoo_core.weights.download import download
 from ganzoo_core.weights.index import INDEX_FILE
 from ganzoo_core.weights.pretrained import inference_state_dict
-from ganzoo_core.weights.transfer import check_published
 from ganzoo_core.zoo import PublishedWeights, import_target, published_weights, zoo
+from ganzoo_core.zoo.find_weights import check_published
 from ganzoo_core.zoo.registry import cache_folder
 
 

@@ -145,6 +145,7 @@ def fit_job(
                 images,
                 _periodic_evaluation(run_config, model, images, progress),
             )
+            model.index_fields = index_fields
         trainer = Trainer(model, images, resolved_train_config, setup, callback, world=world)
         if has_unsynced_batchnorm(model, trainer.device, world):
             progress.warning(
@@ -174,7 +175,9 @@ def fit_job(
             _run_with_outputs(trainer, callback, {**run_config.tree(), "provenance": provenance})
         else:
             trainer.run(folder.checkpoints)
-    return Run(folder.path, trainer.ema_model(), trainer.step)
+    trained = trainer.ema_model()
+    trained.index_fields = {**model.index_fields, "steps": trainer.step}
+    return Run(folder.path, trained, trainer.step)
 
 
 def _training_images(prepared: PreparedJob, folder: RunFolder) -> TrainingImages:

@@ -20,6 +20,7 @@ from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import PretrainedFolder, find_pretrained
 from ganzoo_core.weights.index import INDEX_FILE
 from ganzoo_core.weights.load import check_finite
+from ganzoo_core.weights.transfer import find_weights
 from ganzoo_core.zoo.shipped_weights import effective_license
 
 
@@ -56,7 +57,7 @@ def find_init_weights(
     """
     if not run_config.train.init_from:
         return None
-    path = Path(run_config.train.init_from).expanduser()
+    path = find_weights(run_config.train.init_from)
     pretrained = find_pretrained(path)
     if pretrained.model_name != run_config.model_name:
         pretrained_name, run_name = (

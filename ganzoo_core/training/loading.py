@@ -22,6 +22,7 @@ from ganzoo_core.weights import PretrainedFolder, find_pretrained, lazy_auxiliar
 from ganzoo_core.weights.index import INDEX_FILE, CheckpointIndex, check_data_info, read_index
 from ganzoo_core.weights.load import build_model
 from ganzoo_core.weights.load_model import find_class_and_config
+from ganzoo_core.weights.transfer import find_weights
 
 
 def load(
@@ -38,7 +39,8 @@ def load(
     valid checkpoint (`unfinished_steps`).
 
     Args:
-        path: the run or pretrained folder.
+        path: the run or pretrained folder, or another name of weights: that of `ganzoo list
+            weights` or of a registry, ``hf://owner/name@revision``, or ``https://...#sha256=H``.
         device: auto, cpu, cuda, cuda:N or mps.
         model: the model class, if no plugin registers it.
         auxiliaries: folders of the auxiliary networks by role, where no plugin ships them. A
@@ -59,6 +61,10 @@ def load(
     )[0]
 
 
+from_pretrained = load
+"""`load` under the name that other libraries have for it."""
+
+
 def load_with_record(
     path: str | Path,
     *,
@@ -69,6 +75,7 @@ def load_with_record(
 ) -> tuple[Model, PretrainedFolder]:
     """Return a model and the facts about its weights: those of the pretrained folder, or of the
     checkpoint that the model is from. For arguments and errors see `load`."""
+    path = find_weights(path)
     if unfinished_steps(path):
         loaded_model, pretrained = load_checkpoint(RunFolder(Path(path)), model)
         for name, _ in list(loaded_model.named_children()):
@@ -83,6 +90,7 @@ def load_with_record(
     if not loaded_model.auxiliaries:
         loaded_model.auxiliaries = lazy_auxiliaries(pretrained, auxiliaries)
     loaded_model.auxiliaries.to(torch_device)
+    loaded_model.index_fields = {k: v for k, v in pretrained.index.items() if k != "files"}
     return loaded_model.to(torch_device), pretrained
 
 

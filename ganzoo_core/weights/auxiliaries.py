@@ -90,7 +90,8 @@ def find_auxiliary(
     """Find the weights of a role.
 
     Args:
-        weights: a pretrained folder, a run folder, or the name of a shipped evaluator. If empty,
+        weights: a run, a pretrained folder or another name of weights, such as that of a shipped
+            evaluator. If empty,
             the shipped one that was trained on `data`, or else the only one of the role.
         is_held_out: choose among the evaluators reserved for evaluation, which no loss uses by
             default.
@@ -114,14 +115,15 @@ def find_auxiliary(
 
 
 def load_named_auxiliary(role: str, weights: str | Path) -> PretrainedAuxiliary:
-    """Return the weights in a folder, or the shipped evaluator of that name.
+    """Return the shipped evaluator of that name, or weights by another of their names.
 
     Raises:
-        UsageError: neither exists, or the evaluator has another role. WeightsError: damaged.
+        UsageError: the evaluator has another role. WeightsError: none of these, or damaged.
     """
-    if Path(weights).is_dir() or len(Path(weights).parts) > 1:
+    name = zoo().canonical_name("evaluator", str(weights))
+    if Path(weights).is_dir() or name not in zoo().names("evaluator"):
         return PretrainedAuxiliary(role, find_pretrained(weights))
-    spec = zoo().evaluator(str(weights))
+    spec = zoo().evaluator(name)
     if spec.role != role:
         raise UsageError(f"the evaluator {spec.name} has role {spec.role!r}, not {role!r}")
     return from_spec(spec)

@@ -13,18 +13,20 @@ from ganzoo_core.interfaces import Model
 from ganzoo_core.weights.index import INDEX_FILE
 from ganzoo_core.weights.load import build_and_load
 from ganzoo_core.weights.pretrained import PretrainedFolder, read_pretrained
+from ganzoo_core.weights.transfer import find_weights
 from ganzoo_core.zoo import API_VERSION, import_target, zoo
 
 
 def find_pretrained(path: str | Path) -> PretrainedFolder:
     """Read a pretrained folder, or the one in a run folder.
 
+    Args:
+        path: the folder, or another name of weights (`locate_weights`).
+
     Raises:
         WeightsError: neither, or damaged.
     """
-    path = Path(path)
-    if not path.is_dir():
-        raise WeightsError(f"{path} is not a folder: give a run (runs/...) or a pretrained folder")
+    path = find_weights(path)
     for folder in (path, path / "weights"):
         finish_replacement(folder)
     if (path / INDEX_FILE).exists() or not (path / "config.toml").exists():

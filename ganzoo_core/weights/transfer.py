@@ -19,18 +19,18 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from ganzoo_core import limits
-from ganzoo_core.errors import OutputError, PluginError, UsageError, WeightsError, suggest
+from ganzoo_core.errors import OutputError, UsageError, WeightsError
 from ganzoo_core.files import atomic_path, file_sha256
 from ganzoo_core.files.atomic_write import os_error_message
 from ganzoo_core.files.replace_files import finish_replacement, replace_files
 from ganzoo_core.weights.download import ProgressCallback, check_url, download, upload
 from ganzoo_core.weights.index import INDEX_FILE, MAX_INDEX_BYTES, read_index
 from ganzoo_core.weights.pretrained import PretrainedFolder, read_pretrained
-from ganzoo_core.zoo import PublishedWeights, published_weights, zoo
+from ganzoo_core.zoo import locate_weights
+from ganzoo_core.zoo.find_weights import check_published, find_published, is_registry_name
 from ganzoo_core.zoo.registry import cache_folder
 
 _HUB_ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(@(?P<rev>[\w./-]+))?")
-_REGISTRY_NAME = re.compile(r"[a-z0-9-]+:[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class _Source(Protocol):
@@ -92,47 +92,22 @@ def _resolve_source(address: str) -> _Source:
         return HubSource(found["repo"], found["rev"])
     if "://" in address:
         return _HttpSource(check_url(address))
-    if not Path(address).is_dir():
-        raise WeightsError(
-            f"{address} is not a folder, an address (https://, hf://owner/name) or a registry name"
-        )
-    return _FolderSource(Path(address))
+    folder = locate_weights(address)
+    assert isinstance(folder, Path)  # a registry name has become its address
+    return _FolderSource(folder)
 
 
-def find_registry_entry(name: str) -> PublishedWeights | None:
-    """Return the registry's entry for a name, or None if the text is a path or an address.
+def find_weights(name: str | Path, progress: ProgressCallback | None = None) -> Path:
+    """Return the folder of a run or of weights by any of their names; pull what is not here.
 
-    Raises:
-        UsageError: it has the form of a name, but no registry lists it.
+    Args:
+        name: see `locate_weights`, which raises the errors that `pull` does not.
+        progress: called with the bytes that are here and those in all.
     """
-    if not _REGISTRY_NAME.fullmatch(name) or Path(name).exists():
-        return None
-    entries = published_weights()
-    for entry in entries:
-        if entry.name == name:
-            return entry
-    raise UsageError(
-        f"no registry lists the weights {name!r}.{suggest(name, [entry.name for entry in entries])}"
-    )
-
-
-def check_published(entry: PublishedWeights) -> None:
-    """Check that weights can be pulled.
-
-    Raises:
-        PluginError: they are unpublished. The message names the command that trains them, and how
-            to install the plugin of the model if it is missing.
-    """
-    if entry.is_published:
-        return
-    instruction = (
-        f"train them with: {entry.train_command}" if entry.train_command else "train them yourself"
-    )
-    try:
-        zoo().model(entry.model)
-    except (PluginError, UsageError) as error:
-        instruction = f"{error}; then {instruction}"
-    raise PluginError(f"{entry.name} is unpublished, so it cannot be pulled: {instruction}")
+    found = locate_weights(name)
+    if isinstance(found, Path):
+        return found
+    return pull(found.address, expected_sha256=found.sha256, progress=progress).path
 
 
 def pull(
@@ -149,7 +124,7 @@ def pull(
         PluginError: it is unpublished. UsageError: an unknown name, or a checkpoint.
         OutputError: the cache cannot be written.
     """
-    if entry := find_registry_entry(address):
+    if is_registry_name(address) and (entry := find_published(address)):
         check_published(entry)
         if entry.weights_format != "pretrained":
             raise UsageError(f"{address} is a checkpoint: use `ganzoo weights pull`")

@@ -51,7 +51,7 @@ def locate_weights(name: str | Path) -> Path | RemoteWeights:
         return Path(text).expanduser()
     if "://" in text:
         return _parse_address(text)
-    if _REGISTRY_NAME.fullmatch(text):
+    if is_registry_name(text):
         check_published(find_published(text))
         return RemoteWeights(text)
     for kind in _KINDS_OF_WEIGHTS:
@@ -102,6 +102,12 @@ def _closest_name(name: str) -> str:
     names |= {weights.name for weights in published_weights()}
     close = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
     return f' Did you mean "{close[0]}"?' if close else ""
+
+
+def is_registry_name(text: str) -> bool:
+    """Return whether a text has the form of a registry's name of weights, ``model:tag``, and is no
+    path."""
+    return bool(_REGISTRY_NAME.fullmatch(text)) and not Path(text).exists()
 
 
 def find_published(name: str) -> PublishedWeights:

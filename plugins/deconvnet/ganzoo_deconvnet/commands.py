@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
+from ganzoo_core.cli import stored_model
 from ganzoo_core.errors import OutputError, UsageError, suggest
+from ganzoo_core.zoo import zoo
 
 
 @click.command(
@@ -86,6 +88,8 @@ def visualize(
     For each map: projections of the nine highest activations (left), and the image patches
     (right).
     """
+    if weights not in zoo().names("evaluator"):
+        weights = stored_model.find_weights(weights)
     from ganzoo_core.config import parse_assignments
     from ganzoo_core.report import save_image
     from ganzoo_deconvnet.inspected_network import load_images, load_network

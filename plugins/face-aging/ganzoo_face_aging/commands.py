@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo_core.cli import output
+from ganzoo_core.cli import output, stored_model
 from ganzoo_core.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _BATCH_SIZE = 16
 
 
 @click.command(epilog="\b\nExamples:\n  ganzoo age runs/pfa-gan-1 me.jpg --to 60+ --out older.png")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
+@stored_model.weights_argument
 @click.argument(
     "photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO..."
 )
@@ -69,7 +69,7 @@ _BATCH_SIZE = 16
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def age(
     *,
-    folder: Path,
+    folder: str,
     photos: tuple[Path, ...],
     source_age: float | None,
     target_names: tuple[str, ...],
@@ -84,7 +84,7 @@ def age(
     is_folder = any(photo.is_dir() for photo in photos)
     if not is_folder:
         output.check_image_path(out)
-    output.check_weights_folder(folder)
+    path = stored_model.find_weights(folder)
     from ganzoo_core.data.input_images import find_images
     from ganzoo_core.evaluation.api import require_capability
     from ganzoo_core.training.loading import load_with_record
@@ -94,9 +94,9 @@ def age(
     from ganzoo_face_aging.photos import no_face_error
 
     paths = find_images(photos)
-    model, pretrained = load_with_record(folder, device=device)
-    require_capability(model, "edit_age", str(folder))
-    output.print_unfinished(folder)
+    model, pretrained = load_with_record(path, device=device)
+    require_capability(model, "edit_age", folder)
+    output.print_unfinished(path)
     targets = aging.parse_target_labels(model.info, target_names)
     evaluator_paths = parse_evaluators(evaluator_args)
     settings = {

@@ -260,7 +260,6 @@ def test_age_folder_resumes(photo, tmp_path, monkeypatch):
         lambda *_, **__: (InterruptibleModel(DATA_INFO), FakePretrained),
     )
     monkeypatch.setattr(aging, "find_evaluator", lambda *_: None)
-    monkeypatch.setattr("ganzoo_core.cli.output.check_weights_folder", lambda _: None)
     out = tmp_path / "strips"
     (tmp_path / "run").mkdir()
     words = [str(tmp_path / "run"), str(photos), "--from", "30", "--out", str(out), "-q", "--json"]

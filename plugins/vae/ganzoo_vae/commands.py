@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ganzoo_core.cli import stored_model
 from ganzoo_core.errors import OutputError, UsageError
 
 _IMAGE_SUFFIXES = (".png", ".jpg", ".webp")
@@ -34,22 +35,22 @@ def _common_options(command):
         metavar="S",
         help="Seed of the choice of images or latents.",
     )
-    folder = click.argument("folder", type=click.Path(path_type=Path), metavar="RUN_OR_WEIGHTS")
-    return folder(seed(out(command)))
+    return stored_model.weights_argument(seed(out(command)))
 
 
-def _load_vae(path, out):
+def _load_vae(folder, out):
     if out.suffix.lower() not in _IMAGE_SUFFIXES:
         raise UsageError(f"--out {out}: the name must end in {', '.join(_IMAGE_SUFFIXES)}")
     if not out.parent.is_dir():
         raise OutputError(f"--out {out}: there is no folder {out.parent}; create it first")
+    path = stored_model.find_weights(folder)
     from ganzoo_core import load
     from ganzoo_vae.model import VAE
 
     model = load(path)
     if not isinstance(model, VAE):
-        raise UsageError(f"{path} holds a {type(model).__name__}, not a vae")
-    return model
+        raise UsageError(f"{folder} holds a {type(model).__name__}, not a vae")
+    return model, path
 
 
 @vae.command(epilog="\b\nExamples:\n  ganzoo vae interpolate runs/vae-1 --out images.png")
@@ -75,7 +76,7 @@ def interpolate(folder, out, seed, rows, points):
 
     For latents of length 2 the grid covers the latent plane, as in figure 4 of the paper.
     """
-    model = _load_vae(folder, out)
+    model, _ = _load_vae(folder, out)
     from ganzoo_core.report import make_grid, save_image
     from ganzoo_vae.visualization import draw_interpolations
 
@@ -101,10 +102,10 @@ def interpolate(folder, out, seed, rows, points):
 )
 def reconstruct(folder, out, seed, data, rows):
     """Reconstruct real images: a row of images, below it a row of reconstructions."""
-    model = _load_vae(folder, out)
+    model, path = _load_vae(folder, out)
     from ganzoo_core.report import make_grid, save_image
     from ganzoo_vae.visualization import IMAGES_PER_ROW, draw_reconstructions, load_images
 
-    images = load_images(folder, data, rows * IMAGES_PER_ROW, seed)
+    images = load_images(path, data, rows * IMAGES_PER_ROW, seed)
     save_image(make_grid(draw_reconstructions(model, images), IMAGES_PER_ROW), out)
     click.echo(out)
