@@ -6,11 +6,15 @@ test_reference_docs.py fails if one is outdated.
 import ast
 import importlib
 import inspect
+import json
 import os
+import re
 import sys
+import tomllib
 from pathlib import Path
 
 import click
+import tomli_w
 from generate_models import model_pages
 from pydantic import BaseModel
 from words import glossary_page
@@ -21,12 +25,15 @@ from ganzoo_core.cli import commands
 from ganzoo_core.cli.option_docs import option_records
 from ganzoo_core.config import DataConfig, GANConfig, TrainConfig
 from ganzoo_core.config.sections import AuxiliaryConfig, StageConfig
+from ganzoo_core.files import file_sha256
 from ganzoo_core.testing.checks import all_checks
 from ganzoo_core.testing.public_api import PUBLIC_MODULES, PUBLIC_PACKAGES
 from ganzoo_core.zoo import FIDELITY_ASPECTS, ModelSpec, hooks, import_target, zoo
 from ganzoo_core.zoo.registry import builtin_registry
+from ganzoo_core.zoo.shipped_weights import index_facts
 
-REFERENCE_DIR = Path(__file__).parents[1] / "docs" / "reference"
+ROOT = Path(__file__).parents[1]
+REFERENCE_DIR = ROOT / "docs" / "reference"
 WIDTH = 90
 GENERATED_HEADER = "<!-- written by tests/generate_reference.py -->\n"
 
@@ -194,6 +201,84 @@ def plugin_page() -> str:
     lines = {row.distribution: row.install for row in rows}
     out += [f"| {name} | `{line}` |" for name, line in sorted(lines.items())]
     return "\n".join([*out, ""])
+
+
+def shipped_indexes() -> list[tuple[Path, dict]]:
+    """Return the folder and the index of all weights that the plugins of the repository ship."""
+    paths = sorted(ROOT.glob("plugins/*/ganzoo_*/weights/*/ganzoo.json"))
+    return [(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+
+
+PRETRAINED_INTRO = """\
+# Pretrained weights
+
+The weights that the plugins of this repository ship ([how to use them](../how-to/weights.md)).
+Values are those of `ganzoo evaluate` before the cast to fp16; each folder has all of them in
+`evaluation.json`.
+"""
+
+
+def pretrained_page() -> str:
+    """Return the page of the weights that the plugins of the repository ship."""
+    out = [GENERATED_HEADER, PRETRAINED_INTRO]
+    out += ["| name | distribution | size | license | metric | sha256 | seed | command |"]
+    out += ["|---|---|---|---|---|---|---|---|"]
+    for folder, index in shipped_indexes():
+        facts = index_facts(index)
+        cells = [
+            f"`{folder.name}`",
+            folder.parents[2].name,
+            f"{facts['size'] / 1e6:.1f} MB",
+            facts["license"],
+            facts["metric"],
+            f"`{file_sha256(folder / 'ganzoo.json')[:16]}`",
+            str(index["train"]["seed"]),
+            f"`{index['published']['command']}`",
+        ]
+        out.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*out, ""])
+
+
+REGISTRY = ROOT / "registry.toml"
+REGISTRY_MARKER = "# Shipped weights, written by tests/generate_reference.py.\n"
+
+
+def registry_text() -> str:
+    """Return registry.toml with a row for each of the shipped weights at its end."""
+    text = REGISTRY.read_text(encoding="utf-8").partition(REGISTRY_MARKER)[0].rstrip()
+    rows = []
+    for folder, index in shipped_indexes():
+        plugin = folder.parents[2]
+        facts = index_facts(index)
+        row = {
+            "kind": "weights",
+            "name": folder.name,
+            "summary": facts["summary"],
+            "distribution": f"ganzoo-{plugin.name}",
+            "install": f"pip install {' '.join(f'-e {path}' for path in _with_needs(plugin))}",
+            "published": False,
+            "license": facts["license"],
+        }
+        rows.append("\n[[entry]]\n" + tomli_w.dumps(row))
+    return f"{text}\n\n{REGISTRY_MARKER}{''.join(rows)}"
+
+
+def _with_needs(plugin: Path) -> list[str]:
+    """Return the folders to install for a plugin: the core, the plugins that it needs, itself."""
+    needs: dict[str, None] = {}
+
+    def visit(folder: Path) -> None:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        for line in project["dependencies"]:
+            name = re.match(r"[\w-]+", line)[0].removeprefix("ganzoo-")
+            if (ROOT / "plugins" / name / "pyproject.toml").is_file() and line.startswith(
+                "ganzoo-"
+            ):
+                visit(ROOT / "plugins" / name)
+        needs[f"plugins/{folder.name}"] = None
+
+    visit(plugin)
+    return [".", *needs]
 
 
 LIMITS_INTRO = """\
@@ -372,6 +457,7 @@ PAGES = {
     "checks.md": check_page,
     "api.md": api_page,
     "plugins.md": plugin_page,
+    "pretrained.md": pretrained_page,
     "help.md": help_page,
     "glossary.md": glossary_page,
     "fidelity.md": fidelity_page,
@@ -383,5 +469,7 @@ PAGES = {
 if __name__ == "__main__":
     os.environ["COLUMNS"] = str(WIDTH)
     sys.path.insert(0, str(Path(__file__).parent))
+    REGISTRY.write_text(registry_text(), encoding="utf-8")
+    builtin_registry.cache_clear()
     for name, page in PAGES.items():
         (REFERENCE_DIR / name).write_text(page(), encoding="utf-8")

@@ -21,6 +21,11 @@ def test_reference_page_is_current(name):
     )
 
 
+def test_registry_lists_the_shipped_weights():
+    text = generate_reference.REGISTRY.read_text(encoding="utf-8")
+    assert text == generate_reference.registry_text(), "run python tests/generate_reference.py"
+
+
 def test_hooks_are_documented():
     page = (DOCS / "reference" / "hooks.md").read_text(encoding="utf-8")
     names = [name for name in vars(hooks) if name.startswith("ganzoo_")]

@@ -199,8 +199,8 @@ def _read_evaluation(
         if allow_unevaluated:
             return b""
         raise WeightsError(f"{path} is of other weights than those to publish: {remedy}")
-    text = json.dumps(evaluation, indent=2, sort_keys=True)
-    return text.replace(f"({run})", f"({name})").encode() + b"\n"
+    evaluation["model"] = f"{pretrained.model_name} ({name})"  # in place of the path of the run
+    return json.dumps(evaluation, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def _draw_grid(

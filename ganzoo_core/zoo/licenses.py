@@ -26,7 +26,7 @@ def check_accepted(spec: WeightsSpec) -> None:
     if not spec.terms:
         return
     distribution = zoo().origin(spec).split(" ")[0]
-    accepted_names = {n.strip() for n in os.environ.get(ACCEPT_ENV_VAR, "").split(",")}
+    accepted_names = {*filter(None, map(str.strip, os.environ.get(ACCEPT_ENV_VAR, "").split(",")))}
     record = cache_folder() / "accepted-licenses" / f"{distribution}.txt"
     is_recorded = record.is_file() and record.read_text(encoding="utf-8") == spec.terms
     if is_recorded or accepted_names & {spec.name, distribution}:
