@@ -16,7 +16,7 @@ from training_helpers import (
 )
 
 import ganzoo_core as gz
-from ganzoo_core.errors import WeightsError
+from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.evaluation import feature_networks
 from ganzoo_core.files import load_tensors
 from ganzoo_core.training import init_weights
@@ -287,6 +287,36 @@ def test_other_age_bins_refused(tmp_path):
         train_with_bins("no", (), init_from=source)
     assert not (tmp_path / "no").exists()
     assert train_with_bins("same", (20, 40), init_from=source).steps == 0
+
+
+def test_partial_names_the_layers_that_do_not_fit(tmp_path, capsys):
+    def train_with_bins(out, age_bins, **train_options):
+        options = {
+            "model": {"age_bins": age_bins},
+            "data": {"count": 48},
+            "train": {"steps": 0, "batch_size": 8, "device": "cpu", **train_options},
+        }
+        return gz.train("cgan", "shapes", preset="smoke", options=options, out=tmp_path / out)
+
+    source = train_with_bins("source", (20, 40)).path
+    with pytest.raises(WeightsError) as caught:
+        train_with_bins("no", (20, 40, 60), init_from=str(source))
+    message = str(caught.value)
+    assert "[20, 40, 60]" in message and "\n" not in message
+    refused = message.partition("--partial keeps the random weights of ")[2].split(", ")
+    run = train_with_bins("new", (20, 40, 60), init_from=str(source), init_partial=True)
+    warning = next(x for x in capsys.readouterr().err.splitlines() if "do not fit" in x)
+    new, fresh, old = (
+        checkpoint_state(path)
+        for path in (run.path, train_with_bins("fresh", (20, 40, 60)).path, source)
+    )
+    misfits = [name for name in new if new[name].shape != old[name].shape]
+    layers = {name.rpartition(".")[0] for name in misfits}
+    assert layers == set(refused) and all(layer in warning for layer in layers)
+    for name, tensor in new.items():
+        assert torch.equal(tensor, (fresh if name in misfits else old)[name]), name
+    with pytest.raises(UsageError, match="--init-from"):
+        train_with_bins("no", (20, 40), init_partial=True)
 
 
 def test_init_from_reports_differences(init_run):

@@ -77,9 +77,15 @@ _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
 )
 @click.option(
     "--init-from",
-    type=click.Path(),
-    metavar="DIR",
-    help="Initialize the weights from a run or pretrained folder of this model.",
+    metavar="WEIGHTS",
+    shell_complete=completers.complete_stored_models,
+    help="Initialize the weights from a run, a pretrained folder or named weights of this model.",
+)
+@click.option(
+    "--partial",
+    is_flag=True,
+    help="With --init-from: layers that do not fit keep their random weights; else they are an "
+    "error.",
 )
 @click.option(
     "--out",
@@ -133,6 +139,7 @@ def run(
     steps: int | None,
     seed: int | None,
     init_from: str | None,
+    partial: bool,
     out: str | None,
     track: str | None,
     metrics: str | None,
@@ -169,6 +176,7 @@ def run(
         "batch_size": batch_size,
         "seed": seed,
         "init_from": init_from,
+        "init_partial": partial or None,
         "track": track,
         "metrics": metrics,
         "device": device,

@@ -79,8 +79,10 @@ class TrainConfig(Config):
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of weights, random numbers and data order."""
     init_from: str = ""
-    """A run or a pretrained folder of this model whose weights replace the initial ones:
+    """A run or weights of this model, by any of their names, which replace the initial ones:
     `--init-from`."""
+    init_partial: bool = False
+    """Keep the random initialization of the layers that `init_from` does not fit: `--partial`."""
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     """auto, cpu, cuda, cuda:N or mps; resolved once and stored."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -153,6 +155,13 @@ class TrainConfig(Config):
                 f"monitor={self.monitor} needs a value at each checkpoint: make checkpoint_every "
                 "a multiple of evaluate_every, or leave evaluate_every out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def check_init_partial(self) -> Self:
+        """Refuse `init_partial` without weights to load."""
+        if self.init_partial and not self.init_from:
+            raise ValueError("init_partial needs init_from: --init-from WEIGHTS --partial")
         return self
 
     @property

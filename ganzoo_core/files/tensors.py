@@ -114,26 +114,28 @@ def check_state_dict(
     Raises:
         WeightsError: with the first difference.
     """
-    other = f"{path} belongs to another model or preset"
-    missing, extra = sorted(set(target) - set(source)), sorted(set(source) - set(target))
-    if missing or extra:
-        what = f"lacks {missing[0]!r}" if missing else f"has {extra[0]!r}, which the model lacks"
-        raise WeightsError(f"{other}: it {what}")
-    for name, tensor in target.items():
-        found = source[name]
-        if tensor.shape != found.shape:
-            raise WeightsError(
-                f"{other}: {name!r} has shape {tuple(found.shape)}, the model's has "
-                f"{tuple(tensor.shape)}"
+    for reason in state_dict_differences(target, source).values():
+        raise WeightsError(f"{path} belongs to another model or preset: {reason}")
+
+
+def state_dict_differences(
+    target: Mapping[str, Tensor], source: Mapping[str, Tensor]
+) -> dict[str, str]:
+    """Return why each tensor that `check_state_dict` refuses does not fit, by name."""
+    reasons = {name: f"it lacks {name!r}" for name in sorted(set(target) - set(source))}
+    for name in sorted(set(source) - set(target)):
+        reasons[name] = f"it has {name!r}, which the model lacks"
+    for name in (name for name in target if name in source):
+        expected, found = target[name], source[name]
+        is_half = expected.is_floating_point() and found.dtype in _HALF_DTYPES
+        if expected.shape != found.shape:
+            reasons[name] = (
+                f"{name!r} has shape {tuple(found.shape)}, the model's has {tuple(expected.shape)}"
             )
-        if tensor.dtype != found.dtype and not (
-            tensor.is_floating_point() and found.dtype in _HALF_DTYPES
-        ):
-            raise WeightsError(
-                f"{other}: {name!r} is {found.dtype}, the model's is {tensor.dtype}".replace(
-                    "torch.", ""
-                )
-            )
+        elif expected.dtype != found.dtype and not is_half:
+            reason = f"{name!r} is {found.dtype}, the model's is {expected.dtype}"
+            reasons[name] = reason.replace("torch.", "")
+    return reasons
 
 
 def cast_to_target_dtypes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ganzoo_core.engine.checkpoints import load_latest
 from ganzoo_core.engine.optimizers import strip_prefix
 from ganzoo_core.errors import WeightsError
 from ganzoo_core.files import copy_state_dict, load_tensors
-from ganzoo_core.files.tensors import check_state_dict
+from ganzoo_core.files.tensors import state_dict_differences
 from ganzoo_core.interfaces import Model
 from ganzoo_core.report import Progress
 from ganzoo_core.training.run_folder import RunFolder
@@ -23,6 +23,8 @@ from ganzoo_core.weights.load import check_finite
 from ganzoo_core.weights.transfer import find_weights
 from ganzoo_core.zoo.shipped_weights import effective_license
 
+_SHOWN_LAYERS = 8
+
 
 @dataclass(frozen=True)
 class InitWeights:
@@ -31,6 +33,8 @@ class InitWeights:
     path: Path
     """The run or pretrained folder that the user named."""
     pretrained: PretrainedFolder
+    is_partial: bool = False
+    """Whether layers that do not fit are left out."""
 
     @property
     def source_record(self) -> dict[str, str]:
@@ -72,43 +76,70 @@ def find_init_weights(
             f"train.init_from: the sha256 of {path} differs from that of the run: restore the "
             "former weights, or start a new run"
         )
-    return InitWeights(path, pretrained)
+    return InitWeights(path, pretrained, run_config.train.init_partial)
 
 
 def load_init_weights(
     model: Model, init_weights: InitWeights | None, progress: Progress
 ) -> dict[str, str]:
     """Copy the weights of every network that the files contain. The other networks keep their
-    random initialization and are reported. An error leaves the model unchanged.
+    random initialization and are reported, and so are layers that do not fit where
+    `InitWeights.is_partial` allows them. An error leaves the model unchanged.
 
     Returns:
         The record of the weights; empty without them.
 
     Raises:
-        WeightsError: a name, a shape or `age_bins` differ, or a value is not finite.
+        WeightsError: a name, a shape or `age_bins` differ, or a value is not finite. It names the
+            layers that do not fit.
     """
     if init_weights is None:
         return {}
-    _check_same_age_bins(model, init_weights)
     state_by_module = {
         name: _select_module(name, model.state_dict()) for name, _ in model.named_children()
     }
     state_by_module = {name: tensors for name, tensors in state_by_module.items() if tensors}
     loaded = _collect_tensors(init_weights, list(state_by_module), progress)
-    try:
-        for name, (file, tensors) in loaded.items():
-            check_state_dict(state_by_module[name], tensors, file)
-    except WeightsError as error:
-        raise WeightsError(f"{error}; its options: {_config_location(init_weights)}") from None
-    for file, tensors in loaded.values():
-        check_finite(tensors, file)
+    misfits = {
+        name: f"{file} belongs to another model or preset: {reason}"
+        for module, (file, tensors) in loaded.items()
+        for name, reason in state_dict_differences(state_by_module[module], tensors).items()
+    }
+    if not init_weights.is_partial:
+        _refuse_misfits(model, init_weights, misfits)
     for name, (file, tensors) in loaded.items():
-        copy_state_dict(state_by_module[name], tensors, file)
+        fitting = {key: value for key, value in tensors.items() if key not in misfits}
+        check_finite(fitting, file)
+        loaded[name] = file, fitting
+    for name, (file, fitting) in loaded.items():
+        copy_state_dict({key: state_by_module[name][key] for key in fitting}, fitting, file)
+    if layers := _layers(name for name in misfits if name in model.state_dict()):
+        progress.warning(f"warning: random weights, since they do not fit: {layers}")
     new_modules = [name for name in state_by_module if name not in loaded]
     suffix = f"; random weights: {', '.join(new_modules)}" if new_modules else ""
     progress.info(f"loaded {', '.join(loaded)} from {init_weights.path}{suffix}")
     _report_data_differences(model, init_weights, progress)
     return init_weights.source_record
+
+
+def _refuse_misfits(model: Model, init_weights: InitWeights, misfits: Mapping[str, str]) -> None:
+    """Refuse other `age_bins`, whose labels have another meaning, and layers that do not fit.
+
+    Raises:
+        WeightsError: names the layers and the remedy.
+    """
+    partial = f"--partial keeps the random weights of {_layers(misfits) or 'no layer'}"
+    if problem := _other_age_bins(model, init_weights):
+        raise WeightsError(f"{problem}, or {partial}")
+    for reason in misfits.values():
+        raise WeightsError(f"{reason}; its options: {_config_location(init_weights)}; or {partial}")
+
+
+def _layers(names: Iterable[str]) -> str:
+    """Return the layers of some tensors, each once, the first few."""
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+    more = f" and {len(layers) - _SHOWN_LAYERS} more" if len(layers) > _SHOWN_LAYERS else ""
+    return ", ".join(layers[:_SHOWN_LAYERS]) + more
 
 
 def _collect_tensors(
@@ -154,11 +185,11 @@ def _config_location(init_weights: InitWeights) -> str:
     return str(init_weights.pretrained.path / INDEX_FILE)
 
 
-def _check_same_age_bins(model: Model, init_weights: InitWeights) -> None:
-    """Refuse weights with other `age_bins`: the shapes fit, but the labels have another meaning."""
+def _other_age_bins(model: Model, init_weights: InitWeights) -> str:
+    """Return how the `age_bins` differ, and the remedy; empty if the labels mean the same."""
     pretrained_bins, model_bins = init_weights.pretrained.info.age_bins, model.info.age_bins
     if pretrained_bins == model_bins or not getattr(model, "conditional", True):
-        return
+        return ""
     pretrained_labels, model_labels = (
         f"labels with age_bins={list(bins)}" if bins else "labels without age_bins"
         for bins in (pretrained_bins, model_bins)
@@ -166,7 +197,7 @@ def _check_same_age_bins(model: Model, init_weights: InitWeights) -> None:
     remedy = "use data with labels of that kind"
     if pretrained_bins and model_bins:
         remedy = f"--set model.age_bins=[{','.join(map(str, pretrained_bins))}]"
-    raise WeightsError(
+    return (
         f"{init_weights.path} was trained on {pretrained_labels}, and this run on {model_labels}: "
         f"{remedy}"
     )
