@@ -114,8 +114,8 @@ def test_list_shows_disabled_and_not_installed(ganzoo_subprocess, run_shell):
     assert "GANZOO_PLUGINS" in ganzoo_subprocess("list", GANZOO_PLUGINS="shapes").out
     core_only = (
         "from ganzoo_core.zoo import discovery as d; from ganzoo_core.cli.main import main\n"
-        "scan = d.entry_points\n"
-        "d.entry_points = lambda **k: [e for e in scan(**k) if e.dist.name == 'ganzoo-core']\n"
+        "scan = d.find_entry_points\n"
+        "d.find_entry_points = lambda: [e for e in scan() if e.distribution == 'ganzoo-core']\n"
     )
 
     def run_core_only(args):

@@ -20,7 +20,7 @@ from ganzoo_core.files import load_tensors
 from ganzoo_core.testing.shapes import Shapes, ShapesConfig
 from ganzoo_core.training import trackers
 from ganzoo_core.weights.pretrained import inference_state_dict
-from ganzoo_core.zoo import import_target, zoo
+from ganzoo_core.zoo import Plugin, import_target, zoo
 
 SMALL_INFO = gz.DataInfo(image_size=16, class_names=("bare", "cap", "cone"))
 
@@ -184,13 +184,13 @@ def test_wrong_options_of_a_class_refused(tmp_path, make_model, options, message
 
 def test_trackers_receive_all_events(tmp_path, monkeypatch):
     events = []
-    hooks = SimpleNamespace(
-        ganzoo_run_started=lambda **v: events.append("started"),
-        ganzoo_step_logged=lambda **v: events.append(v["record"]["step"]),
-        ganzoo_checkpoint_saved=lambda **v: events.append(v["path"].name[:8]),
-        ganzoo_run_finished=lambda **v: events.append(v["status"]),
-    )
-    good = SimpleNamespace(name="good", manager=SimpleNamespace(hook=hooks))
+    hooks = {
+        "ganzoo_run_started": lambda **v: events.append("started"),
+        "ganzoo_step_logged": lambda **v: events.append(v["record"]["step"]),
+        "ganzoo_checkpoint_saved": lambda **v: events.append(v["path"].name[:8]),
+        "ganzoo_run_finished": lambda **v: events.append(v["status"]),
+    }
+    good = Plugin("good", "", "", hooks=hooks)
     monkeypatch.setattr(trackers, "zoo", lambda: SimpleNamespace(plugins=[good]))
     train_run(VAE, tmp_path / "run", steps=6)
     assert events == ["started", "00000000", 4, "00000005", 6, "00000006", "finished"]
@@ -199,31 +199,24 @@ def test_trackers_receive_all_events(tmp_path, monkeypatch):
 def test_failing_tracker_is_disabled(monkeypatch):
     calls, warnings = [], []
 
-    class FailingTracker:
+    class FailingTracker(Plugin):
         """Raises in every hook."""
 
-        def __getattr__(self, hook):
-            def call(**values):
-                calls.append(hook)
-                raise RuntimeError("no network")
+        def call_hook(self, name, **values):
+            calls.append(name)
+            raise RuntimeError("no network")
 
-            return call
-
-    class RecordingTracker:
+    class RecordingTracker(Plugin):
         """Records every hook."""
 
-        def __getattr__(self, hook):
-            return lambda **values: calls.append(f"fine {hook}")
+        def call_hook(self, name, **values):
+            calls.append(f"fine {name}")
 
     plugins = [
-        SimpleNamespace(name=name, manager=SimpleNamespace(hook=hook))
-        for name, hook in (
-            ("broken", FailingTracker()),
-            ("fine", RecordingTracker()),
-            ("failed to load", None),
-        )
+        FailingTracker("broken", "", "", hooks={"ganzoo_step_logged": None}),
+        RecordingTracker("fine", "", "", hooks={"ganzoo_step_logged": None}),
+        FailingTracker("failed to load", "", ""),
     ]
-    plugins[2].manager = None
     monkeypatch.setattr(trackers, "zoo", lambda: SimpleNamespace(plugins=plugins))
     tracked = trackers.Trackers(warnings.append)
     for _ in range(3):

@@ -1,8 +1,9 @@
 """Discovery, lookup and registry.toml, without the command line."""
 
 import dataclasses
+import sys
 import tomllib
-from importlib.metadata import EntryPoint
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from ganzoo_core.zoo import (
     import_target,
     registry_entries,
 )
+from ganzoo_core.zoo.entry_points import EntryPoint, find_entry_points
 
 PLUGIN_HEADER = "from ganzoo_core import CommandSpec, DatasetSpec, ModelSpec, hookimpl\n@hookimpl\n"
 MODULE_COUNTER = iter(range(1000))
@@ -31,8 +33,7 @@ def load_plugin(tmp_path, monkeypatch):
     def load_source(code, name="p"):
         module = f"throwaway_{next(MODULE_COUNTER)}"
         (tmp_path / f"{module}.py").write_text(code)
-        entry = EntryPoint(name, module, discovery.ENTRY_POINT_GROUP)
-        return discovery.load_plugin(entry, Plugin(name, f"ganzoo-{name}", "1.0"))
+        return discovery.load_plugin(Plugin(name, f"ganzoo-{name}", "1.0", target=module))
 
     monkeypatch.syspath_prepend(tmp_path)
     return load_source
@@ -86,7 +87,7 @@ def test_broken_plugin_error(load_plugin, code, words):
     assert words in plugin.error
     assert "\n" not in plugin.error
     assert "Traceback" in plugin.traceback
-    assert (plugin.specs, plugin.commands, plugin.manager) == ([], [], None)
+    assert (plugin.specs, plugin.commands, plugin.hooks) == ([], [], {})
 
 
 def test_broken_plugin_specs_dropped(load_plugin):
@@ -95,8 +96,8 @@ def test_broken_plugin_specs_dropped(load_plugin):
 
 
 def test_ganzoo_plugins_env_selects(monkeypatch):
-    entries = [EntryPoint(name, "json", discovery.ENTRY_POINT_GROUP) for name in ("b", "a")]
-    monkeypatch.setattr(discovery, "entry_points", lambda group: entries)
+    found = [EntryPoint(name, "json", "json", "1.0") for name in ("a", "b")]
+    monkeypatch.setattr(discovery, "find_entry_points", lambda: found)
     states = {}
     for value in (None, "", "a", " a , c "):
         if value is None:
@@ -107,6 +108,53 @@ def test_ganzoo_plugins_env_selects(monkeypatch):
     assert states[None] == [("a", False), ("b", False)]
     assert states[""] == [("a", True), ("b", True)]
     assert states["a"] == states[" a , c "] == [("a", False), ("b", True)]
+
+
+def write_metadata(folder, name, version, entry_points, file="METADATA"):
+    folder.mkdir(parents=True)
+    (folder / file).write_text(
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\nName: x\n"
+    )
+    (folder / "entry_points.txt").write_text(entry_points)
+
+
+def test_entry_points_are_those_of_importlib_metadata():
+    """All first-party plugins, as they are installed here."""
+    expected = sorted(
+        (e.name, e.dist.name, e.value, e.dist.version) for e in entry_points(group="ganzoo.plugins")
+    )
+    assert [found[:4] for found in find_entry_points()] == expected
+    assert len(expected) > 20 and not any(found.error for found in find_entry_points())
+
+
+def test_entry_points_of_unusual_metadata(tmp_path, monkeypatch):
+    other = "[console_scripts]\nno equals sign\n"
+    write_metadata(
+        tmp_path / "a" / "ganzoo_one-2.0.dist-info",
+        "ganzoo-one",
+        "2.0",
+        f"{other}\n[ganzoo.plugins]\n# a comment\none = one.plugin : main [extra]\n\n[b]\nx=y\n",
+    )
+    write_metadata(
+        tmp_path / "b" / "Ganzoo.One-1.0.dist-info",
+        "Ganzoo.One",
+        "1.0",
+        "[ganzoo.plugins]\none = old",
+    )
+    write_metadata(
+        tmp_path / "b" / "two.egg-info", "two", "3", "[ganzoo.plugins]\ntwo=two", file="PKG-INFO"
+    )
+    write_metadata(tmp_path / "b" / "three-1.dist-info", "three", "1", other)
+    bad = tmp_path / "b" / "bad-1.dist-info"
+    write_metadata(bad, "bad", "1", "[ganzoo.plugins]\nbad")
+    (tmp_path / "file").touch()
+    paths = [tmp_path / name for name in ("nowhere", "file", "a", "b")]
+    monkeypatch.setattr(sys, "path", [str(path) for path in paths])
+    *broken, one, two = find_entry_points()
+    assert one == ("one", "ganzoo-one", "one.plugin:main", "2.0", "")
+    assert two == ("two", "two", "two", "3", "")
+    assert [point.name for point in broken] == ["bad"]
+    assert f"{bad}/entry_points.txt is malformed" in broken[0].error
 
 
 def test_entries_are_sorted():

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import sys
-from importlib.metadata import EntryPoint
 
 import pytest
 
@@ -67,8 +66,8 @@ def load(plugins, monkeypatch, tmp_path):
     def load_source(code, name="p"):
         unique = f"{name}_{os.urandom(4).hex()}"
         plugins.add(unique, code)
-        entry_point = EntryPoint(name, f"ganzoo_faulty_{unique}", discovery.ENTRY_POINT_GROUP)
-        return discovery.load_plugin(entry_point, Plugin(name, f"ganzoo-{name}", "1.0"))
+        target = f"ganzoo_faulty_{unique}"
+        return discovery.load_plugin(Plugin(name, f"ganzoo-{name}", "1.0", target=target))
 
     return load_source
 

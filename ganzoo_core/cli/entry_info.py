@@ -225,9 +225,6 @@ def plugin_facts(plugin: Plugin) -> dict[str, Any]:
         summary = metadata(plugin.distribution)["Summary"] or ""
     except PackageNotFoundError:
         summary = ""
-    manager = plugin.manager
-    modules = [module for _, module in manager.list_name_plugin()] if manager else []
-    hooks = [caller.name for m in modules if manager for caller in manager.get_hookcallers(m) or ()]
     return {
         "kind": "plugin",
         "name": plugin.name,
@@ -235,5 +232,5 @@ def plugin_facts(plugin: Plugin) -> dict[str, Any]:
         "origin": plugin.origin,
         "registers": [f"{spec_kind(spec)} {spec.name}" for spec in plugin.specs],
         "commands": [command.name for command in plugin.commands],
-        "hooks": sorted(hooks),
+        "hooks": sorted(plugin.hooks),
     }

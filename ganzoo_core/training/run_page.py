@@ -50,13 +50,11 @@ def _plugin_pictures(run: Path) -> list[tuple[str, Path]]:
     and its error is printed."""
     pictures: list[tuple[str, Path]] = []
     for plugin in zoo().plugins:
-        if plugin.manager is None:
-            continue
 
         def report(reason: str, name: str = plugin.name) -> None:
             print(f"plugin {name} has no picture for {run}: {reason}", file=sys.stderr)
 
         with continue_after_failure(report):
-            for found in plugin.manager.hook.ganzoo_page_pictures(run=run):
+            for found in plugin.call_hook("ganzoo_page_pictures", run=run):
                 pictures += [(str(title), Path(path)) for title, path in found]
     return pictures

@@ -18,11 +18,7 @@ def check_trackers(names: Sequence[str]) -> None:
     """
     if not names:
         return
-    installed = [
-        plugin.name
-        for plugin in zoo().plugins
-        if plugin.manager and plugin.manager.hook.ganzoo_run_started.get_hookimpls()
-    ]
+    installed = [plugin.name for plugin in zoo().plugins if "ganzoo_run_started" in plugin.hooks]
     for name in names:
         if name not in installed:
             raise UsageError(
@@ -35,12 +31,11 @@ class Trackers:
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self._warn = warn
-        self._plugins = [plugin for plugin in zoo().plugins if plugin.manager]
+        self._plugins = [plugin for plugin in zoo().plugins if plugin.hooks]
 
     def call_hook(self, hook: str, **values: Any) -> None:
         """Call a hook of every plugin that is not disabled."""
         for plugin in list(self._plugins):
-            assert plugin.manager is not None
 
             def disable(reason: str, plugin: Any = plugin) -> None:
                 self._plugins.remove(plugin)
@@ -49,4 +44,4 @@ class Trackers:
                 )
 
             with continue_after_failure(disable):
-                getattr(plugin.manager.hook, hook)(**values)
+                plugin.call_hook(hook, **values)

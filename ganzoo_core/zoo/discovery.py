@@ -1,19 +1,15 @@
-"""Find plugins: scan the entry points and load each plugin on its own.
-
-pluggy's `load_setuptools_entrypoints` lets one broken plugin break every command and keeps the
-order of the file system. This scan is sorted and isolated, and each error stays with its plugin.
-"""
+"""Load each plugin on its own: an error stays with its plugin, and the order is always the same."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
-from pathlib import Path
+from functools import reduce
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +17,7 @@ import pluggy
 
 from ganzoo_core.errors import error_line
 from ganzoo_core.zoo import hooks
+from ganzoo_core.zoo.entry_points import find_entry_points
 from ganzoo_core.zoo.quarantine import (
     import_deadline,
     import_log,
@@ -40,7 +37,6 @@ from ganzoo_core.zoo.specs import (
     Spec,
 )
 
-ENTRY_POINT_GROUP = "ganzoo.plugins"
 PLUGINS_ENV_VAR = "GANZOO_PLUGINS"
 LINGERING_THREADS: list[threading.Thread] = []
 """Threads that broken plugins started at import; the interpreter would wait for them at exit."""
@@ -55,18 +51,24 @@ class Plugin:
     version: str
     specs: list[Spec] = field(default_factory=list)
     commands: list[CommandSpec] = field(default_factory=list)
+    target: str = ""
+    """``package.module`` or ``package.module:attribute`` of its entry point."""
     error: str = ""
     """One line; empty if the plugin loaded."""
     traceback: str = ""
     is_disabled: bool = False
     """Not loaded, because GANZOO_PLUGINS does not name it."""
-    manager: pluggy.PluginManager | None = None
-    """The plugin's own manager, so that hooks are called plugin by plugin."""
+    hooks: dict[str, pluggy.HookCaller] = field(default_factory=dict)
+    """The hooks that it implements; they are called plugin by plugin."""
 
     @property
     def origin(self) -> str:
         """``ganzoo-cgan 0.1.0``."""
         return f"{self.distribution} {self.version}".strip()
+
+    def call_hook(self, name: str, **values: Any) -> list[Any]:
+        """Call a hook; return a list of its result, empty without the hook."""
+        return self.hooks[name](**values) if name in self.hooks else []
 
     def add(self, *specs: Spec) -> None:
         """Add specs; called by `ganzoo_register`. An invalid spec marks only its plugin as broken.
@@ -154,7 +156,7 @@ def _collect_commands(hook_results: Iterable[Iterable[CommandSpec]]) -> list[Com
     return commands
 
 
-def load_plugin(entry_point: EntryPoint, plugin: Plugin) -> Plugin:
+def load_plugin(plugin: Plugin) -> Plugin:
     """Import one plugin and call its registration hooks; an error is stored in `plugin.error`.
 
     Only Ctrl-C passes: whatever else a plugin raises marks this plugin alone as broken.
@@ -162,37 +164,44 @@ def load_plugin(entry_point: EntryPoint, plugin: Plugin) -> Plugin:
     threads = set(threading.enumerate())
     try:
         with import_deadline():
-            manager = pluggy.PluginManager(hooks.PROJECT)
-            manager.add_hookspecs(hooks)
-            _register_module(manager, entry_point.load(), entry_point.name)
-            manager.hook.ganzoo_register(zoo=plugin)
-            plugin.commands = _collect_commands(manager.hook.ganzoo_commands())
-            plugin.manager = manager
+            _register_hooks(plugin, _import_module(plugin.target))
+            plugin.call_hook("ganzoo_register", zoo=plugin)
+            plugin.commands = _collect_commands(plugin.call_hook("ganzoo_commands"))
         if lingering := [t for t in {*threading.enumerate()} - threads if not t.daemon]:
             LINGERING_THREADS.extend(lingering)
             raise RuntimeError(f"it starts the thread {lingering[0].name!r}, which is no daemon")
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        plugin.specs, plugin.commands, plugin.manager = [], [], None
+        plugin.specs, plugin.commands, plugin.hooks = [], [], {}
         plugin.error = error_line(error)
         plugin.traceback = traceback.format_exc()
     return plugin
 
 
-def _register_module(manager: pluggy.PluginManager, module: ModuleType, name: str) -> None:
-    """Register a plugin's module; reject hooks that do not exist, which pluggy ignores."""
-    manager.register(module, name)
-    unknown_hooks = sorted(
-        attribute
-        for attribute in dir(module)
-        if attribute.startswith("ganzoo_")
-        and hasattr(getattr(module, attribute), f"{hooks.PROJECT}_impl")
-        and not hasattr(hooks, attribute)
-    )
-    if unknown_hooks:
-        raise ValueError(f"unknown hook {unknown_hooks[0]!r}: see docs/reference/hooks.md")
-    manager.check_pending()
+def _import_module(target: str) -> Any:
+    """Import ``package.module``, or return an attribute of it."""
+    module, _, attributes = target.partition(":")
+    return reduce(getattr, filter(None, attributes.split(".")), importlib.import_module(module))
+
+
+def _register_hooks(plugin: Plugin, module: Any) -> None:
+    """Register the hooks that a plugin's module implements; pluggy checks their arguments.
+
+    Raises:
+        ValueError: there is no such hook.
+    """
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.register(module, plugin.name)
+    plugin.hooks = {caller.name: caller for caller in manager.get_hookcallers(module) or ()}
+    # The specs of these hooks alone: reading all of them for each plugin takes longer.
+    specs = ModuleType(hooks.__name__)
+    for name in plugin.hooks:
+        if name not in hooks.NAMES:
+            raise ValueError(f"unknown hook {name!r}: see docs/reference/hooks.md")
+        setattr(specs, name, getattr(hooks, name))
+    if plugin.hooks:
+        manager.add_hookspecs(specs)
 
 
 def discover_plugins() -> Iterator[Plugin]:
@@ -202,75 +211,20 @@ def discover_plugins() -> Iterator[Plugin]:
     """
     enabled_names = os.environ.get(PLUGINS_ENV_VAR)
     enabled = None if enabled_names is None else {n.strip() for n in enabled_names.split(",")}
-    found, unreadable = _find_entry_points()
-    yield from unreadable
     suspects, broken = read_records()
     with stdout_to_stderr(), import_log() as log_import:
-        for key in sorted(found):
-            plugin, entry_point = found[key]
-            record_key = " ".join([*key, plugin.version]).replace("\n", " ")
-            plugin.is_disabled = enabled is not None and entry_point.name not in enabled
-            if not plugin.is_disabled and record_key in suspects:
-                plugin.error = try_suspect(record_key, entry_point.name, entry_point.value)
+        for name, distribution, target, version, error in find_entry_points():
+            plugin = Plugin(name, distribution, version, target=target, error=error)
+            key = " ".join([name, distribution, target, version]).replace("\n", " ")
+            plugin.is_disabled = enabled is not None and name not in enabled and not error
+            if not plugin.is_disabled and key in suspects:
+                plugin.error = try_suspect(key, name, target)
                 if plugin.error:
                     line = f"ganzoo: the plugin {plugin.name} ({plugin.origin}) is not imported: "
                     print(f"{line}{plugin.error}", file=sys.stderr)
             elif not plugin.is_disabled:
-                plugin.error = broken.get(record_key, "")
+                plugin.error = plugin.error or broken.get(key, "")
             if not (plugin.is_disabled or plugin.error):
-                log_import(record_key)
-                load_plugin(entry_point, plugin)
+                log_import(key)
+                load_plugin(plugin)
             yield plugin
-
-
-_EntryPoints = dict[tuple[str, str, str], tuple[Plugin, EntryPoint]]
-"""By name, distribution and value."""
-
-
-def _find_entry_points() -> tuple[_EntryPoints, list[Plugin]]:
-    """Return the plugins and their entry points, and a broken plugin for each distribution whose
-    entry_points.txt cannot be read."""
-    found: _EntryPoints = {}
-    try:
-        for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-            _add_entry_point(found, entry_point, entry_point.dist)
-        return found, []
-    except Exception:  # one malformed file breaks the scan of all distributions: read each alone
-        found, unreadable, names = {}, [], set()
-    for dist in distributions():
-        try:
-            name = str(dist.metadata["Name"]).lower()
-            if name in names:  # an older copy further back in the path
-                continue
-            names.add(name)
-            for entry_point in dist.entry_points.select(group=ENTRY_POINT_GROUP):
-                _add_entry_point(found, entry_point, dist)
-        except Exception as error:
-            if plugin := _unreadable_plugin(dist, error):
-                unreadable.append(plugin)
-    return found, sorted(unreadable, key=lambda plugin: plugin.name)
-
-
-def _add_entry_point(
-    found: _EntryPoints, entry_point: EntryPoint, dist: Distribution | None
-) -> None:
-    # dist.name and dist.version would each parse the whole METADATA again.
-    metadata: Any = (dist.metadata if dist else None) or {"Name": "", "Version": ""}
-    plugin = Plugin(entry_point.name, metadata["Name"] or "?", metadata["Version"] or "")
-    found[plugin.name, plugin.distribution, entry_point.value] = (plugin, entry_point)
-
-
-def _unreadable_plugin(dist: Distribution, error: Exception) -> Plugin | None:
-    """Return a broken plugin if the malformed distribution is one of ours, else None."""
-    try:
-        text = dist.read_text("entry_points.txt") or ""
-    except UnicodeDecodeError:
-        text = ENTRY_POINT_GROUP  # nobody can say which group it holds
-    if ENTRY_POINT_GROUP not in text:
-        return None
-    path = str(getattr(dist, "_path", "")) or "?"
-    name = Path(path).name.partition("-")[0]
-    problem = f"{path}/entry_points.txt is malformed ({error_line(error)})"
-    return Plugin(
-        name, name, "", error=problem, traceback="".join(traceback.format_exception(error))
-    )

@@ -66,3 +66,7 @@ def ganzoo_run_finished(run: Path, status: str) -> None:
 @_hookspec
 def ganzoo_run_evaluated(run: Path, evaluation: Mapping[str, Any]) -> None:
     """Called after `ganzoo evaluate` has written evaluation.json of a run, with its content."""
+
+
+NAMES = frozenset(name for name in globals() if name.startswith("ganzoo_"))
+"""Every hook."""

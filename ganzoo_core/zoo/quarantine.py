@@ -9,7 +9,6 @@ changes or `ganzoo doctor` tries it again.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import sys
@@ -27,10 +26,8 @@ _IMPORTING, _SUSPECT, _BROKEN = "importing-", "suspect-", "broken-"
 _MAX_RECORD_BYTES = 4096
 _PROBE_CODE = """
 import os, sys
-from importlib.metadata import EntryPoint
 from ganzoo_core.zoo import discovery
-entry_point = EntryPoint(sys.argv[1], sys.argv[2], discovery.ENTRY_POINT_GROUP)
-discovery.load_plugin(entry_point, discovery.Plugin(sys.argv[1], "", ""))
+discovery.load_plugin(discovery.Plugin(sys.argv[1], "", "", target=sys.argv[2]))
 os.write(2, sys.argv[3].encode())
 os._exit(0)
 """
@@ -50,6 +47,8 @@ def _read(path: Path) -> str:
 
 
 def _record_path(state: str, key: str) -> Path:
+    import hashlib
+
     return _folder() / f"{state}{hashlib.sha256(key.encode(errors='replace')).hexdigest()[:16]}"
 
 

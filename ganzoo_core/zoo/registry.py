@@ -7,10 +7,8 @@ registry update` downloads it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
@@ -23,16 +21,16 @@ from ganzoo_core.zoo.specs import FAMILIES, KINDS
 
 REGISTRY_ENV_VAR = "GANZOO_REGISTRY"
 MAX_REGISTRY_BYTES = limits.REGISTRY_BYTES
-_WEIGHTS_URL_PATTERN = re.compile(
+# Not compiled here: `ganzoo --help` does not need them.
+_WEIGHTS_URL_PATTERN = (
     r"https://[^\s/?#@]+/[^\s?#]*|http://(127\.0\.0\.1|localhost)(:\d+)?/[^\s?#]*"
     r"|hf://[\w.-]+/[\w.-]+@[0-9a-f]{40}"
 )
 """Accepted addresses of weights. A hub revision must be a commit, because branches move."""
 _NAME_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
-_INSTALL_WORD = re.compile(
+_INSTALL_WORD_PATTERN = (
     rf"-e|\.|(\./)?[\w-][\w.-]*(/[\w-][\w.-]*)*/?"
-    rf"|{_NAME_PATTERN}(\[{_NAME_PATTERN}(,{_NAME_PATTERN})*\])?(==[A-Za-z0-9][A-Za-z0-9.+!-]*)?",
-    re.ASCII,
+    rf"|{_NAME_PATTERN}(\[{_NAME_PATTERN}(,{_NAME_PATTERN})*\])?(==[A-Za-z0-9][A-Za-z0-9.+!-]*)?"
 )
 """One word after ``pip install``: a folder, or a requirement of PEP 508 without what a shell or
 pip could read otherwise (options, URLs, markers, redirections)."""
@@ -109,6 +107,8 @@ def cache_folder() -> Path:
 
 def cached_copy_path(url: str) -> Path:
     """Return the path of the cached copy of a registry URL."""
+    import hashlib
+
     return cache_folder() / "registries" / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.toml"
 
 
@@ -129,6 +129,8 @@ def read_registry(location: str) -> Registry:
 
     Errors are returned in `problems`.
     """
+    import tomllib
+
     path = cached_copy_path(location) if is_url(location) else Path(location).expanduser()
     try:
         if path.stat().st_size > MAX_REGISTRY_BYTES or not path.is_file():
@@ -226,7 +228,9 @@ def _entry_problems(values: Mapping[str, Any]) -> list[str]:
     install = values["install"].split()
     if install[:2] != ["pip", "install"]:
         problems.append("install must start with: pip install")
-    elif unsafe := next((w for w in install[2:] if not _INSTALL_WORD.fullmatch(w)), None):
+    elif unsafe := next(
+        (w for w in install[2:] if not re.fullmatch(_INSTALL_WORD_PATTERN, w, re.ASCII)), None
+    ):
         problems.append(
             f"install has {unsafe!r}: only -e, folders below this one and names with extras and "
             "versions, such as ganzoo-vae==0.3, are allowed"
@@ -246,7 +250,7 @@ def _weights_problems(values: Mapping[str, Any]) -> list[str]:
     if not re.fullmatch(r"[a-z0-9-]+:[A-Za-z0-9][A-Za-z0-9._-]*", values["name"]):
         problems.append("name must be MODEL:TAG")
     url, sha256 = values.get("url", ""), values.get("sha256", "")
-    if url and not _WEIGHTS_URL_PATTERN.fullmatch(url):
+    if url and not re.fullmatch(_WEIGHTS_URL_PATTERN, url):
         problems.append(
             f"{url!r} is not a valid url: use https://... or hf://owner/name@COMMIT (40 digits)"
         )

@@ -118,18 +118,15 @@ class WeightsSpec(Spec):
     not."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class LossSpec(Spec):
     """An adversarial loss: ``--set model.loss.kind=NAME`` on any GAN."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class TermSpec(Spec):
     """A term of a GAN's losses: ``--set model.terms.NAME.weight=1`` on any GAN whose networks offer
     what it needs."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class TransformSpec(Spec):
     """An image transform: ``--set data.transform=NAME`` on any data set. `target` is a class that
     derives from `ImageTransform`."""

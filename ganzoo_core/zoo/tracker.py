@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import tomllib
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -89,6 +88,8 @@ class TrackerPlugin:
         """Log the values of an evaluation, if the service has the run."""
         if self.name not in _read_run_ids(run):
             return
+        import tomllib
+
         config = tomllib.loads((run / "config.toml").read_text(encoding="utf-8"))
         tracker = self._open(run, config)
         tracker.log_evaluation(

@@ -209,8 +209,7 @@ def no_pickle(subject: Subject) -> None:
 @check(*_ALL_KINDS)
 def hooks_do_not_raise(subject: Subject) -> None:
     """Raises no error in the hooks of a run"""
-    manager = subject.plugin.manager
-    if manager is None:
+    if not subject.plugin.hooks:
         return
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
@@ -234,7 +233,7 @@ def hooks_do_not_raise(subject: Subject) -> None:
         )
         for name, values in calls:
             try:
-                getattr(manager.hook, name)(**values)
+                subject.plugin.call_hook(name, **values)
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
                 require(False, f"{name} raises {reason}: the hook is disabled in every run")
@@ -253,12 +252,7 @@ def commands_are_callable(subject: Subject) -> None:
 
 def _package_name(subject: Subject) -> str:
     """Return the name of the package behind an entry, or of the plugin's module."""
-    if subject.spec:
-        target = str(subject.spec.target)
-    else:
-        manager = subject.plugin.manager
-        modules = [] if manager is None else list(manager.get_plugins())
-        target = str(getattr(modules[0], "__name__", "")) if modules else _CORE
+    target = subject.spec.target if subject.spec else subject.plugin.target or _CORE
     return target.partition(":")[0].partition(".")[0]
 
 
