@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import errno
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-from ganzoo_core.terminal import find_control
+from typing import TypeVar
 
 _ValueT = TypeVar("_ValueT", int, float)
 _MIB, _GIB = 2**20, 2**30
@@ -55,11 +52,12 @@ MAT_NESTING = _limit(16, "levels", "cells and structs inside each other in a .ma
 GZIP_SMALL_BYTES = _limit(_GIB, "bytes", "what every gzipped tar may expand to")
 GZIP_RATIO = _limit(20, "times", "expansion of a gzipped tar beyond that")
 
-INDEX_BYTES = _limit(4 * _MIB, "bytes", "`ganzoo.json` of a pretrained folder")
+INDEX_BYTES = _limit(4 * _MIB, "bytes", "`ganzoo.json`, a configuration, or an evaluation")
+LOG_BYTES = _limit(_GIB, "bytes", "metrics.jsonl, of a million lines 300 MB")
 CARD_BYTES = _limit(_MIB, "bytes", "the model card of a pretrained folder")
 REGISTRY_BYTES = _limit(_MIB, "bytes", "a registry")
 JSON_ENTRIES = _limit(100_000, "entries", "keys and items of an index, all together")
-JSON_NESTING = _limit(16, "levels", "lists and tables inside each other in an index")
+JSON_NESTING = _limit(16, "levels", "lists and tables inside each other in JSON and TOML")
 JSON_TEXT_LENGTH = _limit(10_000, "characters", "one text of an index")
 FOLDER_FILES = _limit(1_000, "files", "files of a pretrained folder")
 FILE_BYTES = _limit(64 * _GIB, "bytes", "one file of a pretrained folder")
@@ -106,38 +104,6 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
         raise OSError(errno.EFBIG, f"larger than {max_bytes:,} bytes", str(path))
     with path.open("rb") as file:
         return file.read(max_bytes)
-
-
-def check_json(value: Any) -> None:
-    """Check a parsed JSON value: entries, nesting, length of texts, no control characters.
-
-    Raises:
-        ValueError: with the limit that it exceeds.
-    """
-    entries, pending = 0, [(value, 0)]
-    while pending:
-        item, depth = pending.pop()
-        if depth > JSON_NESTING:
-            raise ValueError(f"nested more than {JSON_NESTING} deep")
-        if isinstance(item, str):
-            _check_text(item)
-        elif isinstance(item, Mapping):
-            entries += len(item)
-            for key, inner in item.items():
-                _check_text(str(key))
-                pending.append((inner, depth + 1))
-        elif isinstance(item, list):
-            entries += len(item)
-            pending += [(inner, depth + 1) for inner in item]
-        if entries > JSON_ENTRIES:
-            raise ValueError(f"more than {JSON_ENTRIES:,} entries")
-
-
-def _check_text(text: str) -> None:
-    if len(text) > JSON_TEXT_LENGTH:
-        raise ValueError(f"a text of {len(text):,} characters")
-    if control := find_control(text):
-        raise ValueError(f"the control character {control} in a text")
 
 
 def cut_label(text: str) -> str:

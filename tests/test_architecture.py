@@ -22,7 +22,7 @@ DOMAIN_PLUGINS = {"ganzoo_face_aging"}
 ALLOWED_IMPORTS = {
     "errors": set(),
     "terminal": set(),
-    "limits": {"terminal"},
+    "limits": set(),
     "zoo": set(),
     "config": {"zoo", "files"},
     "interfaces": set(),

@@ -75,17 +75,11 @@ def _check_header(path: Path) -> None:
         ValueError: a duplicate, or a limit is exceeded.
     """
 
-    def unique_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        table = dict(pairs)
-        if len(table) < len(pairs):
-            raise ValueError("a name occurs twice in its header")
-        return table
-
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if length > min(limits.TENSOR_HEADER_BYTES, path.stat().st_size):
             raise ValueError(f"a header of {length:,} bytes")
-        header = json.loads(file.read(length), object_pairs_hook=unique_dict)
+        header = parse_json(file.read(length).decode(), dict[str, Any])
     if len(header) > limits.TENSORS:
         raise ValueError(f"{len(header):,} tensors, more than {limits.TENSORS:,}")
     for name, record in header.items():

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-import stat
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,16 +21,12 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from ganzoo_core import limits
 from ganzoo_core.errors import GanzooError, UsageError, WeightsError
 
-MAX_BYTES = 4 * 2**20
-"""A configuration or an index usually has a few thousand bytes."""
-MAX_JSONL_BYTES = 2**30
-"""metrics.jsonl of a million lines has about 300 MB."""
-MAX_DEPTH = 64
-"""Tables and lists inside each other."""
-MAX_INTEGER = 2**64
+_MAX_INTEGER = 2**64
 _MAX_REASON_LENGTH = 200
+_TOO_DEEP = f"nested more than {limits.JSON_NESTING} deep"
 
 _T = TypeVar("_T")
 
@@ -42,7 +37,7 @@ def read_json(
     *,
     error: type[GanzooError] = WeightsError,
     remedy: str = "",
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int = limits.INDEX_BYTES,
     allow_nonfinite: bool = False,
 ) -> _T:
     """Read a JSON file.
@@ -59,7 +54,7 @@ def read_json(
         error: missing, not a plain file, too long, not JSON, or not of the schema.
     """
     with _one_line(path, error, remedy):
-        text = _read_text(path, max_bytes)
+        text = limits.read_bytes(path, max_bytes).decode()
         return parse_json(text, schema, allow_nonfinite=allow_nonfinite)
 
 
@@ -69,11 +64,11 @@ def read_toml(
     *,
     error: type[GanzooError] = WeightsError,
     remedy: str = "",
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int = limits.INDEX_BYTES,
 ) -> _T:
     """Read a TOML file; arguments and errors as in `read_json`."""
     with _one_line(path, error, remedy):
-        return parse_toml(_read_text(path, max_bytes), schema)
+        return parse_toml(limits.read_bytes(path, max_bytes).decode(), schema)
 
 
 def read_jsonl(
@@ -82,7 +77,7 @@ def read_jsonl(
     *,
     error: type[GanzooError] = WeightsError,
     remedy: str = "",
-    max_bytes: int = MAX_JSONL_BYTES,
+    max_bytes: int = limits.LOG_BYTES,
 ) -> list[tuple[str, _T | None]]:
     """Read a log with one JSON value a line: each line, and its value or None.
 
@@ -93,7 +88,7 @@ def read_jsonl(
         error: missing, not a plain file, or too long.
     """
     with _one_line(path, error, remedy):
-        lines = _read_text(path, max_bytes, errors="replace").splitlines()
+        lines = limits.read_bytes(path, max_bytes).decode(errors="replace").splitlines()
     return [(line, _parse_line(line, schema)) for line in lines]
 
 
@@ -102,14 +97,14 @@ def parse_json(text: str, schema: type[_T], *, allow_nonfinite: bool = False) ->
 
     Raises:
         ValueError: not JSON, not of the schema, a key that occurs twice, NaN or Infinity, a number
-            beyond `MAX_INTEGER`, or deeper than `MAX_DEPTH`.
+            of more than 64 bits, or nested deeper than `limits.JSON_NESTING`.
     """
     try:
         value = json.loads(text, object_pairs_hook=_unique_dict)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error}") from None
     except RecursionError:
-        raise ValueError(f"more than {MAX_DEPTH} levels") from None
+        raise ValueError(_TOO_DEEP) from None
     found: _T = _validate(value, schema, allow_nonfinite)
     return found
 
@@ -121,7 +116,7 @@ def parse_toml(text: str, schema: type[_T]) -> _T:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"not TOML: {error}") from None
     except RecursionError:
-        raise ValueError(f"more than {MAX_DEPTH} levels") from None
+        raise ValueError(_TOO_DEEP) from None
     found: _T = _validate(value, schema)
     return found
 
@@ -138,18 +133,6 @@ def _one_line(path: Path, error: type[GanzooError], remedy: str) -> Iterator[Non
     except ValueError as problem:
         state = "is not valid" if error is UsageError else "is damaged"
         raise error(f"{path} {state} ({error_reason(problem)}){ending}") from None
-
-
-def _read_text(path: Path, max_bytes: int, errors: str = "strict") -> str:
-    """Return the text of a plain file, after its kind and size are checked: a pipe would block, and
-    a sparse file fill the memory."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is not a file")
-    if status.st_size > max_bytes:
-        raise ValueError(f"{status.st_size:,} bytes, more than {max_bytes:,}")
-    with path.open("rb") as file:
-        return file.read(max_bytes).decode("utf-8", errors)
 
 
 def error_reason(error: ValueError) -> str:
@@ -169,37 +152,36 @@ def _adapter(schema: Any) -> TypeAdapter[Any]:
 
 
 def _validate(value: Any, schema: Any, allow_nonfinite: bool = False) -> Any:
-    for leaf in _leaves(value):
-        if isinstance(leaf, float) and not (allow_nonfinite or math.isfinite(leaf)):
-            raise ValueError(f"{leaf} is not a finite number")
-        if isinstance(leaf, int) and abs(leaf) >= MAX_INTEGER:
+    for item in walk(value):
+        if isinstance(item, float) and not (allow_nonfinite or math.isfinite(item)):
+            raise ValueError(f"{item} is not a finite number")
+        if isinstance(item, int) and abs(item) >= _MAX_INTEGER:
             raise ValueError("an integer of more than 64 bits")
-        if isinstance(leaf, str) and not leaf.isascii():
-            leaf.encode()  # half of a surrogate pair cannot be printed or written
+        if isinstance(item, str) and not item.isascii():
+            item.encode()  # half of a surrogate pair cannot be printed or written
     return _adapter(schema).validate_python(value, strict=True)
 
 
-def _leaves(value: Any) -> Iterator[Any]:
-    """Yield the keys and values that are no table and no list.
+def walk(value: Any) -> Iterator[Any]:
+    """Yield a value, and every key and item of the tables and lists in it.
 
     Raises:
-        ValueError: more than `MAX_DEPTH` levels.
+        ValueError: nested deeper than `limits.JSON_NESTING`.
     """
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(limits.JSON_NESTING + 1):
         inner: list[Any] = []
         for item in level:
+            yield item
             if isinstance(item, dict):
                 yield from item
                 inner += item.values()
             elif isinstance(item, list):
                 inner += item
-            else:
-                yield item
         if not inner:
             return
         level = inner
-    raise ValueError(f"more than {MAX_DEPTH} levels")
+    raise ValueError(_TOO_DEEP)
 
 
 def _unique_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from typing import Any
 
 import huggingface_hub as hub
 
+from ganzoo_core import limits
 from ganzoo_core.errors import GanzooError, WeightsError
 from ganzoo_core.weights.download import ProgressCallback, check_online, download
-from ganzoo_core.weights.index import INDEX_FILE, MAX_INDEX_BYTES
+from ganzoo_core.weights.index import INDEX_FILE
 from ganzoo_core.weights.pretrained import PretrainedFolder
 
 
@@ -50,7 +51,7 @@ class HubSource:
         with _as_weights_error(self.address):
             api = hub.HfApi()
             self.revision = api.model_info(self.repo, revision=self.revision).sha
-        self._download(INDEX_FILE, path, max_bytes=MAX_INDEX_BYTES)
+        self._download(INDEX_FILE, path, max_bytes=limits.INDEX_BYTES)
 
     def fetch_file(
         self, name: str, path: Path, file_record: dict[str, Any], progress: ProgressCallback | None

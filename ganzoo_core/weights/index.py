@@ -12,15 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ganzoo_core import limits
 from ganzoo_core.errors import WeightsError
-from ganzoo_core.files.typed import error_reason, parse_json
+from ganzoo_core.files.typed import error_reason, parse_json, walk
 from ganzoo_core.interfaces import DataInfo
+from ganzoo_core.terminal import find_control
 
 INDEX_FORMAT = 1
 INDEX_FILE = "ganzoo.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 SAMPLE_GRID_FILE = "samples.png"
-MAX_INDEX_BYTES = limits.INDEX_BYTES
 """An index usually has a few thousand bytes."""
 _ALLOWED_SUFFIXES = {".safetensors", ".md", ".json", ".png"}
 
@@ -152,9 +152,7 @@ def read_index(path: Path) -> dict[str, Any]:
     if path.is_symlink() or not path.is_file():
         raise WeightsError(f"{path.parent} is not a pretrained folder: it has no {INDEX_FILE}")
     try:
-        if path.stat().st_size > MAX_INDEX_BYTES:
-            raise ValueError(f"more than {MAX_INDEX_BYTES:,} bytes")
-        return _parse_index(path.read_text(encoding="utf-8"), path)
+        return _parse_index(limits.read_bytes(path, limits.INDEX_BYTES).decode(), path)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, AttributeError, RecursionError, KeyError) as error:
@@ -171,7 +169,7 @@ def check_index_fields(index_fields: Mapping[str, Any]) -> None:
     files = {WEIGHTS_FILE: {"sha256": "0" * 64, "size": 0}}
     try:
         text = json.dumps({**index_fields, "format_version": INDEX_FORMAT, "files": files})
-        if len(text) > MAX_INDEX_BYTES // 2:
+        if len(text) > limits.INDEX_BYTES // 2:
             raise ValueError(f"{len(text):,} bytes, such as long class names")
         _parse_index(text, Path(INDEX_FILE))
     except (ValueError, TypeError, AttributeError, RecursionError, KeyError) as error:
@@ -190,7 +188,7 @@ def _parse_index(text: str, path: Path) -> dict[str, Any]:
             f"{path} has format_version {str(version)[:20]}, this ganzoo reads {INDEX_FORMAT}: "
             "upgrade ganzoo-core"
         )
-    limits.check_json(index)
+    _check_size(index)
     if (count := len(index.get("files") or ())) > limits.FOLDER_FILES:
         raise ValueError(f"{count:,} files")
     index = PretrainedIndex.model_validate(index).model_dump(mode="json", exclude_unset=True)
@@ -203,6 +201,17 @@ def _parse_index(text: str, path: Path) -> dict[str, Any]:
     if WEIGHTS_FILE not in index["files"]:
         raise WeightsError(f"{path} does not list {WEIGHTS_FILE}")
     return index
+
+
+def _check_size(index: Mapping[str, Any]) -> None:
+    """Raise ValueError for too many entries, a long text, or a control character."""
+    for count, item in enumerate(walk(index)):
+        if count > limits.JSON_ENTRIES:
+            raise ValueError(f"more than {limits.JSON_ENTRIES:,} entries")
+        if isinstance(item, str) and len(item) > limits.JSON_TEXT_LENGTH:
+            raise ValueError(f"a text of {len(item):,} characters")
+        if isinstance(item, str) and (control := find_control(item)):
+            raise ValueError(f"the control character {control} in a text")
 
 
 def check_data_info(values: dict[str, Any]) -> None:

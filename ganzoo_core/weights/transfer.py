@@ -24,7 +24,7 @@ from ganzoo_core.files import atomic_path, file_sha256
 from ganzoo_core.files.atomic_write import os_error_message
 from ganzoo_core.files.replace_files import finish_replacement, replace_files
 from ganzoo_core.weights.download import ProgressCallback, check_url, download, upload
-from ganzoo_core.weights.index import INDEX_FILE, MAX_INDEX_BYTES, read_index
+from ganzoo_core.weights.index import INDEX_FILE, read_index
 from ganzoo_core.weights.pretrained import PretrainedFolder, read_pretrained
 from ganzoo_core.zoo import locate_weights
 from ganzoo_core.zoo.find_weights import check_published, find_published, is_registry_name
@@ -71,7 +71,7 @@ class _HttpSource:
         return f"{self.url.rstrip('/')}/{name}"
 
     def fetch_index(self, path: Path) -> None:
-        download(self.file_url(INDEX_FILE), path, max_bytes=MAX_INDEX_BYTES)
+        download(self.file_url(INDEX_FILE), path, max_bytes=limits.INDEX_BYTES)
 
     def fetch_file(
         self, name: str, path: Path, file_record: dict[str, Any], progress: ProgressCallback | None
