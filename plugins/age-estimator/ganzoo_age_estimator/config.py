@@ -76,6 +76,15 @@ class AgeEstimatorConfig(ModelConfig):
             "data": {**_PEOPLE_96K, "split": "evaluator"},
             "train": {**_TRAIN_BATCH128_COSINE, "seed": 1},
         },
+        "utkface-64": {
+            "model": {
+                "epochs": 16,
+                "augment": "flip,crop,grayscale,noise(0.5)",
+                "optim": {"lr": 2e-3},
+            },
+            "data": {"name": "utkface", "image_size": 64, "transform": "face-align"},
+            "train": _TRAIN_BATCH128_COSINE,
+        },
         "pfa-gan": {
             "model": {
                 "network": "pfa",

@@ -88,6 +88,16 @@ class FaceNetConfig(ModelConfig):
             "data": {**_PEOPLE_96K, "split": "evaluator"},
             "train": {**_TRAIN_BATCH160_COSINE, "batch_size": 256, "seed": 1},
         },
+        "utkface-64": {
+            "model": {
+                "objective": "instance",
+                "augment": "flip,crop,color",
+                "epochs": 4,
+                "optim": {"lr": 2e-3},
+            },
+            "data": {"name": "utkface", "image_size": 64, "transform": "face-align"},
+            "train": {**_TRAIN_BATCH160_COSINE, "batch_size": 256},
+        },
         "paper": {
             "model": {
                 "network": "inception",

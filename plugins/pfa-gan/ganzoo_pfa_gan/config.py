@@ -219,8 +219,9 @@ class PFAGANConfig(ModelConfig):
                 **TUNED_BATCH_NORM,
                 "age_augment": TUNED_NOISE_AUGMENT["age_augment"],
                 "loss_weights": {**TUNED_BATCH_NORM["loss_weights"], "age": 2e-5},
+                "auxiliaries": {"identity": {"weights": "train"}, "age": {"weights": "train"}},
             },
-            "data": {"name": "utkface", "image_size": 64},
+            "data": {"name": "utkface", "image_size": 64, "transform": "face-align"},
             "train": {
                 "batch_size": 24,
                 "checkpoint_every": 200,

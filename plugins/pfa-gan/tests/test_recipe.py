@@ -4,11 +4,13 @@ import pytest
 import torch
 from ganzoo_face_aging.testing import StubAgeEstimator
 from ganzoo_pfa_gan.model import PFAGAN
+from PIL import Image
 from training_helpers import differing_keys, make_images, make_trainer, run_steps
 
 from ganzoo_core.config import build_config
 from ganzoo_core.config.overrides import stage_options
 from ganzoo_core.interfaces import Auxiliaries
+from ganzoo_core.training.dry_run import planned_stages
 
 RECIPES = {
     "people-64": [
@@ -99,3 +101,18 @@ def test_loss_weights_of_a_part_change_the_generator_only_from_there_on(straight
     run_steps(trainer, 2)
     changed = differing_keys(untrained, trainer.state_dict())
     assert not any("generator" in key and "ema" not in key for key in changed)
+
+
+def test_photographs_train_their_auxiliary_networks_first(tmp_path):
+    for index, age in enumerate((5, 12, 22, 27, 33, 38, 44, 48, 52, 58, 66, 80)):
+        name = f"{age}_{index % 2}_0_2017011617425{index:04d}.jpg.chip.jpg"
+        Image.new("RGB", (64, 64), (age, 90, 90)).save(tmp_path / name)
+    data = {"data": {"path": str(tmp_path)}}
+    rows = planned_stages(build_config("pfa-gan", preset="utkface-64", patches=[data]))
+    jobs = ["identity", "age", "pfa-gan", "pfa-gan", "pfa-gan"]
+    assert [row["job"] for row in rows] == jobs
+    assert [row["stage"] for row in rows[2:]] == ["gan", "part-2", "part-3"]
+    for name, epochs in (("age-estimator", 16), ("facenet", 4)):
+        config = build_config(name, preset="utkface-64", patches=[data])
+        assert (config.model.epochs, config.data.split) == (epochs, "train")
+        assert config.data.transform == "face-align"
