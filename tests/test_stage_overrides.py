@@ -7,8 +7,10 @@ import torch
 from contract_models.networks import SmallGANConfig
 from contract_models.plain_gan import PlainGAN
 from training_helpers import (
+    SMALL_RUN_OPTIONS,
     build_model,
     differing_keys,
+    last_checkpoint_state,
     make_images,
     make_trainer,
     read_metrics,
@@ -17,10 +19,14 @@ from training_helpers import (
 )
 
 import ganzoo_core as gz
-from ganzoo_core import GAN, Adam
+from ganzoo_core import GAN, Adam, BatchSpec
 from ganzoo_core.config import TrainConfig, build_config
+from ganzoo_core.data import pack_images
+from ganzoo_core.data.image_hashes import hash_images
 from ganzoo_core.engine.plan import configured_stages
-from ganzoo_core.errors import UsageError
+from ganzoo_core.errors import DataError, UsageError
+from ganzoo_core.testing.shapes import Shapes, ShapesConfig
+from ganzoo_core.weights.training_images import read_training_images
 
 
 class RecipeGAN(PlainGAN):
@@ -166,7 +172,8 @@ def test_recipe_is_one_run_folder(tmp_path):
         ({"overrides": {"train": {"seed": 1}}}, r"cannot override 'train\.seed'"),
         ({"overrides": {"model": {"optim_g": {"lr": -1}}}}, r"overrides\.model\.optim_g\.lr"),
         ({"overrides": {"train": {"batch_size": 0}}}, r"overrides\.train\.batch_size"),
-        ({"overrides": {"data": {"split": "test"}}}, r"cannot override 'data\.split'"),
+        ({"overrides": {"data": {"image_size": 32}}}, r"cannot override 'data\.image_size'"),
+        ({"overrides": {"data": {"splt": "test"}}}, r"cannot override 'data\.splt'"),
     ],
 )
 def test_invalid_override_refused_before_data_are_opened(stage, message):
@@ -182,6 +189,114 @@ def test_invalid_override_refused_before_data_are_opened(stage, message):
 def test_invalid_phases_of_refused(name, phases_of, message):
     with pytest.raises(UsageError, match=message):
         recipe_trainer(**{name: {"phases_of": phases_of, "steps": 1}})
+
+
+# --- the data of a stage ------------------------------------------------------------------------
+
+OTHER_DATA = {"data": {"seed": 5, "count": 24}}
+DATA_PARTS = {
+    "gan": {"steps": 2},
+    "other": {"phases_of": "gan", "epochs": 1, "overrides": OTHER_DATA},
+    "again": {"phases_of": "gan", "steps": 2},
+}
+
+
+class RecordingGAN(RecipeGAN):
+    """Records the hashes of the images that its discriminator is trained on."""
+
+    hashes = []
+
+    def discriminator_loss(self, ctx):
+        """Record the batch."""
+        pixels = (ctx.batch.image * 127.5 + 127.5).round().to(torch.uint8)
+        self.hashes.append(hash_images(pixels.permute(0, 2, 3, 1).numpy(), range(len(pixels))))
+        return super().discriminator_loss(ctx)
+
+
+def test_stage_is_trained_on_its_own_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(RecordingGAN, "hashes", [])
+    run = train_run(RecordingGAN, tmp_path / "run", {"train": DATA_PARTS})
+    assert run.steps == 2 + 24 // 8 + 2
+    config = ShapesConfig(name="shapes", count=40, image_size=16, num_identities=6)
+    own, other = (
+        set(pack_images(Shapes(c), image_size=16).image_hashes().tolist())
+        for c in (config, config.model_copy(update=OTHER_DATA["data"]))
+    )
+    assert not own & other
+    expected = [own] * 2 + [other] * 3 + [own] * 2
+    for found, images in zip(RecordingGAN.hashes, expected, strict=True):
+        assert set(found.tolist()) <= images
+    assert {h for batch in RecordingGAN.hashes[2:5] for h in batch.tolist()} == other
+    recorded = read_training_images(run.path)
+    assert set(recorded.hashes.tolist()) == own | other
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5, 6])
+def test_stage_with_its_own_data_resumes_bit_exactly(stop, tmp_path):
+    options = {"train": {**DATA_PARTS, "checkpoint_every": 1}}
+    straight = train_run(RecipeGAN, tmp_path / "straight", options)
+    first = train_run(RecipeGAN, tmp_path / "parts", options, steps=stop)
+    second = gz.resume(first.path, steps=7, model=RecipeGAN, quiet=True)
+    assert second.steps == straight.steps == 7
+    states = [last_checkpoint_state(run.path) for run in (straight, second)]
+    assert differing_keys(*states) == []
+    plain = train_run(RecipeGAN, tmp_path / "plain", {"train": {"gan": {"steps": 7}}})
+    assert differing_keys(states[0], last_checkpoint_state(plain.path))
+
+
+def test_changed_data_of_a_stage_are_refused_at_resume(tmp_path):
+    run = train_run(RecipeGAN, tmp_path / "run", {"train": DATA_PARTS}, steps=3)
+    text = run.folder.config.read_text()
+    fingerprint = gz.config.read_toml(run.folder.config)["provenance"]["stage_data"]["other"]
+    run.folder.config.write_text(text.replace(fingerprint, "0" * 64))
+    with pytest.raises(DataError, match="fingerprint of the data differs"):
+        gz.resume(run.path, steps=7, model=RecipeGAN, quiet=True)
+
+
+class OtherClasses(Shapes):
+    """Its classes have other names with another seed."""
+
+    def metadata(self):
+        """Return the metadata."""
+        names = ("x", "y", "z") if self.config.seed else ("a", "b", "c")
+        return replace(super().metadata(), class_names=names)
+
+
+class IdentityGAN(RecipeGAN):
+    """Reads identities."""
+
+    def stages(self):
+        """Return the stage with another batch."""
+        (stage,) = super().stages()
+        return (replace(stage, batch=BatchSpec(fields=("image", "identity"))),)
+
+
+class OwnDataGAN(RecipeGAN):
+    """A model that overrides the data."""
+
+    def stages(self):
+        """Return the stage with overrides."""
+        (stage,) = super().stages()
+        return (replace(stage, overrides=OTHER_DATA),)
+
+
+def test_data_of_a_stage_that_do_not_fit_are_refused_before_decoding(tmp_path, monkeypatch):
+    def refused(model_class, match, data="shapes"):
+        with pytest.raises(UsageError, match=match) as error:
+            gz.train(
+                model_class,
+                data,
+                options=gz.config.merge(SMALL_RUN_OPTIONS, {"train": DATA_PARTS}),
+                out=tmp_path / "run",
+                quiet=True,
+            )
+        assert "\n" not in str(error.value) and not (tmp_path / "run").exists()
+
+    monkeypatch.setattr(Shapes, "load_image", None)  # nothing is decoded
+    refused(IdentityGAN, r"train\.other\.overrides\.data: the stage uses identities")
+    refused(OwnDataGAN, r"stage 'gan': a model cannot override \[data\]")
+    monkeypatch.setattr("ganzoo_core.testing.shapes.Shapes", OtherClasses)
+    refused(RecipeGAN, r"the classes are x, y, z, and those of the run a, b, c")
 
 
 # --- schedules per optimizer ---------------------------------------------------------------------

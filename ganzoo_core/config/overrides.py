@@ -9,11 +9,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from ganzoo_core.config.base import ModelConfig, parse
-from ganzoo_core.config.sections import TrainConfig
+from ganzoo_core.config.sections import DataConfig, TrainConfig
 from ganzoo_core.errors import UsageError, suggest
 
 TRAIN_OVERRIDES = ("batch_size", "lr_scheduler", "warmup_steps", "grad_clip_norm")
 """The options of `[train]` that a stage may override."""
+DATA_OPTIONS_OF_RUN = tuple(DataConfig.model_fields)
+"""The options of `[data]` that no stage may override: the networks are built for the images."""
 
 
 def merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +50,8 @@ def stage_options(
     Args:
         model_config: the options of the run.
         train_config: the options of the run.
-        overrides: those that differ in the stage, ``{"model": {...}, "train": {...}}``.
+        overrides: those that differ in the stage, ``{"model": {...}, "train": {...}}``; those of
+            `[data]` are for `stage_data`.
         where: the place of the overrides, for the message.
 
     Raises:
@@ -60,7 +63,7 @@ def stage_options(
     patterns = getattr(model_config, "stage_overrides", ModelConfig.stage_overrides)
     allowed = [f"train.{name}" for name in TRAIN_OVERRIDES]
     allowed += [path for path, _ in flatten(base) if _matches(path, patterns)]
-    for path, _ in flatten(overrides):
+    for path, _ in flatten({k: v for k, v in overrides.items() if k != "data"}):
         if path not in allowed:
             raise UsageError(
                 f"{where}: a stage cannot override {path!r}.{suggest(path, sorted(allowed))}"
@@ -69,6 +72,29 @@ def stage_options(
     if "model" in overrides:
         model_config = parse(type(model_config), merged["model"], f"{where}.model")
     return model_config, parse(TrainConfig, merged["train"], f"{where}.train")
+
+
+def stage_data(config: DataConfig, overrides: Mapping[str, Any], where: str) -> DataConfig | None:
+    """Return the `[data]` options that hold in a stage; None if it overrides none of them.
+
+    Args:
+        config: the options of the run.
+        overrides: those that differ in the stage.
+        where: the place of the overrides, for the message.
+
+    Raises:
+        UsageError: an option that does not exist, or that holds for the whole run.
+    """
+    if not (changes := overrides.get("data")):
+        return None
+    base = _plain(config)
+    allowed = [f"data.{name}" for name in base if name not in DATA_OPTIONS_OF_RUN]
+    for name in changes:
+        if f"data.{name}" not in allowed:
+            raise UsageError(
+                f"{where}: a stage cannot override 'data.{name}'.{suggest(f'data.{name}', allowed)}"
+            )
+    return parse(type(config), merge(base, changes), f"{where}.data")
 
 
 def _plain(config: Any) -> dict[str, Any]:

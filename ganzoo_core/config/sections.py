@@ -55,7 +55,8 @@ class StageConfig(Config):
     """The stage of the model whose phases this one has. It adds a stage of a new name after those
     of the model, so that a recipe in several parts is one run."""
     overrides: dict[str, Any] = {}
-    """The options that differ in this stage: `train.STAGE.overrides.model.optim_g.lr=1e-4`."""
+    """The options that differ in this stage: `train.STAGE.overrides.model.optim_g.lr=1e-4`, or
+    `train.STAGE.overrides.data.split=train-a`."""
 
     @model_validator(mode="after")
     def check_single_length(self) -> Self:

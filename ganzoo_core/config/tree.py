@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from ganzoo_core.config.base import NONE, Config, ModelConfig, parse
 from ganzoo_core.config.former_names import FORMER_PRESETS, present_name
 from ganzoo_core.config.losses import loss_options_class
-from ganzoo_core.config.overrides import merge, stage_options
+from ganzoo_core.config.overrides import merge, stage_data, stage_options
 from ganzoo_core.config.sections import DataConfig, TrainConfig
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.files import typed
@@ -255,15 +255,12 @@ def build_class_config(
     data = tree.get("data", {})
     model_config = parse(config_class, tree.get("model", {}), "model")
     train_config = parse(TrainConfig, tree.get("train", {}), "train")
+    data_config = parse(data_config_class(data.get("name", "")), data, "data")
     for stage, options in train_config.stages.items():
-        stage_options(model_config, train_config, options.overrides, f"train.{stage}.overrides")
-    return RunConfig(
-        name,
-        preset,
-        model_config,
-        parse(data_config_class(data.get("name", "")), data, "data"),
-        train_config,
-    )
+        where = f"train.{stage}.overrides"
+        stage_options(model_config, train_config, options.overrides, where)
+        stage_data(data_config, options.overrides, where)
+    return RunConfig(name, preset, model_config, data_config, train_config)
 
 
 __all__ = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +44,12 @@ def _split_intervals(test_share: float) -> dict[str, tuple[float, float]]:
 def splits_overlap(one: str, other: str) -> bool:
     """Return whether two splits of one data set share people.
 
-    A split with another name, such as `evaluator` of `people`, overlaps only with itself.
+    A split with another name, such as `evaluator` of `people`, overlaps only with itself. Splits
+    of several stages of one training are joined by ``+``.
     """
+    if "+" in one or "+" in other:
+        pairs = product(one.split("+"), other.split("+"))
+        return any(splits_overlap(*pair) for pair in pairs)
     parts = _split_intervals(0.5)
     if one not in parts or other not in parts:
         return one == other

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,6 +110,9 @@ def configured_stages(model: Model, config: TrainConfig) -> tuple[Stage, ...]:
     """
     stages = {stage.name: stage for stage in model.stages()}
     names = tuple(stages)
+    for name, stage in stages.items():
+        if "data" in stage.overrides:
+            raise UsageError(f"stage {name!r}: a model cannot override [data], only train.{name}")
     for name, options in config.stages.items():
         if options.phases_of:
             if name in names:
@@ -143,9 +146,20 @@ def _with_overrides(stage: Stage, model: Model, config: TrainConfig) -> Stage:
     return replace(stage, phases=found.phases, batch=found.batch)
 
 
-def make_plan(stages: tuple[Stage, ...], config: TrainConfig, num_images: int) -> Plan:
+def make_plan(
+    stages: tuple[Stage, ...],
+    config: TrainConfig,
+    num_images: int,
+    stage_num_images: Mapping[str, int] | None = None,
+) -> Plan:
     """Schedule the stages one after another; `train.steps` lengthens or cuts the last one that is
     not skipped.
+
+    Args:
+        stages: of the model and of the options.
+        config: `[train]`.
+        num_images: of the data of the run.
+        stage_num_images: of the stages that override `[data]`, by name.
 
     Raises:
         UsageError: a `train.STAGE` that the model lacks, or a stage without a length.
@@ -165,7 +179,8 @@ def make_plan(stages: tuple[Stage, ...], config: TrainConfig, num_images: int) -
         if stage.name == last_active and config.steps is not None:
             end = max(config.steps, start)
         else:
-            end = start + _stage_length(stage, override, batch_size, num_images)
+            stage_images = (stage_num_images or {}).get(stage.name, num_images)
+            end = start + _stage_length(stage, override, batch_size, stage_images)
         scheduled.append(ScheduledStage(stage, start, end, batch_size))
         start = end
     if config.steps is not None:

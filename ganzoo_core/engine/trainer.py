@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -63,6 +63,7 @@ class Trainer:
         setup: the resolved device and precision.
         callback: receives progress, metrics, samples and checkpoints.
         world: the ranks of the run; default this process alone.
+        stage_images: the packed data of the stages that override `[data]`, by name.
     """
 
     def __init__(
@@ -74,15 +75,20 @@ class Trainer:
         callback: Callback,
         *,
         world: World | None = None,
+        stage_images: Mapping[str, PackedImages] | None = None,
     ) -> None:
         self.config, self.setup, self.callback = config, setup, callback
         self.world = world or World()
         self.device = torch.device(setup.device)
         self.model = prepare_model(model, self.device, self.world)
-        self.images = images
-        self.num_images = len(images) if images else 0
+        self.images, self.stage_images = images, dict(stage_images or {})
         self.stages = configured_stages(model, config)
-        self.plan = make_plan(self.stages, config, self.num_images)
+        self.plan = make_plan(
+            self.stages,
+            config,
+            len(images) if images else 0,
+            {name: len(found) for name, found in self.stage_images.items()},
+        )
         self.num_shards = self.world.num_shards(config.batch_size, config.grad_accum_steps)
         for scheduled in self.plan.stages:
             self.world.num_shards(scheduled.batch_size, config.grad_accum_steps)
@@ -126,10 +132,9 @@ class Trainer:
         seed."""
         seed = self.config.seed
         self.seed = derive_seed(seed, "retry", self.retries) if self.retries else seed
-        keep_on_device = data_fits_on(self.device, self.images)
         self.batches = {
             scheduled.stage.name: BatchLoader(
-                self.images,
+                self.images_of(scheduled),
                 scheduled.stage.batch,
                 scheduled.batch_size,
                 self.device,
@@ -137,10 +142,14 @@ class Trainer:
                 scheduled.stage.name,
                 rank=self.world.rank,
                 world_size=self.world.size,
-                keep_on_device=keep_on_device,
+                keep_on_device=data_fits_on(self.device, self.images_of(scheduled)),
             )
             for scheduled in self.plan.stages
         }
+
+    def images_of(self, scheduled: ScheduledStage) -> PackedImages | None:
+        """Return the data of a stage."""
+        return self.stage_images.get(scheduled.stage.name, self.images)
 
     # --- one step ----------------------------------------------------------------------------
 
@@ -272,7 +281,8 @@ class Trainer:
 
     def stage_context(self, scheduled: ScheduledStage) -> StageContext:
         """Return what all step contexts of a stage share."""
-        stage, batch_size, num_images = scheduled.stage, scheduled.batch_size, self.num_images
+        stage, batch_size = scheduled.stage, scheduled.batch_size
+        num_images = len(self.images_of(scheduled) or ())
         return StageContext(
             seed=self.seed,
             stage=stage.name,

@@ -26,9 +26,9 @@ from ganzoo_core.training.banner import banner_lines
 from ganzoo_core.training.callbacks import RunCallback
 from ganzoo_core.training.environment import environment_record
 from ganzoo_core.training.init_weights import load_init_weights
-from ganzoo_core.training.job_model import build_model, check_model
+from ganzoo_core.training.job_model import build_model, check_model, stage_datasets
 from ganzoo_core.training.jobs import Job
-from ganzoo_core.training.open_data import open_images
+from ganzoo_core.training.open_data import decode_dataset, open_images
 from ganzoo_core.training.periodic_evaluation import PeriodicEvaluation
 from ganzoo_core.training.run_config import UNREGISTERED_PREFIX
 from ganzoo_core.training.run_folder import RunFolder
@@ -65,6 +65,8 @@ class PreparedJob:
     job: Job
     model: Model
     images: PackedImages
+    stage_images: Mapping[str, PackedImages]
+    """Those of the stages that override `[data]`."""
     init_record: Mapping[str, str]
     """The record of the weights of `train.init_from`; empty without them."""
 
@@ -90,9 +92,15 @@ def prepare_job(job: Job, progress: Progress) -> PreparedJob:
         progress,
         check=lambda dataset: check_model(job, dataset, age_bins),
     )
-    model = build_model(job, images.info)
+    stage_images = {
+        name: decode_dataset(dataset, age_bins, progress)
+        for name, dataset in stage_datasets(job).items()
+    }
+    splits = (images.info.split, *(view.info.split for view in stage_images.values()))
+    info = replace(images.info, split="+".join(dict.fromkeys(splits)))
+    model = build_model(job, info)
     record = load_init_weights(model, job.init_weights, progress) or job.init_record
-    return PreparedJob(job, model, images, record)
+    return PreparedJob(job, model, images, stage_images, record)
 
 
 def fit_job(
@@ -146,7 +154,15 @@ def fit_job(
                 _periodic_evaluation(run_config, model, images, progress),
             )
             model.index_fields = index_fields
-        trainer = Trainer(model, images, resolved_train_config, setup, callback, world=world)
+        trainer = Trainer(
+            model,
+            images,
+            resolved_train_config,
+            setup,
+            callback,
+            world=world,
+            stage_images=prepared.stage_images,
+        )
         if has_unsynced_batchnorm(model, trainer.device, world):
             progress.warning(
                 "warning: on CPUs BatchNorm normalizes over the samples of each rank, so the "
@@ -159,6 +175,7 @@ def fit_job(
             "world_size": world.size,
             "data": images.info.fingerprint,
             "data_version": images.info.version,
+            **_stage_fingerprints(prepared),
             **setup.to_json(),
             **environment_record(run_config),
             "auxiliaries": model.auxiliaries.origins,
@@ -180,16 +197,23 @@ def fit_job(
     return Run(folder.path, trained, trainer.step)
 
 
+def _stage_fingerprints(prepared: PreparedJob) -> dict[str, Any]:
+    """Return the fingerprints of the data of the stages that override `[data]`."""
+    found = {name: images.info.fingerprint for name, images in prepared.stage_images.items()}
+    return {"stage_data": found} if found else {}
+
+
 def _training_images(prepared: PreparedJob, folder: RunFolder) -> TrainingImages:
-    """Return the images that the run learns from; of a resumed run those that it recorded."""
+    """Return the images of all stages; of a resumed run those that it recorded."""
     recorded = read_training_images(folder.path) if prepared.job.is_resumed else None
     if recorded is not None:
         return recorded
     init_images = None
     if prepared.job.init_weights is not None:
         init_images = read_training_images(prepared.job.init_weights.pretrained.path)
+    images = (prepared.images, *prepared.stage_images.values())
     return TrainingImages(
-        sorted_hashes(prepared.images.image_hashes()),
+        sorted_hashes(torch.cat([part.image_hashes() for part in images])),
         None if init_images is None else init_images.all_hashes(),
     )
 
@@ -266,7 +290,7 @@ def _check_same_data(previous: dict[str, Any], current: dict[str, Any]) -> None:
             f"data, and this is {current['data_version']}: install the former version of the "
             "plugin, or start a new run"
         )
-    if previous.get("data") != current["data"]:
+    if any(previous.get(key) != current.get(key) for key in ("data", "stage_data")):
         raise errors.DataError(
             "the fingerprint of the data differs from that of the run: restore the former data, "
             "or start a new run"

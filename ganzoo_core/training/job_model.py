@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import torch
 
+from ganzoo_core.config.overrides import stage_data
 from ganzoo_core.data.packed_images import expected_info
 from ganzoo_core.engine.contract import check_stages
 from ganzoo_core.engine.plan import configured_stages, make_plan
 from ganzoo_core.errors import DataError, GanzooError, UsageError
-from ganzoo_core.interfaces import DataInfo, Dataset, Model
+from ganzoo_core.interfaces import DataInfo, Dataset, Model, Stage
 from ganzoo_core.training.jobs import Job
+from ganzoo_core.training.open_data import open_dataset
 from ganzoo_core.training.run_config import UNREGISTERED_PREFIX
 from ganzoo_core.zoo import import_target, zoo
 
@@ -31,6 +33,26 @@ def build_model(job: Job, info: DataInfo) -> Model:
         except ValueError as error:  # how a model refuses an image size or an option
             name = run_config.model_name.removeprefix(UNREGISTERED_PREFIX)
             raise UsageError(f"{name}: {error}") from error
+
+
+def stage_datasets(job: Job) -> dict[str, Dataset]:
+    """Return the data sets of the stages that override `[data]`, by name. Nothing is decoded.
+
+    Raises:
+        UsageError: the data are an object without options.
+        DataError: a path does not contain the data set.
+    """
+    configs = {
+        name: stage_data(job.config.data, options.overrides, f"train.{name}.overrides")
+        for name, options in job.config.train.stages.items()
+    }
+    found = {name: config for name, config in configs.items() if config is not None}
+    if found and job.data is not None:
+        raise UsageError(
+            f"train.{next(iter(found))}.overrides.data: the data of this run are an object, whose "
+            "options a stage cannot override"
+        )
+    return {name: open_dataset(config) for name, config in found.items()}
 
 
 def check_model(job: Job, dataset: Dataset, age_bins: tuple[int, ...]) -> None:
@@ -55,12 +77,34 @@ def check_model(job: Job, dataset: Dataset, age_bins: tuple[int, ...]) -> None:
     except Exception:  # the constructor computes, or reads an auxiliary network
         return
     check_stages(model, stages, optimizers)
-    make_plan(stages, job.config.train, info.num_images)
+    views = {name: expected_info(view, age_bins) for name, view in stage_datasets(job).items()}
+    sizes = {name: view.num_images for name, (view, _) in views.items()}
+    make_plan(stages, job.config.train, info.num_images, sizes)
     for stage in stages:
-        missing = [name for name in stage.batch.fields if name not in fields]
+        stage_info, stage_fields = views.get(stage.name, (info, fields))
+        _check_view(stage, info, stage_info)
+        missing = [name for name in stage.batch.fields if name not in stage_fields]
         if missing and stage.batch.sampler != "none":
             raise DataError(
                 f"the model needs {missing[0]!r} and {info.name or 'the data'} has only "
-                f"{', '.join(fields)}; choose other data with --data (`ganzoo list dataset` lists "
-                "the fields)"
+                f"{', '.join(stage_fields)}; choose other data with --data (`ganzoo list "
+                "dataset` lists the fields)"
             )
+
+
+def _check_view(stage: Stage, info: DataInfo, view: DataInfo) -> None:
+    """Refuse the data of a stage whose labels or identities are not those of the run.
+
+    Raises:
+        UsageError: names what differs.
+    """
+    where = f"train.{stage.name}.overrides.data"
+    if view is not info and "identity" in stage.batch.fields:
+        raise UsageError(
+            f"{where}: the stage uses identities, whose numbers hold for the data of the run only"
+        )
+    if "label" in stage.batch.fields and view.class_names != info.class_names:
+        raise UsageError(
+            f"{where}: the classes are {', '.join(view.class_names) or 'none'}, and those of the "
+            f"run {', '.join(info.class_names) or 'none'}"
+        )

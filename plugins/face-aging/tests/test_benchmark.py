@@ -268,11 +268,14 @@ def test_same_role_evaluators_share_no_identities(tmp_path):
         ("test", "train", False),
         ("auxiliary", "auxiliary", True),
         ("auxiliary", "all", False),
+        ("train-a+test", "train-b", False),
+        ("train-a+test", "test+auxiliary", True),
         ("", "", True),
     ],
 )
 def test_split_overlap(one, other, shared):
-    """`train` includes its halves, `all` includes every split of a data set with identities."""
+    """`train` includes its halves, `all` includes every split of a data set with identities; `+`
+    joins the splits of several stages."""
     assert splits_overlap(one, other) is splits_overlap(other, one) is shared
 
 
