@@ -11,7 +11,7 @@ from ganzoo_core.interfaces.batch import BatchSpec, DataInfo
 from ganzoo_core.interfaces.context import Rng, StepContext
 from ganzoo_core.interfaces.model import Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.interfaces.networks import Discriminator, Generator, Loss
-from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, Term, TermList
+from ganzoo_core.interfaces.term import DiscriminatorOutput, GeneratorOutput, TermList
 
 
 class GAN(Model):
@@ -26,9 +26,9 @@ class GAN(Model):
     discriminator: Discriminator
     loss: Loss
     terms: nn.ModuleDict
-    conditional = False
     augment: Callable[[Tensor, Rng], Tensor] | None
     """Augmentation of the images that D receives, real and fake alike (see data/augment.py)."""
+    conditional = False
 
     def __init__(self, config: Any, info: DataInfo) -> None:
         super().__init__(config, info)
@@ -36,20 +36,12 @@ class GAN(Model):
         options = {} if config is None else config.terms
         self.terms = nn.ModuleDict({name: option.build(name) for name, option in options.items()})
 
-    def set_config(self, config: Any) -> None:
-        """Use the options of a stage; the weights of the terms are among them."""
-        super().set_config(config)
-        for name, term in self.terms.items():
-            options: Any = config.terms[name]
-            term.weight = getattr(options, "weight", 1.0)  # type: ignore[arg-type]
-
     def generate(
         self, n: int, label: Tensor | None, rng: Rng, truncation: float | None = None
     ) -> Tensor:
         """Return images [n, C, H, W] in [-1, 1] (capability `sample`)."""
         z = self.generator.sample_latent(n, rng)
-        if truncation is not None:
-            z = self.generator.truncate(z, truncation)
+        z = z if truncation is None else self.generator.truncate(z, truncation)
         return self.generator(z, label)  # type: ignore[no-any-return]
 
     def discriminator_loss(self, ctx: StepContext) -> Tensor:
@@ -66,45 +58,29 @@ class GAN(Model):
 
     def forward_discriminator(self, ctx: StepContext) -> DiscriminatorOutput:
         """Return what D receives and returns in its phase."""
-        terms, label = self.active_terms(), self.fake_labels(ctx)
-        real_images = self.augment_for_d(ctx.batch.image, ctx)
-        fake_images = self.augment_for_d(self.fake_images(ctx).detach(), ctx)
-        extra_labels = terms.extra_labels(ctx)
-        (real_logits, *extra_logits), real_heads = self.discriminator.forward_heads(
-            real_images, [label, *extra_labels.values()], terms.heads
-        )
-        (fake_logits,), fake_heads = self.discriminator.forward_heads(
-            fake_images, [label], terms.heads
-        )
-        ctx.log({"logits/real": real_logits.mean(), "logits/fake": fake_logits.mean()})
-        accuracy = self.loss.accuracy(real_logits, fake_logits)
-        ctx.log({"accuracy/d": accuracy})
+        label, terms = self.fake_labels(ctx), self.active_terms()
+        real = self.augment_for_d(ctx.batch.image, ctx)
+        fake = self.augment_for_d(self.fake_images(ctx).detach(), ctx)
+        extra, forward = terms.extra_labels(ctx), self.discriminator.forward_heads
+        (real_logits, *others), real_heads = forward(real, [label, *extra.values()], terms.heads)
+        (fake_logits,), fake_heads = forward(fake, [label], terms.heads)
+        ctx.log(self.loss.statistics(real_logits, fake_logits))
+        extra_logits = dict(zip(extra, others, strict=True))
         return DiscriminatorOutput(
-            real_images,
-            fake_images,
-            label,
-            real_logits,
-            fake_logits,
-            accuracy,
-            real_heads,
-            fake_heads,
-            extra_logits=dict(zip(extra_labels, extra_logits, strict=True)),
+            real, fake, label, real_logits, fake_logits, real_heads, fake_heads, extra_logits
         )
 
     def forward_generator(self, ctx: StepContext) -> GeneratorOutput:
         """Return what D receives and returns in G's phase."""
         label, real_logits = self.fake_labels(ctx), None
-        fake_images = self.augment_for_d(self.fake_images(ctx), ctx)
-        (fake_logits,), fake_heads = self.discriminator.forward_heads(
-            fake_images, [label], self.active_terms().heads
-        )
+        fake, heads = self.augment_for_d(self.fake_images(ctx), ctx), self.active_terms().heads
+        (fake_logits,), fake_heads = self.discriminator.forward_heads(fake, [label], heads)
         if self.loss.needs_real_logits:
             real_logits = self.discriminator(self.augment_for_d(ctx.batch.image, ctx), label)
-        return GeneratorOutput(fake_images, label, fake_logits, real_logits, fake_heads)
+        return GeneratorOutput(fake, label, fake_logits, real_logits, fake_heads)
 
     def fake_images(self, ctx: StepContext) -> Tensor:
-        """Return fakes [N, C, H, W]; both phases share them (with several micro-batches, each phase
-        computes them again from the same numbers)."""
+        """Return fakes [N, C, H, W], the same in both phases."""
         return ctx.cached("fake", lambda: self.generate(len(ctx.batch), self.fake_labels(ctx), ctx))
 
     def fake_labels(self, ctx: StepContext) -> Tensor | None:
@@ -118,10 +94,12 @@ class GAN(Model):
 
     def active_terms(self) -> TermList:
         """Return the terms by name: those of `model.terms`, and an adaptive augmentation."""
-        terms: dict[str, Any] = dict(self.terms.items())
-        if isinstance(self.augment, Term):
-            terms["augment"] = self.augment
-        return TermList(self, terms)
+        return TermList(self)
+
+    def set_config(self, config: Any) -> None:
+        """Use the options of a stage; the weights of the terms are among them."""
+        super().set_config(config)
+        self.active_terms().set_weights(config.terms)
 
     def configure_optimizers(self) -> dict[str, OptimizerSpec]:
         """Return the optimizers of D and G, as `model.optim_d` and `model.optim_g` set them."""
@@ -133,20 +111,11 @@ class GAN(Model):
 
     def stages(self) -> tuple[Stage, ...]:
         """Return one stage. A step is `model.d_updates` updates of D, then one of G."""
-        terms = self.active_terms()
+        config, terms = self.config, self.active_terms()
         terms.check()
-        batch = BatchSpec(fields=("image",))
-        if self.conditional:
-            sampler = "class_balanced" if self.config.class_balanced else "random"
-            batch = BatchSpec(fields=("image", "label"), sampler=sampler)  # type: ignore[arg-type]
-        d = Phase(
-            "d",
-            optimizer="d",
-            loss=self.discriminator_loss,
-            repeats=self.config.d_updates,
-            condition=terms.hook("should_update_d"),
-            after_step=terms.hook("after_discriminator"),
-        )
-        after_g = terms.hook("after_generator")
-        g = Phase("g", optimizer="g", loss=self.generator_loss, after_step=after_g)
-        return (Stage("gan", (d, g), batch, epochs=self.config.epochs),)
+        fields = ("image", "label") if self.conditional else ("image",)
+        is_balanced = self.conditional and config.class_balanced
+        batch = BatchSpec(fields=fields, sampler="class_balanced" if is_balanced else "random")
+        d = Phase("d", "d", self.discriminator_loss, repeats=config.d_updates, **terms.d_hooks())
+        g = Phase("g", "g", self.generator_loss, **terms.g_hooks())
+        return (Stage("gan", (d, g), batch, epochs=config.epochs),)

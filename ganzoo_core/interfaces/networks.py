@@ -119,6 +119,14 @@ class Loss(ABC):
         `ctx.all_reduce_mean`, since a rank may hold only a part of the batch."""
         return self
 
+    def statistics(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        """Return what is logged in the phase of D, 0-d: the mean logits and the accuracy."""
+        return {
+            "logits/real": real_logits.mean(),
+            "logits/fake": fake_logits.mean(),
+            "accuracy/d": self.accuracy(real_logits, fake_logits),
+        }
+
     @torch.no_grad()
     def accuracy(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """Return the balanced accuracy of D, 0-d in [0, 1]. Losses without a decision threshold use

@@ -27,8 +27,6 @@ class DiscriminatorOutput:
     """[N] labels of both, for conditional models."""
     real_logits: Tensor
     fake_logits: Tensor
-    accuracy: Tensor
-    """Balanced accuracy of D, 0-d (`Loss.accuracy`)."""
     real_heads: dict[str, Tensor] = field(default_factory=dict)
     """Outputs of the heads that terms need (`Term.heads`), for the real images."""
     fake_heads: dict[str, Tensor] = field(default_factory=dict)
@@ -109,9 +107,16 @@ class Term(nn.Module):
 class TermList(dict[str, Term]):
     """The terms of a GAN by name: what they add to its two losses and its two phases."""
 
-    def __init__(self, gan: GAN, terms: Mapping[str, Term]) -> None:
-        super().__init__(terms)
+    def __init__(self, gan: GAN) -> None:
+        super().__init__(gan.terms.items())  # type: ignore[arg-type]
+        if isinstance(gan.augment, Term):
+            self["augment"] = gan.augment
         self.gan = gan
+
+    def set_weights(self, options: Mapping[str, Any]) -> None:
+        """Set the weights to those of `model.terms`."""
+        for name, option in options.items():
+            self[name].weight = getattr(option, "weight", 1.0)
 
     def check(self) -> None:
         """Refuse a model that a term cannot work with.
@@ -127,8 +132,19 @@ class TermList(dict[str, Term]):
         """The optional heads of D whose outputs the terms need."""
         return sorted({head for term in self.values() for head in term.heads})
 
-    def hook(self, method: str) -> Any:
-        """Return a method of this list for a `Phase`, or None if no term has its own version."""
+    def d_hooks(self) -> dict[str, Any]:
+        """Return `condition` and `after_step` of the phase of D."""
+        return {
+            "condition": self._used("should_update_d"),
+            "after_step": self._used("after_discriminator"),
+        }
+
+    def g_hooks(self) -> dict[str, Any]:
+        """Return `after_step` of the phase of G."""
+        return {"after_step": self._used("after_generator")}
+
+    def _used(self, method: str) -> Any:
+        """Return a method of this list, or None if no term has its own version."""
         is_used = any(term.overrides(method) for term in self.values())
         return getattr(self, method) if is_used else None
 

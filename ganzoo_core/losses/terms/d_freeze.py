@@ -37,7 +37,8 @@ class DFreeze(Term):
     def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> None:
         """Update the running accuracy."""
         if self.accuracy is not None:
-            self.accuracy.lerp_(ctx.all_reduce_mean(out.accuracy), ACCURACY_MOMENTUM)
+            accuracy = gan.loss.accuracy(out.real_logits, out.fake_logits)
+            self.accuracy.lerp_(ctx.all_reduce_mean(accuracy), ACCURACY_MOMENTUM)
 
     def should_update_d(self, gan: GAN, ctx: StepContext) -> Tensor:
         """Return whether D is not frozen, a 0-d bool on the device."""
