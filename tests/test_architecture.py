@@ -215,7 +215,6 @@ FILES_WITH_FACE_WORDS = {
     "interfaces/dataset.py",
     "data/age_bins.py",
     "data/packed_images.py",
-    "data/subset.py",
     "cli/data.py",
     "cli/info.py",
     "data/dataset_stats.py",

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ganzoo_core.data.packed_images import metadata_columns
 from ganzoo_core.data.parallel_decode import iter_decoded
 from ganzoo_core.interfaces import Dataset
 
@@ -37,9 +36,7 @@ def write_image_folder(dataset: Dataset, out: Path, progress: Callable[[int, int
         OSError: the folder cannot be written.
     """
     metadata = dataset.metadata()
-    annotations = {
-        name: column for name, column in metadata_columns(metadata).items() if column is not None
-    }
+    annotations = {name: column for name, column in metadata.columns.items() if column is not None}
     with (out / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["path", *annotations])

@@ -133,7 +133,7 @@ def pack_images(
 def _check_metadata(dataset: Dataset, metadata: Metadata) -> None:
     """Raise a DataError for inconsistent metadata. A NaN age would be in the oldest bin."""
     name = dataset.config.name or "the data"
-    for column, values in metadata_columns(metadata).items():
+    for column, values in metadata.columns.items():
         if values is not None and len(values) != metadata.length:
             raise DataError(
                 f"{name}: {len(values)} values of {column!r} for {metadata.length} images"
@@ -161,7 +161,7 @@ def expected_info(dataset: Dataset, age_bins: tuple[int, ...]) -> tuple[DataInfo
     """
     metadata = dataset.metadata()
     _check_metadata(dataset, metadata)
-    columns, age_bins, class_names = _label_columns(metadata, metadata_columns(metadata), age_bins)
+    columns, age_bins, class_names = _label_columns(metadata, metadata.columns, age_bins)
     info = _describe(dataset, metadata.length, columns, age_bins, class_names)
     return info, ("image", *(name for name, column in columns.items() if column is not None))
 
@@ -171,7 +171,7 @@ def _build_packed_images(
 ) -> PackedImages:
     keep = np.array([i for i in range(metadata.length) if i not in pixels.unreadable])
     columns: _Columns = {
-        name: None if c is None else c[keep] for name, c in metadata_columns(metadata).items()
+        name: None if c is None else c[keep] for name, c in metadata.columns.items()
     }
     columns, age_bins, class_names = _label_columns(metadata, columns, age_bins)
     info = replace(
@@ -240,11 +240,6 @@ def _describe(
         class_mean_ages=_mean_age_per_class(columns["age"], labels, len(class_names)),
         num_identities=0 if identities is None else len(np.unique(identities)),
     )
-
-
-def metadata_columns(metadata: Metadata) -> _Columns:
-    """Return the columns of the metadata by their `Batch` field."""
-    return {"label": metadata.labels, "age": metadata.ages, "identity": metadata.identities}
 
 
 def _mean_age_per_class(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,12 +27,7 @@ class Subset(Dataset):
 
     def metadata(self) -> Metadata:
         """Return the metadata of the subset."""
-        metadata = self.parent.metadata()
-        columns: dict[str, Any] = {
-            name: None if (column := getattr(metadata, name)) is None else column[self.indices]
-            for name in ("labels", "ages", "identities")
-        }
-        return replace(metadata, length=len(self.indices), removed=(), **columns)
+        return self.parent.metadata().select(self.indices)
 
     def load_image(self, index: int) -> Any:
         """Return one image."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -45,6 +45,24 @@ class Metadata:
                     f"at most {LABEL_LENGTH}"
                 )
         object.__setattr__(self, "class_names", names)
+
+    @property
+    def columns(self) -> dict[str, NDArray[Any] | None]:
+        """The columns by their `Batch` field."""
+        return {"label": self.labels, "age": self.ages, "identity": self.identities}
+
+    def select(self, indices: NDArray[np.int64]) -> Metadata:
+        """Return the metadata of some of the images, [n] indices."""
+        columns: Any = (None if c is None else c[indices] for c in self.columns.values())
+        labels, ages, identities = columns
+        return replace(
+            self,
+            length=len(indices),
+            labels=labels,
+            ages=ages,
+            identities=identities,
+            removed=(),
+        )
 
 
 def escape_unprintable(name: str) -> str:

@@ -59,8 +59,7 @@ def metadata_columns(subject: DatasetSubject) -> None:
     data = _open_or_skip(subject)
     metadata = data.metadata()
     require(metadata.length > 0, "metadata() has no images")
-    columns = {"label": metadata.labels, "age": metadata.ages, "identity": metadata.identities}
-    for name, values in columns.items():
+    for name, values in metadata.columns.items():
         if values is None:
             continue
         require(
