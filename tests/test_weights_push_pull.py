@@ -9,6 +9,7 @@ from contract_models import VAE
 from http_servers import COMMIT_SHA, FileServerHandler, HubHandler, run_server
 from training_helpers import build_model, make_images
 
+import ganzoo_core as gz
 from ganzoo_core.cli.stored_model import cached_weights
 from ganzoo_core.config import build_config
 from ganzoo_core.errors import PluginError, UsageError, WeightsError
@@ -59,6 +60,32 @@ def test_pull_is_cached(weights_server, pretrained):
     transfer.pull(f"{weights_server.url}/w/")
     assert len(weights_server.requests) == num_requests + 1  # the index
     assert list(cached_weights()) == [pretrained.sha256]
+
+
+def test_address_with_sha256_loads(weights_server, pretrained, monkeypatch):
+    address = f"{weights_server.url}/w#sha256={pretrained.sha256}"
+    model = gz.from_pretrained(address, model=VAE, device="cpu")
+    saved = gz.load(pretrained.path, model=VAE, device="cpu").state_dict()
+    assert all(torch.equal(saved[name], value) for name, value in model.state_dict().items())
+    monkeypatch.setenv("GANZOO_OFFLINE", "1")
+    assert transfer.find_weights(address).parent.name == "weights"
+    with pytest.raises(UsageError, match="#sha256=H"):
+        gz.load(f"{weights_server.url}/w")
+    with pytest.raises(UsageError, match="64 digits"):
+        gz.load(f"{weights_server.url}/w#md5=1")
+    monkeypatch.delenv("GANZOO_OFFLINE")
+    with pytest.raises(WeightsError, match="expected 00000000"):
+        gz.load(f"{weights_server.url}/w#sha256={'0' * 64}")
+
+
+def test_saved_model_keeps_its_facts(pretrained, tmp_path):
+    model = gz.load(pretrained.path, model=VAE, device="cpu")
+    again = read_pretrained(model.save_pretrained(tmp_path / "again"))
+    assert same_files(pretrained, again)
+    half = read_pretrained(model.save_pretrained(str(tmp_path / "half"), precision="fp16"))
+    assert half.index["precision"] == "fp16" and half.index["license"] == "Apache-2.0"
+    fresh = read_pretrained(build_model(VAE, make_images().info).save_pretrained(tmp_path / "new"))
+    assert fresh.model_name == "object:VAE" and gz.load(fresh.path, model=VAE, device="cpu")
 
 
 def test_damaged_cache_is_refetched(weights_server, pretrained):
@@ -307,6 +334,15 @@ def test_registry_update_by_url(lab_registry, tmp_path, run_ganzoo):
 # --- the hub --------------------------------------------------------------------------------------
 
 
+def push_and_load(folder):
+    """Upload a model and load it by its address; called in a process of the fork server."""
+    model = gz.load(folder, model=VAE, device="cpu")
+    address = model.push_to_hub("lab/faces")
+    again = gz.from_pretrained(address, model=VAE, device="cpu").state_dict()
+    assert all(torch.equal(again[name], value) for name, value in model.state_dict().items())
+    print(address)
+
+
 def test_hub_push_and_pull(pretrained, run_ganzoo, tmp_path):
     with run_server(HubHandler) as hub:
         env = {
@@ -321,6 +357,9 @@ def test_hub_push_and_pull(pretrained, run_ganzoo, tmp_path):
         assert (done.code, done.out) == (0, f"hf://lab/faces@{COMMIT_SHA}\n"), done.err
         assert hub.files == {n: p.read_bytes() for n, p in pretrained.files.items()}
         assert sum("/commit/" in path for path in hub.requests) == 1
+        call = "test_weights_push_pull:push_and_load"
+        done = run_ganzoo("mine", cwd=tmp_path, env=env, call=call)
+        assert (done.code, done.out) == (0, f"hf://lab/faces@{COMMIT_SHA}\n"), done.err
         done = run_ganzoo(
             "weights", "pull", "hf://lab/faces", "--out", "got", cwd=tmp_path, env=env
         )
