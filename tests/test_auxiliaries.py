@@ -195,7 +195,7 @@ def test_resume_refuses_changed_auxiliary(ganzoo_with_plugins, tmp_path):
     ("weights", "code", "message"),
     [
         ("held-out", 0, ""),  # named explicitly
-        ("shiped", 2, 'Did you mean "shipped"'),
+        ("shiped", 6, 'Did you mean "shipped"'),
         ("no/folder", 6, "no/folder"),
         ("missing", 2, "'style'"),
         ("{trained}", 6, "embed()"),

@@ -245,7 +245,14 @@ def test_suggestions_exist():
             assert meant.split()[0].split(":")[0] in zoo().names(kind), meant
     flags = {f for _, c in all_commands() for p in c.get_params(click.Context(c)) for f in p.opts}
     assert {meant.split()[0] for meant in meanings.OPTIONS.values()} <= flags
-    assert not flags & set(meanings.OPTIONS) - {"--classes", "--weights", "--num", "-d", "-s"}
+    assert not flags & set(meanings.OPTIONS) - {
+        "--classes",
+        "--metric",
+        "--weights",
+        "--num",
+        "-d",
+        "-s",
+    }
 
 
 def test_training_flags_are_aliases_of_keys(run_ganzoo, tmp_path):

@@ -1,5 +1,6 @@
 """`ganzoo weights publish`, and the weights that an installed plugin of a stranger ships."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -12,15 +13,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from ganzoo_face_aging.testing import StubAgeEstimator
 
 import ganzoo_core as gz
 from conftest import clean_environ, pip_install
 from ganzoo_core.config import build_config, parse_assignments
+from ganzoo_core.errors import UsageError
 from ganzoo_core.files import file_sha256
-from ganzoo_core.training.publishing import train_command
+from ganzoo_core.interfaces import Auxiliaries
+from ganzoo_core.training.publishing import draw_grid, train_command
 from ganzoo_core.training.run_config import read_run_config
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_core.weights import read_pretrained
+from ganzoo_core.zoo import import_target, zoo
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted(ROOT.glob("plugins/*/ganzoo_*/weights/*/ganzoo.json"))
@@ -179,6 +184,24 @@ def test_restricted_weights_need_a_package_of_their_terms(run_ganzoo, evaluated_
     assert done.code == 2 and "research only" in done.error and "MIT" in done.error
     index.write_text(text.replace("research only", "CC0-1.0"))
     assert run_ganzoo(*words, cwd=tmp_path).code == 0
+
+
+def test_grid_of_restricted_translations_shows_generated_images(trained_run, tmp_path):
+    info = dataclasses.replace(read_pretrained(trained_run / "weights").info, license="research")
+    options = build_config("pfa-gan", preset="smoke").model
+    model = import_target(zoo().model("pfa-gan").target)(options, info)
+    pretrained = read_pretrained(model.save_pretrained(tmp_path / "weights"))
+    model.auxiliaries = Auxiliaries({"age": StubAgeEstimator()})
+    run = RunFolder(tmp_path)
+    with pytest.raises(UsageError, match="--inputs"):
+        draw_grid(run, model, 0, "", pretrained)
+    grids = [draw_grid(run, model, seed, trained_run, pretrained) for seed in (0, 0, 1)]
+    assert grids[0] == grids[1] != grids[2]
+    wide = import_target(zoo().model("pfa-gan").target)(
+        options, dataclasses.replace(info, image_size=64)
+    )
+    with pytest.raises(UsageError, match="of this size"):
+        draw_grid(run, wide, 0, trained_run, pretrained)
 
 
 # --- installed weights ----------------------------------------------------------------------------

@@ -37,7 +37,7 @@ from ganzoo_core.weights.training_images import TRAINING_IMAGES, read_training_i
 from ganzoo_core.zoo.shipped_weights import effective_license
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_NUM_ROWS = 8
+_MAX_ROWS = 8
 """Of a grid of translations."""
 _LEFT_OUT = {"run.model", "run.preset", "data.name", "data.path", "train.device", "train.track"}
 """What a command gives in another form, or does not need."""
@@ -114,7 +114,7 @@ def publish(
         model,
         fields,
         precision=precision,
-        sample_grid_png=_draw_grid(run_folder, model, seed, inputs, pretrained),
+        sample_grid_png=draw_grid(run_folder, model, seed, inputs, pretrained),
         extra_modules=modules,
         other_files={EVALUATION_FILE: evaluation},
     )
@@ -203,7 +203,7 @@ def _read_evaluation(
     return json.dumps(evaluation, indent=2, sort_keys=True).encode() + b"\n"
 
 
-def _draw_grid(
+def draw_grid(
     run: RunFolder, model: Model, seed: int, inputs: str | Path, pretrained: PretrainedFolder
 ) -> bytes:
     """Return a PNG of generated images; of a model that neither samples nor translates nothing.
@@ -220,9 +220,9 @@ def _draw_grid(
         shapes = [(m.info.image_size, m.info.num_channels) for m in (source, model)]
         if not isinstance(source, SupportsSampling) or shapes[0] != shapes[1]:
             raise UsageError(f"--inputs {inputs}: its model does not generate images of this size")
-        labels = [i % max(len(source.info.class_names), 1) for i in range(_NUM_ROWS)]
-        has_labels = bool(source.info.class_names)
-        images = sample(source, _NUM_ROWS, labels if has_labels else None, seed)
+        num_rows = min(len(source.info.class_names), _MAX_ROWS) or _MAX_ROWS
+        has_labels, labels = bool(source.info.class_names), list(range(num_rows))
+        images = sample(source, num_rows, labels if has_labels else None, seed)
         targets = list(range(len(model.info.class_names)))
         with torch.no_grad():
             translated = translate_to_all(model, images, targets)
@@ -230,7 +230,7 @@ def _draw_grid(
         sources = None
         if source.info.class_names == model.info.class_names:
             sources = torch.tensor(labels)
-        is_supported = supported(model, sources, targets).expand(_NUM_ROWS, -1)
+        is_supported = supported(model, sources, targets).expand(num_rows, -1)
         grid = draw_translations(images, translated, names, model.info.class_names, is_supported)
         return encode_png(grid)
     if effective_license(pretrained.index).lower() not in HUB_LICENSES:
