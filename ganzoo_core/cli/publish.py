@@ -58,7 +58,8 @@ _MEGABYTE = 10**6
     "--metric",
     default="",
     metavar="NAME",
-    help="The value that lists show, such as 'gan-test: gan_test_ratio'; default: the first.",
+    help="The value that lists show, such as 'fid: fid'; default: the GAN-test ratio, FID or the "
+    "first.",
 )
 @click.option(
     "--inputs",

@@ -37,6 +37,8 @@ from ganzoo_core.weights.training_images import TRAINING_IMAGES, read_training_i
 from ganzoo_core.zoo.shipped_weights import effective_license
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_SHOWN_METRICS = ("gan_test_ratio", "fid", "fd", "accuracy")
+"""In order of preference."""
 _MAX_ROWS = 8
 """Of a grid of translations."""
 _LEFT_OUT = {"run.model", "run.preset", "data.name", "data.path", "train.device", "train.track"}
@@ -69,7 +71,8 @@ def publish(
         seed: of the sample grid.
         extra_modules: networks that only training uses, such as discriminator, for fine-tuning.
         summary: one line for lists.
-        metric: the name of the value that lists show; default: the first.
+        metric: the name of the value that lists show; default: the GAN-test ratio, FID or
+            the first.
         inputs: weights that generate the images of the grid of a model that translates images.
         allow_unevaluated: publish without evaluation.json.
         replace: replace weights of this name.
@@ -103,7 +106,7 @@ def publish(
     fields["metrics"] = metrics
     fields["published"] = {
         "summary": summary,
-        "metric": metric or next(iter(metric_names), ""),
+        "metric": metric or _shown_metric(metric_names),
         "command": command,
     }
     modules: dict[str, Any] = load_checkpoint_modules(run, extra_modules, is_best=is_best)
@@ -149,6 +152,12 @@ def _option_text(value: Any) -> str:
         is_path = value.startswith((".", "~")) or Path(value).is_absolute()
         return Path(value).name if is_path else value
     return "none" if value is None else json.dumps(value, separators=(",", ":"))
+
+
+def _shown_metric(names: Sequence[str]) -> str:
+    """Return the value that lists show: the first of `_SHOWN_METRICS`, else the first of all."""
+    known = [name for end in _SHOWN_METRICS for name in names if name.endswith(f": {end}")]
+    return next(iter([*known, *names]), "")
 
 
 def _find_package(plugin: Path) -> tuple[Path, str]:
