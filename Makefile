@@ -25,6 +25,7 @@ test: dev
 
 soak: dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m soak
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak_table.py
 
 lint: dev
 	$(BIN)/ruff check .

@@ -3,6 +3,8 @@
 import shutil
 import signal
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -170,15 +172,26 @@ def test_same_random_numbers_on_all_ranks():
 
 SIGNAL_PLUGIN_SOURCE = '''
 import os, signal
+from pathlib import Path
 from ganzoo_core import hookimpl
+
+HERE = Path(__file__).parent
+if "RANK" in os.environ:
+    (HERE / f"rank{os.environ['RANK']}").write_text(str(os.getpid()))
 
 @hookimpl
 def ganzoo_step_logged(run, record):
-    """Signal the first rank, or its launcher, in the middle of training."""
-    pids = {"self": os.getpid, "launcher": os.getppid}
-    get_pid = pids.get(os.environ.get("GANZOO_TEST_TARGET"))
-    if get_pid and record["step"] == 5:
-        os.kill(get_pid(), int(os.environ["GANZOO_TEST_SIGNAL"]))
+    """Signal the launcher or some ranks, in the middle of training; called in the first rank."""
+    if record["step"] != 5:
+        return
+    number = int(os.environ["GANZOO_TEST_SIGNAL"])
+    for target in os.environ.get("GANZOO_TEST_TARGET", "").split():
+        if target == "launcher":
+            os.kill(os.getppid(), number)
+        elif target == "self":
+            os.kill(os.getpid(), number)
+        elif target.startswith("stop-"):
+            os.kill(int((HERE / target.removeprefix("stop-")).read_text()), signal.SIGSTOP)
 '''
 
 
@@ -228,6 +241,55 @@ def test_ranks_save_when_launcher_is_killed(run_ganzoo, signal_plugin_env, tmp_p
     with FileLock(tmp_path / "run" / ".lock", timeout=120):  # rank 0 holds it while it trains
         step = RunFolder(tmp_path / "run").last_checkpoint_step()
     assert 5 <= step < 5000
+
+
+def read_rank_pids(folder):
+    return [int((folder / "site" / f"rank{rank}").read_text()) for rank in (0, 1)]
+
+
+def is_running(pid):
+    """Return whether a process runs or is stopped. A zombie does not run."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_until_gone(pids, seconds):
+    """Return whether all processes have ended in time."""
+    deadline = time.monotonic() + seconds
+    while any(is_running(pid) for pid in pids):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.soak
+def test_ranks_end_within_ten_seconds_of_their_launcher(run_ganzoo, signal_plugin_env, tmp_path):
+    env = signal_plugin_env("launcher", signal.SIGKILL)
+    args = (*RUN_ARGS, "--steps", 5000, "--nproc", 2, "--out", "run")
+    assert run_ganzoo(*args, cwd=tmp_path, env=env).code == -signal.SIGKILL
+    assert wait_until_gone(read_rank_pids(tmp_path), 10)
+    assert 5 <= RunFolder(tmp_path / "run").last_checkpoint_step() < 5000
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("stopped_rank", [0, 1])
+def test_stopped_rank_is_not_reported_as_saved(
+    stopped_rank, run_ganzoo, signal_plugin_env, tmp_path
+):
+    """The launcher waits 30 s for the rank, then kills it, as torchrun does."""
+    env = signal_plugin_env(f"launcher stop-rank{stopped_rank}", signal.SIGTERM)
+    args = (*RUN_ARGS, "--nproc", 2, "--out", "run")
+    done = run_ganzoo(*args, cwd=tmp_path, env=env)
+    assert done.code == 143, done.err
+    assert "killed before they saved" in done.error and "ganzoo resume" in done.error
+    assert "saved a checkpoint" not in done.err and "Traceback" not in done.err
+    assert wait_until_gone(read_rank_pids(tmp_path), 0)
+    assert RunFolder(tmp_path / "run").last_checkpoint_step() == 4
+    assert run_ganzoo("resume", "run", cwd=tmp_path, ranks=2).codes == (0, 0)
 
 
 @pytest.mark.parametrize("has_saved", [True, False])
