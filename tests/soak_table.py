@@ -10,6 +10,7 @@ more than the deadline. The inputs are the same in every run.
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import json
 import multiprocessing
@@ -18,16 +19,20 @@ import random
 import resource
 import shutil
 import signal
+import struct
 import sys
+import tarfile
 import tempfile
 import time
 import traceback
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import hypothesis
+import torch
 from http_servers import DRIPS, FileServerHandler, run_server
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -36,6 +41,7 @@ from test_fuzz_commands import EVALUATION, EXIT_CODES, FILES, REGISTRY, damage
 from test_fuzz_input_files import (
     MUTATIONS,
     NAMES,
+    fix_png_crcs,
     images,
     mutate,
     tables,
@@ -50,6 +56,8 @@ from test_fuzz_weights import (
     tensors,
     update_hashes,
 )
+
+from ganzoo_core.data import matlab
 
 MAX_MEMORY_KB = 1_000_000
 MAX_CPU_SECONDS = 60
@@ -113,6 +121,8 @@ def _run_child(command: tuple[str, ...], cwd: Path, env: dict[str, str], err_pat
         os.dup2(os.open(err_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.stdout = os.fdopen(1, "w", closefd=False)  # a test has others
+        sys.stderr = os.fdopen(2, "w", closefd=False, buffering=1)
         os.chdir(cwd)
         os.environ.update({"GANZOO_CACHE": str(cwd / "cache"), **env})
         sys.path[:0] = [p for p in env.get("PYTHONPATH", "").split(os.pathsep) if p]
@@ -475,12 +485,90 @@ def download_cases(good: Path, count: int) -> Iterator[Case]:
             yield Case(("weights", "pull", address, "--out", "out"))
 
 
+NUM_ZEROS = 1_500_000_000
+
+
+@functools.cache
+def gzipped_tar_of_zeros() -> bytes:
+    packer, out = zlib.compressobj(1, zlib.DEFLATED, 31), []
+    header = tarfile.TarInfo("a.jpg")
+    header.size = NUM_ZEROS
+    out.append(packer.compress(header.tobuf()))
+    out += [packer.compress(bytes(10**6)) for _ in range(NUM_ZEROS // 10**6)]
+    return b"".join([*out, packer.flush()])
+
+
+@functools.cache
+def mat_of_zeros() -> bytes:
+    packer = zlib.compressobj(1)
+    body = b"".join([packer.compress(bytes(10**6)) for _ in range(500)]) + packer.flush()
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<HH", 0x0100, 0x4D49)
+    return header + struct.pack("<II", matlab.COMPRESSED, len(body)) + body
+
+
+def nested_checkpoint(depth: int, breadth: int) -> bytes:
+    """A list of lists of lists, each of them the same object many times."""
+    value: object = torch.ones(1)
+    for _ in range(depth):
+        value = [value] * breadth
+    out = io.BytesIO()
+    torch.save({"w": value}, out)
+    return out.getvalue()
+
+
+def empty_tensors(count: int) -> bytes:
+    header = {f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(count)}
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+def bomb_cases(good: Path, count: int) -> Iterator[Case]:
+    """Small files that ask for much memory or time."""
+    rng, original = random.Random("bomb"), (good / "run/weights/ganzoo.json").read_text()
+    image = io.BytesIO()
+    Image.new("L", (8, 8)).save(image, "PNG")
+    weights = "run/weights"
+
+    def fix_hashes(work: Path) -> None:
+        update_hashes(work / weights)
+
+    for number in range(count):
+        size = 10 ** rng.randint(2, 12) + rng.randint(-1, 1)
+        match number % 6:
+            case 0 | 1:
+                index = json.loads(original)
+                part = rng.choice([index["config"], index["data"]])
+                part[rng.choice([k for k, v in part.items() if isinstance(v, int)])] = size
+                files = {f"{weights}/ganzoo.json": json.dumps(index).encode()}
+                yield Case(("weights", "verify", weights), files)
+            case 2:
+                data = empty_tensors(min(size, 300_000))
+                files = {f"{weights}/model.safetensors": data}
+                yield Case(("weights", "verify", weights), files, prepare=fix_hashes)
+            case 3:
+                data = nested_checkpoint(rng.randint(1, 12), rng.randint(2, 30))
+                command = ("weights", "import", "x.pt", "--model", "cgan", "--out", "out")
+                yield Case(command, {"x.pt": data})
+            case 4:
+                header = struct.pack(">II", size % 2**31, rng.choice([1, 8, 10**5, 2**31 - 1]))
+                data = fix_png_crcs(image.getvalue()[:16] + header + image.getvalue()[24:])
+                files = {"photos/x.png": data, "photos/y.png": image.getvalue()}
+                yield Case(("data", "prepare", "photos", "--size", "16"), files)
+            case 5:
+                name, data = rng.choice(
+                    [("a.tar", gzipped_tar_of_zeros), ("wiki/wiki.mat", mat_of_zeros)]
+                )
+                source = "imdb-wiki:wiki" if name != "a.tar" else name
+                yield Case(("data", "prepare", source), {name: data()})
+
+
 CATEGORIES: dict[str, tuple[str, Callable[[Path, int], Iterator[Case]]]] = {
     "index": ("run", index_cases),
     "class names": ("run", class_name_cases),
     "safetensors": ("run", tensor_cases),
     "checkpoint": ("empty", checkpoint_cases),
     "card": ("run", card_cases),
+    "bomb": ("run", bomb_cases),
     "config": ("run", damaged("config.toml")),
     "metrics": ("run", damaged("metrics.jsonl")),
     "checkpoint index": ("run", damaged("checkpoints/index.json", "checkpoints/00000020.json")),
