@@ -24,8 +24,8 @@ test: dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not soak"
 
 soak: dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m soak
-	OMP_NUM_THREADS=1 $(BIN)/python tests/soak_table.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m soak; tests=$$?; \
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak_table.py && exit $$tests
 
 lint: dev
 	$(BIN)/ruff check .
