@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,9 @@ from ganzoo_core.interfaces import (
     label_index,
 )
 from ganzoo_core.weights import find_auxiliary
+from ganzoo_face_aging.compositing import enlarge, soft_mask
 from ganzoo_face_aging.face_alignment import CropGeometry
+from ganzoo_face_aging.options import FaceChoice, parse_years
 from ganzoo_face_aging.photos import Photo, load_photos
 
 _ProgressCallback = Callable[[int, int], None]
@@ -37,6 +40,11 @@ class _StripImage:
     """"input", "reconstruction", or an age group."""
     image: Tensor
     """[C, S, S] in [-1, 1]."""
+    label: int | None = None
+    """The age group; None for the input and the reconstruction."""
+    change: Tensor | None = None
+    """What the model changes, [C, S, S]: the difference to the input, or to the reconstruction of a
+    model that generates the whole face. None where `label` is None."""
     estimated_age: float | None = None
     """In years; None without an age evaluator."""
     identity_distance: float | None = None
@@ -57,15 +65,31 @@ class AgingStrip:
     """The roles whose evaluator the model was optimized against."""
 
 
-def parse_target_labels(info: DataInfo, group_names: Sequence[str]) -> list[int]:
-    """Return the labels of age groups by name; "all" stands for all trained groups.
+def parse_target_labels(info: DataInfo, targets: Sequence[str]) -> list[int]:
+    """Return the labels of age groups by name or by years; "all" stands for all trained groups.
 
     Raises:
         UsageError: the weights have no such group; lists those they have.
     """
-    if "all" in group_names:
+    if "all" in targets:
         return list(info.nonempty_classes)
-    return [label_index(info, name) for name in group_names]
+    return list(dict.fromkeys(_target_label(info, target) for target in targets))
+
+
+def _target_label(info: DataInfo, target: str) -> int:
+    years = parse_years(target)
+    if years is None:
+        return label_index(info, target)
+    if not info.age_bins:
+        raise UsageError(f"--to {target}: these weights have no age groups")
+    label = int(assign_age_bins(np.array([years]), info.age_bins)[0])
+    if label not in info.nonempty_classes:
+        trained = ", ".join(info.class_names[k] for k in info.nonempty_classes)
+        raise UsageError(
+            f"--to {target}: the weights were trained without faces of "
+            f"{info.class_names[label]}; they have {trained}"
+        )
+    return label
 
 
 def _crop_geometry(info: DataInfo) -> CropGeometry | None:
@@ -74,12 +98,31 @@ def _crop_geometry(info: DataInfo) -> CropGeometry | None:
 
 
 def load_faces(
-    paths: Sequence[Path], info: DataInfo, *, align: bool = True
+    paths: Sequence[Path],
+    info: DataInfo,
+    *,
+    align: bool = True,
+    which: FaceChoice = "largest",
+    portrait_size: int = 0,
 ) -> tuple[list[Photo], dict[Path, str]]:
-    """Return the largest face of each photograph, and the reason by path for photographs
-    without one."""
+    """Return faces of each photograph, and the reason by path for photographs without one.
+
+    Args:
+        paths: the photographs.
+        info: of the training data of the model.
+        align: detect the faces, if those of the training images were aligned.
+        which: the faces of a photograph.
+        portrait_size: see `Photo.portrait`.
+    """
     geometry = _crop_geometry(info) if align else None
-    return load_photos(paths, info.image_size, info.num_channels, geometry, pick_largest=True)
+    return load_photos(
+        paths,
+        info.image_size,
+        info.num_channels,
+        geometry,
+        which=which,
+        portrait_size=portrait_size,
+    )
 
 
 @dataclass(frozen=True)
@@ -136,11 +179,11 @@ def age_faces(
     images: Tensor,
     source_age: float | None,
     targets: Sequence[int],
-    evaluators: dict[str, FrozenNetwork | None],
+    age_estimator: FrozenNetwork | None = None,
     *,
     progress: _ProgressCallback | None = None,
 ) -> list[AgingStrip]:
-    """Age faces and evaluate the results.
+    """Age faces; `measure_strip` evaluates the results.
 
     Args:
         model: with the capability `edit_age`.
@@ -148,13 +191,13 @@ def age_faces(
         source_age: of all faces, in years; None for the estimate of the age evaluator.
         targets: labels of the target groups. A strip leaves out those that the model does not
             support from its source group.
-        evaluators: by role; None leaves the values out.
+        age_estimator: estimates the source age where the model has no age network.
         progress: called with (done, total) by models that report progress.
 
     Raises:
         UsageError: no age and no age evaluator, or no supported target.
     """
-    ages = _resolve_source_ages(images, source_age, model, evaluators.get("age"))
+    ages = _resolve_source_ages(images, source_age, model, age_estimator)
     is_reachable = _reachable_targets(model, ages, targets)  # [N, T]
     images_by_face: dict[int, tuple[_StripImage, ...]] = {}
     for pattern in torch.unique(is_reachable, dim=0):
@@ -163,13 +206,27 @@ def age_faces(
             target for target, is_open in zip(targets, pattern.tolist(), strict=True) if is_open
         ]
         strip_rows = _make_strip_images(
-            model, images[rows], ages[rows], reachable_labels, evaluators, progress=progress
+            model, images[rows], ages[rows], reachable_labels, progress=progress
         )
         images_by_face |= zip(rows.tolist(), strip_rows, strict=True)
     return [
         AgingStrip(float(ages[i]), source_age is None, images_by_face[i])
         for i in range(len(images))
     ]
+
+
+def count_reachable(
+    model: Model, photos: Sequence[Photo], source_age: float | None, targets: Sequence[int]
+) -> int:
+    """Return the number of (face, target) pairs that a model supports; raises as `age_faces`."""
+    if not photos:
+        return 0
+    estimator = find_evaluator(model, "age") if source_age is None else None
+    images = photos_to_tensor(photos, model_device(model))
+    with torch.no_grad():
+        network = estimator.network if estimator else None
+        ages = _resolve_source_ages(images, source_age, model, network)
+    return int(_reachable_targets(model, ages, targets).sum())
 
 
 def _reachable_targets(model: Model, ages: Tensor, targets: Sequence[int]) -> Tensor:
@@ -207,34 +264,86 @@ def _make_strip_images(
     images: Tensor,
     ages: Tensor,
     targets: Sequence[int],
-    evaluators: dict[str, FrozenNetwork | None],
     *,
     progress: _ProgressCallback | None = None,
 ) -> list[tuple[_StripImage, ...]]:
     """Return for each face [N, C, S, S] its strip: input, reconstruction if any, each target."""
     target_labels = torch.tensor(list(targets), device=images.device, dtype=torch.int64)
     target_labels = target_labels.expand(len(images), -1)
-    names = [model.info.class_names[t] for t in targets]
-    if getattr(model, "reconstructs", False):
+    reconstructs = bool(getattr(model, "reconstructs", False))
+    if reconstructs:
         source_group = torch.from_numpy(assign_age_bins(ages.cpu().numpy(), model.info.age_bins))
-        target_labels, names = (
-            torch.cat([source_group.to(target_labels)[:, None], target_labels], 1),
-            ["reconstruction", *names],
-        )
-    columns = [("input", images)]
-    if names:
+        target_labels = torch.cat([source_group.to(target_labels)[:, None], target_labels], 1)
+    aged, base = images[:, None][:, :0], images
+    if target_labels.shape[1]:
         aged = _edit_ages(model, images, ages, target_labels, progress)  # [N, T, C, S, S]
-        columns += [(name, aged[:, i]) for i, name in enumerate(names)]
-    measurements = [
-        (name, outputs, *_measure_images(outputs, images, evaluators)) for name, outputs in columns
+    if reconstructs:
+        base, aged = aged[:, 0], aged[:, 1:]
+    strips = []
+    for image, own, faces in zip(images.cpu(), base.cpu(), aged.cpu(), strict=True):
+        strip = [_StripImage("input", image)]
+        strip += [_StripImage("reconstruction", own)] * reconstructs
+        strip += [
+            _StripImage(model.info.class_names[label], face, label, face - own)
+            for label, face in zip(targets, faces, strict=True)
+        ]
+        strips.append(tuple(strip))
+    return strips
+
+
+def sharpen_strip(strip: AgingStrip, photo: Photo) -> AgingStrip:
+    """Return a strip with the faces of the photograph, `Photo.portrait`, and on them what the model
+    changes, without the reconstruction."""
+    assert photo.portrait is not None
+    size = photo.portrait.shape[0]
+    portrait = to_float(torch.from_numpy(photo.portrait.copy()).permute(2, 0, 1)[None])[0]
+    mask = soft_mask(photo.placement, size)
+
+    def draw(image: _StripImage) -> Tensor:
+        if image.change is None:
+            return portrait
+        return (portrait + mask * enlarge(image.change[None], size)[0]).clamp(-1, 1)
+
+    images = [x for x in strip.images if x.name == "input" or x.label is not None]
+    return replace(strip, images=tuple(replace(x, image=draw(x)) for x in images))
+
+
+@torch.no_grad()
+def measure_strip(
+    strip: AgingStrip, evaluators: Mapping[str, FrozenNetwork | None], device: torch.device
+) -> AgingStrip:
+    """Return a strip with the outputs of the evaluators on its images.
+
+    Args:
+        strip: the first image is the input.
+        evaluators: by role; None leaves the values out.
+        device: of the evaluators.
+    """
+    outputs = torch.stack([x.image for x in strip.images]).to(device)
+    age_estimator, identity_embedder = evaluators.get("age"), evaluators.get("identity")
+    count = len(outputs)
+    ages: list[float | None] = [None] * count
+    distances: list[float | None] = [None] * count
+    if age_estimator:
+        ages = age_estimator.estimate_age(outputs).tolist()
+    if identity_embedder:
+        embeddings = identity_embedder.embed(outputs)
+        distances = (embeddings - embeddings[:1]).norm(dim=1).tolist()
+    images = [
+        replace(image, estimated_age=age, identity_distance=distance)
+        for image, age, distance in zip(strip.images, ages, distances, strict=True)
     ]
-    return [
-        tuple(
-            _StripImage(name, x[i].cpu(), _item_or_none(age, i), _item_or_none(distance, i))
-            for name, x, age, distance in measurements
-        )
-        for i in range(len(images))
-    ]
+    return replace(strip, images=tuple(images))
+
+
+def group_age(info: DataInfo, label: int) -> float:
+    """Return the mean age of the training images of a group, in years; the middle of the group
+    where it is unknown."""
+    mean = info.class_mean_ages[label] if info.class_mean_ages else None
+    if mean is not None:
+        return mean
+    edges = (-1, *info.age_bins, info.age_bins[-1] + 20)
+    return (edges[label] + 1 + edges[label + 1]) / 2
 
 
 def _edit_ages(
@@ -265,21 +374,3 @@ def _resolve_source_ages(
         )
     ages: Tensor = age_estimator.estimate_age(images)
     return ages
-
-
-def _measure_images(
-    outputs: Tensor, inputs: Tensor, evaluators: dict[str, FrozenNetwork | None]
-) -> tuple[Tensor | None, Tensor | None]:
-    """Return the estimated ages [N] and the embedding distances [N] to the inputs."""
-    age_estimator, identity_embedder = evaluators.get("age"), evaluators.get("identity")
-    ages = age_estimator.estimate_age(outputs) if age_estimator else None
-    identity_distances = (
-        (identity_embedder.embed(outputs) - identity_embedder.embed(inputs)).norm(dim=1)
-        if identity_embedder
-        else None
-    )
-    return ages, identity_distances
-
-
-def _item_or_none(values: Tensor | None, i: int) -> float | None:
-    return None if values is None else float(values[i])

@@ -19,6 +19,7 @@ from ganzoo_core.data.image_decoding import EXIF_TRANSPOSE
 from ganzoo_core.errors import UsageError
 from ganzoo_face_aging import face_detection
 from ganzoo_face_aging.face_detection import Border, DetectedFace, FloatArray, UInt8Array
+from ganzoo_face_aging.options import FaceChoice
 
 TRANSFORM_NAME = "face-align"
 """Name of the image transform in the zoo."""
@@ -117,17 +118,43 @@ def align_face(
     require_eyes: bool = True,
     pick_largest: bool = False,
 ) -> AlignedFace | FaceNotFound:
-    """Detect the face of a photograph and crop it. Thread-safe.
+    """Detect the face of a photograph and crop it; see `align_faces`.
+
+    Args:
+        image, geometry, crop_size, min_face_width, require_eyes: see `align_faces`.
+        pick_largest: take the largest of several faces of similar size, instead of none.
+    """
+    found = align_faces(
+        image,
+        geometry,
+        crop_size,
+        which="largest" if pick_largest else "single",
+        min_face_width=min_face_width,
+        require_eyes=require_eyes,
+    )
+    return found if isinstance(found, FaceNotFound) else found[0]
+
+
+def align_faces(
+    image: Image.Image | UInt8Array,
+    geometry: CropGeometry | None = None,
+    crop_size: int = 64,
+    *,
+    which: FaceChoice = "single",
+    min_face_width: int = 32,
+    require_eyes: bool = True,
+) -> list[AlignedFace] | FaceNotFound:
+    """Detect faces of a photograph and crop them, from left to right. Thread-safe.
 
     Args:
         image: a PIL image of any mode (its EXIF orientation is applied), or uint8 [H, W],
             [H, W, 1], [H, W, 3] or [H, W, 4].
         geometry: position of the eyes in the crop; None for the default.
         crop_size: S, edge of the crop in pixels.
-        min_face_width: minimum width of the face in pixels of the photograph.
+        which: the faces. With "all" and by number, faces count whose eyes were detected.
+        min_face_width: minimum width of a face in pixels of the photograph.
         require_eyes: if False, a face without detected eyes is cropped by its box, and
             `is_eye_aligned` is False.
-        pick_largest: take the largest of several faces of similar size, instead of none.
 
     Raises:
         UsageError: OpenCV is not installed, or `image` is not an image.
@@ -139,9 +166,20 @@ def align_face(
     if max(pixels.shape) > _MAX_WARP_EDGE:
         return FaceNotFound(f"image larger than {_MAX_WARP_EDGE} px: downscale it")
     faces = face_detection.detect_faces(np.asarray(Image.fromarray(pixels).convert("L")))
-    face = _select_face(faces, min_face_width, require_eyes, pick_largest)
-    if isinstance(face, FaceNotFound):
-        return face
+    chosen = _select_faces(faces, which, min_face_width, require_eyes)
+    if isinstance(chosen, FaceNotFound):
+        return chosen
+    return [_crop_face(pixels, face, geometry, crop_size, faces) for face in chosen]
+
+
+def _crop_face(
+    pixels: UInt8Array,
+    face: DetectedFace,
+    geometry: CropGeometry,
+    crop_size: int,
+    faces: Sequence[DetectedFace],
+) -> AlignedFace:
+    """Return one of the detected faces, cropped."""
     x, y, edge, _ = face.box
     default_eyes = np.array([x, y]) - 0.5 + edge * face_detection.MEAN_EYE_POSITIONS
     eyes = default_eyes if face.eye_positions is None else face.eye_positions
@@ -182,10 +220,28 @@ def crop_by_eyes(
     return face_detection.warp_crop(pixels, matrix, crop_size, geometry.border)
 
 
+def _select_faces(
+    faces: list[DetectedFace], which: FaceChoice, min_face_width: int, require_eyes: bool
+) -> list[DetectedFace] | FaceNotFound:
+    """Return the faces to crop, given all detected faces, largest first; or the reason for none."""
+    if which in {"single", "largest"}:
+        face = _select_face(faces, min_face_width, require_eyes, pick_largest=which == "largest")
+        return face if isinstance(face, FaceNotFound) else [face]
+    clear = [f for f in faces if f.eye_positions is not None and f.box[2] >= min_face_width]
+    clear.sort(key=lambda face: face.box[0] + face.box[2] / 2)
+    if not clear:
+        reason = _select_face(faces, min_face_width, require_eyes=True, pick_largest=True)
+        return reason if isinstance(reason, FaceNotFound) else FaceNotFound("no face found")
+    if which == "all":
+        return clear
+    if not 1 <= int(which) <= len(clear):
+        return FaceNotFound(f"there is no face {which}: {len(clear)} found, from the left")
+    return [clear[int(which) - 1]]
+
+
 def _select_face(
     faces: list[DetectedFace], min_face_width: int, require_eyes: bool, pick_largest: bool
 ) -> DetectedFace | FaceNotFound:
-    """Return the face to crop, given all detected faces, largest first; or the reason for none."""
     if not faces:
         return FaceNotFound("no face found")
     first, *others = faces

@@ -1,17 +1,15 @@
-"""A folder of image strips, one a photo, whose writing can be interrupted and continued."""
+"""A folder of pictures, one a photo, whose writing can be interrupted and continued."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL.Image import Image
-
 from ganzoo_core.errors import OutputError
 from ganzoo_core.files import file_sha256, read_jsonl
-from ganzoo_core.report import save_image
 from ganzoo_core.training.run_folder import create_output_folder
 
 _MANIFEST_FILE = "strips.jsonl"
@@ -72,11 +70,14 @@ class OutputGallery:
         """Return the record of a photo whose strip exists."""
         return self.completed.get((str(photo), file_sha256(photo)))
 
-    def add(self, photo: Path, strip: Image, record: dict[str, Any]) -> None:
-        """Write a strip, then its record, so that only complete strips have one."""
-        name, key = f"{self.num_written:04d}-{photo.stem}.png", file_sha256(photo)
-        save_image(strip, self.path / name)
-        entry = {"file": name, "photo": str(photo), **record}
+    def next_file(self, photo: Path, suffix: str) -> Path:
+        """Return the file to write for a photo, before `add`."""
+        return self.path / f"{self.num_written:04d}-{photo.stem}{suffix}"
+
+    def add(self, photo: Path, file: Path, faces: Sequence[dict[str, Any]]) -> None:
+        """Record a photo whose file is written, so that only complete files have a record."""
+        entry = {"file": file.name, "photo": str(photo), "faces": list(faces)}
+        key = file_sha256(photo)
         self._append_line({"sha256": key, **entry})
         self.completed[str(photo), key] = entry
         self.num_written += 1

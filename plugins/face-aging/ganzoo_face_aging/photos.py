@@ -1,4 +1,4 @@
-"""Photographs given on the command line: read and crop them for a model."""
+"""Photographs given on the command line: read them and crop their faces for a model."""
 
 from __future__ import annotations
 
@@ -6,36 +6,67 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
+from ganzoo_core import limits
 from ganzoo_core.data import center_crop_resize
 from ganzoo_core.data.input_images import read_image
 from ganzoo_core.errors import DataError
-from ganzoo_face_aging.face_alignment import CropGeometry, FaceNotFound, align_face
-from ganzoo_face_aging.face_detection import UInt8Array
+from ganzoo_face_aging.compositing import Placement
+from ganzoo_face_aging.face_alignment import CropGeometry, FaceNotFound, align_faces
+from ganzoo_face_aging.face_detection import UInt8Array, warp_crop
+from ganzoo_face_aging.options import FaceChoice
 
 _MIN_DECODE_SIZE = 1024
 """Photographs are decoded at least this large, so that faces can be detected."""
+_HEADER_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One photograph, cropped to a square."""
+    """One face of a photograph, cropped to a square."""
 
     path: Path
     pixels: UInt8Array
     """[S, S, C] uint8."""
-    note: str = ""
-    """A message for the user, such as the number of faces."""
+    placement: Placement
+    """Where the crop is in the photograph as it was decoded."""
+    number: int = 1
+    """Counts the faces that were taken from this photograph."""
+    num_other_faces: int = 0
+    """Faces in the photograph beside this one."""
+    portrait: UInt8Array | None = None
+    """The same crop as [T, T, 3], for `portrait_size` T."""
 
 
-def load_photo(
+def read_whole_photo(path: Path) -> Image.Image:
+    """Return a photograph at its full size, upright, mode L or RGB; raises as `read_image`."""
+    return read_image(path, limits.IMAGE_PIXELS)
+
+
+def is_animated(path: Path) -> bool:
+    """Return whether a WebP or PNG file is an animation, of which the first frame is read."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except OSError:
+        return False
+    if header[:4] == b"RIFF" and header[12:16] == b"VP8X":
+        return bool(header[20] & 2)
+    return header.startswith(b"\x89PNG") and b"acTL" in header
+
+
+def load_faces_of_photo(
     path: Path,
     image_size: int,
     num_channels: int,
     geometry: CropGeometry | None,
     *,
-    pick_largest: bool = False,
-) -> Photo:
-    """Read a photograph and crop it as the training images of a model were.
+    which: FaceChoice = "single",
+    portrait_size: int = 0,
+) -> list[Photo]:
+    """Read a photograph and crop its faces as the training images of a model were.
 
     Args:
         path: the photograph.
@@ -43,19 +74,40 @@ def load_photo(
         num_channels: 1 for grayscale, 3 for RGB.
         geometry: position of the eyes in the crop, after face detection; None for the center
             square, for rendered portraits and faces that are cropped already.
-        pick_largest: take the largest of several faces of similar size, instead of an error.
+        which: the faces, where they are detected.
+        portrait_size: edge T of `Photo.portrait`; 0 for none.
 
     Raises:
-        DataError: the photograph cannot be read, or does not show exactly one clear face.
+        DataError: the photograph cannot be read, or does not show these faces clearly.
     """
-    image = read_image(path, image_size if geometry is None else _MIN_DECODE_SIZE)
+    decode_size = max(image_size if geometry is None else _MIN_DECODE_SIZE, portrait_size)
+    image = read_image(path, decode_size)
     if geometry is None:
-        return Photo(path, center_crop_resize(image, image_size, num_channels))
-    face = align_face(image, geometry, image_size, pick_largest=pick_largest)
-    if isinstance(face, FaceNotFound):
-        raise DataError(f"{path}: {face.reason}; --no-align uses the whole image")
-    note = f"{face.num_other_faces + 1} faces, the largest is used" if face.num_other_faces else ""
-    return Photo(path, center_crop_resize(face.pixels, image_size, num_channels), note)
+        pixels = center_crop_resize(image, image_size, num_channels)
+        portrait = center_crop_resize(image, portrait_size, 3) if portrait_size else None
+        square = Placement.center_square(image.size, image_size)
+        return [Photo(path, pixels, square, portrait=portrait)]
+    upright = np.asarray(image.convert("RGB"))
+    faces = align_faces(upright, geometry, image_size, which=which)
+    if isinstance(faces, FaceNotFound):
+        raise DataError(f"{path}: {faces.reason}; --no-align uses the whole image")
+    photos = []
+    for number, face in enumerate(faces, 1):
+        placement = Placement(face.matrix, image_size, image.size)
+        portrait = None
+        if portrait_size:
+            matrix = placement.enlarged_crop(portrait_size).matrix
+            portrait = warp_crop(upright, matrix, portrait_size, geometry.border)
+        pixels = center_crop_resize(face.pixels, image_size, num_channels)
+        photos.append(Photo(path, pixels, placement, number, face.num_other_faces, portrait))
+    return photos
+
+
+def load_photo(
+    path: Path, image_size: int, num_channels: int, geometry: CropGeometry | None
+) -> Photo:
+    """Return the only clear face of a photograph; see `load_faces_of_photo`."""
+    return load_faces_of_photo(path, image_size, num_channels, geometry)[0]
 
 
 def load_photos(
@@ -64,22 +116,28 @@ def load_photos(
     num_channels: int,
     geometry: CropGeometry | None,
     *,
-    pick_largest: bool = False,
+    which: FaceChoice = "single",
+    portrait_size: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Photo], dict[Path, str]]:
     """Return the faces of photographs, and the reason for each photograph without one, by path.
 
     Args:
         paths: the photographs.
-        image_size, num_channels, geometry, pick_largest: see `load_photo`.
+        image_size, num_channels, geometry, which, portrait_size: see `load_faces_of_photo`.
         progress: called after each photograph with (done, total).
     """
     photos: list[Photo] = []
     skipped: dict[Path, str] = {}
     for done, path in enumerate(paths, 1):
         try:
-            photos.append(
-                load_photo(path, image_size, num_channels, geometry, pick_largest=pick_largest)
+            photos += load_faces_of_photo(
+                path,
+                image_size,
+                num_channels,
+                geometry,
+                which=which,
+                portrait_size=portrait_size,
             )
         except DataError as error:
             skipped[path] = str(error).removeprefix(f"{path}: ")

@@ -57,10 +57,9 @@ def test_strip_columns(photo):
     model = BrighteningModel(DATA_INFO)
     photos, skipped = aging.load_faces([photo], DATA_INFO)
     images = aging.photos_to_tensor(photos, torch.device("cpu"))
-    evaluators = {"age": model.auxiliaries["age"], "identity": model.auxiliaries["identity"]}
-    (strip,) = aging.age_faces(
-        model, images, 40.0, aging.parse_target_labels(DATA_INFO, ["all"]), evaluators
-    )
+    labels = aging.parse_target_labels(DATA_INFO, ["all"])
+    (strip,) = aging.age_faces(model, images, 40.0, labels)
+    strip = aging.measure_strip(strip, model.auxiliaries, torch.device("cpu"))
     assert [image.name for image in strip.images] == ["input", "reconstruction", "0-18", "30+"]
     assert not skipped and not strip.is_age_estimated and strip.source_age == 40
     reconstruction = strip.images[1].image
@@ -86,24 +85,24 @@ class OneWayModel(BrighteningModel):
 def test_one_way_model_transitions(photo):
     model = OneWayModel(DATA_INFO)
     images = aging.photos_to_tensor(aging.load_faces([photo], DATA_INFO)[0], torch.device("cpu"))
-    (young,) = aging.age_faces(model, images, 10.0, [0, 2], {})
-    (old,) = aging.age_faces(model, images, 40.0, [0, 2], {})
+    (young,) = aging.age_faces(model, images, 10.0, [0, 2])
+    (old,) = aging.age_faces(model, images, 40.0, [0, 2])
     names = [[image.name for image in strip.images] for strip in (young, old)]
     assert [name for name in names[0] if name in DATA_INFO.class_names] == ["0-18", "30+"]
     assert [name for name in names[1] if name in DATA_INFO.class_names] == ["30+"]
     with pytest.raises(UsageError, match=r"--to 0-18: .* 30\+"):
-        aging.age_faces(model, images, 40.0, [0], {})
+        aging.age_faces(model, images, 40.0, [0])
 
 
 def test_source_age_from_evaluator(photo):
     model = BrighteningModel(DATA_INFO)
     images = aging.photos_to_tensor(aging.load_faces([photo], DATA_INFO)[0], torch.device("cpu"))
-    (strip,) = aging.age_faces(model, images, None, [0], {})
+    (strip,) = aging.age_faces(model, images, None, [0])
     expected = float(model.auxiliaries["age"].estimate_age(images))
     assert strip.is_age_estimated and strip.source_age == pytest.approx(expected, rel=1e-4)
     model.auxiliaries = Auxiliaries()
     with pytest.raises(UsageError, match="--from AGE"):
-        aging.age_faces(model, images, None, [0], {})
+        aging.age_faces(model, images, None, [0])
 
 
 def test_evaluator_of_other_data_needs_option():
@@ -158,7 +157,7 @@ def test_values_that_are_not_independent_are_marked(photo, tmp_path, monkeypatch
     monkeypatch.setattr(aging, "find_auxiliary", lambda *_, **__: found)
     done = CliRunner().invoke(age_command, [*words, "--evaluator", "identity=people-identity"])
     assert done.exit_code == 0, done.output
-    assert done.stdout.count("(not independent)") == 4  # input, reconstruction, two groups
+    assert done.stdout.count("(not independent)") == 3  # input, two groups
     assert "optimized against" in done.stderr
     assert "renderings of 'people'" in done.stderr  # a picture of noise is no portrait
 
@@ -221,8 +220,8 @@ def test_age_command_photo_and_folder(run_ganzoo, photo, tmp_path):
     done = run_ganzoo(*words, "--out", "strip.png", "--json", "-q", cwd=tmp_path)
     assert done.code == 0, done.err
     (record,) = json.loads(done.out)
-    assert [image["name"] for image in record["images"]][2:] == ["60+", "0-18"]
-    assert Image.open(tmp_path / "strip.png").size[0] > 4 * 128
+    assert [image["name"] for image in record["images"]][1:] == ["60+", "0-18"]
+    assert Image.open(tmp_path / "strip.png").size[0] > 3 * 256
     shutil.rmtree(tmp_path / "runs/a/weights")  # as of a run that was stopped
     done = run_ganzoo("age", "runs/a", "a.png", "--from", 30, "--out", "b.png", cwd=tmp_path)
     assert done.code == 0 and "runs/a is at step" in done.err, done.err
@@ -265,7 +264,7 @@ def test_age_folder_resumes(photo, tmp_path, monkeypatch):
     words = [str(tmp_path / "run"), str(photos), "--from", "30", "--out", str(out), "-q", "--json"]
     stop = True
     done = CliRunner().invoke(age_command, words)
-    assert done.exception.exit_code == 130 and "16 strips" in str(done.exception)
+    assert done.exception.exit_code == 130 and "16 photos" in str(done.exception)
     assert len(list(out.glob("*.png"))) == 16
     before = {p.name: p.stat().st_mtime_ns for p in out.glob("*.png")}
     with (out / "strips.jsonl").open("a") as truncated:
@@ -275,7 +274,7 @@ def test_age_folder_resumes(photo, tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     assert batch_sizes == [16, 4, 4] and len(list(out.glob("*.png"))) == 20
     assert all((out / name).stat().st_mtime_ns == mtime for name, mtime in before.items())
-    assert "16 of 20 strips" in done.stderr
+    assert "16 of 20 photos" in done.stderr
     photo_names = [x["photo"] for x in json.loads(done.stdout)]
     assert photo_names == [str(p) for p in sorted(photos.iterdir())]
     FakePretrained.sha256 = "other weights"
