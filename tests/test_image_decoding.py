@@ -224,7 +224,7 @@ def test_png_decompression_bomb() -> None:
     for edge in (9500, 30000):  # Pillow warns at the first and raises at the second
         header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", edge, edge, 8, 0, 0, 0, 0))
         data = b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
-        assert decode_error(data) == f"{edge}x{edge}: too large, maybe a decompression bomb"
+        assert decode_error(data).startswith(f"{edge}x{edge}: over 80 megapixels, maybe a ")
 
 
 def test_draft_decoding_matches_full() -> None:

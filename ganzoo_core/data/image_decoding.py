@@ -177,7 +177,10 @@ def _open_webp(data: bytes) -> tuple[ImageFile, int]:
 
 def _check_pixel_count(width: int, height: int) -> None:
     if width * height > limits.IMAGE_PIXELS:
-        raise UnreadableImage(f"{width}x{height}: too large, maybe a decompression bomb")
+        raise UnreadableImage(
+            f"{width}x{height}: over {limits.IMAGE_PIXELS // 10**6} megapixels, maybe a "
+            "decompression bomb; scale it down"
+        )
 
 
 def _check_image_size(image: Image.Image, box: _Box | None, min_size: int) -> None:

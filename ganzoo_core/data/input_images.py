@@ -15,7 +15,7 @@ from ganzoo_core.data.parallel_decode import center_crop_resize
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import UnreadableImage
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".heic", ".heif")
 
 
 def find_images(paths: Iterable[str | Path]) -> list[Path]:

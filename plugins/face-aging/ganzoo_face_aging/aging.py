@@ -293,19 +293,21 @@ def _make_strip_images(
 
 def sharpen_strip(strip: AgingStrip, photo: Photo) -> AgingStrip:
     """Return a strip with the faces of the photograph, `Photo.portrait`, and on them what the model
-    changes, without the reconstruction."""
+    changes, without the reconstruction. A gray photograph stays gray."""
     assert photo.portrait is not None
     size = photo.portrait.shape[0]
     portrait = to_float(torch.from_numpy(photo.portrait.copy()).permute(2, 0, 1)[None])[0]
     mask = soft_mask(photo.placement, size)
 
-    def draw(image: _StripImage) -> Tensor:
+    def draw(image: _StripImage) -> _StripImage:
         if image.change is None:
-            return portrait
-        return (portrait + mask * enlarge(image.change[None], size)[0]).clamp(-1, 1)
+            return replace(image, image=portrait)
+        change = image.change.mean(0, keepdim=True) if photo.is_gray else image.change
+        face = portrait + mask * enlarge(change[None], size)[0]
+        return replace(image, image=face.clamp(-1, 1), change=change)
 
     images = [x for x in strip.images if x.name == "input" or x.label is not None]
-    return replace(strip, images=tuple(replace(x, image=draw(x)) for x in images))
+    return replace(strip, images=tuple(map(draw, images)))
 
 
 @torch.no_grad()

@@ -21,6 +21,8 @@ from ganzoo_face_aging.options import FaceChoice
 _MIN_DECODE_SIZE = 1024
 """Photographs are decoded at least this large, so that faces can be detected."""
 _HEADER_BYTES = 4096
+_MAX_GRAY_SPREAD = 3
+"""Mean distance of the largest and the smallest channel of a gray image, of 255."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class Photo:
     """Faces in the photograph beside this one."""
     portrait: UInt8Array | None = None
     """The same crop as [T, T, 3], for `portrait_size` T."""
+
+    @property
+    def is_gray(self) -> bool:
+        """Whether the face has no color, but for the noise of JPEG."""
+        channels = self.pixels.astype(np.int16)
+        return bool(np.ptp(channels, axis=2).mean() < _MAX_GRAY_SPREAD)
 
 
 def read_whole_photo(path: Path) -> Image.Image:
