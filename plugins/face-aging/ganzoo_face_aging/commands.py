@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo_core.cli import output
+from ganzoo_core.cli import completers, output, stored_model
 from ganzoo_core.errors import DataError, Interrupted, OutputError, UsageError
 from ganzoo_face_aging.options import ROLES, parse_evaluators, parse_face_choice, parse_years
 
@@ -59,6 +59,7 @@ _PHOTO_SUFFIXES = {
     nargs=-1,
     required=True,
     metavar="[RUN_OR_WEIGHTS] PHOTO...",
+    shell_complete=completers.complete_stored_models,
 )
 @click.option(
     "--from",
@@ -209,21 +210,22 @@ def age(
 # --- arguments ----------------------------------------------------------------------------------
 
 
-def _split_arguments(arguments: tuple[str, ...]) -> tuple[str, tuple[Path, ...]]:
-    """Return the weights, "" if they are not given, and the photographs.
+def _split_arguments(arguments: tuple[str, ...]) -> tuple[Path | None, tuple[Path, ...]]:
+    """Return the folder of the weights, None if they are not given, and the photographs.
 
     Raises:
-        UsageError: no photograph.
+        UsageError: no photograph, or a model that does not change ages.
         DataError: a photograph does not exist.
-        WeightsError: no such weights.
+        WeightsError: no such weights. For other errors see `locate_weights`.
     """
     first, *others = arguments
-    weights = first if _is_weights(first, is_alone=not others) else ""
-    if weights and not others:
-        raise UsageError(f"{first} is a run or weights: give a photograph after it")
-    if weights:
-        output.check_weights_folder(Path(weights))
-    photos = tuple(map(Path, others if weights else arguments))
+    weights = None
+    if _is_weights(first, is_alone=not others):
+        if not others:
+            raise UsageError(f"{first} is a run or weights: give a photograph after it")
+        weights = stored_model.find_weights(first)
+        stored_model.check_capability(weights, "edit_age")
+    photos = tuple(map(Path, arguments if weights is None else others))
     for photo in photos:
         if not photo.exists():
             raise DataError(f"{photo}: no such image or folder")
@@ -292,7 +294,7 @@ def _check_output(out: Path, photos: Sequence[Path], form: str, is_gallery: bool
 
 
 def _load_model(
-    weights: str,
+    weights: Path | None,
     paths: Sequence[Path],
     targets: Sequence[str],
     source_age: float | None,
@@ -305,17 +307,17 @@ def _load_model(
     from ganzoo_core.evaluation.api import require_capability
     from ganzoo_core.training.loading import load_with_record
 
-    if weights:
+    if weights is not None:
         model, pretrained = load_with_record(weights, device=device)
-        require_capability(model, "edit_age", weights)
-        output.print_unfinished(Path(weights))
+        require_capability(model, "edit_age", str(weights))
+        output.print_unfinished(weights)
         return model, pretrained
     from ganzoo_face_aging import aging
 
     best: tuple[int, str, Model, PretrainedFolder] | None = None
     problem: UsageError | None = None
     for candidate in _fitting_weights(paths[:_BATCH_SIZE], **face_options):
-        model, pretrained = load_with_record(candidate.folder, device=device)
+        model, pretrained = load_with_record(candidate.name, device=device)
         photos, _ = aging.load_faces(paths[:_BATCH_SIZE], model.info, **face_options)
         try:
             labels = aging.parse_target_labels(model.info, targets)

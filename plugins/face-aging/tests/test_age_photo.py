@@ -5,6 +5,7 @@ import json
 import re
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from ganzoo_core.config import data_config_class, parse
 from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import Auxiliaries
 from ganzoo_core.training.open_data import open_dataset
+from ganzoo_core.zoo import WeightsSpec, zoo
 
 INFO = gz.DataInfo(
     image_size=32,
@@ -241,13 +243,31 @@ def test_folder_of_photographs(run_age, tmp_path):
     assert two.exit_code == 0 and len(list((tmp_path / "aged-30+").glob("*.jpg"))) == 2
 
 
-def installed(monkeypatch, tmp_path, **models):
+def installed(monkeypatch, **models):
     """Make models installed weights, by their names."""
-    found = [InstalledWeights(name, tmp_path / name, model.info) for name, model in models.items()]
+    found = [InstalledWeights(name, model.info) for name, model in models.items()]
     monkeypatch.setattr(installed_weights, "installed_aging_weights", lambda: found)
 
 
-def test_weights_are_picked_by_domain_and_reach(run_age, monkeypatch, tmp_path):
+def test_installed_weights_that_change_ages(monkeypatch):
+    """Only weights with the capability and with their files count; renderings are drawn."""
+    target = zoo().evaluator("people-age").target
+    specs = [
+        WeightsSpec(name=name, summary="", model="m", license="MIT", target=t, capabilities=can)
+        for name, t, can in (
+            ("w", target, ("edit_age",)),
+            ("sampler", target, ("sample",)),
+            ("no-files", "ganzoo_people:weights/none", ("edit_age",)),
+        )
+    ]
+    entries = [SimpleNamespace(spec=spec) for spec in specs]
+    monkeypatch.setattr(installed_weights, "zoo", lambda: SimpleNamespace(entries=entries))
+    (found,) = installed_weights.installed_aging_weights()
+    assert (found.name, found.domain, found.info.name) == ("w", "drawn", "people")
+    assert InstalledWeights("photos", INFO).domain == "photograph"
+
+
+def test_weights_are_picked_by_domain_and_reach(run_age, monkeypatch):
     board = (np.indices((320, 320)) // 40).sum(0) % 2 * 255
     photo = np.repeat(board[..., None], 3, 2).astype(np.uint8)
     photo[60:260, 60:260] = portraits(1)[0]
@@ -263,7 +283,7 @@ def test_weights_are_picked_by_domain_and_reach(run_age, monkeypatch, tmp_path):
         "both": BrighteningModel(INFO),
     }
     names = ("drawn", "older", "both")
-    installed(monkeypatch, tmp_path, **{name: run_age.models[name] for name in names})
+    installed(monkeypatch, **{name: run_age.models[name] for name in names})
 
     def weights_of(photo, *words):
         done = run_age(photo, "--from", 40, "--out", "b.png", *words)
@@ -273,7 +293,7 @@ def test_weights_are_picked_by_domain_and_reach(run_age, monkeypatch, tmp_path):
     assert weights_of("drawn.png", "--to", "30+") == "weights: drawn"
     assert weights_of("a.png", "--to", "10") == "weights: both"
     assert weights_of("a.png", "--to", "all") == "weights: both"
-    installed(monkeypatch, tmp_path, drawn=run_age.models["drawn"])
+    installed(monkeypatch, drawn=run_age.models["drawn"])
     refused = run_age("a.png", "--to", "30+", "--from", 40, "--out", "c.png")
     assert refused.exception.exit_code == 3 and "--anyway" in str(refused.exception)
     assert not Path("c.png").exists()
