@@ -27,7 +27,8 @@ def detect_ood(pixels: NDArray[np.uint8], info: DataInfo) -> NDArray[np.bool_]:
     reconstruction error of the images with that of held-out renderings. Photographs cannot be
     rendered again: for data without a renderer the result is all False.
     """
-    reference = _reference_thumbnails(info) if info.version else None
+    facts = (info.name, info.version, info.image_size, info.num_channels)
+    reference = _reference_thumbnails(*facts) if info.version else None
     if reference is None:
         return np.zeros(len(pixels), bool)
     fit_rows, held_out_rows = (
@@ -61,21 +62,23 @@ def _thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=4)
-def _reference_thumbnails(info: DataInfo) -> NDArray[np.float32] | None:
+def _reference_thumbnails(
+    name: str, version: str, image_size: int, num_channels: int
+) -> NDArray[np.float32] | None:
     """Render new images of the data; None if its plugin is missing or has another version."""
     try:
-        cls = data_config_class(info.name)
+        cls = data_config_class(name)
         values = {
-            "name": info.name,
-            "image_size": info.image_size,
-            "num_channels": info.num_channels,
+            "name": name,
+            "image_size": image_size,
+            "num_channels": num_channels,
             "count": NUM_REFERENCE,
         }
         dataset = open_dataset(parse(cls, values, "data"))
     except GanzooError:
         return None
-    if dataset.version != info.version:
+    if dataset.version != version:
         return None
-    rows = iter_decoded(dataset, range(NUM_REFERENCE), info.image_size, info.num_channels)
+    rows = iter_decoded(dataset, range(NUM_REFERENCE), image_size, num_channels)
     images = [found for _, found in rows if not isinstance(found, str)]
     return _thumbnails(np.stack(images))
