@@ -23,7 +23,7 @@ from ganzoo_core.interfaces import (
     label_index,
 )
 from ganzoo_core.weights import find_auxiliary
-from ganzoo_face_aging.compositing import enlarge, soft_mask
+from ganzoo_face_aging.compositing import follow_edges, soft_mask
 from ganzoo_face_aging.face_alignment import CropGeometry
 from ganzoo_face_aging.options import FaceChoice, parse_years
 from ganzoo_face_aging.photos import Photo, load_photos
@@ -44,7 +44,7 @@ class _StripImage:
     """The age group; None for the input and the reconstruction."""
     change: Tensor | None = None
     """What the model changes, [C, S, S]: the difference to the input, or to the reconstruction of a
-    model that generates the whole face. None where `label` is None."""
+    model that generates the whole face. None where `label` is None. `sharpen_strip` enlarges it."""
     estimated_age: float | None = None
     """In years; None without an age evaluator."""
     identity_distance: float | None = None
@@ -295,19 +295,21 @@ def sharpen_strip(strip: AgingStrip, photo: Photo) -> AgingStrip:
     """Return a strip with the faces of the photograph, `Photo.portrait`, and on them what the model
     changes, without the reconstruction. A gray photograph stays gray."""
     assert photo.portrait is not None
-    size = photo.portrait.shape[0]
     portrait = to_float(torch.from_numpy(photo.portrait.copy()).permute(2, 0, 1)[None])[0]
-    mask = soft_mask(photo.placement, size)
-
-    def draw(image: _StripImage) -> _StripImage:
-        if image.change is None:
-            return replace(image, image=portrait)
-        change = image.change.mean(0, keepdim=True) if photo.is_gray else image.change
-        face = portrait + mask * enlarge(change[None], size)[0]
-        return replace(image, image=face.clamp(-1, 1), change=change)
-
-    images = [x for x in strip.images if x.name == "input" or x.label is not None]
-    return replace(strip, images=tuple(map(draw, images)))
+    mask = soft_mask(photo.placement, portrait.shape[-1])
+    images = [replace(strip.images[0], image=portrait)]
+    targets = [image for image in strip.images if image.change is not None]
+    if targets:
+        changes = torch.stack([image.change for image in targets if image.change is not None])
+        if photo.is_gray:
+            changes = changes.mean(1, keepdim=True)
+        changes = follow_edges(changes, portrait)
+        faces = (portrait + mask * changes).clamp(-1, 1)
+        images += [
+            replace(target, image=face, change=change)
+            for target, face, change in zip(targets, faces, changes, strict=True)
+        ]
+    return replace(strip, images=tuple(images))
 
 
 @torch.no_grad()

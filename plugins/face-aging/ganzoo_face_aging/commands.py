@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 _BATCH_SIZE = 16
 """Photographs per call of the model."""
+_PORTRAIT_SIZES = {"photo": 512, "mp4": 512}
 _PORTRAIT_SIZE = 256
-"""Edge of the faces of a strip, in pixels."""
+"""Edge of the faces of a strip, and of those whose edges a change of the model follows, by form."""
 _MARKS_OF_WEIGHTS = ("ganzoo.json", "config.toml")
 """Files of a pretrained folder and of a run."""
 _VIDEO_PACKAGE = "imageio_ffmpeg"
@@ -168,7 +169,7 @@ def age(
     gallery = OutputGallery.open(out, settings) if is_gallery else None
     pending = [path for path in paths if gallery is None or gallery.find_record(path) is None]
     loaded, skipped = aging.load_faces(
-        pending, model.info, portrait_size=_PORTRAIT_SIZE, **face_options
+        pending, model.info, portrait_size=_PORTRAIT_SIZES.get(form, _PORTRAIT_SIZE), **face_options
     )
     if not anyway:
         loaded, unlike = _leave_out_photographs(loaded, model.info)

@@ -6,7 +6,8 @@ drawings of the model, is enlarged, moved to the place of the face, and added:
     out = photograph + mask * enlarged(change)
 
 So pores, glasses and the background keep their sharpness, and outside the mask every pixel is
-unchanged. The photograph itself is never resampled.
+unchanged. The photograph itself is never resampled. The enlarged change has the edges of the
+photograph: Kopf, Cohen, Lischinski, Uyttendaele, "Joint bilateral upsampling", SIGGRAPH 2007.
 
 A matrix [2, 3] maps points (x, y) of the photograph to points of the crop, with the center of the
 first pixel at (0, 0).
@@ -21,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import avg_pool2d, grid_sample, interpolate, pad
 
 _SOFT_EDGE = 0.5
 """The mask is 1 inside this radius, and falls to 0 at 1, the middle of the edges of the crop."""
@@ -29,6 +30,14 @@ _ROUNDNESS = 2.5
 """Exponent of the outline |x|^p + |y|^p = 1 of the mask: 2 is a circle, infinity a square."""
 _MAX_ENLARGED_EDGE = 2048
 """A change is enlarged to at most this edge in pixels; beyond it, linear interpolation is used."""
+_REACH = 2
+"""Pixels of the change on each side from which a pixel of the enlarged one is computed."""
+_SPATIAL_STD = 0.7
+"""Standard deviation of their weights over the distance, in pixels of the change ..."""
+_COLOR_STD = 0.2
+"""... and over the difference of the colors in the photograph, of 2 from black to white."""
+_MIN_COLOR_WEIGHT = 1e-4
+"""Weight of pixels of another color, where no pixel is alike."""
 _BAND_PIXELS = 2**21
 """Pixels of the photograph that are changed at once, which bounds the memory."""
 
@@ -117,26 +126,64 @@ def soft_mask(placement: Placement, edge: int) -> Tensor:
     return x**3 * (x * (6 * x - 15) + 10)  # smootherstep: no visible beginning or end
 
 
-def enlarge(change: Tensor, edge: int) -> Tensor:
-    """Return changes [N, C, S, S] at another size, [N, C, edge, edge], by bicubic interpolation."""
+def resize(change: Tensor, edge: int) -> Tensor:
+    """Return changes [N, C, E, E] at another size, [N, C, edge, edge], by bicubic interpolation."""
     if edge == change.shape[-1]:
         return change
     return interpolate(change, (edge, edge), mode="bicubic", antialias=True)
 
 
-def weighted_change(change: Tensor, placement: Placement, scale: float = 1.0) -> Tensor:
-    """Return mask * enlarged(change), [N, C, E, E], with about one pixel for each pixel of the
-    photograph.
+def follow_edges(change: Tensor, portrait: Tensor) -> Tensor:
+    """Return changes at the size of a portrait, with the edges of the portrait.
+
+    A pixel is the weighted mean of the changes around it, with larger weights where the portrait
+    has a similar color. So white hair ends at the hair, without a halo. Then the mean of each block
+    is corrected to the given change.
 
     Args:
         change: differences of images in [-1, 1], [N, C, S, S].
-        placement: of the crop.
-        scale: resolution relative to the photograph.
+        portrait: the same crop of the photograph in [-1, 1], [3, T, T].
+
+    Returns:
+        [N, C, T, T].
     """
-    factor = max(1, round(placement.magnification * scale))
+    size, portrait_size = change.shape[-1], portrait.shape[-1]
+    factor = portrait_size // size
+    if factor < 2:
+        return resize(change, portrait_size)
+    guide = resize(portrait[None], factor * size)
+    small_guide = avg_pool2d(guide, factor)
+    fine = guide.reshape(1, 3, size, factor, size, factor)
+    offsets = (torch.arange(factor) + 0.5) / factor - 0.5  # of fine pixels in their block
+
+    def neighbors(x: Tensor, down: int, right: int) -> Tensor:
+        moved = pad(x, (_REACH,) * 4, mode="replicate")[..., down:, right:][..., :size, :size]
+        return moved[..., :, None, :, None]
+
+    total, weights = change.new_zeros(1), torch.zeros(1)
+    for down in range(2 * _REACH + 1):
+        for right in range(2 * _REACH + 1):
+            y, x = down - _REACH - offsets[:, None, None], right - _REACH - offsets
+            difference = (fine - neighbors(small_guide, down, right)).square().sum(1, keepdim=True)
+            weight = torch.exp(difference / (-2 * _COLOR_STD**2)) + _MIN_COLOR_WEIGHT
+            weight = weight * torch.exp((y**2 + x**2) / (-2 * _SPATIAL_STD**2))
+            total = total + weight * neighbors(change, down, right)
+            weights = weights + weight
+    large = (total / weights).reshape(*change.shape[:2], factor * size, factor * size)
+    large = large + resize(change - avg_pool2d(large, factor), factor * size)
+    return resize(large, portrait_size)
+
+
+def weighted_change(change: Tensor, placement: Placement) -> Tensor:
+    """Return mask * change, [N, C, E, E], with about one pixel for each pixel of the photograph.
+
+    Args:
+        change: differences of images in [-1, 1] in the crop, with any number of pixels.
+        placement: of the crop.
+    """
     size = placement.crop_size
-    edge = size * max(1, min(factor, _MAX_ENLARGED_EDGE // size))
-    return enlarge(change.float().cpu(), edge) * soft_mask(placement, edge)
+    factor = max(1, min(round(placement.magnification), _MAX_ENLARGED_EDGE // size))
+    return resize(change.float().cpu(), factor * size) * soft_mask(placement, factor * size)
 
 
 def sample_at(weighted: Tensor, placement: Placement, box: tuple[int, int, int, int]) -> Tensor:
@@ -165,7 +212,8 @@ def put_face_back(pixels: NDArray[np.uint8], change: Tensor, placement: Placemen
 
     Args:
         pixels: uint8 [H, W, 3], the whole photograph.
-        change: [C, S, S], the difference of two images in [-1, 1]; one channel stands for all.
+        change: [C, E, E], the difference of two images of the crop in [-1, 1], of any size; one
+            channel stands for all.
         placement: of the crop in this photograph.
     """
     weighted = weighted_change(change[None], placement)
