@@ -138,10 +138,12 @@ def _check_plugins() -> Iterator[_Finding]:
 
 def _import_problem(spec: object) -> str:
     """Import the targets of a spec; return the error message, or an empty string."""
+    is_folder = isinstance(spec, WeightsSpec) or (
+        isinstance(spec, EvaluatorSpec) and spec.is_shipped
+    )
     for target in (getattr(spec, "config", ""), getattr(spec, "target", "")):
         try:
             if target:
-                is_folder = isinstance(spec, EvaluatorSpec | WeightsSpec)
                 (package_folder if is_folder else import_target)(target)
         except PluginError as error:
             return str(error)

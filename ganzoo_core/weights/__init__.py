@@ -8,6 +8,7 @@ from ganzoo_core.weights.auxiliaries import (
     lazy_auxiliaries,
 )
 from ganzoo_core.weights.fuse_batchnorm import fuse_batchnorm
+from ganzoo_core.weights.installed import InstalledNetwork
 from ganzoo_core.weights.load import build_and_load, load_into
 from ganzoo_core.weights.load_model import find_pretrained, load_model
 from ganzoo_core.weights.pretrained import (
@@ -19,6 +20,7 @@ from ganzoo_core.weights.pretrained import (
 )
 
 __all__ = [
+    "InstalledNetwork",
     "PretrainedAuxiliary",
     "PretrainedFolder",
     "add_metrics",

@@ -15,7 +15,14 @@ from ganzoo_core.interfaces import Auxiliaries, DataInfo, Model
 from ganzoo_core.weights.fuse_batchnorm import fuse_batchnorm
 from ganzoo_core.weights.load_model import find_pretrained, load_model
 from ganzoo_core.weights.pretrained import PretrainedFolder
-from ganzoo_core.zoo import EvaluatorSpec, has_capability, package_folder, registry_entries, zoo
+from ganzoo_core.zoo import (
+    EvaluatorSpec,
+    has_capability,
+    import_target,
+    package_folder,
+    registry_entries,
+    zoo,
+)
 
 AUXILIARIES_DIR = "auxiliaries"
 """The folder in a run with the auxiliary networks that the run trained first."""
@@ -102,7 +109,8 @@ def find_auxiliary(
     """
     if weights:
         return load_named_auxiliary(role, weights)
-    candidates = [spec for spec in zoo().evaluators(role) if spec.held_out == is_held_out]
+    shipped = [spec for spec in zoo().evaluators(role) if spec.is_shipped]
+    candidates = [spec for spec in shipped if spec.held_out == is_held_out]
     matches = [spec for spec in candidates if spec.train_data == data] or candidates
     if not matches:
         raise PluginError(f"no installed plugin ships a {role!r} evaluator: {_install_hint(role)}")
@@ -130,8 +138,16 @@ def load_named_auxiliary(role: str, weights: str | Path) -> PretrainedAuxiliary:
 
 
 def from_spec(spec: EvaluatorSpec) -> PretrainedAuxiliary:
-    """Return the weights of a shipped evaluator."""
-    pretrained = find_pretrained(package_folder(spec.target))
+    """Return the weights of an evaluator.
+
+    Raises:
+        PluginError: its target is broken. WeightsError: damaged, or the package with its weights is
+            not installed.
+    """
+    if spec.is_shipped:
+        pretrained = find_pretrained(package_folder(spec.target))
+    else:
+        pretrained = import_target(spec.target)()
     return PretrainedAuxiliary(spec.role, pretrained, spec.name, spec.train_split)
 
 
@@ -158,7 +174,12 @@ def find_auxiliary_by_hash(
             if found.sha256 == sha256:
                 return found
     for spec in zoo().evaluators(role):
-        found = from_spec(spec)
+        try:
+            found = from_spec(spec)
+        except WeightsError:
+            if spec.is_shipped:
+                raise
+            continue  # the package with its weights is not installed
         if found.sha256 == sha256:
             return found
     raise WeightsError(

@@ -11,6 +11,7 @@ from ganzoo_core.errors import PluginError, UsageError, WeightsError
 from ganzoo_core.files.replace_files import finish_replacement
 from ganzoo_core.interfaces import Model
 from ganzoo_core.weights.index import INDEX_FILE
+from ganzoo_core.weights.installed import InstalledNetwork
 from ganzoo_core.weights.load import build_and_load
 from ganzoo_core.weights.pretrained import PretrainedFolder, read_pretrained
 from ganzoo_core.weights.transfer import find_weights
@@ -46,6 +47,8 @@ def load_model(pretrained: PretrainedFolder, model_class: type[Model] | None = N
         WeightsError: damaged, or of another model. PluginError: the plugin is not installed.
         UsageError: `model_class` is missing.
     """
+    if isinstance(pretrained, InstalledNetwork):
+        return pretrained.build().requires_grad_(False)
     cls, config = find_class_and_config(pretrained, model_class)
     return build_and_load(cls, config, pretrained)
 

@@ -77,14 +77,17 @@ class DatasetSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluatorSpec(Spec):
-    """A frozen network that a plugin ships, as a pretrained folder.
+    """A frozen network that a plugin ships, as a pretrained folder, or whose weights are a file of
+    another installed package.
 
     Metrics measure with it. If `held_out` is false, losses of any model may use it as an
     auxiliary network too.
     """
 
     target: str
-    """``package:folder/inside`` of the pretrained folder."""
+    """``package:folder/inside`` of the pretrained folder; or ``package.module:function``, which
+    returns an `InstalledNetwork` for the weights in another package, and raises `WeightsError` with
+    the command that installs it. Such an evaluator is used only where an option names it."""
     role: str
     """What it predicts: identity, or a role of your own."""
     train_data: str = ""
@@ -93,6 +96,11 @@ class EvaluatorSpec(Spec):
     """The split it was trained on: it must not be evaluated on the identities of this split."""
     held_out: bool = False
     """Reserved for evaluation: a loss uses it only if an option names it."""
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether the plugin has the weights, as a pretrained folder."""
+        return self.target.partition(":")[0].isidentifier()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import torch
 
-from ganzoo_core.testing.checks.framework import check, require
+from ganzoo_core.errors import WeightsError
+from ganzoo_core.testing.checks.framework import CheckSkipped, check, require
 from ganzoo_core.testing.subject import Subject
-from ganzoo_core.weights import find_auxiliary, load_model, read_pretrained
+from ganzoo_core.weights import (
+    PretrainedAuxiliary,
+    find_auxiliary,
+    load_model,
+    read_pretrained,
+)
 from ganzoo_core.zoo import package_folder, zoo
 
 
 @check("evaluator", "weights")
 def pretrained_hashes(subject: Subject) -> None:
-    """Is a pretrained folder in which every file has the sha256 of the index"""
-    pretrained = read_pretrained(package_folder(subject.spec.target))
+    """Has a model, and every file has the recorded sha256"""
+    if subject.kind == "weights" or subject.spec.is_shipped:
+        pretrained = read_pretrained(package_folder(subject.spec.target))
+    else:
+        pretrained = _find_installed(subject).pretrained
     require(pretrained.model_name, "its index has no model: write it with `ganzoo weights export`")
 
 
@@ -26,10 +35,20 @@ def weights_load(subject: Subject) -> None:
     load_model(pretrained)
 
 
+def _find_installed(subject: Subject) -> PretrainedAuxiliary:
+    """Return the weights; skip the check if they are in a package that is not installed."""
+    try:
+        return find_auxiliary(subject.spec.role, subject.name)
+    except WeightsError as error:
+        if subject.spec.is_shipped:
+            raise
+        raise CheckSkipped(str(error)) from None
+
+
 @check("evaluator")
 def evaluator_interface(subject: Subject) -> None:
     """Predicts for images of any size as its role requires, and is differentiable"""
-    model = find_auxiliary(subject.spec.role, subject.name).build()
+    model = _find_installed(subject).build()
     capability = zoo().role_capability(subject.spec.role)
     if capability is None or not capability.output:
         return

@@ -14,6 +14,9 @@ class FaceAlign(ImageTransform):
     `CropGeometry`. A photograph without exactly one clear face is excluded. Where the data set
     knows the eyes (keypoints `left_eye`, `right_eye`), no face is detected."""
 
+    align = staticmethod(align_face)
+    """How a photograph is aligned; see `align_face`."""
+
     def __call__(self, image, keypoints, image_size):
         """Return the face, uint8 [image_size, image_size, 3] RGB.
 
@@ -23,7 +26,7 @@ class FaceAlign(ImageTransform):
         eyes = [keypoints[name] for name in EYE_KEYPOINTS if name in keypoints]
         if len(eyes) == len(EYE_KEYPOINTS):
             return crop_by_eyes(image, np.array(eyes), crop_size=image_size)
-        face = align_face(image, crop_size=image_size)
+        face = self.align(image, crop_size=image_size)
         if isinstance(face, FaceNotFound):
             raise UnreadableImage(face.reason)
         return face.pixels

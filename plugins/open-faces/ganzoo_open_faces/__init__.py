@@ -1,0 +1,1 @@
+"""Openly licensed evaluators for photographs of faces: identity, age, and alignment by landmarks."""
