@@ -2,6 +2,7 @@
 
 from ganzoo_core.interfaces.batch import Batch, BatchSpec, DataInfo
 from ganzoo_core.interfaces.capabilities import (
+    AdaptsToImages,
     Auxiliaries,
     FrozenNetwork,
     HasFeatures,
@@ -31,6 +32,7 @@ from ganzoo_core.interfaces.transform import ImageTransform, Keypoints
 
 __all__ = [
     "GAN",
+    "AdaptsToImages",
     "Auxiliaries",
     "Batch",
     "BatchSpec",

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from ganzoo_core.interfaces.batch import DataInfo
 from ganzoo_core.interfaces.context import Rng
 
 
@@ -97,6 +98,15 @@ class HasFeatures(Protocol):
     def features(self, image: Tensor) -> Tensor:
         """Return maps [N, C', h, w] of an intermediate layer from images [N, C, H, W] in
         [-1, 1]."""
+
+
+@runtime_checkable
+class AdaptsToImages(Protocol):
+    """Optional part of an auxiliary network or evaluator, for images that are cropped otherwise
+    than its training images."""
+
+    def adapt_to_images(self, info: DataInfo) -> None:
+        """Expect images with these facts from now on, such as `DataInfo.crop`."""
 
 
 @runtime_checkable

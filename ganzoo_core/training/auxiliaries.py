@@ -92,7 +92,7 @@ def attach_auxiliaries(
             )
     if pretrained:
         existing = {role: auxiliary.module for role, auxiliary in model.auxiliaries.items()}
-        built = {role: auxiliary.build() for role, auxiliary in pretrained.items()}
+        built = {role: auxiliary.build(info) for role, auxiliary in pretrained.items()}
         origins = {role: auxiliary.source_record for role, auxiliary in pretrained.items()}
         model.auxiliaries = Auxiliaries({**existing, **built}, origins)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganzoo_core.errors import PluginError, UsageError, WeightsError
-from ganzoo_core.interfaces import Auxiliaries, DataInfo, Model
+from ganzoo_core.interfaces import AdaptsToImages, Auxiliaries, DataInfo, Model
 from ganzoo_core.weights.fuse_batchnorm import fuse_batchnorm
 from ganzoo_core.weights.load_model import find_pretrained, load_model
 from ganzoo_core.weights.pretrained import PretrainedFolder
@@ -61,8 +61,12 @@ class PretrainedAuxiliary:
             "path": str(self.pretrained.path.resolve()),
         }
 
-    def build(self) -> Model:
+    def build(self, images: DataInfo | None = None) -> Model:
         """Return the network on the CPU, frozen, with BatchNorm fused (see `fuse_batchnorm.py`).
+
+        Args:
+            images: the facts of the images that it will receive, for a network that
+                `AdaptsToImages`; None: images as its training images.
 
         Raises:
             WeightsError: the model lacks the capability of its role.
@@ -74,6 +78,8 @@ class PretrainedAuxiliary:
                 f"{self.pretrained.path} holds {self.pretrained.model_name}, which cannot serve as "
                 f"{self.role!r}: it has no {capability.name}()"
             )
+        if images is not None and isinstance(model, AdaptsToImages):
+            model.adapt_to_images(images)
         return model
 
     def check_data_version(self, info: DataInfo) -> None:
@@ -212,7 +218,9 @@ def lazy_auxiliaries(
             folders.get(role, ""),
             pretrained.path.parent / AUXILIARIES_DIR / role,  # the run trained it
         ]
-        return find_auxiliary_by_hash(role, str(records[role]["sha256"]), hints).build()
+        return find_auxiliary_by_hash(role, str(records[role]["sha256"]), hints).build(
+            pretrained.info
+        )
 
     builders = {role: (lambda role=role: build_auxiliary(role)) for role in records}
     return Auxiliaries(builders, records)

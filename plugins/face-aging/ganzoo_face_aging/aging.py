@@ -155,7 +155,7 @@ def find_evaluator(model: Model, role: str, weights: str = "") -> Evaluator | No
     if found and (weights or is_of_model_data or has_auxiliary):
         independent = is_independent(found, model)
         if weights or independent:
-            network = FrozenNetwork(found.build().to(model_device(model)))
+            network = FrozenNetwork(found.build(model.info).to(model_device(model)))
             return Evaluator(network, independent, found.pretrained.info)
     if has_auxiliary:
         return Evaluator(model.auxiliaries[role], is_independent=False)

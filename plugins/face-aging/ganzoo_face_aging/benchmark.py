@@ -126,7 +126,7 @@ def run_benchmark(
         data = replace(data, calibration=calibration)
     transitions &= data.target_ages.isfinite()  # only groups with real faces are targets
     evaluators = {
-        role: FrozenNetwork(weights.build().to(device))
+        role: FrozenNetwork(weights.build(data.source.info).to(device))
         for role, weights in evaluator_weights.items()
     }
     feature_extractor = (

@@ -68,15 +68,16 @@ class CropGeometry:
         """Return the geometry from the values of `to_json`, or from `DataInfo.crop`.
 
         Raises:
-            UsageError: a key is unknown, a value is out of range, or the crop is that of another
-                image transform.
+            UsageError: a key is unknown, a value is out of range, or the crop is that of an image
+                transform with other settings.
         """
         values = dict(values)
-        if (transform := values.pop("transform", TRANSFORM_NAME)) != TRANSFORM_NAME:
+        transform = values.pop("transform", TRANSFORM_NAME)
+        unknown = set(values) - {spot.name for spot in fields(cls)}
+        if transform != TRANSFORM_NAME and (unknown or not values):
             raise UsageError(
                 f"the training images have the transform {transform!r}, not {TRANSFORM_NAME!r}"
             )
-        unknown = set(values) - {spot.name for spot in fields(cls)}
         if unknown:
             raise UsageError(f"unknown crop geometry: {', '.join(sorted(unknown))}")
         return cls(**values)

@@ -8,6 +8,7 @@ from ganzoo_face_aging.capabilities import HasAgeLogits
 
 from ganzoo_core.data import PUBLISHED_AGE_BINS
 from ganzoo_core.errors import DataError
+from ganzoo_core.interfaces import AdaptsToImages
 from ganzoo_core.weights import add_metrics, find_auxiliary
 from ganzoo_facenet.verification import format_percent, load_evaluation_images
 
@@ -56,6 +57,8 @@ def evaluate_ages(weights, data, assignments=(), *, record_metrics=False, align=
     images = load_evaluation_images(
         evaluator, model.input_size, data, assignments, age_bins=age_bins, align=align
     )[1]
+    if isinstance(model, AdaptsToImages):
+        model.adapt_to_images(images.info)
     if images.age is None:
         raise DataError(f"--data {data} has no ages: choose data with ages")
     identities = None if images.identity is None else images.identity.numpy()

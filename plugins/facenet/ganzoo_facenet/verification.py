@@ -14,6 +14,7 @@ from ganzoo_face_aging.verification import (
 
 from ganzoo_core.config import parse_assignments, parse_data_source
 from ganzoo_core.errors import DataError, UsageError
+from ganzoo_core.interfaces import AdaptsToImages
 from ganzoo_core.report import Progress
 from ganzoo_core.training import open_data
 from ganzoo_core.weights import add_metrics
@@ -57,6 +58,8 @@ def evaluate_identities(
     dataset, images = load_evaluation_images(
         recognizer.evaluator, recognizer.image_size, data, assignments, align=align
     )
+    if isinstance(recognizer.model, AdaptsToImages):
+        recognizer.model.adapt_to_images(images.info)
     if images.identity is None:
         raise DataError(f"--data {data} has no identities: choose data with identities")
     embeddings = recognizer.embed_images(images)

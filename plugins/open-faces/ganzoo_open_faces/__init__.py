@@ -1,1 +1,1 @@
-"""Openly licensed evaluators for photographs of faces: identity, age, and alignment by landmarks."""
+"""Openly licensed evaluators of age and identity for photographs, and alignment by landmarks."""

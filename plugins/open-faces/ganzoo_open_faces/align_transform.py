@@ -46,7 +46,9 @@ class FaceAlignLandmarks(FaceAlign):
         """Return the aligned face of a photograph, or why it has none; as `align_face`."""
         pixels = to_upright_rgb(image)
         face = align_face(pixels, geometry, crop_size, **options)
-        return face if isinstance(face, FaceNotFound) else realign(pixels, face, geometry, crop_size)
+        if isinstance(face, FaceNotFound):
+            return face
+        return realign(pixels, face, geometry, crop_size)
 
 
 def realign(pixels, face, geometry=None, crop_size=64):

@@ -7,16 +7,21 @@ LFW there, and its training data share no people with LFW. The age network was t
 Shapes: N batch, C channels, H and W image size.
 """
 
+from contextlib import suppress
+
 import torch
+from ganzoo_face_aging.face_alignment import CropGeometry
 from torch.nn.functional import normalize, pad
 
 from ganzoo_core import DataInfo, Model
+from ganzoo_core.errors import UsageError
 from ganzoo_core.layers import expected_index, resize_to_rgb
 from ganzoo_core.weights import InstalledNetwork
 from ganzoo_open_faces import dlib_network, onnx_network
 from ganzoo_open_faces.geometry import chip_geometry
 from ganzoo_open_faces.model_files import AGE_NETWORK, FACE_DESCRIPTOR
 from ganzoo_open_faces.networks import CHANNEL_MEANS, DlibResNet
+from ganzoo_open_faces.recrop import crop_window, eye_window
 
 LICENSE = "CC0-1.0"
 DESCRIPTOR_LENGTH = 128
@@ -54,6 +59,7 @@ class _FrozenModel(Model):
     def __init__(self, info, state, blocks, num_outputs, *, has_bias):
         super().__init__(None, info)
         self.input_size = info.image_size
+        self._window = None
         with torch.device("meta"):
             self.net = DlibResNet(blocks, num_outputs, has_bias)
         tensors = {name: torch.from_numpy(array) for name, array in state.items()}
@@ -69,8 +75,19 @@ class _FrozenModel(Model):
         """Return no stage."""
         return ()
 
+    def adapt_to_images(self, info):
+        """Expect faces of another crop from now on, and crop each as the training images were.
+        Faces without a known crop are taken as they are."""
+        self._window = None
+        if info.crop:
+            with suppress(UsageError):  # another transform: the eyes are unknown
+                source = CropGeometry.from_json(info.crop)
+                self._window = eye_window(source, CropGeometry.from_json(self.info.crop))
+
     def _preprocess(self, image):
-        return resize_to_rgb(image.float(), self.input_size)
+        if self._window is not None:
+            image = crop_window(image, self._window, self.input_size)
+        return resize_to_rgb(image, self.input_size)
 
 
 class FaceDescriptor(_FrozenModel):

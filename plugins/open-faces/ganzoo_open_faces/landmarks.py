@@ -101,9 +101,10 @@ def read_landmark_predictor(content, name):
 def _read_integers(content):
     """Return all integers of a file, int64."""
     starts, offset, end = [], 0, len(content)
+    steps = content.translate(_STEPS)
     while offset < end:
         starts.append(offset)
-        offset += _STEPS[content[offset]]
+        offset += steps[offset]
     if offset != end:
         raise ValueError("the file ends too early")
     data = np.frombuffer(content + bytes(_MAX_INT_BYTES), np.uint8)

@@ -35,8 +35,8 @@ def read_network(content, name, blocks, num_outputs):
         tensors = list(_iter_float_tensors(content))
     except ValueError as error:
         raise WeightsError(f"{name}: damaged: {error}") from None
-    convolutions = ["stem"]
-    convolutions += [f"blocks.{k}.{conv}" for k in range(len(blocks)) for conv in ("conv1", "conv2")]
+    inner = (f"blocks.{k}.{conv}" for k in range(len(blocks)) for conv in ("conv1", "conv2"))
+    convolutions = ["stem", *inner]
     if len(tensors) != 4 * len(convolutions) + 2:
         raise WeightsError(f"{name}: {len(tensors)} tensors, not those of this network")
     state = {}
