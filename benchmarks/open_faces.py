@@ -8,6 +8,9 @@ eyes that the cascades detect (the data set knows those of UTKFace) or by five l
 `transform 64 px`: as `data.transform` crops, and cropped again by the evaluator, which
 `not adapted` leaves out.
 
+Where dlib and onnxruntime are installed (pip install dlib-bin onnxruntime), the largest differences
+to them on the first faces are measured too.
+
     python benchmarks/open_faces.py --utkface UTKFace.tar --lfw lfw_part.tar
 
 Prints a table; the last line is a JSON object.
@@ -34,6 +37,8 @@ from ganzoo_face_aging.face_alignment import (
 )
 from ganzoo_face_aging.verification import evaluate_verification
 from ganzoo_open_faces.align_transform import realign
+from ganzoo_open_faces.landmarks import load_landmark_predictor
+from ganzoo_open_faces.model_files import AGE_NETWORK, FACE_DESCRIPTOR, LANDMARKS
 
 from ganzoo_core.cli.error_handling import exit_on_error
 from ganzoo_core.data import center_crop_resize
@@ -44,6 +49,8 @@ from ganzoo_core.weights import find_auxiliary
 _AGE_BINS = (18, 29, 39, 49, 59)
 _NUM_PHOTOS = 3
 """Of each person."""
+_NUM_PARITY = 50
+"""Faces that are compared with dlib and onnxruntime."""
 _TRANSFORM, _TRANSFORM_SIZE = "transform 64 px", 64
 Pixels = np.ndarray
 
@@ -89,7 +96,7 @@ def _measure_age(dataset: Dataset, num_images: int) -> dict[str, Any]:
                 _TRANSFORM: crop_by_eyes(image, eyes, None, _TRANSFORM_SIZE),
             }
         )
-    out = {}
+    out = {"parity": _age_parity(np.stack([faces["whole"] for faces in crops[:_NUM_PARITY]]))}
     for name, estimated in evaluator.predict_all(crops).items():
         report = evaluate_age_estimates(estimated, ages[rows], _AGE_BINS).to_json()
         out[name] = {**report, "correlation": float(np.corrcoef(estimated, ages[rows])[0, 1])}
@@ -117,13 +124,58 @@ def _measure_identity(dataset: Dataset, num_people: int) -> dict[str, Any]:
     embeddings = evaluator.predict_all(crops)
     shipped = find_auxiliary("identity", "people-identity").build().embed
     embeddings["people-identity"] = _predict_faces(shipped, [faces[_TRANSFORM] for faces in crops])
-    return {
+    chips = np.stack([faces["landmarks"] for faces in crops[:_NUM_PARITY]])
+    return {"parity": _descriptor_parity(chips)} | {
         name: {
             **evaluate_verification(values, np.array(person_ids)).to_json(),
             "num_photographs": len(crops),
             "num_without_face": len(rows) - len(crops),
         }
         for name, values in embeddings.items()
+    }
+
+
+@torch.no_grad()
+def _age_parity(images: Pixels) -> dict[str, float]:
+    """Return the largest difference of a probability to onnxruntime, for images [N, 64, 64, 3]."""
+    try:
+        from onnxruntime import InferenceSession
+    except ImportError:
+        return {}
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    model = find_auxiliary("age", "open-faces-age").build()
+    inputs = ((pixels - model.net.means) / 256).numpy()
+    (expected,) = InferenceSession(str(AGE_NETWORK.find())).run(None, {"images": inputs})
+    probabilities = model.age_logits(pixels / 127.5 - 1).softmax(1)[:, : expected.shape[1]]
+    return {"max_probability_difference": float(np.abs(probabilities.numpy() - expected).max())}
+
+
+@torch.no_grad()
+def _descriptor_parity(chips: Pixels) -> dict[str, float]:
+    """Return the largest difference of a descriptor, and the share of landmarks on another pixel
+    than dlib's, for chips [N, 150, 150, 3]."""
+    try:
+        import dlib
+    except ImportError:
+        return {}
+    pixels = torch.from_numpy(chips).permute(0, 3, 1, 2).float()
+    found = find_auxiliary("identity", "open-faces-identity").build().descriptor(pixels / 127.5 - 1)
+    reference = dlib.face_recognition_model_v1(str(FACE_DESCRIPTOR.find()))
+    expected = np.array([reference.compute_face_descriptor(chip) for chip in chips])
+    shape_predictor, predictor = (
+        dlib.shape_predictor(str(LANDMARKS.find())),
+        load_landmark_predictor(),
+    )
+    differences = []
+    for chip in chips:
+        shape = shape_predictor(chip, dlib.rectangle(25, 30, 125, 130))
+        points = [[part.x, part.y] for part in shape.parts()]
+        landmarks = predictor.predict(chip, (25, 30, 100, 100))
+        differences.append(np.abs(np.floor(landmarks + 0.5) - points).max(1))
+    return {
+        "max_descriptor_difference": float(np.abs(found.numpy() - expected).max()),
+        "max_landmark_difference_px": float(np.max(differences)),
+        "share_of_landmarks_that_differ": float((np.array(differences) > 0).mean()),
     }
 
 
@@ -140,6 +192,7 @@ def main() -> None:
         for name, path in (("utkface", args.utkface), ("lfw", args.lfw))
     )
     ages = _measure_age(utkface, args.images)
+    parity = ages.pop("parity")
     for name, row in ages.items():
         low, high = row["mae_ci95"]
         print(
@@ -147,13 +200,16 @@ def main() -> None:
             f"r {row['correlation']:.3f}, bias {row['bias']:+.2f}, {row['num_images']} images"
         )
     identity = _measure_identity(lfw, args.people)
+    parity |= identity.pop("parity")
     for name, row in identity.items():
         tar = ", ".join(f"{tar:.1%} at {far}" for far, tar in row["tar_at_far"].items())
         pairs = f"{row['num_genuine_pairs']} pairs of {row['num_people']} people"
         accuracy = f"accuracy {row['accuracy']:.1%} at {row['threshold']:.3f}"
         print(f"identity  {name:15}  TAR {tar}; {accuracy}, {pairs}")
+    print(f"parity    {parity}")
     cpu = round(time.process_time() - start, 1)
-    print(json.dumps({"benchmark": "open_faces", "cpu_s": cpu, "age": ages, "identity": identity}))
+    result = {"benchmark": "open_faces", "cpu_s": cpu, "parity": parity}
+    print(json.dumps({**result, "age": ages, "identity": identity}))
 
 
 if __name__ == "__main__":
