@@ -1,7 +1,7 @@
 """Accuracy of the evaluators of the plugin open-faces on photographs, by how faces are cropped.
 
 Age: UTKFace, a random choice of images. Identity: LFW, three photographs of each of the chosen
-people; photographs in which the cascades find no face are left out. About two minutes of one core.
+people; photographs in which the cascades find no face are left out. About 90 seconds of one core.
 
 `whole`: the picture. `eyes`, `landmarks`: cropped as the training images of the evaluator, by the
 eyes that the cascades detect (the data set knows those of UTKFace) or by five landmarks.
