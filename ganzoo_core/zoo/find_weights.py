@@ -83,7 +83,13 @@ def _installed_folder(spec: WeightsSpec | EvaluatorSpec) -> Path:
 
     Raises:
         PluginError: the package was installed without its files.
+        WeightsError: they are a file of another package.
     """
+    if isinstance(spec, EvaluatorSpec) and not spec.is_shipped:
+        raise WeightsError(
+            f"{spec.name} has no folder of weights: it only serves as an evaluator, or as an "
+            f"auxiliary network (ganzoo info {spec.name})"
+        )
     try:
         folder = package_folder(spec.target)
     except PluginError:

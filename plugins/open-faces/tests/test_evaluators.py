@@ -19,7 +19,7 @@ from torch.nn.functional import interpolate
 from ganzoo_core import DataInfo
 from ganzoo_core.errors import WeightsError
 from ganzoo_core.testing import run_checks
-from ganzoo_core.weights import find_auxiliary, find_auxiliary_by_hash
+from ganzoo_core.weights import find_auxiliary, find_auxiliary_by_hash, find_pretrained
 
 FILES = (model_files.FACE_DESCRIPTOR, model_files.AGE_NETWORK, model_files.LANDMARKS)
 BLOCKS = ((8, 1), (12, 2), (12, 1))
@@ -147,6 +147,11 @@ def test_evaluators_are_used_only_by_name(role, data):
     for is_held_out in (False, True):
         found = find_auxiliary(role, data=data, is_held_out=is_held_out)
         assert found.name.startswith("people-")
+
+
+def test_evaluator_is_no_folder_of_weights():
+    with pytest.raises(WeightsError, match="ganzoo info open-faces-age"):
+        find_pretrained("open-faces-age")
 
 
 def test_eyes_of_a_window_have_the_target_geometry():
