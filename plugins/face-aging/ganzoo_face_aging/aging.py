@@ -23,10 +23,11 @@ from ganzoo_core.interfaces import (
     label_index,
 )
 from ganzoo_core.weights import find_auxiliary
+from ganzoo_core.zoo import import_target, zoo
 from ganzoo_face_aging.compositing import follow_edges, soft_mask
-from ganzoo_face_aging.face_alignment import CropGeometry
+from ganzoo_face_aging.face_alignment import TRANSFORM_NAME, CropGeometry
 from ganzoo_face_aging.options import FaceChoice, parse_years
-from ganzoo_face_aging.photos import Photo, load_photos
+from ganzoo_face_aging.photos import Photo, Realign, load_photos
 
 _ProgressCallback = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -97,6 +98,16 @@ def _crop_geometry(info: DataInfo) -> CropGeometry | None:
     return CropGeometry.from_json(info.crop) if info.crop else None
 
 
+def _find_realign(info: DataInfo) -> Realign | None:
+    """Return how the transform of the training images crops detected faces again, if it does."""
+    name = (info.crop or {}).get("transform", TRANSFORM_NAME)
+    if name == TRANSFORM_NAME:
+        return None
+    transform = import_target(zoo().transform(name).target)()
+    realign: Realign | None = getattr(transform, "realign", None)
+    return realign
+
+
 def load_faces(
     paths: Sequence[Path],
     info: DataInfo,
@@ -121,6 +132,7 @@ def load_faces(
         info.num_channels,
         geometry,
         which=which,
+        realign=_find_realign(info) if geometry else None,
         portrait_size=portrait_size,
     )
 

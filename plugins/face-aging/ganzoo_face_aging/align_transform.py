@@ -16,6 +16,9 @@ class FaceAlign(ImageTransform):
 
     align = staticmethod(align_face)
     """How a photograph is aligned; see `align_face`."""
+    realign = None
+    """A function of (pixels, face, geometry, crop_size) that crops a detected `AlignedFace` again,
+    more exactly, for photographs with several faces; None without one."""
 
     def __call__(self, image, keypoints, image_size):
         """Return the face, uint8 [image_size, image_size, 3] RGB.

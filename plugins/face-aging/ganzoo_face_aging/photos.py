@@ -14,10 +14,16 @@ from ganzoo_core.data import center_crop_resize
 from ganzoo_core.data.input_images import read_image
 from ganzoo_core.errors import DataError
 from ganzoo_face_aging.compositing import Placement
-from ganzoo_face_aging.face_alignment import CropGeometry, FaceNotFound, align_faces
+from ganzoo_face_aging.face_alignment import (
+    AlignedFace,
+    CropGeometry,
+    FaceNotFound,
+    align_faces,
+)
 from ganzoo_face_aging.face_detection import UInt8Array, warp_crop
 from ganzoo_face_aging.options import FaceChoice
 
+Realign = Callable[[UInt8Array, AlignedFace, CropGeometry, int], AlignedFace]
 _MIN_DECODE_SIZE = 1024
 """Photographs are decoded at least this large, so that faces can be detected."""
 _HEADER_BYTES = 4096
@@ -72,6 +78,7 @@ def load_faces_of_photo(
     geometry: CropGeometry | None,
     *,
     which: FaceChoice = "single",
+    realign: Realign | None = None,
     portrait_size: int = 0,
 ) -> list[Photo]:
     """Read a photograph and crop its faces as the training images of a model were.
@@ -83,6 +90,7 @@ def load_faces_of_photo(
         geometry: position of the eyes in the crop, after face detection; None for the center
             square, for rendered portraits and faces that are cropped already.
         which: the faces, where they are detected.
+        realign: crops a detected face again; see `FaceAlign.realign`.
         portrait_size: edge T of `Photo.portrait`; 0 for none.
 
     Raises:
@@ -99,6 +107,8 @@ def load_faces_of_photo(
     faces = align_faces(upright, geometry, image_size, which=which)
     if isinstance(faces, FaceNotFound):
         raise DataError(f"{path}: {faces.reason}; --no-align uses the whole image")
+    if realign:
+        faces = [realign(upright, face, geometry, image_size) for face in faces]
     photos = []
     for number, face in enumerate(faces, 1):
         placement = Placement(face.matrix, image_size, image.size)
@@ -125,6 +135,7 @@ def load_photos(
     geometry: CropGeometry | None,
     *,
     which: FaceChoice = "single",
+    realign: Realign | None = None,
     portrait_size: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Photo], dict[Path, str]]:
@@ -132,7 +143,8 @@ def load_photos(
 
     Args:
         paths: the photographs.
-        image_size, num_channels, geometry, which, portrait_size: see `load_faces_of_photo`.
+        image_size, num_channels, geometry, which, realign, portrait_size: of each photograph; see
+            `load_faces_of_photo`.
         progress: called after each photograph with (done, total).
     """
     photos: list[Photo] = []
@@ -145,6 +157,7 @@ def load_photos(
                 num_channels,
                 geometry,
                 which=which,
+                realign=realign,
                 portrait_size=portrait_size,
             )
         except DataError as error:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from ganzoo_face_aging import aging, aging_outputs, installed_weights, photos
+from ganzoo_face_aging.align_transform import FaceAlign
 from ganzoo_face_aging.commands import age as age_command
 from ganzoo_face_aging.face_alignment import CropGeometry
 from ganzoo_face_aging.installed_weights import InstalledWeights
@@ -147,6 +148,35 @@ def test_faces_by_number_from_the_left(run_age):
     assert "a.png: 3 faces, the largest is used: --face all or" in notes
     done = run_age(*words, "--face", "4")
     assert done.exception.exit_code == 3 and "no face 4: 3 found" in str(done.exception)
+
+
+def test_faces_are_cropped_as_the_training_images(tmp_path, monkeypatch):
+    """A transform with `realign` crops each detected face again."""
+    row_of(portraits()).save(tmp_path / "a.png")
+    seen, shift = [], np.array([[0, 0, 1], [0, 0, 0]])
+
+    class Shifting(FaceAlign):
+        @staticmethod
+        def realign(pixels, face, geometry, crop_size):
+            seen.append((pixels.shape, crop_size))
+            return dataclasses.replace(face, matrix=face.matrix + shift)
+
+    monkeypatch.setattr(aging, "import_target", lambda _: Shifting)
+    crop = {**INFO.crop, "transform": "face-shift"}
+    monkeypatch.setattr(aging, "zoo", lambda: SimpleNamespace(transform=_named_spec))
+    plain, _ = aging.load_faces([tmp_path / "a.png"], INFO, which="all")
+    moved, _ = aging.load_faces(
+        [tmp_path / "a.png"], dataclasses.replace(INFO, crop=crop), which="all"
+    )
+    assert seen == [((300, 780, 3), 32)] * 3
+    for before, after in zip(plain, moved, strict=True):
+        difference = after.placement.matrix - before.placement.matrix
+        assert np.allclose(difference, shift)
+
+
+def _named_spec(name):
+    assert name == "face-shift"
+    return SimpleNamespace(target="")
 
 
 def test_gray_photograph_stays_gray(run_age):

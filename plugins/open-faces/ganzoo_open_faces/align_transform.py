@@ -50,6 +50,11 @@ class FaceAlignLandmarks(FaceAlign):
             return face
         return realign(pixels, face, geometry, crop_size)
 
+    @staticmethod
+    def realign(pixels, face, geometry=None, crop_size=64):
+        """Return a detected `AlignedFace` cropped again, by its landmarks."""
+        return realign(pixels, face, geometry, crop_size)
+
 
 def realign(pixels, face, geometry=None, crop_size=64):
     """Return an `AlignedFace` cropped again, by its landmarks.
