@@ -299,6 +299,20 @@ def test_data_of_a_stage_that_do_not_fit_are_refused_before_decoding(tmp_path, m
     refused(RecipeGAN, r"the classes are x, y, z, and those of the run a, b, c")
 
 
+class ComputingGAN(IdentityGAN):
+    """Its constructor reads a weight, so it cannot be built without memory."""
+
+    def __init__(self, config, info):
+        super().__init__(config, info)
+        float(next(self.parameters()).detach().sum())
+
+
+def test_data_of_a_stage_are_checked_for_a_model_that_needs_memory(tmp_path):
+    with pytest.raises(UsageError, match="the stage uses identities"):
+        train_run(ComputingGAN, tmp_path / "run", {"train": DATA_PARTS})
+    assert not (tmp_path / "run").exists()
+
+
 # --- schedules per optimizer ---------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from ganzoo_core.config import RunConfig
 from ganzoo_core.data import PackedImages
 from ganzoo_core.engine import Callback, Trainer, resolve_setup
 from ganzoo_core.engine.device import has_unsynced_batchnorm
+from ganzoo_core.engine.plan import configured_stages
 from ganzoo_core.engine.world import World
 from ganzoo_core.interfaces import Model
 from ganzoo_core.report import Progress
@@ -26,7 +27,12 @@ from ganzoo_core.training.banner import banner_lines
 from ganzoo_core.training.callbacks import RunCallback
 from ganzoo_core.training.environment import environment_record
 from ganzoo_core.training.init_weights import load_init_weights
-from ganzoo_core.training.job_model import build_model, check_model, stage_datasets
+from ganzoo_core.training.job_model import (
+    build_model,
+    check_model,
+    check_stage_data,
+    stage_datasets,
+)
 from ganzoo_core.training.jobs import Job
 from ganzoo_core.training.open_data import decode_dataset, open_images
 from ganzoo_core.training.periodic_evaluation import PeriodicEvaluation
@@ -99,6 +105,8 @@ def prepare_job(job: Job, progress: Progress) -> PreparedJob:
     splits = (images.info.split, *(view.info.split for view in stage_images.values()))
     info = replace(images.info, split="+".join(dict.fromkeys(splits)))
     model = build_model(job, info)
+    for stage in configured_stages(model, job.config.train) if stage_images else ():
+        check_stage_data(stage, images.info, stage_images.get(stage.name, images).info)
     record = load_init_weights(model, job.init_weights, progress) or job.init_record
     return PreparedJob(job, model, images, stage_images, record)
 

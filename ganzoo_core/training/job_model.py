@@ -82,7 +82,7 @@ def check_model(job: Job, dataset: Dataset, age_bins: tuple[int, ...]) -> None:
     make_plan(stages, job.config.train, info.num_images, sizes)
     for stage in stages:
         stage_info, stage_fields = views.get(stage.name, (info, fields))
-        _check_view(stage, info, stage_info)
+        check_stage_data(stage, info, stage_info)
         missing = [name for name in stage.batch.fields if name not in stage_fields]
         if missing and stage.batch.sampler != "none":
             raise DataError(
@@ -92,7 +92,7 @@ def check_model(job: Job, dataset: Dataset, age_bins: tuple[int, ...]) -> None:
             )
 
 
-def _check_view(stage: Stage, info: DataInfo, view: DataInfo) -> None:
+def check_stage_data(stage: Stage, info: DataInfo, view: DataInfo) -> None:
     """Refuse the data of a stage whose labels or identities are not those of the run.
 
     Raises:
