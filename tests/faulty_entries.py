@@ -22,6 +22,7 @@ from ganzoo_core.testing.other_subjects import (
 )
 from ganzoo_core.testing.shapes import Shapes
 from ganzoo_core.testing.subject import Subject
+from ganzoo_core.zoo import WeightsSpec
 
 # --- data sets ------------------------------------------------------------------------------------
 
@@ -268,6 +269,15 @@ def not_a_pretrained_folder():
 @register_fault("evaluator-interface", "people-age")
 def wrong_role():
     return faulty_evaluator(role="identity")
+
+
+@register_fault("weights-load", "another model")
+def weights_of_another_model():
+    _, evaluator, plugin = installed_entry("evaluator", "people-age")
+    spec = WeightsSpec(
+        name="x", summary="s", target=evaluator.target, model="cgan", license="Apache-2.0"
+    )
+    return Subject("weights", spec, plugin)
 
 
 # --- capabilities ---------------------------------------------------------------------------------

@@ -239,7 +239,7 @@ def test_evaluate_is_deterministic(run_ganzoo, evaluated_run, tmp_path):
         (["run", "-n", "0"], 2, "0"),
         (["run", "--set", "data.image_size=64"], 2, "data.image_size=32"),
         (["run", "-n", "60", "--metrics", "fid"], 3, "14 and 60"),
-        (["run", "--feature-extractor", "people-idenity"], 2, '"people-identity"'),
+        (["run", "--feature-extractor", "people-idenity"], 6, '"people-identity"'),
         (["run", "--feature-extractor", "no/such"], 6, "no/such"),
         (["run", "--feature-extractor", "no.pth", "--metrics", "kid"], 6, "no.pth"),
         (["run", "--data", "shaps"], 2, '"shapes"'),

@@ -28,6 +28,7 @@ PUBLIC_PACKAGES = (
 """Packages whose `__all__` is public."""
 PUBLIC_MODULES = {
     "cli.output",
+    "cli.completers",
     "cli.stored_model",
     "data.ada",
     "data.archive",
