@@ -1,5 +1,6 @@
 """`ganzoo translate`: grids and folders of translated images, and one line for each error."""
 
+import json
 import shutil
 
 import numpy as np
@@ -90,8 +91,11 @@ def test_translate_grid(translate, turns, tmp_path):
     (photo, *_) = sorted((turns[0] / "in").rglob("*.jpg"))
     done = translate("turns", photo, "--out", "one.png")
     assert (done.code, done.out) == (0, "one.png\n"), done.err
-    done = translate("turns", turns[0] / "in", "--to", "cap", "--to", "0", "--out", "all.jpg", "-q")
+    done = translate(
+        "turns", turns[0] / "in", "--to", "cap", "--to", "0", "--out", "all.jpg", "-q", "--json"
+    )
     assert (done.code, done.err) == (0, ""), done.err
+    assert json.loads(done.out) == {"path": "all.jpg"}
     one, several = Image.open(tmp_path / "one.png"), Image.open(tmp_path / "all.jpg")
     assert one.width > 2 * one.height and several.height > 2 * one.height
 

@@ -8,8 +8,8 @@ from dataclasses import asdict
 import click
 
 from ganzoo_core.cli import completers
-from ganzoo_core.cli.options import json_option
-from ganzoo_core.cli.output import examples, print_json, print_line, print_stderr, to_printable
+from ganzoo_core.cli.options import json_option, quiet_option
+from ganzoo_core.cli.output import examples, print_json, print_line, print_note, to_printable
 from ganzoo_core.errors import PluginError, UsageError
 
 
@@ -22,6 +22,7 @@ from ganzoo_core.errors import PluginError, UsageError
     "--only", multiple=True, metavar="CHECK", help="Run only this check; may be repeated."
 )
 @json_option
+@quiet_option
 def check(names: tuple[str, ...], check_all: bool, only: tuple[str, ...], as_json: bool) -> None:
     """Run the conformance checks on each NAME; exit code 4 if one fails.
 
@@ -51,4 +52,4 @@ def check(names: tuple[str, ...], check_all: bool, only: tuple[str, ...], as_jso
             failures.append(f"{entry} fails {len(failed)} of {count} checks: {', '.join(failed)}")
     if failures:
         raise PluginError("; ".join(failures))
-    print_stderr(f"{len(results)} checks in {sum(result.seconds for result in results):.1f} s")
+    print_note(f"{len(results)} checks in {sum(result.seconds for result in results):.1f} s")

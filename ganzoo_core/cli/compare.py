@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganzoo_core.cli import completers, output
-from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ _SHA256_HEX_LENGTH = 64
     help="Draw this key of metrics.jsonl over the images seen in --figure, with a band over seeds.",
 )
 @json_option
+@quiet_option
 def compare(
     *,
     folders: tuple[Path, ...],

@@ -98,6 +98,7 @@ def data() -> None:
 @_dataset_arguments
 @_age_bins_option
 @json_option
+@quiet_option
 def info(data: str, assignments: tuple[str, ...], age_bins: str, as_json: bool) -> None:
     """Count images, labels, age bins, people, and images that filters excluded."""
     from ganzoo_core.data import parse_age_bins
@@ -137,6 +138,8 @@ def _format_value(value: Any) -> str:
     "--seed", type=click.IntRange(0), default=0, help="Seed of the random choice of images."
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.png")
+@json_option
+@quiet_option
 def show(
     *,
     data: str,
@@ -145,6 +148,7 @@ def show(
     size: int | None,
     seed: int,
     out: Path,
+    as_json: bool,
 ) -> None:
     """Draw a contact sheet, one row for each label, and a histogram of ages."""
     output.check_image_path(out)
@@ -162,7 +166,7 @@ def show(
         images_in_rows, COLUMNS, rows, images.age, title=title, xlabel="age in years"
     )
     save_image(sheet, out)
-    output.print_line(str(out))
+    output.print_path(out, as_json, images=len(images))
 
 
 def _select_sheet_images(images: PackedImages, seed: int) -> tuple[tuple[str, ...], Any]:
@@ -190,7 +194,7 @@ def decode(dataset: Dataset, age_bins: tuple[int, ...] = ()) -> PackedImages:
     from ganzoo_core.report import Progress
     from ganzoo_core.training.open_data import decode_dataset
 
-    return decode_dataset(dataset, age_bins, Progress())
+    return decode_dataset(dataset, age_bins, Progress(output.is_quiet()))
 
 
 @data.command(
@@ -204,7 +208,11 @@ def decode(dataset: Dataset, age_bins: tuple[int, ...] = ()) -> PackedImages:
 @_dataset_arguments
 @click.option("--size", type=int, metavar="S", help="Edge of the images in pixels; default 64.")
 @click.option("--verify", is_flag=True, help="Decode again and compare with the cache.")
-def prepare(data: str, assignments: tuple[str, ...], size: int | None, verify: bool) -> None:
+@json_option
+@quiet_option
+def prepare(
+    *, data: str, assignments: tuple[str, ...], size: int | None, verify: bool, as_json: bool
+) -> None:
     """Decode, crop and resize the images into the cache, so that later runs start faster.
 
     --verify finds images that were replaced by others of equal size and time, and removes the cache
@@ -220,10 +228,16 @@ def prepare(data: str, assignments: tuple[str, ...], size: int | None, verify: b
         output.print_stderr(f"skipped {line}")
     if verify:
         _verify_store(dataset, images, folder)
-    output.print_stderr(
+    output.print_note(
         f"{len(images):,} images of {config.image_size} x {config.image_size} px are ready"
     )
-    output.print_line(str(folder))
+    output.print_path(
+        folder,
+        as_json,
+        images=len(images),
+        image_size=config.image_size,
+        skipped=list(images.unreadable),
+    )
 
 
 def _verify_store(dataset: Dataset, images: PackedImages, folder: Path) -> None:
@@ -238,7 +252,7 @@ def _verify_store(dataset: Dataset, images: PackedImages, folder: Path) -> None:
     stored, rows = images.storage, images.row_indices
     assert isinstance(stored, StoredPixels)
     readable = range(stored.shape[0]) if rows is None else rows.tolist()
-    progress = Progress()
+    progress = Progress(output.is_quiet())
     progress.start(f"verifying {dataset.config.name}")
     try:
         changed = find_changed_rows(
@@ -263,6 +277,7 @@ def _verify_store(dataset: Dataset, images: PackedImages, folder: Path) -> None:
     "--exporter", default="folder", metavar="NAME", help="folder, or an exporter of the data set."
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR")
+@json_option
 @quiet_option
 def export(
     *,
@@ -272,7 +287,7 @@ def export(
     size: int | None,
     exporter: str,
     out: Path,
-    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Write a data set to disk as JPEG files with their metadata."""
     from ganzoo_core.files.atomic_write import os_error_message
@@ -286,7 +301,7 @@ def export(
             f"{dataset.config.name} has no exporter {exporter!r}."
             f"{suggest(exporter, dataset.exporters)}"
         )
-    progress = Progress(quiet)
+    progress = Progress(output.is_quiet())
     progress.start(f"writing {dataset.config.name}")
     try:
         import_target(dataset.exporters[exporter])(
@@ -296,4 +311,4 @@ def export(
         raise OutputError(f"cannot write {out}: {os_error_message(error)}") from error
     finally:
         progress.stop()
-    output.print_line(str(out))
+    output.print_path(out, as_json, images=dataset.metadata().length)

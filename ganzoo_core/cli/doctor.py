@@ -14,7 +14,7 @@ import click
 
 from ganzoo_core import __version__
 from ganzoo_core.cli import commands
-from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.cli.output import examples, print_json, print_table
 from ganzoo_core.errors import PluginError
 from ganzoo_core.zoo import EvaluatorSpec, WeightsSpec, import_target, package_folder, zoo
@@ -38,6 +38,7 @@ class _Finding:
 
 @click.command(epilog=examples("ganzoo doctor", "ganzoo doctor --json"))
 @json_option
+@quiet_option
 def doctor(as_json: bool) -> None:
     """Find problems of this installation; exit code 4 if there are any."""
     retry_broken()

@@ -173,6 +173,7 @@ def evaluate(
 
     options |= {
         "metrics": names,
+        "quiet": output.is_quiet(),
         "num_samples": num_samples,
         "data_options": tree.get("data", {}),
         "metric_options": {
@@ -217,7 +218,7 @@ def _print_evaluation(evaluation: Evaluation) -> None:
     for text in evaluation.notes:
         output.print_stderr(f"note: {text}")
     if evaluation.path:
-        output.print_stderr(f"written to {evaluation.path}")
+        output.print_note(f"written to {evaluation.path}")
 
 
 def _print_side_by_side(

@@ -17,7 +17,7 @@ from ganzoo_core.cli.entry_info import (
     weights_facts,
 )
 from ganzoo_core.cli.lookup import find_spec
-from ganzoo_core.cli.options import json_option, kind_option
+from ganzoo_core.cli.options import json_option, kind_option, quiet_option
 from ganzoo_core.cli.output import (
     examples,
     print_json,
@@ -43,6 +43,7 @@ _ASSUMED_LABELS = 10
 @click.argument("name", shell_complete=completers.complete_entries)
 @kind_option(tuple(KINDS))
 @json_option
+@quiet_option
 def info(name: str, kind: str | None, as_json: bool) -> None:
     """Describe NAME: a model, data set, evaluator, weights, loss, metric, plugin or run.
 

@@ -7,8 +7,15 @@ from typing import Any
 
 import click
 
-from ganzoo_core.cli.options import json_option
-from ganzoo_core.cli.output import examples, print_json, print_line, print_stderr, print_table
+from ganzoo_core.cli.options import json_option, quiet_option
+from ganzoo_core.cli.output import (
+    examples,
+    print_json,
+    print_line,
+    print_note,
+    print_stderr,
+    print_table,
+)
 from ganzoo_core.cli.weights_table import print_weights
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.zoo import FAMILIES, KINDS, ZooEntry, registry_entries, zoo
@@ -39,6 +46,7 @@ _KIND_ALIASES = {
 @click.command("list", epilog=examples("ganzoo list models", "ganzoo list data --json"))
 @click.argument("kind", required=False, metavar="[KIND]")
 @json_option
+@quiet_option
 def list_(kind: str | None, as_json: bool) -> None:
     """List models, data sets, evaluators, weights, losses, terms, metrics, transforms and
     capabilities, installed or not.
@@ -68,7 +76,7 @@ def list_(kind: str | None, as_json: bool) -> None:
     for problem in (problem for registry in registries() for problem in registry.problems):
         print_stderr(f"warning: {problem}")
     if any(r["state"] == "broken" for r in records):
-        print_stderr("`ganzoo plugins --debug` prints the tracebacks")
+        print_note("`ganzoo plugins --debug` prints the tracebacks")
 
 
 def _group_by_family(records: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

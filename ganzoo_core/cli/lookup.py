@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ganzoo_core.cli.output import print_stderr
+from ganzoo_core.cli.output import print_note
 from ganzoo_core.errors import PluginError, UsageError
 from ganzoo_core.zoo import KINDS, Spec, registry_entries, zoo
 from ganzoo_core.zoo.detect import detect_dataset, is_path
@@ -19,7 +19,7 @@ def print_detected_data(data: str | None) -> None:
     """Say what a ``--data PATH`` without a name was taken for."""
     if data and is_path(data):
         name, reason = detect_dataset(data)
-        print_stderr(f"data {data}: {reason}, read as --data {name}:{data}")
+        print_note(f"data {data}: {reason}, read as --data {name}:{data}")
 
 
 def find_spec(
@@ -61,7 +61,7 @@ def _print_other_kinds(spec: Spec, kinds: Iterable[str]) -> None:
     found = spec_kind(spec)
     others = [kind for kind in kinds if kind != found and spec.name in zoo().names(kind)]
     for kind in others:
-        print_stderr(
+        print_note(
             f"{spec.name} is a {_KIND_LABELS.get(found, found)}, and also a "
             f"{_KIND_LABELS.get(kind, kind)}: --kind {kind}"
         )

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from ganzoo_core import scaffold
-from ganzoo_core.cli.output import examples, print_line, print_stderr
+from ganzoo_core.cli.options import json_option, quiet_option
+from ganzoo_core.cli.output import examples, print_note, print_path
 
 _NEXT_COMMAND = {
     "dataset": "ganzoo data show {name} --out sheet.png",
@@ -33,10 +34,12 @@ _NEXT_COMMAND = {
     metavar="DIR",
     help="A new folder; default: ./NAME.",
 )
-def new(name: str, kind: str, out: Path | None) -> None:
+@json_option
+@quiet_option
+def new(name: str, kind: str, out: Path | None, as_json: bool) -> None:
     """Create a plugin called NAME: an installable distribution that passes its checks."""
     folder = scaffold.create_plugin(name, kind, out or Path(name))
-    print_line(str(folder))
-    print_stderr(f"install it:  pip install -e {folder}")
-    print_stderr("try it:      " + _NEXT_COMMAND.get(kind, "ganzoo run {name}").format(name=name))
-    print_stderr(f"check it:    ganzoo check {name}")
+    print_path(folder, as_json, name=name, kind=kind)
+    print_note(f"install it:  pip install -e {folder}")
+    print_note("try it:      " + _NEXT_COMMAND.get(kind, "ganzoo run {name}").format(name=name))
+    print_note(f"check it:    ganzoo check {name}")

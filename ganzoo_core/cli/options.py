@@ -7,12 +7,19 @@ from typing import Any
 
 import click
 
+from ganzoo_core.cli.output import remember_quiet
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 """`as_json`: the result as JSON on stdout, and nothing else there."""
 quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, help="Print no progress and no notes, only the result."
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=remember_quiet,
+    help="Print no progress and no notes, only the result.",
 )
-"""`quiet`: stderr has warnings and errors only."""
+"""stderr has warnings and errors only: `output.is_quiet`, `output.print_note`."""
 
 
 def kind_option(kinds: Sequence[str]) -> Callable[[Any], Any]:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+import click
+
 from ganzoo_core import terminal
 from ganzoo_core.errors import OutputError, UsageError
 
@@ -39,9 +41,34 @@ def print_json(value: Any) -> None:
     print_line("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
 
 
+def print_path(path: str | Path, as_json: bool, **facts: Any) -> None:
+    """Print the path of what a command wrote; with `--json` an object: the path and facts."""
+    if as_json:
+        print_json({"path": str(path), **facts})
+    else:
+        print_line(str(path))
+
+
 def print_stderr(text: object) -> None:
-    """Print a message on stderr."""
+    """Print a warning or an error on stderr."""
     print(to_printable(text), file=sys.stderr, flush=True)
+
+
+def print_note(text: object) -> None:
+    """Print a message on stderr that `--quiet` leaves out."""
+    if not is_quiet():
+        print_stderr(text)
+
+
+def remember_quiet(context: click.Context, _param: click.Parameter, value: bool) -> None:
+    """Record `--quiet` for the command that is running."""
+    context.meta["ganzoo.quiet"] = value
+
+
+def is_quiet() -> bool:
+    """Return whether the command that is running has `--quiet`."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.meta.get("ganzoo.quiet"))
 
 
 def print_table(
@@ -103,7 +130,7 @@ def print_unfinished(folder: Path) -> None:
     from ganzoo_core.training.loading import unfinished_steps
 
     if steps := unfinished_steps(folder):
-        print_stderr(
+        print_note(
             f"{folder} is at step {steps[0]:,} of {steps[1]:,}: using its newest checkpoint (EMA "
             "weights, where the model has them)"
         )

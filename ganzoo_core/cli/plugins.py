@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from ganzoo_core.cli import commands
-from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.cli.output import (
     examples,
     print_json,
     print_line,
-    print_stderr,
+    print_note,
     print_table,
     to_printable,
 )
@@ -24,6 +24,7 @@ from ganzoo_core.zoo import Plugin, zoo
 @click.option("--debug", is_flag=True, help="Print the traceback of every broken plugin.")
 @click.option("--strict", is_flag=True, help="Exit with code 4 if a plugin is broken.")
 @json_option
+@quiet_option
 def plugins(debug: bool, strict: bool, as_json: bool) -> None:
     """List the plugins, their state, and what each registers.
 
@@ -52,7 +53,7 @@ def plugins(debug: bool, strict: bool, as_json: bool) -> None:
             _print_traceback(record)
     broken = [r for r in records if r["state"] == "broken"]
     if broken and not (debug or as_json):
-        print_stderr("`ganzoo plugins --debug` prints the tracebacks")
+        print_note("`ganzoo plugins --debug` prints the tracebacks")
     if broken and (strict or is_strict()):
         names = ", ".join(r["name"] for r in broken)
         raise PluginError(f"{len(broken)} of {len(records)} plugins are broken: {names}")

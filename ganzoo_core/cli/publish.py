@@ -73,9 +73,7 @@ _MEGABYTE = 10**6
 @click.option("--replace", is_flag=True, help="Replace weights of this name.")
 @json_option
 @quiet_option
-def publish(
-    *, run: str, name: str, plugin: Path, as_json: bool, quiet: bool, **options: Any
-) -> None:
+def publish(*, run: str, name: str, plugin: Path, as_json: bool, **options: Any) -> None:
     """Write the weights of RUN, its evaluation and a sample grid into the package of a plugin, as
     NAME. Averaged weights are taken where the model has them.
 
@@ -87,13 +85,9 @@ def publish(
     pretrained = publishing.publish(folder, name, plugin, **options)
     size = sum(path.stat().st_size for path in pretrained.files.values())
     all_sizes = [f.stat().st_size for f in pretrained.path.parent.rglob("*") if f.is_file()]
-    if as_json:
-        facts = {"path": str(pretrained.path), "sha256": pretrained.sha256, "size": size}
-        output.print_json({**facts, "package_size": sum(all_sizes)})
-        return
-    if not quiet:
-        output.print_stderr(
-            f"{name}: {size / _MEGABYTE:.1f} MB, sha256 {pretrained.sha256[:16]}; all weights of "
-            f"{plugin}: {sum(all_sizes) / _MEGABYTE:.1f} MB"
-        )
-    output.print_line(str(pretrained.path))
+    output.print_note(
+        f"{name}: {size / _MEGABYTE:.1f} MB, sha256 {pretrained.sha256[:16]}; all weights of "
+        f"{plugin}: {sum(all_sizes) / _MEGABYTE:.1f} MB"
+    )
+    facts = {"sha256": pretrained.sha256, "size": size, "package_size": sum(all_sizes)}
+    output.print_path(pretrained.path, as_json, **facts)

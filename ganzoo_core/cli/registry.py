@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ganzoo_core.cli import output
-from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import UsageError
 from ganzoo_core.zoo import registry as zoo_registry
 
@@ -27,6 +27,7 @@ def registry() -> None:
 )
 @click.argument("locations", nargs=-1, metavar="[FILE]...")
 @json_option
+@quiet_option
 def check(locations: tuple[str, ...], as_json: bool) -> None:
     """Validate registries: FILEs, or registry.toml and those in GANZOO_REGISTRY."""
     registries = (
@@ -57,15 +58,24 @@ def check(locations: tuple[str, ...], as_json: bool) -> None:
 
 
 @registry.command(epilog=output.examples("ganzoo registry update"))
-def update() -> None:
+@json_option
+@quiet_option
+def update(as_json: bool) -> None:
     """Download the registries of GANZOO_REGISTRY that are URLs."""
     from ganzoo_core.weights.download import download
 
+    rows = []
     for url in filter(zoo_registry.is_url, zoo_registry.extra_registry_locations()):
         path = zoo_registry.cached_copy_path(url)
         download(url, path, max_bytes=zoo_registry.MAX_REGISTRY_BYTES)
         found = zoo_registry.read_registry(url)
         for problem in found.problems:
             output.print_stderr(f"warning: {problem}")
-        output.print_stderr(f"{url}: {len(found.entries)} entries, {len(found.weights)} weights")
-        output.print_line(str(path))
+        output.print_note(f"{url}: {len(found.entries)} entries, {len(found.weights)} weights")
+        facts = {"entries": len(found.entries), "weights": len(found.weights)}
+        rows.append({"registry": url, "path": str(path), **facts})
+    if as_json:
+        output.print_json(rows)
+        return
+    for row in rows:
+        output.print_line(str(row["path"]))

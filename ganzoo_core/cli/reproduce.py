@@ -25,7 +25,7 @@ from ganzoo_core.cli.options import json_option, quiet_option
 )
 @json_option
 @quiet_option
-def reproduce(folder: Path, is_run: bool, out: str | None, as_json: bool, quiet: bool) -> None:
+def reproduce(folder: Path, is_run: bool, out: str | None, as_json: bool) -> None:
     """Print the command, versions, data and seed that made RUN; say what differs here."""
     from ganzoo_core.training import reproduce as training
 
@@ -36,7 +36,7 @@ def reproduce(folder: Path, is_run: bool, out: str | None, as_json: bool, quiet:
         if as_json:
             output.print_json(record.to_json())
         return
-    run, differences = training.reproduce(folder, out, quiet=quiet)
+    run, differences = training.reproduce(folder, out, quiet=output.is_quiet())
     if as_json:
         result = {"new_run": str(run.path), "result_differences": differences}
         output.print_json({**record.to_json(), **result})

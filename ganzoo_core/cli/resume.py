@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
+from ganzoo_core.cli import output
 from ganzoo_core.cli.openmp import choose_spin_count
 from ganzoo_core.cli.options import json_option, quiet_option
-from ganzoo_core.cli.output import examples
 
 
 @click.command(
-    epilog=examples("ganzoo resume runs/cgan-1", "ganzoo resume runs/cgan-1 --steps 20000")
+    epilog=output.examples("ganzoo resume runs/cgan-1", "ganzoo resume runs/cgan-1 --steps 20000")
 )
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
 @click.option(
@@ -27,7 +27,7 @@ from ganzoo_core.cli.output import examples
 )
 @json_option
 @quiet_option
-def resume(folder: Path, steps: int | None, nproc: int, as_json: bool, quiet: bool) -> None:
+def resume(folder: Path, steps: int | None, nproc: int, as_json: bool) -> None:
     """Continue RUN from its latest valid checkpoint, bit-exact: as if it had not stopped."""
     choose_spin_count()
     from ganzoo_core import training
@@ -38,4 +38,4 @@ def resume(folder: Path, steps: int | None, nproc: int, as_json: bool, quiet: bo
         train = RunFolder(folder).read_config().get("train", {})
         if launch_ranks(nproc, train.get("batch_size", nproc), train.get("grad_accum_steps", 1)):
             return
-    print_run_paths(training.resume(folder, steps, quiet=quiet), quiet, as_json)
+    print_run_paths(training.resume(folder, steps, quiet=output.is_quiet()), as_json)

@@ -149,7 +149,6 @@ def run(
     nproc: int,
     dry_run: bool,
     as_json: bool,
-    quiet: bool,
 ) -> None:
     """Train MODEL; print the paths of its images, curves and weights."""
     choose_spin_count()
@@ -184,8 +183,7 @@ def run(
         "compile": compiled or None,
     }
     flag_options = {"train": {name: value for name, value in flags.items() if value is not None}}
-    if not quiet:
-        print_detected_data(data)
+    print_detected_data(data)
     data_options = {} if data is None else {"data": parse_data_source(data)}
     options = merge(merge(data_options, parse_assignments(assignments)), flag_options)
     options = merge(options, _alias_options(model, epochs, lr, size))
@@ -206,7 +204,7 @@ def run(
         return
     from ganzoo_core.training.api import train_config
 
-    print_run_paths(train_config(config, out=out, quiet=quiet), quiet, as_json)
+    print_run_paths(train_config(config, out=out, quiet=output.is_quiet()), as_json)
 
 
 def _print_planned_stages(config: RunConfig, as_json: bool) -> None:
@@ -285,12 +283,12 @@ def launch_ranks(nproc: int, batch_size: int, grad_accum_steps: int) -> bool:
     return True
 
 
-def print_run_paths(finished_run: Run, quiet: bool, as_json: bool = False) -> None:
+def print_run_paths(finished_run: Run, as_json: bool) -> None:
     """Print the paths of a run, of a quiet one only the folder; only on rank 0."""
     if os.environ.get("RANK", "0") != "0":
         return
     folder = finished_run.folder
-    if quiet and not as_json:
+    if output.is_quiet() and not as_json:
         output.print_line(str(folder.path))
         return
     images = sorted(folder.samples.glob("*.png"))

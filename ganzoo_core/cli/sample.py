@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import output, stored_model
+from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ MAX_ROWS = 16
     metavar="A-B",
     help="With --each: the seeds, such as 0-9999; one image each, equal to that of -n 1 --seed S.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@json_option
+@quiet_option
 def sample(
     *,
     folder: str,
@@ -77,7 +79,7 @@ def sample(
     out: Path | None,
     each: Path | None,
     seeds: str | None,
-    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Draw images: a grid with one row for each label and one column for each latent z, or one
     file for each seed.
@@ -105,8 +107,8 @@ def sample(
     model = load(path)
     output.print_unfinished(path)
     if each is not None:
-        _write_each(model, each, seed_range, labels, options, quiet=quiet)
-        output.print_line(str(each))
+        _write_each(model, each, seed_range, labels, options)
+        output.print_path(each, as_json, images=len(seed_range))
         return
     assert out is not None
     is_own = isinstance(model, HasSampleGrid) and count is None and not (labels or options)
@@ -114,7 +116,7 @@ def sample(
         draw_own_grid(model, seed) if is_own else sample_grid(model, count, labels, seed, options)
     )
     save_image(grid, out)
-    output.print_line(str(out))
+    output.print_path(out, as_json)
 
 
 def _parse_seeds(text: str) -> range:
@@ -138,8 +140,6 @@ def _write_each(
     seeds: range,
     labels: tuple[str, ...],
     options: Mapping[str, Any],
-    *,
-    quiet: bool,
 ) -> None:
     """Write one PNG for each seed; several labels repeat in order.
 
@@ -154,7 +154,7 @@ def _write_each(
     chosen = [names[i % len(names)] for i in range(len(seeds))] if names else None
     batches = sample_seeds(model, seeds, chosen, options)
     create_output_folder(folder, "")
-    progress, done = Progress(quiet), 0
+    progress, done = Progress(output.is_quiet()), 0
     progress.start("sampling")
     try:
         for batch in batches:
@@ -223,7 +223,7 @@ def _select_labels(info: DataInfo, labels: tuple[str, ...], count: int | None) -
         return indices
     label_indices = range(len(info.class_names))
     if len(label_indices) > MAX_ROWS:
-        output.print_stderr(
+        output.print_note(
             f"drawing the first {MAX_ROWS} of {len(label_indices)} labels; --label selects others"
         )
     num_rows = MAX_ROWS if count is None else min(count, MAX_ROWS)

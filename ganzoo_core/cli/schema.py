@@ -8,7 +8,7 @@ import click
 
 from ganzoo_core.cli import completers
 from ganzoo_core.cli.lookup import find_spec
-from ganzoo_core.cli.options import kind_option
+from ganzoo_core.cli.options import json_option, kind_option, quiet_option
 from ganzoo_core.cli.output import examples, print_json
 
 _KINDS = ("model", "dataset", "loss", "term")
@@ -18,8 +18,11 @@ _KINDS = ("model", "dataset", "loss", "term")
 @click.command(epilog=examples("ganzoo schema cgan", "ganzoo schema people"))
 @click.argument("name", shell_complete=completers.complete_configurable)
 @kind_option(_KINDS)
-def schema(name: str, kind: str | None) -> None:
-    """Print the JSON schema of the options of NAME, with their descriptions.
+@json_option
+@quiet_option
+def schema(name: str, kind: str | None, as_json: bool) -> None:
+    """Print the JSON schema of the options of NAME, with their descriptions; --json changes
+    nothing.
 
     For a model: the whole --config file, and the options of `ganzoo sample --set` as
     $defs.Sampling. For a data set: its [data]. For a loss: its [model.loss].

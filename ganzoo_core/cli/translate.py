@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import output, stored_model
+from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import DataError, OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ _MAX_ROWS = 100
     help="A grid with a row for each image and a column for each label; or a new folder with one "
     "PNG for each image and label, NAME-LABEL.png.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@json_option
+@quiet_option
 def translate(
     *,
     folder: str,
@@ -65,7 +67,7 @@ def translate(
     assignments: tuple[str, ...],
     device: str,
     out: Path,
-    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Translate images to other labels: IMAGE is a file, or a folder with images.
 
@@ -96,13 +98,13 @@ def translate(
     targets = _reachable_targets(model, targets, source)
     if not is_grid:
         create_output_folder(out, "")
-    results = _translate_files(model, paths, targets, options, quiet=quiet)
+    results = _translate_files(model, paths, targets, options)
     names = [model.info.class_names[target] for target in targets]
     if is_grid:
         _save_grid(results, names, out)
     else:
         _save_files(results, names, out)
-    output.print_line(str(out))
+    output.print_path(out, as_json)
 
 
 def _reachable_targets(model: Model, targets: list[int], source: int | None) -> list[int]:
@@ -138,8 +140,6 @@ def _translate_files(
     paths: Sequence[Path],
     targets: Sequence[int],
     options: Mapping[str, Any],
-    *,
-    quiet: bool,
 ) -> Iterator[tuple[Path, Tensor, Tensor]]:
     """Yield each path with its image [C, S, S] and its translations [T, C, S, S], in [-1, 1].
 
@@ -158,7 +158,7 @@ def _translate_files(
 
     keywords = parse_sampling_options(model, options)
     device = next(model.parameters()).device
-    progress, num_read = Progress(quiet), 0
+    progress, num_read = Progress(output.is_quiet()), 0
     progress.start("translating")
     try:
         for start in range(0, len(paths), _BATCH_SIZE):

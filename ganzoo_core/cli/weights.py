@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import completers, output, stored_model
-from ganzoo_core.cli.options import json_option
+from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.cli.publish import publish
 from ganzoo_core.cli.weights_table import print_weights
 from ganzoo_core.errors import OutputError, PluginError, UsageError
@@ -62,14 +62,18 @@ weights.add_command(publish)
     metavar="NAME",
     help="A network that is used only in training, such as discriminator; may be repeated.",
 )
-def export(run: str, out: Path, precision: Any, module_names: tuple[str, ...]) -> None:
+@json_option
+@quiet_option
+def export(
+    *, run: str, out: Path, precision: Any, module_names: tuple[str, ...], as_json: bool
+) -> None:
     """Write the weights and metrics of RUN, a run or pretrained folder, into a new folder."""
     folder = stored_model.find_weights(run)
     from ganzoo_core.training.exporting import export as write
 
     pretrained = write(folder, out, precision=precision, extra_modules=module_names)
-    output.print_stderr(f"sha256 {pretrained.sha256}")
-    output.print_line(str(out))
+    output.print_note(f"sha256 {pretrained.sha256}")
+    output.print_path(out, as_json, sha256=pretrained.sha256)
 
 
 @weights.command(
@@ -78,6 +82,7 @@ def export(run: str, out: Path, precision: Any, module_names: tuple[str, ...]) -
 )
 @_weights_argument("name")
 @json_option
+@quiet_option
 def verify(name: str, as_json: bool) -> None:
     """Check every file and value of a folder, and that the installed plugin can load it."""
     folder = stored_model.find_weights(name)
@@ -152,6 +157,8 @@ def _verify(folder: Path, as_json: bool) -> None:
 @click.option(
     "--license", "weights_license", default="", metavar="TERMS", help="The terms of the weights."
 )
+@json_option
+@quiet_option
 def import_(
     *,
     file: Path,
@@ -160,6 +167,7 @@ def import_(
     preset: str,
     assignments: tuple[str, ...],
     weights_license: str,
+    as_json: bool,
 ) -> None:
     """Convert a .pt, .pth or .safetensors FILE into a pretrained folder. Runs no code in it."""
     from ganzoo_core.cli.limited_process import folder_bytes, run_limited
@@ -175,22 +183,25 @@ def import_(
             assignments=assignments,
             weights_license=weights_license,
         )
-        if not pretrained.index["source"]["is_verified"]:
+        is_verified = pretrained.index["source"]["is_verified"]
+        if not is_verified:
             output.print_stderr("unverified: no registry lists the sha256 of this file")
-        output.print_line(str(out))
+        output.print_path(out, as_json, sha256=pretrained.sha256, is_verified=is_verified)
 
     run_limited(convert, file, input_bytes=folder_bytes(file))
 
 
 @weights.command(epilog=output.examples("ganzoo weights card my-weights"))
 @_weights_argument("name")
-def card(name: str) -> None:
+@json_option
+@quiet_option
+def card(name: str, as_json: bool) -> None:
     """Write the model card (README.md) and the index of a folder again."""
     folder = stored_model.find_weights(name)
     from ganzoo_core.weights.pretrained import rewrite_card
 
     rewrite_card(folder)
-    output.print_line(str(folder / "README.md"))
+    output.print_path(folder / "README.md", as_json)
 
 
 @weights.command(
@@ -200,6 +211,7 @@ def card(name: str) -> None:
 @_weights_argument("first", "A")
 @_weights_argument("second", "B")
 @json_option
+@quiet_option
 def diff(first: str, second: str, as_json: bool) -> None:
     """Print the differences of two runs or pretrained folders: options, data, every tensor."""
     folders = [stored_model.find_weights(name) for name in (first, second)]
@@ -219,9 +231,7 @@ def diff(first: str, second: str, as_json: bool) -> None:
         rows.append((tensor.file, tensor.name, tensor.kind, f"{max_abs} {relative}".strip()))
     if rows:
         output.print_table(("where", "name", "a", "b"), rows)
-    output.print_stderr(
-        f"{difference.num_equal} tensors are equal, {len(difference.tensors)} differ"
-    )
+    output.print_note(f"{difference.num_equal} tensors are equal, {len(difference.tensors)} differ")
 
 
 @weights.command(
@@ -234,7 +244,9 @@ def diff(first: str, second: str, as_json: bool) -> None:
 @_weights_argument("name")
 @click.argument("target", metavar="TARGET")
 @click.option("--private", is_flag=True, help="Make a new repository of the hub private.")
-def push(name: str, target: str, private: bool) -> None:
+@json_option
+@quiet_option
+def push(name: str, target: str, private: bool, as_json: bool) -> None:
     """Send verified weights to a new folder, https://... (PUT) or hf://owner/name."""
     folder = stored_model.find_weights(name)
     from ganzoo_core.weights import find_pretrained, transfer
@@ -244,8 +256,8 @@ def push(name: str, target: str, private: bool) -> None:
         target = transfer.push(pretrained, target, private=private)
     else:
         _copy_to_new_folder(pretrained, Path(target))
-    output.print_stderr(f"sha256 {pretrained.sha256}")
-    output.print_line(target)
+    output.print_note(f"sha256 {pretrained.sha256}")
+    output.print_path(target, as_json, sha256=pretrained.sha256)
 
 
 @weights.command(
@@ -258,7 +270,9 @@ def push(name: str, target: str, private: bool) -> None:
 @click.argument("source", metavar="SOURCE", shell_complete=completers.complete_weights)
 @click.option("--out", type=_FOLDER_PATH, metavar="DIR", help="A new folder; default: the cache.")
 @click.option("--sha256", "expected_sha256", default="", metavar="H", help="Expected sha256.")
-def pull(source: str, out: Path | None, expected_sha256: str) -> None:
+@json_option
+@quiet_option
+def pull(source: str, out: Path | None, expected_sha256: str, as_json: bool) -> None:
     """Fetch weights from a folder, https://..., hf://owner/name[@rev], or by NAME, of a registry or
     installed."""
     from ganzoo_core import limits
@@ -267,7 +281,7 @@ def pull(source: str, out: Path | None, expected_sha256: str) -> None:
 
     checkpoints = {w.name for w in published_weights() if w.weights_format == "checkpoint"}
     run_limited(
-        lambda: _pull(source, out, expected_sha256),
+        lambda: _pull(source, out, expected_sha256, as_json),
         source,
         input_bytes=limits.PULLED_CHECKPOINT_BYTES if source in checkpoints else 0,
         cpu_seconds=limits.PULL_CPU_SECONDS,
@@ -276,7 +290,7 @@ def pull(source: str, out: Path | None, expected_sha256: str) -> None:
     )
 
 
-def _pull(source: str, out: Path | None, expected_sha256: str) -> None:
+def _pull(source: str, out: Path | None, expected_sha256: str, as_json: bool) -> None:
     from ganzoo_core.report import Progress
     from ganzoo_core.training.convert_weights import convert_published
     from ganzoo_core.training.empty_folder import check_is_empty
@@ -286,7 +300,7 @@ def _pull(source: str, out: Path | None, expected_sha256: str) -> None:
     if out is not None:
         check_is_empty(out, "")
     published_entry = find_published(source) if is_registry_name(source) else None
-    progress = Progress()
+    progress = Progress(output.is_quiet())
     progress.start(f"fetching {source}", item_name="MB")
 
     def advance(done: int, total: int) -> None:
@@ -294,16 +308,16 @@ def _pull(source: str, out: Path | None, expected_sha256: str) -> None:
 
     try:
         if published_entry and published_entry.weights_format == "checkpoint":
-            path = convert_published(published_entry, out, advance).path
+            pretrained = convert_published(published_entry, out, advance)
         else:
             pretrained = transfer.pull(source, expected_sha256=expected_sha256, progress=advance)
-            path = (_copy_to_new_folder(pretrained, out) if out else pretrained).path
-            is_expected = published_entry or expected_sha256
-            prefix = "" if is_expected else "unverified, no expected hash was given: "
-            output.print_stderr(f"{prefix}sha256 {pretrained.sha256}")
+            if not (published_entry or expected_sha256):
+                output.print_stderr("unverified: no expected sha256 was given")
+            pretrained = _copy_to_new_folder(pretrained, out) if out else pretrained
     finally:
         progress.stop()
-    output.print_line(str(path))
+    output.print_note(f"sha256 {pretrained.sha256}")
+    output.print_path(pretrained.path, as_json, sha256=pretrained.sha256)
 
 
 def _copy_to_new_folder(pretrained: PretrainedFolder, path: Path) -> PretrainedFolder:
@@ -323,6 +337,7 @@ def _copy_to_new_folder(pretrained: PretrainedFolder, path: Path) -> PretrainedF
     epilog=output.examples("ganzoo weights list", "ganzoo weights list --json"),
 )
 @json_option
+@quiet_option
 def list_(as_json: bool) -> None:
     """List installed weights, those that the registries name, and those in the cache."""
     print_weights(as_json)
@@ -335,7 +350,9 @@ def list_(as_json: bool) -> None:
 )
 @_weights_argument("name", "RUN_OR_WEIGHTS")
 @click.argument("out", type=_FOLDER_PATH, metavar="FILE.onnx")
-def to_onnx(name: str, out: Path) -> None:
+@json_option
+@quiet_option
+def to_onnx(name: str, out: Path, as_json: bool) -> None:
     """Write the network of a model as ONNX, checked with onnxruntime if it is installed."""
     if out.suffix != ".onnx" or not out.parent.is_dir():
         raise UsageError(f"{out}: the name must end in .onnx, in a folder that exists")
@@ -345,11 +362,17 @@ def to_onnx(name: str, out: Path) -> None:
 
     exported = export_onnx(load(folder, device="cpu"), out)
     for input_name, shape in exported.inputs.items():
-        output.print_stderr(f"input {input_name} [{', '.join(map(str, shape))}]")
+        output.print_note(f"input {input_name} [{', '.join(map(str, shape))}]")
     comparison = (
         "not compared: onnxruntime is not installed"
         if exported.max_abs_error is None
         else f"max abs error {exported.max_abs_error:.2g} under onnxruntime"
     )
-    output.print_stderr(f"output {exported.output_name}; {comparison}")
-    output.print_line(str(out))
+    output.print_note(f"output {exported.output_name}; {comparison}")
+    output.print_path(
+        out,
+        as_json,
+        inputs={name: list(shape) for name, shape in exported.inputs.items()},
+        output=exported.output_name,
+        max_abs_error=exported.max_abs_error,
+    )

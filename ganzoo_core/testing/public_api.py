@@ -27,6 +27,7 @@ PUBLIC_PACKAGES = (
 )
 """Packages whose `__all__` is public."""
 PUBLIC_MODULES = {
+    "cli.options",
     "cli.output",
     "cli.completers",
     "cli.stored_model",

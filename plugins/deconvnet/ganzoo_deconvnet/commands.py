@@ -1,11 +1,12 @@
 """`ganzoo visualize`: the feature maps of a convolutional network, or occlusion maps."""
 
-import json
 from pathlib import Path
 
 import click
 
 from ganzoo_core.cli import stored_model
+from ganzoo_core.cli.options import json_option, quiet_option
+from ganzoo_core.cli.output import print_json, print_line
 from ganzoo_core.errors import OutputError, UsageError, suggest
 from ganzoo_core.zoo import zoo
 
@@ -68,7 +69,8 @@ from ganzoo_core.zoo import zoo
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE.png", help="The image file to write."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@json_option
+@quiet_option
 def visualize(
     *,
     weights,
@@ -129,7 +131,10 @@ def visualize(
 
 
 def _print_result(as_json, result, text):
-    click.echo(json.dumps(result, indent=2) if as_json else text)
+    if as_json:
+        print_json(result)
+    else:
+        print_line(text)
 
 
 def _list_layers(network):

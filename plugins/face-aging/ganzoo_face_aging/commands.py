@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo_core.cli import completers, output, stored_model
+from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import DataError, Interrupted, OutputError, UsageError
 from ganzoo_face_aging.options import ROLES, parse_evaluators, parse_face_choice, parse_years
 
@@ -116,8 +117,8 @@ _PHOTO_SUFFIXES = {
     help="A file; for a folder, or several photographs to one age, a folder with one file each, "
     "which the same command resumes. Default: a name like photo-60.jpg.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@json_option
+@quiet_option
 def age(
     *,
     arguments: tuple[str, ...],
@@ -131,7 +132,6 @@ def age(
     device: str,
     out: Path | None,
     as_json: bool,
-    quiet: bool,
 ) -> None:
     """Show the faces of photographs at other ages.
 
@@ -179,7 +179,7 @@ def age(
     for path, reason in skipped.items():
         output.print_stderr(f"left out {path}: {reason}")
     if len(pending) < len(paths):
-        output.print_stderr(f"{len(paths) - len(pending)} of {len(paths)} photos already in {out}")
+        output.print_note(f"{len(paths) - len(pending)} of {len(paths)} photos already in {out}")
     evaluators = {
         role: aging.find_evaluator(model, role, evaluator_paths.get(role, "")) for role in ROLES
     }
@@ -192,7 +192,6 @@ def age(
         labels,
         evaluators=evaluators,
         is_sharpened=form != "crops",
-        quiet=quiet,
     )
     write = _find_writer(form, model.info)
     if gallery:
@@ -205,7 +204,7 @@ def age(
         output.print_json(records)
     else:
         _print_records(records)
-        output.print_stderr(f"written to {out}")
+        output.print_note(f"written to {out}")
 
 
 # --- arguments ----------------------------------------------------------------------------------
@@ -330,7 +329,7 @@ def _load_model(
             best = (count, candidate.name, model, pretrained)
     if best is None:
         raise problem or UsageError("no installed weights")
-    output.print_stderr(f"weights: {best[1]}")
+    output.print_note(f"weights: {best[1]}")
     return best[2], best[3]
 
 
@@ -424,7 +423,6 @@ def _age_photos(
     *,
     evaluators: Mapping[str, Evaluator | None],
     is_sharpened: bool,
-    quiet: bool,
 ) -> Iterator[list[tuple[Photo, AgingStrip]]]:
     """Yield the faces of each photograph with their strips."""
     from ganzoo_core.report import Progress
@@ -434,7 +432,7 @@ def _age_photos(
     not_independent = frozenset(
         role for role, one in evaluators.items() if one and not one.is_independent
     )
-    device, progress = aging.model_device(model), Progress(quiet)
+    device, progress = aging.model_device(model), Progress(output.is_quiet())
     names = [model.info.class_names[target] for target in targets]
 
     def finish(photo: Photo, strip: AgingStrip) -> tuple[Photo, AgingStrip]:

@@ -261,7 +261,7 @@ def test_age_folder_resumes(photo, tmp_path, monkeypatch):
     monkeypatch.setattr(aging, "find_evaluator", lambda *_: None)
     out = tmp_path / "strips"
     (tmp_path / "run").mkdir()
-    words = [str(tmp_path / "run"), str(photos), "--from", "30", "--out", str(out), "-q", "--json"]
+    words = [str(tmp_path / "run"), str(photos), "--from", "30", "--out", str(out), "--json"]
     stop = True
     done = CliRunner().invoke(age_command, words)
     assert done.exception.exit_code == 130 and "16 photos" in str(done.exception)

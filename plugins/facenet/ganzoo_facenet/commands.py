@@ -1,12 +1,13 @@
 """`ganzoo face`: verify, identify, cluster, embed, age, evaluate."""
 
 import itertools
-import json
 import shutil
 from pathlib import Path
 
 import click
 
+from ganzoo_core.cli.options import json_option, quiet_option
+from ganzoo_core.cli.output import is_quiet, print_json, print_line
 from ganzoo_core.errors import DataError, OutputError, UsageError
 
 _IDENTITY_OPTIONS = {
@@ -36,8 +37,7 @@ def _common_options(command):
     )
     text = "Align faces, or use whole pictures; default: as the weights were trained."
     align = click.option("--align/--no-align", default=None, help=text)
-    as_json = click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
-    return weights(align(as_json(command)))
+    return weights(align(json_option(quiet_option(command))))
 
 
 def _load_recognizer_and_crop(weights, align):
@@ -75,7 +75,10 @@ def _resolve_threshold(recognizer, threshold, far=None):
 
 
 def _print_result(as_json, result, text):
-    click.echo(json.dumps(result, indent=2, ensure_ascii=False) if as_json else text)
+    if as_json:
+        print_json(result)
+    else:
+        print_line(text)
 
 
 def _load_faces(paths, model, crop):
@@ -89,7 +92,7 @@ def _load_faces(paths, model, crop):
     from ganzoo_core.data.input_images import find_images
     from ganzoo_core.report import Progress
 
-    progress = Progress(False)
+    progress = Progress(is_quiet())
     progress.start("reading photographs")
     try:
         photos, skipped = load_photos(

@@ -12,6 +12,7 @@ from ganzoo_face_aging.verification import (
     pair_distances,
 )
 
+from ganzoo_core.cli.output import is_quiet
 from ganzoo_core.config import parse_assignments, parse_data_source
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.interfaces import AdaptsToImages
@@ -121,7 +122,7 @@ def load_evaluation_images(evaluator, image_size, data, assignments, *, age_bins
     options = {"image_size": image_size, "transform": TRANSFORM_NAME if aligns else ""}
     options |= parse_assignments(assignments).get("data", {})
     dataset = open_data.open_dataset(open_data.parse_data_config(data, options))
-    images = open_data.decode_dataset(dataset, age_bins, Progress(False))
+    images = open_data.decode_dataset(dataset, age_bins, Progress(is_quiet()))
     evaluator.check_data_version(images.info)
     return dataset, images
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ganzoo_core.cli import output
+from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import UsageError
 from ganzoo_core.zoo import zoo
 from ganzoo_sweep import plan as plans
@@ -83,7 +84,8 @@ _PLAN_OPTIONS = (
 @click.option("--retry", is_flag=True, help="With --resume: train the failed runs again.")
 @click.option("--dry-run", is_flag=True, help="Check and print the runs; train nothing.")
 @click.option("--print-commands", is_flag=True, help="Print one command for each run, for Slurm.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@json_option
+@quiet_option
 def sweep(**options):
     """Train MODEL with every point of a grid and every seed, evaluate the runs and compare them.
 
@@ -93,11 +95,15 @@ def sweep(**options):
     if options["run_name"]:
         from ganzoo_sweep.work import run_one
 
-        return run_one(opened, opened.find_run(options["run_name"]), options["quiet"])
+        run = opened.find_run(options["run_name"])
+        code = run_one(opened, run, output.is_quiet())
+        if options["as_json"]:
+            output.print_json(_run_record(opened, run))
+        return code
     if options["dry_run"]:
-        return _print_runs(opened)
+        return _print_runs(opened, options["as_json"])
     if options["print_commands"]:
-        return _print_commands(opened)
+        return _print_commands(opened, options["as_json"])
     if options["retry"]:
         for run in opened.runs():
             if (result := opened.result(run)) and result["status"] == "failed":
@@ -207,15 +213,27 @@ def _search_settings(options, grid):
     }
 
 
-def _print_runs(opened):
+def _run_record(opened, run):
+    """Return the facts of a run as JSON values."""
+    result = opened.result(run) or {"status": "to train"}
+    if result["status"] == "to train" and (opened.path / "claims").is_dir():
+        result["status"] = "running" if opened.is_claimed(run) else "to train"
+    return {
+        "run": run.name,
+        "state": result.pop("status"),
+        "seed": run.seed,
+        "options": run.values,
+        **result,
+    }
+
+
+def _print_runs(opened, as_json):
     """Print the runs with their state."""
-    rows = []
-    for run in opened.runs():
-        result = opened.result(run)
-        state = result["status"] if result else "to train"
-        if not result and (opened.path / "claims").is_dir() and opened.is_claimed(run):
-            state = "running"
-        rows.append((run.name, state, run.seed, *run.values.values()))
+    records = [_run_record(opened, run) for run in opened.runs()]
+    if as_json:
+        output.print_json({"path": str(opened.path), "runs": records})
+        return
+    rows = [(r["run"], r["state"], r["seed"], *r["options"].values()) for r in records]
     output.print_table(("run", "state", "seed"), rows, extra_columns=[*opened.plan["grid"]])
     search = opened.search
     if search:
@@ -226,15 +244,19 @@ def _print_runs(opened):
     output.print_line(f"{opened.num_runs} runs in {opened.path}")
 
 
-def _print_commands(opened):
+def _print_commands(opened, as_json):
     if opened.search:
         raise UsageError(
             "--print-commands: the options of a search follow from its results: start "
             f"`ganzoo sweep --resume {opened.path} --worker` on each machine"
         )
-    for run in opened.runs():
-        folder = shlex.quote(str(opened.path.resolve()))
-        output.print_line(f"ganzoo sweep --resume {folder} --run {run.name}")
+    folder = shlex.quote(str(opened.path.resolve()))
+    commands = [f"ganzoo sweep --resume {folder} --run {run.name}" for run in opened.runs()]
+    if as_json:
+        output.print_json(commands)
+        return
+    for command in commands:
+        output.print_line(command)
 
 
 def _run_all(opened, options):
@@ -242,7 +264,7 @@ def _run_all(opened, options):
 
     budget_s = plans.parse_budget(options["budget"]) if options["budget"] else None
     _report_deleted(opened)
-    with _Display(opened, options["quiet"]) as display:
+    with _Display(opened, output.is_quiet()) as display:
         runner = SweepRunner(
             opened,
             jobs=options["jobs"],
@@ -255,13 +277,13 @@ def _run_all(opened, options):
     open_runs = [run for run in opened.runs() if opened.result(run) is None]
     if open_runs or is_out_of_budget:
         reason = f"--budget {options['budget']} is used" if is_out_of_budget else "not finished"
-        output.print_stderr(
+        output.print_note(
             f"{reason}: {len(open_runs)} runs are left; continue with "
             f"ganzoo sweep --resume {opened.path}"
         )
         if options["worker"]:
             return
-    _print_summary(opened)
+    _print_summary(opened, options["as_json"])
 
 
 def _report_deleted(opened):
@@ -271,15 +293,25 @@ def _report_deleted(opened):
             output.print_stderr(f"{opened.run_folder(run)} was deleted: it is trained again")
 
 
-def _print_summary(opened):
+def _print_summary(opened, as_json):
     from ganzoo_sweep.summary import best_point, failure_error, write_summary
 
     comparison, paths = write_summary(opened)
-    if comparison is not None:
+    best = best_point(opened) if opened.search else None
+    if as_json:
+        output.print_json(
+            {
+                "path": str(opened.path),
+                "runs": [_run_record(opened, run) for run in opened.runs()],
+                "best": best and {opened.search["objective"]: best[0], "options": best[1]},
+                "files": [str(path) for path in paths],
+            }
+        )
+    elif comparison is not None:
         output.print_line((opened.path / "table.md").read_text(encoding="utf-8").rstrip("\n"))
         for path in paths:
             output.print_line(str(path))
-    if opened.search and (best := best_point(opened)):
+    if best and not as_json:
         value, values = best
         output.print_line(
             f"best {opened.search['objective']} {value:.4g}: "

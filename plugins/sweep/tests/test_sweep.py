@@ -175,6 +175,13 @@ def test_dry_run_writes_nothing(tmp_path, run_ganzoo):
     assert done.code == 0 and list(tmp_path.iterdir()) == []
     assert re.search(r"001-seed-1 +to train +1 +hinge", done.out)
     assert done.out.splitlines()[-1].startswith("4 runs in sweeps/gan-")
+    runs = json.loads(run_ganzoo("sweep", *words, "--dry-run", "--json", cwd=tmp_path).out)["runs"]
+    assert runs[3] == {
+        "run": "001-seed-1",
+        "state": "to train",
+        "seed": 1,
+        "options": {"model.loss.kind": "hinge"},
+    }
 
 
 def test_commands_for_slurm(tmp_path, run_ganzoo):
@@ -368,7 +375,9 @@ def test_error_of_a_run_is_recorded(tmp_path, run_ganzoo):
     result = sweep.result(run)
     assert done.code == result["code"] > 1 and result["status"] == "failed"
     assert result["error"] in done.err
-    whole = run_ganzoo("sweep", "--resume", "s", cwd=tmp_path)  # no run is left
+    whole = run_ganzoo("sweep", "--resume", "s", "--json", cwd=tmp_path)  # no run is left
+    (record,) = json.loads(whole.out)["runs"]
+    assert record["state"] == "failed" and record["error"] == result["error"]
     assert whole.code == result["code"] and "1 of 1 runs failed" in whole.error
 
 

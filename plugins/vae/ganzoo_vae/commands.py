@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 
 from ganzoo_core.cli import stored_model
+from ganzoo_core.cli.options import json_option, quiet_option
+from ganzoo_core.cli.output import print_path
 from ganzoo_core.errors import OutputError, UsageError
 
 _IMAGE_SUFFIXES = (".png", ".jpg", ".webp")
@@ -35,7 +37,7 @@ def _common_options(command):
         metavar="S",
         help="Seed of the choice of images or latents.",
     )
-    return stored_model.weights_argument(seed(out(command)))
+    return stored_model.weights_argument(seed(out(json_option(quiet_option(command)))))
 
 
 def _load_vae(folder, out):
@@ -71,7 +73,7 @@ def _load_vae(folder, out):
     metavar="N",
     help="Images of each interpolation.",
 )
-def interpolate(folder, out, seed, rows, points):
+def interpolate(*, folder, out, seed, rows, points, as_json):
     """Interpolate between two latents in each row.
 
     For latents of length 2 the grid covers the latent plane, as in figure 4 of the paper.
@@ -81,7 +83,7 @@ def interpolate(folder, out, seed, rows, points):
     from ganzoo_vae.visualization import draw_interpolations
 
     save_image(make_grid(draw_interpolations(model, rows, points, seed), points), out)
-    click.echo(out)
+    print_path(out, as_json)
 
 
 @vae.command(epilog="\b\nExamples:\n  ganzoo vae reconstruct runs/vae-1 --out images.png")
@@ -100,7 +102,7 @@ def interpolate(folder, out, seed, rows, points):
     metavar="N",
     help="Pairs of rows: real images, and below them their reconstructions.",
 )
-def reconstruct(folder, out, seed, data, rows):
+def reconstruct(*, folder, out, seed, data, rows, as_json):
     """Reconstruct real images: a row of images, below it a row of reconstructions."""
     model, path = _load_vae(folder, out)
     from ganzoo_core.report import make_grid, save_image
@@ -108,4 +110,4 @@ def reconstruct(folder, out, seed, data, rows):
 
     images = load_images(path, data, rows * IMAGES_PER_ROW, seed)
     save_image(make_grid(draw_reconstructions(model, images), IMAGES_PER_ROW), out)
-    click.echo(out)
+    print_path(out, as_json)

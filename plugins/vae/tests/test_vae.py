@@ -1,5 +1,6 @@
 """The VAE: likelihoods sum to one, the ELBO in closed form, bounds of a known likelihood."""
 
+import json
 import math
 
 import pytest
@@ -203,8 +204,9 @@ def smoke_run(tmp_path_factory):
 )
 def test_command_writes_image_grid(smoke_run, tmp_path, command, args, num_columns):
     out = tmp_path / "grid.png"
-    result = CliRunner().invoke(vae, [command, str(smoke_run), "--out", str(out), *args])
+    result = CliRunner().invoke(vae, [command, str(smoke_run), "--out", str(out), *args, "--json"])
     assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {"path": str(out)}
     cell = 16 * round(96 / 16) + 4
     assert Image.open(out).size == (4 + num_columns * cell, 4 + 2 * cell)
 
