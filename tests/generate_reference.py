@@ -22,6 +22,7 @@ from words import glossary_page
 import ganzoo_core
 from ganzoo_core import limits
 from ganzoo_core.cli import commands
+from ganzoo_core.cli.main import cli
 from ganzoo_core.cli.option_docs import option_records
 from ganzoo_core.config import DataConfig, GANConfig, TrainConfig
 from ganzoo_core.config.sections import AuxiliaryConfig, StageConfig
@@ -365,7 +366,13 @@ def fidelity_page() -> str:
 
 def help_sections(command: click.Command, name: str) -> list[str]:
     """Return the help of a command and of its subcommands."""
-    context = click.Context(command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
+    context = click.Context(
+        command,
+        info_name=name,
+        terminal_width=WIDTH,
+        max_content_width=WIDTH,
+        help_option_names=cli.context_settings["help_option_names"],
+    )
     out = [f"## {name}\n\n```text\n{command.get_help(context)}\n```\n"]
     if isinstance(command, click.Group):
         for subcommand_name in command.list_commands(context):

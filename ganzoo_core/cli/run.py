@@ -37,7 +37,7 @@ _PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
     metavar="NAME[:PATH]|PATH",
     shell_complete=completers.complete_datasets,
     help="A data set and its files, or the path of your own: a folder or tar of images or of class "
-    "folders, or a table. Default: that of the preset.",
+    "folders, a table, or parquet files. Default: that of the preset.",
 )
 @click.option(
     "--preset",

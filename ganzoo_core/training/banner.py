@@ -49,8 +49,11 @@ def _describe_split(run_config: RunConfig, images: PackedImages) -> str:
     split, text = images.info.split, f"split {images.info.split}"
     if split == "all":
         return f"{text}: no image is held out for an evaluation"
-    if held_out := dict(images.removed).get(f"not in the {split} split"):
-        text += f" ({held_out:,} images are held out"
-        share = getattr(run_config.data, "test_share", None)
-        text += f": data.test_share={share:g})" if share and split == "train" else ")"
+    reason = f"not in the {split} split"
+    for removed, held_out in images.removed:
+        if held_out and removed.startswith(reason):
+            text += f" ({held_out:,} images are held out"
+            share = getattr(run_config.data, "test_share", None)
+            is_share = share and split == "train" and removed == reason
+            text += f": data.test_share={share:g})" if is_share else ")"
     return text

@@ -51,6 +51,14 @@ class TableConfig(AgeRangeConfig, UserImagesConfig):
     ages to class folders."""
 
 
+class ArrowConfig(AgeRangeConfig, UserImagesConfig):
+    """Options of parquet and Arrow files."""
+
+    columns: dict[Literal["image", "age", "identity", "label"], str] = {}
+    """Names of columns that are not found by their name and type, such as
+    `data.columns.label=breed`."""
+
+
 class LFWConfig(ImageFilesConfig):
     """Options of LFW."""
 

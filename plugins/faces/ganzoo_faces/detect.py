@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm", ".ppm", ".heic"}
 TABLE_SUFFIXES = {".csv", ".tsv", ".jsonl"}
+ARROW_SUFFIXES = (".parquet", ".arrow")
 _SPLIT_NAMES = {"train", "training", "test", "val", "valid", "validation"}
 _MAX_NAMES = 20_000
 """Names of files that are read at most."""
@@ -40,6 +41,23 @@ def detect_folder(path: Path) -> str:
     if not images or len(tables) == 1 or detect_class_folder(path):
         return ""
     return f"{_kind(path)} of images, without classes"
+
+
+def detect_arrow(path: Path) -> str:
+    """Return why a path holds parquet or Arrow files, or an empty text."""
+    files = arrow_files(path)
+    if not files or (path.is_dir() and _images_and_tables(path)[0]):
+        return ""
+    return f"{len(files)} {Path(files[0]).suffix} file{'s' if len(files) > 1 else ''}"
+
+
+def arrow_files(path: Path) -> list[str]:
+    """Return the names of the parquet files, or else of the Arrow files, at a path, sorted."""
+    if not path.is_dir():
+        return [path.name] if path.suffix in ARROW_SUFFIXES else []
+    names = [name for name in islice(_iter_names(path), _MAX_NAMES) if not _is_hidden(name)]
+    found = {s: sorted(str(n) for n in names if n.suffix == s) for s in ARROW_SUFFIXES}
+    return found[".parquet"] or found[".arrow"]
 
 
 def _kind(path: Path) -> str:

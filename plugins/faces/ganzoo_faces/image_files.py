@@ -54,8 +54,10 @@ class ImageFilesDataset(Dataset):
         self.identity_names = tuple(
             sorted({row.identity for row in rows if row.identity is not None})
         )
-        self.class_names = _sort_class_names({row.label for row in rows if row.label is not None})
-        self.records = self._filter_split(self._filter_ages(rows))
+        self.class_names = self.order_class_names(
+            {row.label for row in rows if row.label is not None}
+        )
+        self.records = self.filter_split(self._filter_ages(rows))
         if not self.records:
             is_split = self.removed.get(f"not in the {config.split} split")
             hint = (
@@ -114,7 +116,14 @@ class ImageFilesDataset(Dataset):
         self.count_removed(f"age above {high:g}", sum(age > high for age in ages))
         return [row for row in rows if row.age is not None and low <= row.age <= high]
 
-    def _filter_split(self, rows: list[ImageRecord]) -> list[ImageRecord]:
+    def order_class_names(self, names: set[str]) -> tuple[str, ...]:
+        """Return the names of the classes in order: by value if all are integers, else as text."""
+        if all(name.isascii() and name.isdigit() and len(name) < 20 for name in names):
+            return tuple(sorted(names, key=lambda name: (int(name), name)))
+        return tuple(sorted(names))
+
+    def filter_split(self, rows: list[ImageRecord]) -> list[ImageRecord]:
+        """Return the rows of the split, by a hash of the person or the image."""
         if self.config.split == "all" or not rows:
             return rows
         keys = [row.stable_key if row.identity is None else row.identity for row in rows]
@@ -160,13 +169,6 @@ class ImageFilesDataset(Dataset):
     def sample_name(self, index: int) -> str:
         """Return the path of an image in the folder or archive."""
         return self.records[index].path
-
-
-def _sort_class_names(names: set[str]) -> tuple[str, ...]:
-    """Return names sorted by value if all are integers, otherwise as text."""
-    if all(name.isascii() and name.isdigit() and len(name) < 20 for name in names):
-        return tuple(sorted(names, key=lambda name: (int(name), name)))
-    return tuple(sorted(names))
 
 
 def _values_to_indices(values: list[str | None], names: tuple[str, ...]) -> NDArray[np.int64]:

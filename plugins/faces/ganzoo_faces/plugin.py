@@ -82,6 +82,15 @@ _SPECS = (
         license="not stated",
         fields=("image", "label", "age", "identity"),
     ),
+    DatasetSpec(
+        name="parquet",
+        summary="Parquet or Arrow files with images, such as a folder of Hugging Face datasets",
+        target="ganzoo_faces.arrow_dataset:ArrowDataset",
+        config="ganzoo_faces.config:ArrowConfig",
+        detect="ganzoo_faces.detect:detect_arrow",
+        license="not stated",
+        fields=("image", "label", "age", "identity"),
+    ),
 )
 
 
