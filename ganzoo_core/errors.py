@@ -95,17 +95,28 @@ def error_line(error: BaseException) -> str:
     return next(iter(f"{name}: {text}".splitlines()), name)[:1000] if text else name
 
 
-def suggest(name: str, candidates: Iterable[str], prefix: str = "") -> str:
-    """Return `` Did you mean "cgan"?`` for the closest name, else the list of candidates.
+_MAX_LISTED = 40
+"""Candidates that a message lists; of more, the closest three."""
+
+
+def suggest(name: str, candidates: Iterable[str], prefix: str = "", list_command: str = "") -> str:
+    """Return `` Did you mean "cgan"?`` for the closest name, else the candidates, or of many the
+    three closest.
 
     Args:
         name: the unknown name.
         candidates: the known ones.
         prefix: written before the closest name, such as ``train.``.
+        list_command: prints all candidates; named where there are many.
     """
     candidates = sorted(candidates)
     by_lower_case = {candidate.casefold(): candidate for candidate in candidates}
     matches = difflib.get_close_matches(name.casefold(), by_lower_case, n=1, cutoff=0.5)
     if matches:
         return f' Did you mean "{prefix}{by_lower_case[matches[0]]}"?'
+    if len(candidates) > _MAX_LISTED:
+        closest = difflib.get_close_matches(name.casefold(), by_lower_case, n=3, cutoff=0)
+        names = ", ".join(by_lower_case[match] for match in closest)
+        see = f"; see `{list_command}`" if list_command else ""
+        return f" The closest of {len(candidates)} names: {names}{see}."
     return f" Known: {', '.join(candidates)}." if candidates else ""

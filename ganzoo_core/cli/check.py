@@ -8,9 +8,11 @@ from dataclasses import asdict
 import click
 
 from ganzoo_core.cli import completers
+from ganzoo_core.cli.lookup import find_spec
 from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.cli.output import examples, print_json, print_line, print_note, to_printable
 from ganzoo_core.errors import PluginError, UsageError
+from ganzoo_core.zoo import zoo
 
 
 @click.command(
@@ -29,11 +31,12 @@ def check(names: tuple[str, ...], check_all: bool, only: tuple[str, ...], as_jso
     NAME is a model (checked at its smoke preset), a data set (NAME:PATH if it needs files), an
     evaluator, a loss, a metric, or a plugin that registers none of these.
     """
+    if bool(names) == check_all:
+        raise UsageError("give the names of entries, such as ganzoo check cgan, or --all")
+    _check_names(names)
     from ganzoo_core.testing import run_checks
     from ganzoo_core.testing.subject import all_entry_names
 
-    if bool(names) == check_all:
-        raise UsageError("give the names of entries, such as ganzoo check cgan, or --all")
     results = []
     for result in run_checks(*(all_entry_names() if check_all else names), only=only):
         results.append(result)
@@ -53,3 +56,13 @@ def check(names: tuple[str, ...], check_all: bool, only: tuple[str, ...], as_jso
     if failures:
         raise PluginError("; ".join(failures))
     print_note(f"{len(results)} checks in {sum(result.seconds for result in results):.1f} s")
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    """Refuse an unknown name before torch is imported; raises as `find_spec` does."""
+    plugins = {plugin.name for plugin in zoo().plugins}
+    known = {entry.name for entry in zoo().entries} | plugins
+    for name in names:
+        entry = name.partition(":")[0]  # of NAME:PATH
+        if entry not in known:
+            find_spec(entry, extra_candidates=plugins)

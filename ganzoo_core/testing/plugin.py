@@ -12,7 +12,7 @@ def ganzoo_register(zoo: Registrar) -> None:
             name="shapes",
             summary="Synthetic round faces with labels, ages and identities, for tests",
             target="ganzoo_core.testing.shapes:Shapes",
-            config="ganzoo_core.testing.shapes:ShapesConfig",
+            config="ganzoo_core.testing.shapes_config:ShapesConfig",
             license="Apache-2.0",
             fields=("image", "label", "age", "identity"),
         )

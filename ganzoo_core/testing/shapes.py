@@ -13,24 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import Field
 
-from ganzoo_core.config import DataConfig
 from ganzoo_core.interfaces import Dataset, Metadata
+from ganzoo_core.testing.shapes_config import ShapesConfig
 
 _Array = NDArray[np.floating[Any]]
 CLASSES = ("bare", "cap", "cone")
-
-
-class ShapesConfig(DataConfig):
-    """Options of `shapes`."""
-
-    count: int = Field(1024, ge=1, le=1_000_000)
-    """Number of images."""
-    num_identities: int = Field(64, ge=1)
-    """Number of identities."""
-    seed: int = Field(0, ge=0)
-    """Seed of the images."""
 
 
 class Shapes(Dataset):

@@ -215,7 +215,8 @@ def find_subjects(name: str) -> list[Subject]:
             raise
         except UsageError:
             pass
-    raise UsageError(f"there is no entry {entry_name!r}.{suggest(entry_name, all_entry_names())}")
+    hint = suggest(entry_name, all_entry_names(), "", "ganzoo list")
+    raise UsageError(f"there is no entry {entry_name!r}.{hint}")
 
 
 def all_entry_names() -> list[str]:

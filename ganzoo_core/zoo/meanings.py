@@ -182,9 +182,9 @@ def normal_form(name: str) -> str:
 
 def suggest_name(kinds: Iterable[str], name: str, candidates: Iterable[str]) -> str:
     """Return `` Did you mean "..."?`` for a name of one of these kinds: what the table says it
-    means, else the closest candidate, else all candidates."""
+    means, else as `suggest`."""
     key, kinds = normal_form(name), [*kinds]
     meanings = [NAMES[kind][key] for kind in kinds if key in NAMES.get(kind, {})]
     # Only where a model is expected are options part of the answer.
     meant = next((text for text in meanings if " " not in text or kinds == ["model"]), "")
-    return f' Did you mean "{meant}"?' if meant else suggest(name, candidates)
+    return f' Did you mean "{meant}"?' if meant else suggest(name, candidates, "", "ganzoo list")
