@@ -97,8 +97,8 @@ def preset_table(presets: dict, notes: dict) -> list[str]:
     for preset, facts in presets.items():
         settings, note = facts["settings"], notes.get(preset, {})
         counts = ", ".join(f"{part} {n:,}" for part, n in facts["parameters"].items())
-        batch, steps = settings.get("train.batch_size"), settings.get("train.steps")
-        used = f"{batch * steps:,}" if batch and steps else ""
+        batch = settings.get("train.batch_size")
+        used = f"{facts['images']:,}" if facts["images"] else ""
         size = facts["built_for"].partition(",")[0]
         time = "seconds" if preset == "smoke" else note.get("time", "")
         out.append(

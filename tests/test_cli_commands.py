@@ -218,6 +218,8 @@ def test_info_shows_presets_and_parameters(run_ganzoo, tmp_path):
     facts = json.loads(done.out)
     assert facts["requires"] == ["image", "label"]
     notebook = facts["presets"]["report-notebook"]
+    stages = json.loads(run_ganzoo("run", "cgan", "--dry-run", "--json", cwd=tmp_path).out)
+    assert facts["presets"]["quick"]["images"] == sum(stage["images"] for stage in stages)
     assert notebook["parameters"] == {"generator": 3_625_856, "discriminator": 2_777_856}
     assert facts["presets"]["smoke"]["settings"]["data.name"] == "shapes"
     text = run_ganzoo("info", "cgan", cwd=tmp_path).out

@@ -117,6 +117,7 @@ def _preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[
     from ganzoo_core.config.overrides import flatten
 
     facts: dict[str, Any] = {"settings": dict(flatten(patch)), "parameters": {}, "built_for": ""}
+    facts["images"] = None
     required_fields: set[str] = set()
     try:
         config = build_config(spec.name, preset=name)
@@ -131,6 +132,7 @@ def _preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[
             for part, net in model.named_children()
             if (count := sum(p.numel() for p in net.parameters()))
         }
+        facts["images"] = _training_images(config, model, data_info.num_images)
         batch_specs = [stage.batch for stage in model.stages() if stage.batch.sampler != "none"]
         required_fields = {field for batch_spec in batch_specs for field in batch_spec.fields}
     except Exception as error:  # one preset that does not build must not hide the others
@@ -140,8 +142,22 @@ def _preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[
     return {**facts, "requires": required_fields}
 
 
+def _training_images(config: RunConfig, model: Model, num_images: int) -> int | None:
+    """Return the images of all stages, batch times steps; None where that depends on the number of
+    images in the data, which is 0 if it is unknown."""
+    from ganzoo_core.engine.plan import configured_stages, make_plan
+
+    stages = configured_stages(model, config.train)
+    plans = [
+        make_plan(stages, config.train, n) for n in ([num_images] if num_images else [1, 10**6])
+    ]
+    totals = {plan.images_before(plan.total_steps) for plan in plans}
+    return totals.pop() if len(totals) == 1 else None
+
+
 def _placeholder_data_info(config: RunConfig) -> DataInfo:
-    """Return the data facts of a preset without decoding images; the counts are made up."""
+    """Return the data facts of a preset without decoding images; counts of classes are made up, and
+    `num_images` is 0 where the data are not on this machine."""
     from ganzoo_core.data import age_bin_names
     from ganzoo_core.interfaces import DataInfo
     from ganzoo_core.training.open_data import open_dataset
@@ -174,7 +190,7 @@ def _placeholder_data_info(config: RunConfig) -> DataInfo:
         class_counts=(1,) * len(class_names),
         class_mean_ages=(40.0,) * len(class_names),
         num_identities=num_identities,
-        num_images=1,
+        num_images=metadata.length if metadata else 0,
         name=config.data.name,
     )
 
@@ -220,6 +236,8 @@ def _print_preset(name: str, facts: Mapping[str, Any]) -> None:
         print_line(f"  {to_printable(path)} = {to_printable(text)}")
     if not facts["settings"]:
         print_line("  (all defaults, see Options)")
+    if facts["images"]:
+        print_line(f"  trains on {facts['images']:,} images, batch times steps")
     if facts["parameters"]:
         print_line(f"  parameters at {facts['built_for']}:")
     for part, count in facts["parameters"].items():
