@@ -213,7 +213,8 @@ def evaluated_run(run_ganzoo, trained_run, tmp_path_factory):
 
 def test_evaluate_writes_json(evaluated_run):
     run, found = evaluated_run
-    assert json.loads((run / "report" / "evaluation.json").read_text()) == found
+    path = "run/report/evaluation.json"
+    assert json.loads((run.parent / path).read_text()) | {"path": path} == found
     ratio = found["results"]["gan-test"]["values"]["gan_test_ratio"]
     assert 0 <= ratio["value"] <= 2 and len(ratio["breakdown"]) == 6
     settings = found["results"]["gan-test"]["settings"]

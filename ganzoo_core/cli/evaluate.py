@@ -145,8 +145,9 @@ def evaluate(
 ) -> None:
     """Evaluate a run or pretrained weights: samples against real images, and the model itself.
 
-    A run that trains or was stopped is evaluated at its newest checkpoint. evaluation.json keeps
-    the values of other metrics of the same weights.
+    A run that trains or was stopped is evaluated at its newest checkpoint. The output, with --json
+    too, has the metrics of this call; evaluation.json, its path, also keeps the values of other
+    metrics of the same weights.
     """
     choose_spin_count()
     from ganzoo_core.config import parse_assignments
@@ -187,7 +188,8 @@ def evaluate(
     else:
         result = evaluation.evaluate(path, reference=reference, **options)
     if as_json:
-        output.print_json(result.to_json())
+        path = str(result.path) if result.path else None
+        output.print_json({**result.to_json(), "path": path})
         return
     _print_evaluation(result)
 
