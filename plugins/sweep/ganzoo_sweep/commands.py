@@ -12,12 +12,12 @@ from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import UsageError
 from ganzoo_core.zoo import zoo
 from ganzoo_sweep import plan as plans
-from ganzoo_sweep.search import SAMPLERS, ask_point, import_optuna
+from ganzoo_sweep.search import PRUNERS, SAMPLERS, ask_point, import_optuna
 
 _PLAN_OPTIONS = (
     *("grid", "seeds", "data", "preset", "config_file", "assignments", "steps", "batch_size"),
     *("precision", "sampler", "trials", "minimize", "maximize", "metrics", "num_samples", "out"),
-    *("feature_extractor",),
+    *("feature_extractor", "pruner"),
 )
 
 
@@ -62,6 +62,14 @@ _PLAN_OPTIONS = (
 @click.option("--trials", type=click.IntRange(1), metavar="N", help="Points of a search.")
 @click.option("--minimize", default="", metavar="VALUE", help="Value of a search, such as kid.")
 @click.option("--maximize", default="", metavar="VALUE", help="The same, the larger the better.")
+@click.option(
+    "--pruner",
+    type=click.Choice(PRUNERS),
+    default="none",
+    show_default=True,
+    help="median: stop a run of a search whose metric in training is worse than the median of the "
+    "trials before it.",
+)
 @click.option("--jobs", type=click.IntRange(1), default=1, metavar="N", help="Runs at a time.")
 @click.option(
     "--budget", default="", metavar="30m|2h", help="Stop after this time; --resume continues."
@@ -192,6 +200,8 @@ def _search_settings(options, grid):
         for name in ("trials", "minimize", "maximize"):
             if options[name]:
                 raise UsageError(f"--{name} belongs to a search: add --sampler tpe or random")
+        if options["pruner"] != "none":
+            raise UsageError("--pruner belongs to a search: add --sampler tpe or random")
         for key, texts in grid.items():
             if len(texts) == 1 and plans.parse_range(texts[0]):
                 raise UsageError(f"--grid {key}={texts[0]}: a range needs --sampler tpe or random")
@@ -204,7 +214,9 @@ def _search_settings(options, grid):
     if not grid:
         raise UsageError("a search needs --grid, such as --grid model.optim_d.lr=1e-5..1e-3:log")
     import_optuna()
+    pruner = {} if options["pruner"] == "none" else {"pruner": options["pruner"]}
     return {
+        **pruner,
         "sampler": options["sampler"],
         "trials": options["trials"],
         "objective": objective,
@@ -298,11 +310,13 @@ def _print_summary(opened, as_json):
 
     comparison, paths = write_summary(opened)
     best = best_point(opened) if opened.search else None
+    records = [_run_record(opened, run) for run in opened.runs()]
+    pruned = [record for record in records if record["state"] == "pruned"]
     if as_json:
         output.print_json(
             {
                 "path": str(opened.path),
-                "runs": [_run_record(opened, run) for run in opened.runs()],
+                "runs": records,
                 "best": best and {opened.search["objective"]: best[0], "options": best[1]},
                 "files": [str(path) for path in paths],
             }
@@ -311,6 +325,9 @@ def _print_summary(opened, as_json):
         output.print_line((opened.path / "table.md").read_text(encoding="utf-8").rstrip("\n"))
         for path in paths:
             output.print_line(str(path))
+    if pruned and not as_json:
+        runs = ", ".join(f"{record['run']} at step {record['step']:,}" for record in pruned)
+        output.print_line(f"pruned {len(pruned)} of {opened.num_runs} runs: {runs}")
     if best and not as_json:
         value, values = best
         output.print_line(

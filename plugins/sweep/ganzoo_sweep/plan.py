@@ -58,6 +58,11 @@ class Sweep:
         """Return the settings of the search; None for a grid."""
         return self.plan["search"]
 
+    @property
+    def pruner(self):
+        """Return the name of the pruner of the search; empty without one."""
+        return (self.search or {}).get("pruner", "")
+
     def points(self):
         """Return the options of each point: those of the grid, or of the trials so far."""
         if self.search is None:
@@ -240,6 +245,11 @@ def check_points(plan):
         except UsageError as error:
             text = " ".join(f"{key}={value}" for key, value in values.items())
             raise UsageError(f"{error} (--grid {text})" if text else str(error)) from None
+        if (plan["search"] or {}).get("pruner") and not config.train.metrics:
+            raise UsageError(
+                f"--pruner reads the metrics of a run in training: add --set train.metrics="
+                f"{plan['search']['objective'].partition('.')[0]} (and train.evaluate_every=N)"
+            )
         key = json.dumps(config.tree(), sort_keys=True, default=str)
         if plan["search"] is None and (former := seen.setdefault(key, values)) is not values:
             raise UsageError(f"--grid: {former} and {values} are equal options: leave one out")

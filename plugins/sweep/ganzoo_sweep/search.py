@@ -12,8 +12,10 @@ from filelock import FileLock
 
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_sweep.plan import parse_range
+from ganzoo_sweep.pruning import intermediate_values, value_key
 
 SAMPLERS = ("grid", "random", "tpe")
+PRUNERS = ("none", "median")
 
 
 def import_optuna():
@@ -44,12 +46,12 @@ def ask_point(sweep):
         number = len(points)
         if number >= sweep.search["trials"]:
             return False
-        distributions = _distributions(optuna, sweep.plan["grid"])
+        distributions = make_distributions(optuna, sweep.plan["grid"])
         study = optuna.create_study(
             direction=sweep.search["direction"], sampler=_sampler(optuna, sweep.search, number)
         )
         for i, values in enumerate(points):
-            study.add_trial(_past_trial(optuna, sweep, i, values, distributions))
+            study.add_trial(past_trial(optuna, sweep, i, values, distributions))
         params = study.ask(distributions).params
         values = {key: v if isinstance(v, str) else repr(v) for key, v in params.items()}
         write_json(folder / f"{number:03d}.json", {"values": values})
@@ -88,7 +90,8 @@ def read_value(folder, name):
     return found[name]
 
 
-def _distributions(optuna, grid):
+def make_distributions(optuna, grid):
+    """Return the optuna distribution of each option of a grid."""
     distributions = {}
     for key, texts in grid.items():
         ends = parse_range(texts[0]) if len(texts) == 1 else None
@@ -110,17 +113,35 @@ def _sampler(optuna, search, number):
     return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
 
 
-def _past_trial(optuna, sweep, point, texts, distributions):
+def past_trial(optuna, sweep, point, texts, distributions):
     """Return a trial on disk as optuna has it: complete, running, or failed."""
     states = optuna.trial.TrialState
     read = {"IntDistribution": int, "FloatDistribution": float, "CategoricalDistribution": str}
     params = {key: read[type(distributions[key]).__name__](text) for key, text in texts.items()}
     results = [sweep.result(run) for run in sweep.runs() if run.point == point]
     value = objective(sweep, point)
-    if any(result and result["status"] == "failed" for result in results):
+    ended = {result["status"] for result in results if result}
+    intermediate = {}
+    if "failed" in ended:
         state, value = states.FAIL, None
+    elif "pruned" in ended:
+        state, value = states.PRUNED, None
+        intermediate = _mean_intermediate_values(sweep, point)
     else:
         state = states.RUNNING if value is None else states.COMPLETE
     return optuna.trial.create_trial(
-        state=state, params=params, distributions=distributions, value=value
+        state=state,
+        params=params,
+        distributions=distributions,
+        value=value,
+        intermediate_values=intermediate,
     )
+
+
+def _mean_intermediate_values(sweep, point):
+    """Return step -> mean over the seeds of a point that have a value there."""
+    values = {}
+    for run in (run for run in sweep.runs() if run.point == point):
+        for step, value in intermediate_values(sweep, run, value_key(sweep)).items():
+            values.setdefault(step, []).append(value)
+    return {step: sum(ones) / len(ones) for step, ones in sorted(values.items())}

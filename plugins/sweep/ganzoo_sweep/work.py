@@ -6,8 +6,9 @@ import traceback
 
 from filelock import Timeout
 
-from ganzoo_core.errors import GanzooError, Interrupted
+from ganzoo_core.errors import GanzooError, Interrupted, UsageError
 from ganzoo_core.training.run_folder import RunFolder
+from ganzoo_sweep import pruning
 from ganzoo_sweep.plan import point_options
 
 CLAIMED_CODE = 75
@@ -27,6 +28,9 @@ def run_one(sweep, run, quiet=False):
         with sweep.claim(run):
             if sweep.result(run):
                 return 0
+            if sweep.pruner and (pruned := pruning.pruned_before(sweep, run)):
+                sweep.write_result(run, **pruned)
+                return 0
             return _train_and_evaluate(sweep, run, quiet)
     except Timeout:
         print(f"another process trains {run.name}", file=sys.stderr)
@@ -38,7 +42,8 @@ def _train_and_evaluate(sweep, run, quiet):
     from ganzoo_core.evaluation.api import evaluate
 
     plan, folder = sweep.plan, RunFolder(sweep.run_folder(run))
-    try:
+
+    def train():
         if folder.last_checkpoint_step():
             training.resume(folder.path, quiet=quiet)
         else:
@@ -50,6 +55,14 @@ def _train_and_evaluate(sweep, run, quiet):
                 out=folder.path,
                 quiet=quiet,
             )
+
+    try:
+        if sweep.pruner:
+            if (step := _train_or_prune(sweep, run, train)) is not None:
+                sweep.write_result(run, "pruned", step=step)
+                return 0
+        else:
+            train()
         settings = plan["evaluate"]
         evaluate(
             folder.path,
@@ -71,3 +84,34 @@ def _train_and_evaluate(sweep, run, quiet):
         return 1
     sweep.write_result(run, "finished")
     return 0
+
+
+def _train_or_prune(sweep, run, train):
+    """Train a run until the pruner stops it. Returns the step, or None if it was trained to the
+    end.
+
+    The lines of a run decide, also those before a kill and of the last step, so that it does not
+    matter when a run was stopped.
+
+    Raises:
+        UsageError: the run computes no metric that the pruner reads.
+        Interrupted: it was stopped by something else.
+    """
+    records = pruning.read_records(sweep, run)
+    if (step := pruning.pruned_step(sweep, run, records)) is not None:
+        return step
+    try:
+        with pruning.Watch(sweep, run):
+            train()
+    except Interrupted:
+        records = pruning.read_records(sweep, run)
+        if (step := pruning.pruned_step(sweep, run, records)) is None:
+            raise
+        return step
+    records = pruning.read_records(sweep, run)
+    key = pruning.value_key(sweep)
+    if not any(key in record for record in records):
+        keys = sorted({k for record in records for k in record if k.startswith("eval/")})
+        found = ", ".join(keys) or "losses"
+        raise UsageError(f"--pruner: no line of metrics.jsonl has {key}, only {found}")
+    return pruning.pruned_step(sweep, run, records)

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 from ganzoo_sweep import plan as plans
+from ganzoo_sweep import pruning, search
 from ganzoo_sweep.runner import SweepRunner, run_command
 from ganzoo_sweep.search import ask_point, import_optuna
-from ganzoo_sweep.summary import write_summary
+from ganzoo_sweep.summary import best_point, write_summary
 
 from ganzoo_core.errors import UsageError
+from ganzoo_core.training.run_folder import RunFolder
 
 FAKE_RUN = str(Path(__file__).with_name("fake_run.py"))
 
@@ -334,6 +336,111 @@ def test_search_without_optuna_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UsageError, match=r"ganzoo-sweep\[search\]"):
         import_optuna()
+
+
+# The median pruner
+
+
+def pruned_plan(**changes):
+    """A random search of six trials that maximizes the distance to the training images."""
+    plan = search_plan("random", 6)
+    plan["search"] |= {
+        "objective": "memorization.nearest_distance_ratio",
+        "direction": "maximize",
+        "pruner": "median",
+    }
+    train = {"metrics": "memorization", "evaluate_every": 2, "log_every": 1, "steps": 6}
+    train["num_eval_samples"] = 8
+    evaluation = {**plan["evaluate"], "metrics": ["memorization"], "num_samples": 8}
+    options = {"train": train, "data": {"count": 32}}
+    return plan | {"options": options, "evaluate": evaluation} | changes
+
+
+def add_trial(sweep, number, values, status="finished"):
+    """Add a trial, and runs of it that logged these values at steps 2, 4, ..."""
+    (sweep.path / "trials").mkdir(exist_ok=True)
+    options = {"model.optim_d.lr": repr(1e-4 * (1 + number)), "model.loss.kind": "bce"}
+    text = json.dumps({"values": options})
+    (sweep.path / "trials" / f"{number:03d}.json").write_text(text)
+    for run in (run for run in sweep.runs() if run.point == number):
+        folder = sweep.run_folder(run)
+        folder.mkdir(parents=True)
+        key = pruning.value_key(sweep)
+        records = [{"step": 2 * i + 2, key: value} for i, value in enumerate(values)]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+        if status:
+            sweep.write_result(run, status)
+
+
+def test_pruner_compares_with_the_median_of_the_trials_before(tmp_path):
+    pytest.importorskip("optuna")
+    sweep = plans.create_sweep(tmp_path / "s", pruned_plan())
+    for number in range(5):
+        add_trial(sweep, number, [10 + number, 20 + number])  # medians 12 and 22
+    add_trial(sweep, 5, [12.5, 21, 30], status="")
+    run = sweep.runs()[5]
+    records = pruning.read_records(sweep, run)
+    assert pruning.pruned_step(sweep, run, records[:1]) is None
+    # What follows does not change the step: a run that is killed and resumed is pruned there too.
+    assert [pruning.pruned_step(sweep, run, records[:n]) for n in (2, 3)] == [4, 4]
+    add_trial(sweep, 6, [0, 0])  # nor does a later trial
+    assert pruning.pruned_step(sweep, run, records) == 4
+    first = sweep.runs()[0]  # too few trials come before it
+    assert pruning.pruned_step(sweep, first, [{"step": 2, pruning.value_key(sweep): -1}]) is None
+    sweep.write_result(sweep.runs()[4], "failed", error="a loss is NaN", code=7)
+    assert pruning.pruned_step(sweep, run, records) is None  # four have finished
+
+
+def test_pruned_run_stops_with_a_checkpoint_and_is_listed(tmp_path, run_ganzoo):
+    pytest.importorskip("optuna")
+    sweep = plans.create_sweep(tmp_path / "s", pruned_plan(seeds=[0, 1]))
+    for number in range(5):
+        add_trial(sweep, number, [1e6, 1e6])
+    add_trial(sweep, 5, [])
+    runs = sweep.runs()[10:]
+    for run in runs:
+        (sweep.path / "results" / f"{run.name}.json").unlink()
+        shutil.rmtree(sweep.run_folder(run))
+    for run in runs:
+        done = run_ganzoo("sweep", "--resume", "s", "--run", run.name, cwd=tmp_path)
+        assert done.code == 0, done.err
+        assert sweep.result(run) == {"status": "pruned", "step": 2}
+    assert RunFolder(sweep.run_folder(runs[0])).last_checkpoint_step() == 2
+    assert not sweep.run_folder(runs[1]).exists()  # the other seed is not trained
+    (sweep.path / "results" / f"{runs[0].name}.json").unlink()  # killed before it was written
+    metrics = (sweep.run_folder(runs[0]) / "metrics.jsonl").read_bytes()
+    done = run_ganzoo("sweep", "--resume", "s", "--run", runs[0].name, "--json", cwd=tmp_path)
+    assert json.loads(done.out)["state"] == "pruned"
+    assert (sweep.run_folder(runs[0]) / "metrics.jsonl").read_bytes() == metrics
+    table = run_ganzoo("sweep", "--resume", "s", "--dry-run", cwd=tmp_path).out
+    assert re.search("005-seed-1 +pruned", table)
+
+
+def test_pruned_trial_is_no_result_of_a_search(tmp_path):
+    optuna = pytest.importorskip("optuna")
+    sweep = plans.create_sweep(tmp_path / "s", pruned_plan())
+    add_trial(sweep, 0, [1.0, 2.0], status="pruned")
+    distributions = search.make_distributions(optuna, sweep.plan["grid"])
+    trial = search.past_trial(optuna, sweep, 0, sweep.points()[0], distributions)
+    assert trial.state.name == "PRUNED" and trial.intermediate_values == {2: 1.0, 4: 2.0}
+    assert best_point(sweep) is None and ask_point(sweep) is True
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "--pruner belongs to a search"),
+        (
+            ["--sampler", "tpe", "--trials", "9", "--minimize", "kid"],
+            "add --set train.metrics=kid",
+        ),
+    ],
+)
+def test_pruner_without_search_or_metrics_is_refused(tmp_path, run_ganzoo, words, message):
+    pytest.importorskip("optuna")
+    grid = ("--grid", "model.loss.kind=bce,hinge", "--pruner", "median", "--dry-run")
+    done = run_ganzoo("sweep", "gan", "--preset", "smoke", *grid, *words, cwd=tmp_path)
+    assert done.code == 2 and message in done.error
 
 
 # The real command
