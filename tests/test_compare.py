@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -323,6 +325,17 @@ def test_latex_is_well_formed(comparison):
         depth += 1 if brace == "{" else -1
         assert depth >= 0
     assert depth == 0
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
+def test_latex_compiles(comparison, tmp_path):
+    table = format_comparison(comparison, "latex")
+    document = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
+    (tmp_path / "table.tex").write_text(f"{document}{table}\\end{{document}}\n")
+    words = ("pdflatex", "-halt-on-error", "-interaction=nonstopmode", "table.tex")
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "table.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_csv_holds_numbers(comparison):
