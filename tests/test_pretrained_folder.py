@@ -175,6 +175,22 @@ def test_card_marks_untrained_classes():
     assert "untrained" not in unlabeled and "\nlicense: apache-2.0\n" in unlabeled
 
 
+def test_card_names_shared_settings_once():
+    metrics = [
+        {"name": "fd", "value": 1.5, "settings": {"n": 500, "sha256": "ab" * 32, "resize": "box"}},
+        {
+            "name": "kd",
+            "value": 0.25,
+            "settings": {"n": 500, "sha256": "ab" * 32, "resize": "none"},
+        },
+        {"name": "rate", "value": 0.0, "settings": {"n": 500}},
+    ]
+    text = render_model_card({**INDEX_FIELDS, "data": {"image_size": 32}, "metrics": metrics})
+    assert "| fd | 1.5 | resize=box |" in text and "| kd | 0.25 | resize=none |" in text
+    assert "| rate | 0 |  |" in text and text.count("n=500") == 1
+    assert f"sha256={'ab' * 8}." in text and "ab" * 9 not in text
+
+
 def test_card_of_minimal_data():
     assert "32 x 32 px" in render_model_card({**INDEX_FIELDS, "data": {"image_size": 32}})
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,14 +142,7 @@ def _template_values(index: Mapping[str, Any]) -> dict[str, Any]:
             *[("trained with", record["command"]) for record in [index.get("published")] if record],
         ],
         "classes": list(zip(data["class_names"], data["class_counts"], strict=False)),
-        "metrics": [
-            (
-                metric["name"],
-                f"{metric['value']:.6g}",
-                ", ".join(f"{k}={v}" for k, v in sorted(metric.get("settings", {}).items())),
-            )
-            for metric in index.get("metrics") or []
-        ],
+        **_metric_values(index.get("metrics") or []),
         "auxiliaries": [
             (row["role"], row["model"], row["sha256"][:16])
             for row in index.get("auxiliaries") or []
@@ -164,6 +158,30 @@ def _template_values(index: Mapping[str, Any]) -> dict[str, Any]:
         "usage_note": index.get("usage_note"),
         "license": effective_license(index) or "unknown terms",
     }
+
+
+def _metric_values(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the rows of the metrics, and the settings that have the same value wherever they are
+    used."""
+    settings = [{k: _format_setting(v) for k, v in m.get("settings", {}).items()} for m in metrics]
+    all_settings = {item for one in settings for item in one.items()}
+    counts = Counter(name for name, _ in all_settings)
+    shared = {(name, value) for name, value in all_settings if counts[name] == 1}
+
+    def join(items: Iterable[tuple[str, str]]) -> str:
+        return ", ".join(f"{name}={value}" for name, value in sorted(items))
+
+    rows = [
+        (metric["name"], f"{metric['value']:.6g}", join(set(one.items()) - shared))
+        for metric, one in zip(metrics, settings, strict=True)
+    ]
+    return {"metrics": rows, "shared_settings": join(shared)}
+
+
+def _format_setting(value: object) -> str:
+    """Return a setting as text; of a hash its first digits."""
+    text = str(value)
+    return text[:16] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def _escape_markdown(value: object) -> Markup:
