@@ -188,8 +188,8 @@ def evaluate(
     else:
         result = evaluation.evaluate(path, reference=reference, **options)
     if as_json:
-        path = str(result.path) if result.path else None
-        output.print_json({**result.to_json(), "path": path})
+        written = str(result.path) if result.path else None
+        output.print_json({**result.to_json(), "path": written})
         return
     _print_evaluation(result)
 

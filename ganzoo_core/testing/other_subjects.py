@@ -19,7 +19,8 @@ from ganzoo_core.interfaces import Dataset, Loss
 from ganzoo_core.losses import make_loss
 from ganzoo_core.metrics import EvaluationContext
 from ganzoo_core.metrics.feature_extractor import FeatureExtractor
-from ganzoo_core.testing.shapes import CLASSES, Shapes, ShapesConfig
+from ganzoo_core.testing.shapes import CLASSES, Shapes
+from ganzoo_core.testing.shapes_config import ShapesConfig
 from ganzoo_core.testing.subject import SUBJECT_CLASSES, Subject
 from ganzoo_core.zoo import import_target
 
