@@ -366,6 +366,7 @@ def fidelity_page() -> str:
 
 def help_sections(command: click.Command, name: str) -> list[str]:
     """Return the help of a command and of its subcommands."""
+    command._help_option = None  # click keeps that of the first context, such as that of a test
     context = click.Context(
         command,
         info_name=name,

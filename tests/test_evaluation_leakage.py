@@ -323,7 +323,7 @@ def test_stopped_run_is_evaluated_at_its_newest_checkpoint(runs, run_ganzoo, tmp
     stopped = evaluate(run)
     assert stopped.results == finished.results
     assert stopped.notes[0] == finished.notes[0]  # the images are those of the run folder
-    done = run_ganzoo("evaluate", "run", "--metrics", "memorization", "-n", 8, "-q", cwd=tmp_path)
+    done = run_ganzoo("evaluate", "run", "--metrics", "memorization", "-n", 8, cwd=tmp_path)
     assert done.code == 0 and "run is at step 2 of 2" in done.err, done.err
 
 

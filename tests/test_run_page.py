@@ -20,6 +20,7 @@ from ganzoo_core.report.run_page import write_html
 from ganzoo_core.report.svg_plot import MAX_POINTS, downsample_points, evenly_spaced, make_line_plot
 from ganzoo_core.training import run_page
 from ganzoo_core.training.run_folder import RunFolder
+from ganzoo_core.zoo.discovery import Plugin
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CHROMIUM_FLAGS = [
@@ -156,13 +157,12 @@ def test_page_shows_pictures_of_plugins(page_dir, monkeypatch, capsys):
     grid = next((page_dir / "samples").glob("*.png"))
 
     def make_plugin(name, pictures):
-        hook = SimpleNamespace(ganzoo_page_pictures=pictures)
-        return SimpleNamespace(name=name, manager=SimpleNamespace(hook=hook))
+        return Plugin(name, name, "1", hooks={"ganzoo_page_pictures": pictures})
 
     plugins = [
         make_plugin("good", lambda run: [[(HOSTILE_HTML, grid), ("missing", run / "x.png")]]),
         make_plugin("broken", lambda run: 1 / 0),
-        SimpleNamespace(name="disabled", manager=None),
+        Plugin("other", "other", "1"),
     ]
     monkeypatch.setattr(run_page, "zoo", lambda: SimpleNamespace(plugins=plugins))
     pictures = run_page._plugin_pictures(page_dir)

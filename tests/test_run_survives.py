@@ -28,6 +28,7 @@ from ganzoo_core.training import callbacks, trackers
 from ganzoo_core.training.auxiliaries import find_auxiliaries
 from ganzoo_core.training.run_folder import RunFolder, create_output_folder
 from ganzoo_core.weights import read_pretrained
+from ganzoo_core.zoo.discovery import Plugin
 
 STEPS = 10
 LONG_NAME = "x" * 10**6
@@ -41,13 +42,8 @@ class UnprintableError(Exception):
 
 
 def install_tracker(monkeypatch, **hooks):
-    """Replace all plugins by one with these hooks; the others do nothing."""
-
-    class Hooks:
-        def __getattr__(self, name):
-            return hooks.get(name, lambda **values: None)
-
-    plugin = SimpleNamespace(name="tracker", manager=SimpleNamespace(hook=Hooks()))
+    """Replace all plugins by one with these hooks."""
+    plugin = Plugin("tracker", "tracker", "1", hooks=hooks)
     monkeypatch.setattr(trackers, "zoo", lambda: SimpleNamespace(plugins=[plugin]))
 
 

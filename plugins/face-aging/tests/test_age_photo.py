@@ -94,7 +94,7 @@ def run_age(tmp_path, monkeypatch):
     )
 
     def run(*words):
-        return CliRunner().invoke(age_command, [*map(str, words), "-q"])
+        return CliRunner().invoke(age_command, [*map(str, words)])
 
     run.models = models
     return run
