@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ganzoo_core.cli import commands, completers
+from ganzoo_core.cli import commands, completers, output
 from ganzoo_core.errors import UsageError, WeightsError
 from ganzoo_core.zoo import ModelSpec, locate_weights, zoo
+
+_MEBIBYTE = 2**20
 
 sampling_assignments = click.option(
     "--set",
@@ -39,15 +41,22 @@ def find_weights(name: str | Path) -> Path:
     found = locate_weights(name)
     if isinstance(found, Path):
         return found
-    from ganzoo_core.report import Progress
     from ganzoo_core.weights import transfer
 
-    progress = Progress()
-    progress.start(f"fetching {found.address}", item_name="MB")
+    with download_progress(found.address) as advance:
+        return transfer.find_weights(name, advance)
+
+
+@contextmanager
+def download_progress(source: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar while weights are fetched; yields a function of the bytes that are there
+    and of all bytes."""
+    from ganzoo_core.report import Progress
+
+    progress = Progress(output.is_quiet())
+    progress.start(f"fetching {source}", item_name="MB")
     try:
-        return transfer.find_weights(
-            name, lambda done, total: progress.advance(-(-done // 2**20), -(-total // 2**20))
-        )
+        yield lambda done, total: progress.advance(-(-done // _MEBIBYTE), -(-total // _MEBIBYTE))
     finally:
         progress.stop()
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ganzoo_core.weights import PretrainedFolder
 
 _FOLDER_PATH = click.Path(path_type=Path)
-_MEBIBYTE = 2**20
 
 
 def _weights_argument(name: str, metavar: str = "WEIGHTS") -> Callable[[Any], Any]:
@@ -291,7 +290,6 @@ def pull(source: str, out: Path | None, expected_sha256: str, as_json: bool) -> 
 
 
 def _pull(source: str, out: Path | None, expected_sha256: str, as_json: bool) -> None:
-    from ganzoo_core.report import Progress
     from ganzoo_core.training.convert_weights import convert_published
     from ganzoo_core.training.empty_folder import check_is_empty
     from ganzoo_core.weights import transfer
@@ -300,13 +298,7 @@ def _pull(source: str, out: Path | None, expected_sha256: str, as_json: bool) ->
     if out is not None:
         check_is_empty(out, "")
     published_entry = find_published(source) if is_registry_name(source) else None
-    progress = Progress(output.is_quiet())
-    progress.start(f"fetching {source}", item_name="MB")
-
-    def advance(done: int, total: int) -> None:
-        progress.advance(-(-done // _MEBIBYTE), -(-total // _MEBIBYTE))
-
-    try:
+    with stored_model.download_progress(source) as advance:
         if published_entry and published_entry.weights_format == "checkpoint":
             pretrained = convert_published(published_entry, out, advance)
         else:
@@ -314,8 +306,6 @@ def _pull(source: str, out: Path | None, expected_sha256: str, as_json: bool) ->
             if not (published_entry or expected_sha256):
                 output.print_stderr("unverified: no expected sha256 was given")
             pretrained = _copy_to_new_folder(pretrained, out) if out else pretrained
-    finally:
-        progress.stop()
     output.print_note(f"sha256 {pretrained.sha256}")
     output.print_path(pretrained.path, as_json, sha256=pretrained.sha256)
 
