@@ -95,6 +95,16 @@ def error_line(error: BaseException) -> str:
     return next(iter(f"{name}: {text}".splitlines()), name)[:1000] if text else name
 
 
+def closest_names(
+    name: str, candidates: Iterable[str], *, n: int = 1, cutoff: float = 0.5
+) -> list[str]:
+    """Return the `n` candidates that are most similar to a name, and at least `cutoff` in [0, 1];
+    case does not count."""
+    by_lower_case = {candidate.casefold(): candidate for candidate in candidates}
+    matches = difflib.get_close_matches(name.casefold(), by_lower_case, n=n, cutoff=cutoff)
+    return [by_lower_case[match] for match in matches]
+
+
 _MAX_LISTED = 40
 """Candidates that a message lists; of more, the closest three."""
 
@@ -110,13 +120,10 @@ def suggest(name: str, candidates: Iterable[str], prefix: str = "", list_command
         list_command: prints all candidates; named where there are many.
     """
     candidates = sorted(candidates)
-    by_lower_case = {candidate.casefold(): candidate for candidate in candidates}
-    matches = difflib.get_close_matches(name.casefold(), by_lower_case, n=1, cutoff=0.5)
-    if matches:
-        return f' Did you mean "{prefix}{by_lower_case[matches[0]]}"?'
+    if matches := closest_names(name, candidates):
+        return f' Did you mean "{prefix}{matches[0]}"?'
     if len(candidates) > _MAX_LISTED:
-        closest = difflib.get_close_matches(name.casefold(), by_lower_case, n=3, cutoff=0)
-        names = ", ".join(by_lower_case[match] for match in closest)
+        names = ", ".join(closest_names(name, candidates, n=3, cutoff=0))
         see = f"; see `{list_command}`" if list_command else ""
         return f" The closest of {len(candidates)} names: {names}{see}."
     return f" Known: {', '.join(candidates)}." if candidates else ""

@@ -5,12 +5,11 @@ Imports no torch. What is not on this machine is a `RemoteWeights`, which `weigh
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganzoo_core.errors import PluginError, UsageError, WeightsError, suggest
+from ganzoo_core.errors import PluginError, UsageError, WeightsError, closest_names, suggest
 from ganzoo_core.zoo.licenses import check_accepted
 from ganzoo_core.zoo.lookup import package_folder, zoo
 from ganzoo_core.zoo.registry import PublishedWeights, published_weights, registry_entries
@@ -106,7 +105,7 @@ def _closest_name(name: str) -> str:
     names = {known for kind in _KINDS_OF_WEIGHTS for known in zoo().names(kind)}
     names |= {entry.name for entry in registry_entries() if entry.kind in _KINDS_OF_WEIGHTS}
     names |= {weights.name for weights in published_weights()}
-    close = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
+    close = closest_names(name, sorted(names))
     return f' Did you mean "{close[0]}"?' if close else ""
 
 
