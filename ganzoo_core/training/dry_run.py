@@ -10,7 +10,7 @@ from ganzoo_core.config import RunConfig
 from ganzoo_core.config.overrides import flatten
 from ganzoo_core.data.packed_images import expected_info
 from ganzoo_core.engine.plan import configured_stages, make_plan
-from ganzoo_core.training.job_model import build_model, check_model, stage_datasets
+from ganzoo_core.training.job_model import build_model, check_model, stage_infos
 from ganzoo_core.training.jobs import Job, plan_jobs
 from ganzoo_core.training.open_data import open_dataset
 
@@ -39,10 +39,7 @@ def _stages_of(job: Job) -> list[dict[str, Any]]:
             model = build_model(job, info)
     except (RuntimeError, NotImplementedError):  # its constructor computes with the weights
         model = build_model(job, info)
-    sizes = {
-        name: expected_info(view, age_bins)[0].num_images
-        for name, view in stage_datasets(job).items()
-    }
+    sizes = {name: view.num_images for name, (view, _) in stage_infos(job, age_bins).items()}
     plan = make_plan(configured_stages(model, train_config), train_config, info.num_images, sizes)
     return [
         {

@@ -55,6 +55,12 @@ def stage_datasets(job: Job) -> dict[str, Dataset]:
     return {name: open_dataset(config) for name, config in found.items()}
 
 
+def stage_infos(job: Job, age_bins: tuple[int, ...]) -> dict[str, tuple[DataInfo, tuple[str, ...]]]:
+    """Return `expected_info` of the stages that override `[data]`, by name; raises as
+    `stage_datasets`."""
+    return {name: expected_info(data, age_bins) for name, data in stage_datasets(job).items()}
+
+
 def check_model(job: Job, dataset: Dataset, age_bins: tuple[int, ...]) -> None:
     """Refuse what the model, its terms or its stages refuse, from the metadata alone: the model is
     built on the meta device. A model that cannot be built there is checked after the decoding.
@@ -77,7 +83,7 @@ def check_model(job: Job, dataset: Dataset, age_bins: tuple[int, ...]) -> None:
     except Exception:  # the constructor computes, or reads an auxiliary network
         return
     check_stages(model, stages, optimizers)
-    views = {name: expected_info(view, age_bins) for name, view in stage_datasets(job).items()}
+    views = stage_infos(job, age_bins)
     sizes = {name: view.num_images for name, (view, _) in views.items()}
     make_plan(stages, job.config.train, info.num_images, sizes)
     for stage in stages:
