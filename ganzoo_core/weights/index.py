@@ -21,7 +21,6 @@ INDEX_FILE = "ganzoo.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 SAMPLE_GRID_FILE = "samples.png"
-"""An index usually has a few thousand bytes."""
 _ALLOWED_SUFFIXES = {".safetensors", ".md", ".json", ".png"}
 
 Precision = Literal["fp32", "fp16", "bf16"]
