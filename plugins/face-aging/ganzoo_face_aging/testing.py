@@ -1,4 +1,4 @@
-"""Checks of models that estimate or edit ages, and an untrained age estimator for tests.
+"""Checks of models that estimate or edit ages, and toy models for tests.
 
 `ganzoo check` runs the checks on every model with the capability.
 """
@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganzoo_core import DataInfo, Model, OptimizerSpec, Stage
+from ganzoo_core.interfaces import Auxiliaries
 from ganzoo_core.testing import require
 from ganzoo_core.testing.stubs import StubAuxiliary
 
@@ -32,6 +34,29 @@ class StubAgeEstimator(StubAuxiliary):
         """Return expected ages [N] in years."""
         years = torch.arange(_NUM_AGES, dtype=torch.float32, device=image.device)
         return self.age_logits(image).softmax(1) @ years
+
+
+class BrighteningModel(Model):
+    """Brightens faces, more for each older group; the youngest group is the input."""
+
+    inference_modules = ("net",)
+
+    def __init__(self, info: DataInfo) -> None:
+        super().__init__(None, info)
+        self.net = nn.Linear(1, 1)
+        self.auxiliaries = Auxiliaries({"age": StubAgeEstimator(), "identity": StubAgeEstimator()})
+
+    def configure_optimizers(self) -> dict[str, OptimizerSpec]:
+        """Return no optimizer."""
+        return {}
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return no stage."""
+        return ()
+
+    def edit_age(self, images: Tensor, source_age: Tensor | None, target_labels: Tensor) -> Tensor:
+        """Return faces [N, T, C, S, S] of images [N, C, S, S] at age groups [N, T]."""
+        return (images[:, None] + 0.1 * target_labels[:, :, None, None, None]).clamp(-1, 1)
 
 
 def estimate_age_output(subject: Any) -> None:

@@ -9,7 +9,7 @@ import torch
 from ganzoo_face_aging import aging
 from ganzoo_face_aging.ood_check import detect_ood
 from ganzoo_face_aging.photos import load_photo, no_face_error
-from ganzoo_face_aging.testing import StubAgeEstimator
+from ganzoo_face_aging.testing import BrighteningModel, StubAgeEstimator
 from PIL import Image
 
 import ganzoo_core as gz
@@ -20,25 +20,10 @@ from ganzoo_core.interfaces import Auxiliaries
 from ganzoo_core.weights import find_auxiliary
 
 
-class BrighteningModel(gz.Model):
-    """Brightens faces, more for each older group."""
+class ReconstructingModel(BrighteningModel):
+    """Its face at the source age is a reconstruction, too."""
 
-    inference_modules = ("net",)
     reconstructs = True
-
-    def __init__(self, info):
-        super().__init__(None, info)
-        self.net = torch.nn.Linear(1, 1)
-        self.auxiliaries = Auxiliaries({"age": StubAgeEstimator(), "identity": StubAgeEstimator()})
-
-    def configure_optimizers(self):
-        return {}
-
-    def stages(self):
-        return ()
-
-    def edit_age(self, images, source_age, target_labels):
-        return (images[:, None] + 0.1 * target_labels[:, :, None, None, None]).clamp(-1, 1)
 
 
 DATA_INFO = gz.DataInfo(
@@ -54,7 +39,7 @@ def photo(tmp_path):
 
 
 def test_strip_columns(photo):
-    model = BrighteningModel(DATA_INFO)
+    model = ReconstructingModel(DATA_INFO)
     photos, skipped = aging.load_faces([photo], DATA_INFO)
     images = aging.photos_to_tensor(photos, torch.device("cpu"))
     labels = aging.parse_target_labels(DATA_INFO, ["all"])
@@ -71,7 +56,7 @@ def test_strip_columns(photo):
     assert strip.images[0].estimated_age == pytest.approx(float(expected), rel=1e-4)
 
 
-class OneWayModel(BrighteningModel):
+class OneWayModel(ReconstructingModel):
     """Supports the same and older groups only."""
 
     def supported_transitions(self, source, target):
@@ -95,7 +80,7 @@ def test_one_way_model_transitions(photo):
 
 
 def test_source_age_from_evaluator(photo):
-    model = BrighteningModel(DATA_INFO)
+    model = ReconstructingModel(DATA_INFO)
     images = aging.photos_to_tensor(aging.load_faces([photo], DATA_INFO)[0], torch.device("cpu"))
     (strip,) = aging.age_faces(model, images, None, [0])
     expected = float(model.auxiliaries["age"].estimate_age(images))
@@ -106,7 +91,7 @@ def test_source_age_from_evaluator(photo):
 
 
 def test_evaluator_of_other_data_needs_option():
-    model = BrighteningModel(DATA_INFO)
+    model = ReconstructingModel(DATA_INFO)
     model.auxiliaries = Auxiliaries()
     # no evaluator is shipped for the data of the model
     assert aging.find_evaluator(model, "age") is None
@@ -121,7 +106,7 @@ def test_evaluator_of_other_data_needs_option():
 def optimized_against(name):
     """Return a model whose auxiliary identity network is a shipped evaluator."""
     found = find_auxiliary("identity", name)
-    model = BrighteningModel(DATA_INFO)
+    model = ReconstructingModel(DATA_INFO)
     model.auxiliaries = Auxiliaries({"identity": found.build()}, {"identity": found.source_record})
     return model
 
@@ -169,7 +154,7 @@ def test_target_groups_by_name():
 
 
 def test_non_aging_model_refused():
-    class NonAgingModel(BrighteningModel):
+    class NonAgingModel(ReconstructingModel):
         edit_age = None
 
     with pytest.raises(UsageError, match=r"runs/x .* edit_age"):
@@ -246,7 +231,7 @@ def test_age_folder_resumes(photo, tmp_path, monkeypatch):
     for number in range(20):
         Image.new("RGB", (32, 32), (9 * number, 0, 0)).save(photos / f"{number:02d}.png")
 
-    class InterruptibleModel(BrighteningModel):
+    class InterruptibleModel(ReconstructingModel):
         def edit_age(self, images, source_age, target_labels, progress=None):
             batch_sizes.append(len(images))
             if batch_sizes[1:] == [4] and stop:

@@ -16,13 +16,12 @@ from ganzoo_face_aging.align_transform import FaceAlign
 from ganzoo_face_aging.commands import age as age_command
 from ganzoo_face_aging.face_alignment import CropGeometry
 from ganzoo_face_aging.installed_weights import InstalledWeights
-from ganzoo_face_aging.testing import StubAgeEstimator
+from ganzoo_face_aging.testing import BrighteningModel
 from PIL import Image
 
 import ganzoo_core as gz
 from ganzoo_core.config import data_config_class, parse
 from ganzoo_core.errors import UsageError
-from ganzoo_core.interfaces import Auxiliaries
 from ganzoo_core.training.open_data import open_dataset
 from ganzoo_core.zoo import WeightsSpec, zoo
 
@@ -34,26 +33,6 @@ INFO = gz.DataInfo(
     age_bins=(18, 29),
     crop=CropGeometry().to_json(),
 )
-
-
-class BrighteningModel(gz.Model):
-    """Brightens faces, more for each older group; the youngest group is the input."""
-
-    inference_modules = ("net",)
-
-    def __init__(self, info):
-        super().__init__(None, info)
-        self.net = torch.nn.Linear(1, 1)
-        self.auxiliaries = Auxiliaries({"age": StubAgeEstimator(), "identity": StubAgeEstimator()})
-
-    def configure_optimizers(self):
-        return {}
-
-    def stages(self):
-        return ()
-
-    def edit_age(self, images, source_age, target_labels):
-        return (images[:, None] + 0.1 * target_labels[:, :, None, None, None]).clamp(-1, 1)
 
 
 class OlderOnlyModel(BrighteningModel):
