@@ -6,7 +6,6 @@ message and exits with the code; Python callers catch the class.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -100,8 +99,10 @@ def closest_names(
 ) -> list[str]:
     """Return the `n` candidates that are most similar to a name, and at least `cutoff` in [0, 1];
     case does not count."""
+    from difflib import get_close_matches
+
     by_lower_case = {candidate.casefold(): candidate for candidate in candidates}
-    matches = difflib.get_close_matches(name.casefold(), by_lower_case, n=n, cutoff=cutoff)
+    matches = get_close_matches(name.casefold(), by_lower_case, n=n, cutoff=cutoff)
     return [by_lower_case[match] for match in matches]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,7 +47,9 @@ def report_error(error: BaseException) -> int:
         print(error.format_message())
         return 0
     if os.environ.get(_DEBUG_ENV_VAR, "0") not in {"", "0"}:
-        traceback.print_exception(error)
+        from traceback import print_exception
+
+        print_exception(error)
     handled = _to_ganzoo_error(error)
     if isinstance(error, Interrupted) and (stop_file := os.environ.get(STOP_FILE_ENV_VAR)):
         with suppress(OSError):

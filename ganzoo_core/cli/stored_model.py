@@ -103,7 +103,7 @@ def cached_weights() -> dict[str, dict[str, str]]:
     """Return the name, license and path of the weights in the cache by sha256, those with a
     readable index; their files are not verified."""
     from ganzoo_core.files import file_sha256, read_json
-    from ganzoo_core.zoo.registry import cache_folder
+    from ganzoo_core.zoo.cache import cache_folder
 
     found = {}
     for path in sorted((cache_folder() / "weights").glob("[0-9a-f]*/ganzoo.json")):

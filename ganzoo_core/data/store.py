@@ -34,6 +34,7 @@ from ganzoo_core.files import write_json
 from ganzoo_core.files.atomic_write import os_error_message
 from ganzoo_core.files.typed import read_json
 from ganzoo_core.interfaces import Dataset
+from ganzoo_core.zoo.cache import cache_folder
 
 _STORE_VERSION = 2
 PENDING, DECODED, UNREADABLE = 0, 1, 2
@@ -142,10 +143,8 @@ class DecodedPixels:
 
 
 def default_cache_dir() -> Path:
-    """Return the folder of all stores, in ``GANZOO_CACHE`` or the platform's cache folder."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("GANZOO_CACHE") or user_cache_path("ganzoo")) / "data"
+    """Return the folder of all stores, in the cache folder."""
+    return cache_folder() / "data"
 
 
 def store_key(dataset: Dataset, image_size: int, num_channels: int) -> str:

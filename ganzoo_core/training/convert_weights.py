@@ -19,8 +19,8 @@ from ganzoo_core.weights.download import download
 from ganzoo_core.weights.index import INDEX_FILE
 from ganzoo_core.weights.pretrained import inference_state_dict
 from ganzoo_core.zoo import PublishedWeights, import_target, published_weights, zoo
+from ganzoo_core.zoo.cache import cache_folder
 from ganzoo_core.zoo.find_weights import check_published
-from ganzoo_core.zoo.registry import cache_folder
 
 
 def import_weights(

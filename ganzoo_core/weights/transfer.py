@@ -27,8 +27,8 @@ from ganzoo_core.weights.download import ProgressCallback, check_url, download, 
 from ganzoo_core.weights.index import INDEX_FILE, read_index
 from ganzoo_core.weights.pretrained import PretrainedFolder, read_pretrained
 from ganzoo_core.zoo import locate_weights
+from ganzoo_core.zoo.cache import cache_folder
 from ganzoo_core.zoo.find_weights import check_published, find_published, is_registry_name
-from ganzoo_core.zoo.registry import cache_folder
 
 _HUB_ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(@(?P<rev>[\w./-]+))?")
 

@@ -1,7 +1,11 @@
 """The installed entries: specs, hooks, discovery, lookup. Imports no torch and no pydantic."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ganzoo_core.zoo.discovery import Plugin
-from ganzoo_core.zoo.find_weights import RemoteWeights, locate_weights
 from ganzoo_core.zoo.hooks import hookimpl
 from ganzoo_core.zoo.lookup import (
     Zoo,
@@ -10,12 +14,6 @@ from ganzoo_core.zoo.lookup import (
     import_target,
     package_folder,
     zoo,
-)
-from ganzoo_core.zoo.registry import (
-    PublishedWeights,
-    RegistryEntry,
-    published_weights,
-    registry_entries,
 )
 from ganzoo_core.zoo.shipped_weights import shipped_weights
 from ganzoo_core.zoo.specs import (
@@ -37,6 +35,15 @@ from ganzoo_core.zoo.specs import (
     WeightsSpec,
 )
 from ganzoo_core.zoo.tracker import RunTracker, TrackerPlugin, run_title
+
+if TYPE_CHECKING:
+    from ganzoo_core.zoo.find_weights import RemoteWeights, locate_weights
+    from ganzoo_core.zoo.registry import (
+        PublishedWeights,
+        RegistryEntry,
+        published_weights,
+        registry_entries,
+    )
 
 __all__ = [
     "API_VERSION",
@@ -74,3 +81,19 @@ __all__ = [
     "shipped_weights",
     "zoo",
 ]
+
+_LAZY_MODULES = {
+    "PublishedWeights": "registry",
+    "RegistryEntry": "registry",
+    "RemoteWeights": "find_weights",
+    "locate_weights": "find_weights",
+    "published_weights": "registry",
+    "registry_entries": "registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the registry at the first use of a name (PEP 562): `ganzoo --help` needs none."""
+    if name not in _LAZY_MODULES:
+        raise AttributeError(f"module 'ganzoo_core.zoo' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"ganzoo_core.zoo.{_LAZY_MODULES[name]}"), name)

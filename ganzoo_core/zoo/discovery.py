@@ -6,7 +6,6 @@ import importlib
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import reduce
@@ -173,9 +172,11 @@ def load_plugin(plugin: Plugin) -> Plugin:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
+        from traceback import format_exc
+
         plugin.specs, plugin.commands, plugin.hooks = [], [], {}
         plugin.error = error_line(error)
-        plugin.traceback = traceback.format_exc()
+        plugin.traceback = format_exc()
     return plugin
 
 

@@ -7,8 +7,8 @@ import os
 import sys
 
 from ganzoo_core.errors import LicenseError
+from ganzoo_core.zoo.cache import cache_folder
 from ganzoo_core.zoo.lookup import zoo
-from ganzoo_core.zoo.registry import cache_folder
 from ganzoo_core.zoo.specs import WeightsSpec
 
 ACCEPT_ENV_VAR = "GANZOO_ACCEPT_LICENSES"

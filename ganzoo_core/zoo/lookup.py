@@ -13,7 +13,6 @@ from typing import Any
 
 from ganzoo_core import __version__
 from ganzoo_core.errors import PluginError, UsageError, error_line
-from ganzoo_core.zoo import registry
 from ganzoo_core.zoo.capabilities import CAPABILITIES
 from ganzoo_core.zoo.discovery import PLUGINS_ENV_VAR, Plugin, discover_plugins
 from ganzoo_core.zoo.losses import LOSSES
@@ -166,6 +165,8 @@ class Zoo:
             return matches[0].spec
         if matches:
             raise PluginError(matches[0].error)
+        from ganzoo_core.zoo import registry
+
         known = registry.find_registry_entry(kind, name)
         possible_owners = {name, known.distribution if known else name}
         owners = [p for p in self.plugins if possible_owners & {p.name, p.distribution}]

@@ -18,7 +18,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from ganzoo_core.zoo.registry import cache_folder
+from ganzoo_core.zoo.cache import cache_folder
 
 IMPORT_DEADLINE_S = 10.0
 """Seconds that the import of one plugin may take; a plugin's module imports no torch."""

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from ganzoo_core import limits
 from ganzoo_core.errors import suggest
+from ganzoo_core.zoo.cache import cache_folder
 from ganzoo_core.zoo.specs import FAMILIES, KINDS
 
 REGISTRY_ENV_VAR = "GANZOO_REGISTRY"
@@ -96,13 +97,6 @@ class Registry:
     entries: tuple[RegistryEntry, ...] = ()
     weights: tuple[PublishedWeights, ...] = ()
     problems: tuple[str, ...] = field(default=())
-
-
-def cache_folder() -> Path:
-    """Return the cache folder: ``GANZOO_CACHE``, or the default of the platform."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("GANZOO_CACHE") or user_cache_path("ganzoo"))
 
 
 def cached_copy_path(url: str) -> Path:
