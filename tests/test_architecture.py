@@ -215,15 +215,11 @@ FILES_WITH_FACE_WORDS = {
     "interfaces/dataset.py",
     "data/age_bins.py",
     "data/packed_images.py",
-    "cli/data.py",
-    "cli/info.py",
     "data/dataset_stats.py",
-    "testing/checks/datasets.py",
-    # the data set `shapes`, former names of options, and names of models
+    "cli/data.py",
+    # the data set `shapes`
     "testing/plugin.py",
     "testing/shapes.py",
-    "config/former_names.py",
-    "zoo/meanings.py",
 }
 """Files of the core that may say age or face. The list only gets shorter."""
 

@@ -189,7 +189,7 @@ WRONG_INPUTS = [
     ("run biggan", '"reacgan"'),
     ("run ac-gan", '"reacgan"'),
     ("run pix2pix", '"idcgan"'),
-    ("run caae", '"age-cgan"'),
+    ("run progan", '"r3gan"'),
     ("run autoencoder", '"vae"'),
     ("run dcgn", '"dcgan"'),
     ("info wgan-gp", '"wasserstein"'),

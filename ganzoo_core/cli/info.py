@@ -121,7 +121,7 @@ def _preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[
     required_fields: set[str] = set()
     try:
         config = build_config(spec.name, preset=name)
-        data_info = _placeholder_data_info(config)
+        data_info = _data_info(config)
         model = _build_on_meta_device(spec, config, data_info)
         size = data_info.image_size
         facts["built_for"] = f"{data_info.num_channels} x {size} x {size} px"
@@ -155,43 +155,31 @@ def _training_images(config: RunConfig, model: Model, num_images: int) -> int | 
     return totals.pop() if len(totals) == 1 else None
 
 
-def _placeholder_data_info(config: RunConfig) -> DataInfo:
-    """Return the data facts of a preset without decoding images; counts of classes are made up, and
-    `num_images` is 0 where the data are not on this machine."""
-    from ganzoo_core.data import age_bin_names
-    from ganzoo_core.interfaces import DataInfo
+def _data_info(config: RunConfig) -> DataInfo:
+    """Return the facts of the data of a preset without decoding images, or facts to assume where
+    the data are not on this machine."""
+    from ganzoo_core.data.packed_images import assumed_info, expected_info
     from ganzoo_core.training.open_data import open_dataset
 
-    age_bins = tuple(getattr(config.model, "age_bins", ()))
-    num_identities, has_ages = 0, True
+    data, age_bins = config.data, tuple(getattr(config.model, "age_bins", ()))
+    fields: tuple[str, ...] | None = None
     class_names: tuple[str, ...] = ()
     try:
-        metadata = open_dataset(config.data).metadata() if config.data.name else None
+        if data.name:
+            return expected_info(open_dataset(data), age_bins)[0]
     except GanzooError:  # the files are not on this machine
-        metadata = None
-        spec = zoo().dataset(config.data.name)
-        has_ages = "age" in spec.fields
-        if "label" in spec.fields:
+        spec = zoo().dataset(data.name)
+        fields = spec.fields
+        if "label" in fields:
             assumed = tuple(map(str, range(_ASSUMED_LABELS)))
             class_names = getattr(import_target(spec.target), "class_names", assumed)
-    if metadata is not None:
-        has_ages, class_names = metadata.ages is not None, metadata.class_names
-        if metadata.identities is not None:
-            num_identities = len(set(metadata.identities.tolist()))
-    if age_bins and has_ages:
-        class_names = age_bin_names(age_bins)
-    else:
-        age_bins = ()
-    return DataInfo(
-        image_size=config.data.image_size,
-        num_channels=config.data.num_channels,
-        class_names=class_names,
-        age_bins=age_bins,
-        class_counts=(1,) * len(class_names),
-        class_mean_ages=(40.0,) * len(class_names),
-        num_identities=num_identities,
-        num_images=metadata.length if metadata else 0,
-        name=config.data.name,
+    return assumed_info(
+        fields,
+        class_names,
+        age_bins,
+        name=data.name,
+        image_size=data.image_size,
+        num_channels=data.num_channels,
     )
 
 

@@ -63,7 +63,6 @@ FORMER_PRESETS = {
 
 FORMER_FLAGS = {
     "--features": ("--feature-extractor",),
-    "--groups": ("--age-bins",),
     "--init": ("--init-from",),
     "--judge": ("--evaluator",),
     "--layout": ("--exporter",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -131,15 +131,16 @@ def pack_images(
 
 
 def _check_metadata(dataset: Dataset, metadata: Metadata) -> None:
-    """Raise a DataError for inconsistent metadata. A NaN age would be in the oldest bin."""
+    """Raise a DataError for inconsistent metadata. A NaN would be in the oldest age bin."""
     name = dataset.config.name or "the data"
     for column, values in metadata.columns.items():
         if values is not None and len(values) != metadata.length:
             raise DataError(
                 f"{name}: {len(values)} values of {column!r} for {metadata.length} images"
             )
-    if metadata.ages is not None and not np.isfinite(metadata.ages).all():
-        raise DataError(f"{name}: an age is not a number; remove such images")
+    ages = metadata.ages
+    if ages is not None and not ((ages >= 0) & (ages <= 150)).all():
+        raise DataError(f"{name}: an age is not from 0 to 150 years; remove such images")
     labels = metadata.labels
     if (
         labels is not None
@@ -164,6 +165,34 @@ def expected_info(dataset: Dataset, age_bins: tuple[int, ...]) -> tuple[DataInfo
     columns, age_bins, class_names = _label_columns(metadata, metadata.columns, age_bins)
     info = _describe(dataset, metadata.length, columns, age_bins, class_names)
     return info, ("image", *(name for name, column in columns.items() if column is not None))
+
+
+def assumed_info(
+    fields: Collection[str] | None,
+    class_names: tuple[str, ...],
+    age_bins: tuple[int, ...],
+    **facts: Any,
+) -> DataInfo:
+    """Return the facts of data that are not on this machine: one image of each class, and
+    `num_images` is 0.
+
+    Args:
+        fields: of the spec of the data set; None for all fields.
+        class_names: of its labels.
+        age_bins: upper edges that turn ages into labels, if the fields have ages.
+        facts: fields of `DataInfo`.
+    """
+    if age_bins and (fields is None or "age" in fields):
+        class_names = age_bin_names(age_bins)
+    else:
+        age_bins = ()
+    return DataInfo(
+        class_names=class_names,
+        age_bins=age_bins,
+        class_counts=(1,) * len(class_names),
+        class_mean_ages=(40.0,) * len(class_names),
+        **facts,
+    )
 
 
 def _build_packed_images(

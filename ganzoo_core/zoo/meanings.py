@@ -106,7 +106,6 @@ NAMES: dict[str, dict[str, str]] = {
         "arcface": "facenet",
         "autoencoder": "vae",
         "biggan": "reacgan",
-        "caae": "age-cgan",
         "conditionalgan": "cgan",
         "cyclegan": "idcgan",
         "dragan": "gan --set model.terms.dragan.weight=10",

@@ -77,10 +77,6 @@ def metadata_columns(subject: DatasetSubject) -> None:
             lowest >= 0 and highest < len(metadata.class_names),
             f"labels are {lowest} to {highest}, for {len(metadata.class_names)} class_names",
         )
-    if metadata.ages is not None:
-        require(
-            metadata.ages.min() >= 0 and metadata.ages.max() < 150, "ages must be years, 0 to 120"
-        )
     require(data.license or subject.spec.license, "Dataset.license is empty: set the terms of use")
 
 
