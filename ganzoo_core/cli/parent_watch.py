@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
 import time
 
+_PR_SET_PDEATHSIG = 1
 _INTERVAL_S = 0.25
 _GRACE_S = 30.0
 """As long as torchrun gives the ranks to save after a signal."""
@@ -15,7 +17,8 @@ _GRACE_S = 30.0
 def stop_with_parent(parent: int) -> None:
     """Send this process SIGTERM, so that it saves and stops, as soon as its parent has died.
 
-    A rank that has not stopped after `_GRACE_S` exits at once: it waits for one that is gone.
+    A rank that has not stopped after `_GRACE_S` exits at once: it waits for one that is gone. Linux
+    continues a rank that SIGSTOP holds when the parent dies.
 
     Args:
         parent: the process id of the parent, which may have died already.
@@ -23,6 +26,8 @@ def stop_with_parent(parent: int) -> None:
 
     if os.getppid() != parent and _is_alive(parent):
         return  # a command that a rank started
+    if prctl := getattr(ctypes.CDLL(None), "prctl", None):
+        prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)
 
     def watch() -> None:
         while os.getppid() == parent:
