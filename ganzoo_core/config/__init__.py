@@ -4,8 +4,15 @@ from ganzoo_core.config.base import Config, ModelConfig, SamplingOptions, parse
 from ganzoo_core.config.gan import GANConfig, NormConfig
 from ganzoo_core.config.losses import LossOptions
 from ganzoo_core.config.optim import SGD, Adam, OptimizerChoice
-from ganzoo_core.config.sections import AuxiliaryConfig, DataConfig, Split, StageConfig, TrainConfig
-from ganzoo_core.config.splits import available_splits, with_split
+from ganzoo_core.config.sections import (
+    AuxiliaryConfig,
+    DataConfig,
+    Split,
+    StageConfig,
+    TrainConfig,
+    available_splits,
+    with_split,
+)
 from ganzoo_core.config.terms import TermOptions, WeightedTermOptions
 from ganzoo_core.config.tree import (
     RunConfig,

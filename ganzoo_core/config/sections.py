@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -169,3 +169,17 @@ class TrainConfig(Config):
     def stages(self) -> dict[str, StageConfig]:
         """The stage lengths that were set, by stage name."""
         return dict(self.__pydantic_extra__ or {})
+
+
+_DataConfigT = TypeVar("_DataConfigT", bound=DataConfig)
+
+
+def available_splits(config: DataConfig) -> tuple[str, ...]:
+    """Return the names of the splits of a data set."""
+    field = type(config).model_fields.get("split")
+    return get_args(field.annotation) if field else ()
+
+
+def with_split(config: _DataConfigT, split: str) -> _DataConfigT:
+    """Return the same options with another split."""
+    return type(config)(**{**config.model_dump(), "split": split})

@@ -9,8 +9,8 @@ from ganzoo_core.losses.adversarial import (
     Relativistic,
     RelativisticAverage,
     Wasserstein,
+    make_loss,
 )
-from ganzoo_core.losses.make import make_loss
 from ganzoo_core.losses.regularizers import dragan, gradient_penalty, input_gradient, r1
 
 __all__ = [

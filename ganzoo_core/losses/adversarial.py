@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -159,3 +160,9 @@ class RelativisticAverage(Loss):
         """Return the discriminator's loss with real and fake swapped."""
         assert real_logits is not None, "a relativistic loss compares fakes with real logits"
         return self.discriminator_loss(fake_logits, real_logits)
+
+
+def make_loss(options: Any) -> Loss:
+    """Return the loss that `model.loss` (`ganzoo_core.LossOptions`) describes."""
+    loss: Loss = options.build()
+    return loss

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ganzoo_core import __version__
 from ganzoo_core.errors import PluginError, UsageError, error_line
@@ -47,8 +47,32 @@ class ZooEntry:
     error: str = ""
 
 
+_SpecT = TypeVar("_SpecT", bound=Spec)
+
+
+def _find_by_name(kind: str, cls: type[_SpecT]) -> Callable[[Zoo, str], _SpecT]:
+    """Make a method that returns the spec of a name; it raises as `Zoo.find_spec`."""
+
+    def find(self: Zoo, name: str) -> _SpecT:
+        spec = self.find_spec(kind, name)
+        assert isinstance(spec, cls)
+        return spec
+
+    return find
+
+
 class Zoo:
     """All installed entries. Construction never fails; looking up a name may."""
+
+    model = _find_by_name("model", ModelSpec)
+    dataset = _find_by_name("dataset", DatasetSpec)
+    evaluator = _find_by_name("evaluator", EvaluatorSpec)
+    weights = _find_by_name("weights", WeightsSpec)
+    loss = _find_by_name("loss", LossSpec)
+    term = _find_by_name("term", TermSpec)
+    metric = _find_by_name("metric", MetricSpec)
+    transform = _find_by_name("transform", TransformSpec)
+    capability = _find_by_name("capability", CapabilitySpec)
 
     def __init__(self, plugins: Iterable[Plugin]) -> None:
         self.plugins = tuple(plugins)
@@ -79,69 +103,10 @@ class Zoo:
         """Return the names of a kind's working entries."""
         return [entry.name for entry in self.entries if entry.kind == kind and entry.spec]
 
-    def model(self, name: str) -> ModelSpec:
-        """Return a model's spec.
-
-        Raises:
-            PluginError: its plugin is broken or not installed, or two plugins register the name.
-            UsageError: unknown name.
-        """
-        spec = self.find_spec("model", name)
-        assert isinstance(spec, ModelSpec)
-        return spec
-
-    def dataset(self, name: str) -> DatasetSpec:
-        """Return a data set's spec; raises as `model` does."""
-        spec = self.find_spec("dataset", name)
-        assert isinstance(spec, DatasetSpec)
-        return spec
-
-    def evaluator(self, name: str) -> EvaluatorSpec:
-        """Return an evaluator's spec; raises as `model` does."""
-        spec = self.find_spec("evaluator", name)
-        assert isinstance(spec, EvaluatorSpec)
-        return spec
-
     def evaluators(self, role: str) -> list[EvaluatorSpec]:
         """Return the specs of the evaluators for a role, sorted by name."""
         specs = [entry.spec for entry in self.entries]
         return [spec for spec in specs if isinstance(spec, EvaluatorSpec) and spec.role == role]
-
-    def weights(self, name: str) -> WeightsSpec:
-        """Return the spec of shipped weights; raises as `model` does."""
-        spec = self.find_spec("weights", name)
-        assert isinstance(spec, WeightsSpec)
-        return spec
-
-    def loss(self, name: str) -> LossSpec:
-        """Return a loss's spec; raises as `model` does."""
-        spec = self.find_spec("loss", name)
-        assert isinstance(spec, LossSpec)
-        return spec
-
-    def term(self, name: str) -> TermSpec:
-        """Return a term's spec; raises as `model` does."""
-        spec = self.find_spec("term", name)
-        assert isinstance(spec, TermSpec)
-        return spec
-
-    def metric(self, name: str) -> MetricSpec:
-        """Return a metric's spec; raises as `model` does."""
-        spec = self.find_spec("metric", name)
-        assert isinstance(spec, MetricSpec)
-        return spec
-
-    def transform(self, name: str) -> TransformSpec:
-        """Return an image transform's spec; raises as `model` does."""
-        spec = self.find_spec("transform", name)
-        assert isinstance(spec, TransformSpec)
-        return spec
-
-    def capability(self, name: str) -> CapabilitySpec:
-        """Return a capability's spec; raises as `model` does."""
-        spec = self.find_spec("capability", name)
-        assert isinstance(spec, CapabilitySpec)
-        return spec
 
     def capabilities(self) -> list[CapabilitySpec]:
         """Return the specs of all capabilities, sorted by name."""
@@ -157,8 +122,13 @@ class Zoo:
         return next((spec for spec in self.capabilities() if role and spec.role == role), None)
 
     def find_spec(self, kind: str, name: str) -> Spec:
-        """Return the spec of an entry of any kind; raises as `model` does. Upper case, and
-        hyphens that are left out, are accepted where only one name fits."""
+        """Return the spec of an entry of any kind. Upper case, and hyphens that are left out, are
+        accepted where only one name fits.
+
+        Raises:
+            PluginError: its plugin is broken or not installed, or two plugins register the name.
+            UsageError: unknown name.
+        """
         name = self.canonical_name(kind, name)
         matches = [entry for entry in self.entries if entry.kind == kind and entry.name == name]
         if matches and matches[0].spec:
