@@ -65,6 +65,8 @@ def init_orthogonal(network: nn.Module) -> None:
 
 @torch.no_grad()
 def _init_weights(network: nn.Module, init_matrix: Callable[[Tensor], Tensor]) -> None:
+    if any(parameter.is_meta for parameter in network.parameters()):
+        return  # without values; the power iterations would take seconds
     norms = [module for module in network.modules() if isinstance(module, _NORM_TYPES)]
     norm_parameters = {id(parameter) for norm in norms for parameter in norm.parameters()}
     for parameter in network.parameters():  # those under spectral norm too
