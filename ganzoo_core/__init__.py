@@ -19,6 +19,7 @@ _NAMES_BY_MODULE = {
     "ganzoo_core.zoo": [
         "CapabilitySpec",
         "CommandSpec",
+        "CompositionSpec",
         "DatasetSpec",
         "EvaluatorSpec",
         "LossSpec",
@@ -29,6 +30,7 @@ _NAMES_BY_MODULE = {
         "TermSpec",
         "TransformSpec",
         "WeightsSpec",
+        "compositions",
         "hookimpl",
         "shipped_weights",
     ],

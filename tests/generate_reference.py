@@ -25,11 +25,20 @@ from ganzoo_core.cli import commands
 from ganzoo_core.cli.main import cli
 from ganzoo_core.cli.option_docs import option_records
 from ganzoo_core.config import DataConfig, GANConfig, TrainConfig
+from ganzoo_core.config.overrides import flatten
 from ganzoo_core.config.sections import AuxiliaryConfig, StageConfig
 from ganzoo_core.files import file_sha256
 from ganzoo_core.testing.checks import all_checks
 from ganzoo_core.testing.public_api import PUBLIC_MODULES, PUBLIC_PACKAGES
-from ganzoo_core.zoo import FIDELITY_ASPECTS, ModelSpec, hooks, import_target, zoo
+from ganzoo_core.zoo import (
+    FIDELITY_ASPECTS,
+    ModelSpec,
+    composition_patch,
+    compositions,
+    hooks,
+    import_target,
+    zoo,
+)
 from ganzoo_core.zoo.registry import builtin_registry
 from ganzoo_core.zoo.shipped_weights import index_facts
 
@@ -240,14 +249,49 @@ def pretrained_page() -> str:
     return "\n".join([*out, ""])
 
 
+def composition_page() -> str:
+    """Return the page of the compositions: the README of their plugin and a table."""
+    readme = (ROOT / "plugins" / "compositions" / "README.md").read_text(encoding="utf-8")
+    out = [
+        GENERATED_HEADER,
+        "# compositions\n",
+        readme.partition("\n")[2].replace("../../README.md", "../index.md").strip() + "\n",
+        "| name | base | options over those of the base | paper |",
+        "|---|---|---|---|",
+    ]
+    for spec in compositions("ganzoo_compositions"):
+        options = " ".join(
+            f"`{path.removeprefix('model.')}={json.dumps(value)}`"
+            for path, value in flatten(composition_patch(spec))
+        )
+        base = f"[{spec.base}]({spec.base}.md)"
+        out.append(f"| `{spec.name}` | {base} | {options} | {spec.paper} |")
+    return "\n".join([*out, ""])
+
+
 REGISTRY = ROOT / "registry.toml"
-REGISTRY_MARKER = "# Shipped weights, written by tests/generate_reference.py.\n"
+REGISTRY_MARKER = "# Compositions and shipped weights, written by tests/generate_reference.py.\n"
 
 
 def registry_text() -> str:
-    """Return registry.toml with a row for each of the shipped weights at its end."""
+    """Return registry.toml with a row for each composition and for each of the shipped weights at
+    its end."""
     text = REGISTRY.read_text(encoding="utf-8").partition(REGISTRY_MARKER)[0].rstrip()
+    plugin = ROOT / "plugins" / "compositions"
+    install = f"pip install {' '.join(f'-e {path}' for path in _with_needs(plugin))}"
     rows = []
+    for spec in compositions("ganzoo_compositions"):
+        row = {
+            "kind": "composition",
+            "name": spec.name,
+            "summary": spec.summary,
+            "distribution": f"ganzoo-{plugin.name}",
+            "install": install,
+            "published": False,
+            "paper": spec.paper,
+            "license": spec.license,
+        }
+        rows.append("\n[[entry]]\n" + tomli_w.dumps(row))
     for folder, index in shipped_indexes():
         plugin = folder.parents[2]
         facts = index_facts(index)
@@ -471,6 +515,7 @@ PAGES = {
     "fidelity.md": fidelity_page,
     "options.md": options_page,
     **model_pages(),
+    "../models/compositions.md": composition_page,
     "limits.md": limits_page,
 }
 

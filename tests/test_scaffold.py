@@ -23,6 +23,7 @@ COMMON_FILES = {
 FILES_BY_KIND = {
     "gan": {"config.py", "model.py"},
     "image-to-image": {"config.py", "model.py"},
+    "composition": {"compositions/my-own.toml"},
     "dataset": {"config.py", "dataset.py"},
     "loss": {"config.py", "loss.py"},
     "term": {"config.py", "term.py"},

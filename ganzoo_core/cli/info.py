@@ -27,7 +27,14 @@ from ganzoo_core.cli.output import (
     to_printable,
 )
 from ganzoo_core.errors import GanzooError
-from ganzoo_core.zoo import KINDS, ModelSpec, import_target, zoo
+from ganzoo_core.zoo import (
+    KINDS,
+    CompositionSpec,
+    ModelSpec,
+    composition_patch,
+    import_target,
+    zoo,
+)
 from ganzoo_core.zoo.find_weights import is_registry_name
 
 if TYPE_CHECKING:
@@ -39,13 +46,14 @@ _ASSUMED_LABELS = 10
 """Labels of a data set whose classes are unknown without its files."""
 
 
-@click.command(epilog=examples("ganzoo info cgan", "ganzoo info people", "ganzoo info fid --json"))
+@click.command(epilog=examples("ganzoo info cgan", "ganzoo info wgan-gp", "ganzoo info fid --json"))
 @click.argument("name", shell_complete=completers.complete_entries)
 @kind_option(tuple(KINDS))
 @json_option
 @quiet_option
 def info(name: str, kind: str | None, as_json: bool) -> None:
-    """Describe NAME: a model, data set, evaluator, weights, loss, metric, plugin or run.
+    """Describe NAME: a model, composition, data set, evaluator, weights, loss, metric, plugin or
+    run.
 
     Prints summary, paper, requirements and options. For a model also its presets and the number
     of parameters of each network.
@@ -57,7 +65,10 @@ def info(name: str, kind: str | None, as_json: bool) -> None:
     for key, value in facts.items():
         if key == "presets":
             for preset, settings in value.items():
-                _print_preset(preset, settings)
+                _print_preset(preset, settings, is_composition="base" in facts)
+        elif key == "settings":
+            print_line(f"\nOptions over those of {to_printable(facts['base'])}")
+            _print_settings(value)
         elif key == "docstring":
             _print_docstring(value)
         elif key == "options":
@@ -86,7 +97,35 @@ def entry_facts_by_name(name: str, kind: str | None = None) -> dict[str, Any]:
         if not kind and (Path(name).is_dir() or "://" in name or is_registry_name(name)):
             return {"name": name, **weights_facts(name)}
         raise
+    if isinstance(spec, CompositionSpec):
+        return _composition_facts(spec)
     return _model_facts(spec) if isinstance(spec, ModelSpec) else entry_facts(spec)
+
+
+def _composition_facts(spec: CompositionSpec) -> dict[str, Any]:
+    """Return the facts of a composition: what it changes, and what the presets of its base build
+    with that.
+
+    Raises:
+        PluginError: the base is not installed.
+    """
+    from ganzoo_core.config.overrides import flatten
+    from ganzoo_core.config.tree import model_config_class
+
+    base, changes = zoo().model(spec.base), composition_patch(spec)
+    presets = {}
+    for name in model_config_class(base).presets:
+        facts = _preset_facts(base, name, changes, composition=spec.name)
+        facts.pop("requires")
+        presets[name] = {**facts, "settings": {}}
+    return {
+        **common_facts(spec),
+        "base": spec.base,
+        "family": base.family,
+        "use": f"ganzoo run {spec.name}",
+        "settings": dict(flatten(changes)),
+        "presets": presets,
+    }
 
 
 def _model_facts(spec: ModelSpec) -> dict[str, Any]:
@@ -111,8 +150,11 @@ def _model_facts(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def _preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a preset, and the networks that it builds."""
+def _preset_facts(
+    spec: ModelSpec, name: str, patch: Mapping[str, Any], composition: str = ""
+) -> dict[str, Any]:
+    """Return the settings of a preset, and the networks that it builds, those of a composition
+    with its options."""
     from ganzoo_core.config import build_config
     from ganzoo_core.config.overrides import flatten
 
@@ -120,7 +162,7 @@ def _preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[
     facts["images"] = None
     required_fields: set[str] = set()
     try:
-        config = build_config(spec.name, preset=name)
+        config = build_config(composition or spec.name, preset=name)
         data_info = _data_info(config)
         model = _build_on_meta_device(spec, config, data_info)
         size = data_info.image_size
@@ -137,7 +179,8 @@ def _preset_facts(spec: ModelSpec, name: str, patch: Mapping[str, Any]) -> dict[
         required_fields = {field for batch_spec in batch_specs for field in batch_spec.fields}
     except Exception as error:  # one preset that does not build must not hide the others
         print_stderr(
-            f"warning: {spec.name}: preset {name!r} does not build: {type(error).__name__}: {error}"
+            f"warning: {composition or spec.name}: preset {name!r} does not build: "
+            f"{type(error).__name__}: {error}"
         )
     return {**facts, "requires": required_fields}
 
@@ -217,12 +260,16 @@ def _print_docstring(text: str) -> None:
         print_line(" " * indent + to_printable(line))
 
 
-def _print_preset(name: str, facts: Mapping[str, Any]) -> None:
-    print_line(f"\npreset {to_printable(name)}")
-    for path, value in facts["settings"].items():
+def _print_settings(settings: Mapping[str, Any]) -> None:
+    for path, value in settings.items():
         text = json.dumps(value, ensure_ascii=False)
         print_line(f"  {to_printable(path)} = {to_printable(text)}")
-    if not facts["settings"]:
+
+
+def _print_preset(name: str, facts: Mapping[str, Any], is_composition: bool) -> None:
+    print_line(f"\npreset {to_printable(name)}")
+    _print_settings(facts["settings"])
+    if not facts["settings"] and not is_composition:
         print_line("  (all defaults, see Options)")
     if facts["images"]:
         print_line(f"  trains on {facts['images']:,} images, batch times steps")

@@ -24,6 +24,8 @@ from ganzoo_core.zoo.registry import registries
 _KIND_ALIASES = {
     "model": "model",
     "models": "model",
+    "composition": "composition",
+    "compositions": "composition",
     "dataset": "dataset",
     "datasets": "dataset",
     "data": "dataset",
@@ -52,26 +54,35 @@ def list_(kind: str | None, as_json: bool) -> None:
     capabilities, installed or not.
 
     KIND: `model`, `dataset`, `evaluator`, `weights`, `loss`, `term`, `metric` or `transform`;
-    plurals and `data` work too.
+    plurals and `data` work too. `model` also lists the compositions, named GANs that are options of
+    a model.
     """
     kind = kind and kind.casefold()
     if kind is not None and kind not in _KIND_ALIASES:
         raise UsageError(f"there is no kind {kind!r}.{suggest(kind, _KIND_ALIASES)}")
     selected_kind = _KIND_ALIASES.get(kind or "")
+    kinds = {selected_kind, "plugin"} | ({"composition"} if selected_kind == "model" else set())
     if selected_kind == "weights":
         print_weights(as_json)
         return
-    records = [
-        r for r in _list_records() if selected_kind in {None, r["kind"]} or r["kind"] == "plugin"
-    ]
+    records = [r for r in _list_records() if selected_kind is None or r["kind"] in kinds]
     if as_json:
         print_json(records)
         return
-    for title, group in _group_by_family(records) if selected_kind == "model" else [("", records)]:
-        if title:
+    if selected_kind == "model":
+        for title, group in _group_by_family(records):
             print_line(title)
+            group.sort(key=lambda r: (r["kind"] == "plugin", _year(r["paper"])))
+            print_table(
+                ("kind", "name", "year", "summary", "paper"),
+                [
+                    (r["kind"], r["name"], _year(r["paper"]), _status_text(r), r["paper"])
+                    for r in group
+                ],
+            )
+    else:
         print_table(
-            ("kind", "name", "summary"), [(r["kind"], r["name"], _status_text(r)) for r in group]
+            ("kind", "name", "summary"), [(r["kind"], r["name"], _status_text(r)) for r in records]
         )
     for problem in (problem for registry in registries() for problem in registry.problems):
         print_stderr(f"warning: {problem}")
@@ -79,8 +90,17 @@ def list_(kind: str | None, as_json: bool) -> None:
         print_note("`ganzoo plugins --debug` prints the tracebacks")
 
 
+def _year(paper: str) -> str:
+    """Return the year of a paper, from its arXiv id; empty without one."""
+    arxiv_id = paper.rpartition("arXiv ")[2] if "arXiv " in paper else ""
+    return f"20{arxiv_id[:2]}" if arxiv_id[:4].isdigit() else ""
+
+
 def _group_by_family(records: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield (title, records) for each family that is not empty; other models come last."""
+    """Yield (title, records) for each family that is not empty; other models come last. A
+    composition is of the family of its base."""
+    families = {r["name"]: r["family"] for r in records if r["kind"] == "model"}
+    records = [{**r, "family": families.get(r["base"], r["family"])} for r in records]
     for family, family_title in [*FAMILIES.items(), ("", "other")]:
         family_records = [
             r for r in records if (r["family"] if r["family"] in FAMILIES else "") == family
@@ -115,6 +135,7 @@ def _list_records() -> list[dict[str, Any]]:
                 "auxiliaries": [],
                 "fields": [],
                 "family": entry.family,
+                "base": "",
             }
         )
     order = [*KINDS, "plugin"]
@@ -138,6 +159,7 @@ def _entry_record(zoo_entry: ZooEntry) -> dict[str, Any]:
         "auxiliaries": list(getattr(spec, "auxiliaries", ())),
         "fields": list(getattr(spec, "fields", ())),
         "family": str(getattr(spec, "family", "")),
+        "base": str(getattr(spec, "base", "")),
     }
 
 

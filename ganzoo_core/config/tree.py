@@ -17,7 +17,7 @@ from ganzoo_core.config.overrides import merge, stage_data, stage_options
 from ganzoo_core.config.sections import DataConfig, TrainConfig
 from ganzoo_core.errors import UsageError, suggest
 from ganzoo_core.files import typed
-from ganzoo_core.zoo import ModelSpec, import_target, zoo
+from ganzoo_core.zoo import ModelSpec, composition_patch, import_target, zoo
 from ganzoo_core.zoo.detect import detect_dataset, is_path
 
 Tree = dict[str, Any]
@@ -34,6 +34,13 @@ class RunConfig:
     """The model's own configuration, or None for a model that was given as an object."""
     data: DataConfig
     train: TrainConfig
+    composition: str = ""
+    """The composition whose options it has; `model_name` is its base."""
+
+    @property
+    def name(self) -> str:
+        """The name as typed: that of the composition, else of the model."""
+        return self.composition or self.model_name
 
     def tree(self) -> Tree:
         """Return plain values, ready for TOML; options that are None are left out."""
@@ -43,10 +50,14 @@ class RunConfig:
             for name, c in branches.items()
         }
         if "terms" in dumped["model"]:  # "none" for a removed term, which the preset would add
-            preset = getattr(self.model, "presets", {}).get(self.preset, {}).get("model", {})
-            removed = dict.fromkeys(preset.get("terms", {}), NONE)
-            dumped["model"]["terms"] = {**removed, **dumped["model"]["terms"]}
-        return {"run": {"model": self.model_name, "preset": self.preset}, **dumped}
+            presets = getattr(self.model, "presets", {})
+            patches = [presets.get(self.preset, {}), _find_patch(self.composition)]
+            names = [name for patch in patches for name in patch.get("model", {}).get("terms", {})]
+            dumped["model"]["terms"] = {**dict.fromkeys(names, NONE), **dumped["model"]["terms"]}
+        run = {"model": self.model_name, "preset": self.preset}
+        if self.composition:
+            run["composition"] = self.composition
+        return {"run": run, **dumped}
 
 
 def model_config_class(spec: ModelSpec) -> type[ModelConfig]:
@@ -153,6 +164,14 @@ def preset_patch(config: type[BaseModel], name: str) -> Mapping[str, Any]:
     raise UsageError(f"there is no preset {name!r}.{hint}")
 
 
+def _find_patch(composition: str) -> Mapping[str, Any]:
+    """Return the patch of a composition; empty for none, and for one that is not installed."""
+    if composition not in zoo().names("composition"):
+        return {}
+    spec = zoo().composition(composition)
+    return composition_patch(spec) if spec else {}
+
+
 def _check_branches(patch: Mapping[str, Any]) -> None:
     """Refuse unknown branches, and branches that are not tables.
 
@@ -208,7 +227,7 @@ def build_config(
     """Build the configuration of a run of a zoo model.
 
     Args:
-        model: its name.
+        model: its name, or that of a composition.
         preset: a name, or empty for the one in a patch's `[run]`, else `quick`.
         patches: the configuration file, then the options of the command line.
         is_resolved: the patches hold a whole configuration, so the preset only gives its name.
@@ -217,10 +236,20 @@ def build_config(
         UsageError: an unknown model, preset, data set or option; an invalid value.
         PluginError: the model's or data set's plugin is missing or broken.
     """
-    spec = zoo().model(model)
-    config_class = model_config_class(spec)
+    spec, patches = zoo().model(model), list(patches)
+    composition = zoo().composition(model)
+    stored = [str(patch.get("run", {}).get("composition", "")) for patch in patches]
+    name = composition.name if composition else next(filter(None, stored), "")
+    if not composition and not is_resolved and name:  # of a configuration file
+        composition = zoo().composition(name)
+        name = name if composition and composition.base == spec.name else ""
     return build_class_config(
-        spec.name, config_class, preset=preset, patches=patches, is_resolved=is_resolved
+        spec.name,
+        model_config_class(spec),
+        preset=preset,
+        patches=patches,
+        is_resolved=is_resolved,
+        composition=name,
     )
 
 
@@ -231,6 +260,7 @@ def build_class_config(
     preset: str = "",
     patches: Iterable[Mapping[str, Any]] = (),
     is_resolved: bool = False,
+    composition: str = "",
 ) -> RunConfig:
     """Build the configuration of a run of any model, from the class of its options.
 
@@ -238,6 +268,7 @@ def build_class_config(
         name: the name of the model in config.toml.
         config_class: the class of `[model]`; its presets count if it is a `ModelConfig`.
         preset, patches, is_resolved: see `build_config`.
+        composition: the name of a composition, whose patch follows that of the preset.
 
     Raises:
         UsageError: an unknown preset, data set or option; an invalid value.
@@ -248,7 +279,11 @@ def build_class_config(
         _check_branches(patch)
         preset = preset or str(patch.get("run", {}).get("preset", ""))
     preset = preset or "quick"
-    tree = {} if is_resolved else dict(preset_patch(config_class, preset))
+    tree: Tree = {}
+    if not is_resolved:
+        changes = _find_patch(composition)
+        _check_branches(changes)
+        tree = merge(preset_patch(config_class, preset), changes)
     for patch in patches:
         _check_former_loss_terms(tree, patch)
         tree = merge({**tree, "data": _keep_data_options(tree.get("data", {}), patch)}, patch)
@@ -260,7 +295,7 @@ def build_class_config(
         where = f"train.{stage}.overrides"
         stage_options(model_config, train_config, options.overrides, where)
         stage_data(data_config, options.overrides, where)
-    return RunConfig(name, preset, model_config, data_config, train_config)
+    return RunConfig(name, preset, model_config, data_config, train_config, composition)
 
 
 __all__ = [

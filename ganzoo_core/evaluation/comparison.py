@@ -236,7 +236,8 @@ def _read_runs(
         folder = RunFolder(Path(path))
         if folder.config.is_file():
             tree = folder.read_config()
-            options = {"model": tree["run"]["model"]} | {
+            run_section = tree["run"]
+            options = {"model": run_section.get("composition") or run_section["model"]} | {
                 name: value
                 for name, value in flatten({k: tree.get(k, {}) for k in ("model", "data", "train")})
                 if name not in _OPTIONS_WITHOUT_EFFECT

@@ -56,7 +56,8 @@ def write_html(
     import jinja2
 
     records = read_metrics(metrics)
-    model = str(config.get("run", {}).get("model", "model"))
+    run_section = config.get("run", {})
+    model = str(run_section.get("composition") or run_section.get("model", "model"))
     data_name = (index or {}).get("data", {}).get("name") or config.get("data", {}).get("name")
     grid_names = evenly_spaced(sorted(p.name for p in samples.glob("*.png")), _MAX_GRIDS)
     environment = jinja2.Environment(

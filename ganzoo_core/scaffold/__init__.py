@@ -18,9 +18,20 @@ from pathlib import Path
 import ganzoo_core
 from ganzoo_core.errors import OutputError, UsageError, suggest
 from ganzoo_core.zoo import registry_entries, zoo
+from ganzoo_core.zoo.compositions import composition_text
 
 TEMPLATES = Path(__file__).parent / "templates"
-KINDS = ("gan", "image-to-image", "dataset", "loss", "term", "metric", "embedder")
+KINDS = (
+    "gan",
+    "composition",
+    "image-to-image",
+    "dataset",
+    "loss",
+    "term",
+    "metric",
+    "embedder",
+)
+_DEFAULT_BASE = "sngan"
 _PLACEHOLDER_PACKAGE = "ganzoo_my_plugin"
 _DESTINATIONS = {
     "pyproject.toml": "pyproject.toml",
@@ -29,6 +40,7 @@ _DESTINATIONS = {
     "workflow.yml": ".github/workflows/test.yml",
     "init.py": f"{_PLACEHOLDER_PACKAGE}/__init__.py",
     "test.py": "tests/test_my_plugin.py",
+    "composition.toml": f"{_PLACEHOLDER_PACKAGE}/compositions/my-plugin.toml",
 }
 """Destination by template file; other files go into the package."""
 _MAX_NAME_LENGTH = 40
@@ -44,20 +56,30 @@ def _name_replacements(name: str) -> dict[str, str]:
     }
 
 
-def create_plugin(name: str, kind: str, folder: Path) -> Path:
+def create_plugin(name: str, kind: str, folder: Path, source: str = "") -> Path:
     """Write a plugin distribution into a new folder; return it.
 
+    Args:
+        name: of the plugin, and of what it registers.
+        kind: one of `KINDS`.
+        folder: of the distribution.
+        source: the model or the composition that a composition starts from.
+
     Raises:
-        UsageError: an invalid name, or an unknown kind.
+        PluginError: the source is not installed.
+        UsageError: an invalid name, or an unknown kind or source.
         OutputError: the folder exists or cannot be written.
     """
     if kind not in KINDS:
         raise UsageError(f"there is no kind {kind!r}.{suggest(kind, KINDS)}")
     _check_name(name)
+    files = render_files(name, kind)
+    if kind == "composition":
+        files = _start_from(source or _DEFAULT_BASE, files)
     if folder.exists() or folder.is_symlink():
         raise OutputError(f"{folder} exists: choose another folder with --out")
     try:
-        for path, text in render_files(name, kind).items():
+        for path, text in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
     except OSError as error:
@@ -77,6 +99,26 @@ def render_files(name: str, kind: str) -> dict[str, str]:
     for old, new in _name_replacements(name).items():
         texts = {path.replace(old, new): text.replace(old, new) for path, text in texts.items()}
     return texts
+
+
+def _start_from(source: str, files: dict[str, str]) -> dict[str, str]:
+    """Return the files of a composition with its base in place of the placeholder, or with the
+    options of another composition.
+
+    Raises:
+        PluginError: the source is not installed.
+        UsageError: there is no such model or composition.
+    """
+    spec, composition = zoo().model(source), zoo().composition(source)
+    requirement = f', "{zoo().origin(spec).partition(" ")[0]}"]'
+    project = files["pyproject.toml"].replace('<0.2"]', f'<0.2"{requirement}')
+    table = next(path for path in files if path.endswith(".toml") and "/" in path)
+    text = composition_text(composition) if composition else ""
+    return {
+        **files,
+        "pyproject.toml": project,
+        table: text or files[table].replace("BASE", spec.name),
+    }
 
 
 def _check_name(name: str) -> None:

@@ -169,6 +169,22 @@ class ModelSubject(Subject):
         return self.run_all_stages(2)
 
 
+class CompositionSubject(ModelSubject):
+    """A composition: its base at the `smoke` preset with the options of the composition."""
+
+    @cached_property
+    def target(self) -> Any:
+        """The class of the base."""
+        return import_target(zoo().model(self.name).target)
+
+    def build_model(
+        self, info: DataInfo | None = None, seed: int = 0, config: RunConfig | None = None
+    ) -> Model:
+        """Build the base with the options of the composition; see `ModelSubject`."""
+        base = ModelSubject(self.kind, zoo().model(self.name), self.plugin)
+        return base.build_model(info or self.images.info, seed, config or self.config)
+
+
 def _build_auxiliary(role: str) -> nn.Module:
     """Return the untrained stub of a role, or a shipped network for a role without one."""
     capability = zoo().role_capability(role)
@@ -178,7 +194,10 @@ def _build_auxiliary(role: str) -> nn.Module:
     return find_auxiliary(role).build()
 
 
-SUBJECT_CLASSES: dict[str, type[Subject]] = {"model": ModelSubject}
+SUBJECT_CLASSES: dict[str, type[Subject]] = {
+    "model": ModelSubject,
+    "composition": CompositionSubject,
+}
 
 
 def find_subjects(name: str) -> list[Subject]:

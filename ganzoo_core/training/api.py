@@ -82,7 +82,8 @@ def train(
     model = find_registered(model)
     run_config = build_run_config(model, preset=preset, patches=patches)
     data_object = None if isinstance(data, str) else data
-    return train_config(run_config, model, data_object, out=out, quiet=quiet)
+    model_object = None if isinstance(model, str) else model
+    return train_config(run_config, model_object, data_object, out=out, quiet=quiet)
 
 
 def train_config(
@@ -161,7 +162,7 @@ def _run_jobs(
     progress = Progress(quiet, silent=not world.is_main)
     # What the model of the run refuses is refused before its auxiliary networks are trained.
     prepared = prepare_job(job, progress)
-    name = model if isinstance(model, str) else type(prepared.model).__name__.lower()
+    name = run_config.name if isinstance(model, str) else type(prepared.model).__name__.lower()
     with _run_folder(folder, out, name, world) as run_folder:
         if auxiliary_jobs and folder is None:  # so that `resume` finds the options
             provenance = prepared.provenance

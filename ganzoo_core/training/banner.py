@@ -33,7 +33,7 @@ def banner_lines(
         steps += f", from step {trainer.step:,} on"
     rows = {
         "run": str(folder.path),
-        "model": f"{run_config.model_name} {run_config.preset}, seed {run_config.train.seed}",
+        "model": f"{run_config.name} {run_config.preset}, seed {run_config.train.seed}",
         "parameters": ", ".join(networks) or "none",
         "data": ", ".join(data),
         "device": f"{setup.device}, {setup.precision}, {setup.threads} CPU threads",

@@ -32,7 +32,7 @@ def environment_record(run_config: RunConfig) -> dict[str, Any]:
 
 
 def _is_used(plugin: Any, run_config: RunConfig) -> bool:
-    names = {run_config.model_name, run_config.data.name, *run_config.train.track}
+    names = {run_config.name, run_config.model_name, run_config.data.name, *run_config.train.track}
     return plugin.name in names or any(spec.name in names for spec in plugin.specs)
 
 

@@ -148,7 +148,7 @@ def fit_job(
         )
         run_config = replace(job.config, train=resolved_train_config)
         progress.start(
-            f"training {run_config.model_name}", items_per_step=resolved_train_config.batch_size
+            f"training {run_config.name}", items_per_step=resolved_train_config.batch_size
         )
         callback = Callback()
         if world.is_main:
@@ -340,6 +340,8 @@ def _index_fields(
         "data": model.info.to_json(),
         "train": {key: value for key, value in tree["train"].items() if key != "init_from"},
     }
+    if run_config.composition:
+        out["composition"] = run_config.composition
     if init_record:
         out["init_from"] = init_record
     if records := auxiliary_records(model.auxiliaries):

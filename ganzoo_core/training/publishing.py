@@ -130,7 +130,8 @@ def train_command(run: RunFolder) -> str:
         UsageError: not a run folder, or the run of a class that no plugin registers.
     """
     tree = run.read_config()
-    model, preset = str(tree["run"]["model"]), str(tree["run"].get("preset", ""))
+    model = str(tree["run"].get("composition") or tree["run"]["model"])
+    preset = str(tree["run"].get("preset", ""))
     if model.startswith(UNREGISTERED_PREFIX):
         raise UsageError(f"{run.path}: no plugin registers its model, so no command trains it")
     _, config = read_run_config(run)

@@ -56,7 +56,7 @@ def read_record(run: str | Path, out: str | Path | None = None) -> RunRecord:
     """
     folder = RunFolder(Path(run))
     tree = folder.read_config()
-    name = str(tree["run"]["model"])
+    name = str(tree["run"].get("composition") or tree["run"]["model"])
     if name.startswith(UNREGISTERED_PREFIX):
         raise UsageError(
             f"{folder.path} was trained from Python with the class "

@@ -32,8 +32,8 @@ def build_run_config(
     """Build the configuration of a run.
 
     Args:
-        model: a registered name; a class, whose options and presets are those of its `Config`; or
-            an object, which has its options already.
+        model: the name of a registered model or composition; a class, whose options and presets are
+            those of its `Config`; or an object, which has its options already.
         preset, patches, is_resolved: see `ganzoo_core.config.build_config`.
 
     Raises:
@@ -108,7 +108,7 @@ def read_run_config(
     """
     stored = folder.read_config()
     patch = {"train": {"steps": steps}} if steps is not None else {}
-    patches = [{k: v for k, v in stored.items() if k in {"model", "data", "train"}}, patch]
+    patches = [{k: v for k, v in stored.items() if k in {"run", "model", "data", "train"}}, patch]
     name, preset = stored["run"]["model"], stored["run"].get("preset", "")
     if not name.startswith(UNREGISTERED_PREFIX):
         resolved = build_config(name, preset=preset, patches=patches, is_resolved=True)

@@ -28,6 +28,7 @@ class _RunSection(BaseModel):
 
     model: str = Field(min_length=1)
     preset: str = ""
+    composition: str = ""
 
 
 class _StoredConfig(BaseModel):

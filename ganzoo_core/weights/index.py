@@ -108,6 +108,8 @@ class CheckpointIndex(IndexModel):
     ganzoo: str = ""
     """Version of ganzoo-core that wrote the index."""
     preset: str = ""
+    composition: str = ""
+    """The composition whose options it has; `model` is its base."""
     config: dict[str, Any]
     """`[model]`, resolved."""
     train: dict[str, Any] = {}

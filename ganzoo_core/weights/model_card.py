@@ -132,6 +132,7 @@ def _template_values(index: Mapping[str, Any]) -> dict[str, Any]:
         "capabilities": capabilities,
         "facts": [
             ("model", f"{index['model']} ({origin or 'a class outside the zoo'})"),
+            *[("composition", name) for name in [index.get("composition")] if name],
             ("preset", index.get("preset") or "-"),
             ("precision on disk", index.get("precision", "fp32")),
             ("data", f"{data.get('name') or 'own data'} {data.get('version', '')}".strip()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ganzoo_core.zoo.compositions import composition_patch, compositions
 from ganzoo_core.zoo.discovery import Plugin
 from ganzoo_core.zoo.hooks import hookimpl
 from ganzoo_core.zoo.lookup import (
@@ -23,6 +24,7 @@ from ganzoo_core.zoo.specs import (
     KINDS,
     CapabilitySpec,
     CommandSpec,
+    CompositionSpec,
     DatasetSpec,
     EvaluatorSpec,
     LossSpec,
@@ -52,6 +54,7 @@ __all__ = [
     "KINDS",
     "CapabilitySpec",
     "CommandSpec",
+    "CompositionSpec",
     "DatasetSpec",
     "EvaluatorSpec",
     "LossSpec",
@@ -70,6 +73,8 @@ __all__ = [
     "WeightsSpec",
     "Zoo",
     "ZooEntry",
+    "composition_patch",
+    "compositions",
     "has_capability",
     "hookimpl",
     "import_target",

@@ -22,6 +22,7 @@ from ganzoo_core.zoo.quarantine import stdout_to_stderr
 from ganzoo_core.zoo.specs import (
     KINDS,
     CapabilitySpec,
+    CompositionSpec,
     DatasetSpec,
     EvaluatorSpec,
     LossSpec,
@@ -64,7 +65,8 @@ def _find_by_name(kind: str, cls: type[_SpecT]) -> Callable[[Zoo, str], _SpecT]:
 class Zoo:
     """All installed entries. Construction never fails; looking up a name may."""
 
-    model = _find_by_name("model", ModelSpec)
+    _model = _find_by_name("model", ModelSpec)
+    _composition = _find_by_name("composition", CompositionSpec)
     dataset = _find_by_name("dataset", DatasetSpec)
     evaluator = _find_by_name("evaluator", EvaluatorSpec)
     weights = _find_by_name("weights", WeightsSpec)
@@ -102,6 +104,27 @@ class Zoo:
     def names(self, kind: str) -> list[str]:
         """Return the names of a kind's working entries."""
         return [entry.name for entry in self.entries if entry.kind == kind and entry.spec]
+
+    def model(self, name: str) -> ModelSpec:
+        """Return a model's spec; for the name of a composition, that of its base. Raises as
+        `find_spec`."""
+        composition = self.composition(name)
+        return self._model(composition.base if composition else name)
+
+    def composition(self, name: str) -> CompositionSpec | None:
+        """Return the spec of a composition, or None where no composition has this name.
+
+        Raises:
+            PluginError: its plugin is broken or not installed, or two plugins register the name.
+        """
+        for kind in ("model", "composition"):
+            known = self.canonical_name(kind, name)
+            if any((entry.kind, entry.name) == (kind, known) for entry in self.entries):
+                return self._composition(known) if kind == "composition" else None
+        from ganzoo_core.zoo import registry
+
+        is_known = registry.find_registry_entry("composition", name)
+        return self._composition(name) if is_known else None
 
     def evaluators(self, role: str) -> list[EvaluatorSpec]:
         """Return the specs of the evaluators for a role, sorted by name."""
@@ -155,10 +178,9 @@ class Zoo:
             installed = f"{owners[0].origin} is installed without {name!r}" if owners else ""
             problem = installed or f"{name!r} is not installed"
             raise PluginError(f"{problem}. Install it with: {known.install}")
-        candidates = {
-            *self.names(kind),
-            *(e.name for e in registry.registry_entries() if e.kind == kind),
-        }
+        kinds = {kind, "composition"} if kind == "model" else {kind}
+        candidates = {e.name for e in self.entries if e.kind in kinds and e.spec}
+        candidates |= {e.name for e in registry.registry_entries() if e.kind in kinds}
         message = f"there is no {kind} {name!r}.{suggest_name([kind], name, candidates)}"
         if broken := ", ".join(p.name for p in self.plugins if p.error):
             message += f" A broken plugin may provide it: {broken} (see `ganzoo plugins`)."

@@ -65,6 +65,17 @@ class ModelSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CompositionSpec(Spec):
+    """A named GAN: a base model with the loss, the terms and the options of a paper.
+    `compositions` reads the specs of a package from its TOML files."""
+
+    target: str
+    """``package:folder/name.toml``."""
+    base: str
+    """Name of the model in the zoo."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetSpec(Spec):
     """A source of images."""
 
@@ -238,6 +249,7 @@ class CommandSpec:
 
 KINDS: dict[str, type[Spec]] = {
     "model": ModelSpec,
+    "composition": CompositionSpec,
     "dataset": DatasetSpec,
     "evaluator": EvaluatorSpec,
     "weights": WeightsSpec,

@@ -25,6 +25,7 @@ from ganzoo_core.zoo import FAMILIES, ModelSpec, import_target, zoo
 
 _ENTRY_KINDS = (
     "model",
+    "composition",
     "dataset",
     "loss",
     "term",
@@ -51,7 +52,11 @@ def spec_is_complete(subject: Subject) -> None:
     """Has a summary, a source and a license in its spec"""
     entry_spec = subject.spec
     kind = type(entry_spec).__name__
-    fields = {"model": ("summary", "paper", "license"), "dataset": ("summary", "license")}
+    fields = {
+        "model": ("summary", "paper", "license"),
+        "composition": ("summary", "paper", "license"),
+        "dataset": ("summary", "license"),
+    }
     for field in fields.get(subject.kind, ("summary",)):
         require(getattr(entry_spec, field), f"{kind}.{field} is empty: fill it in plugin.py")
     text = entry_spec.summary

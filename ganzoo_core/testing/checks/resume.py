@@ -25,7 +25,7 @@ _CORE_ATTRIBUTES = {"config", "info", "auxiliaries"}
 _REMEDY = "keep what training changes in a Parameter or a persistent buffer"
 
 
-@check("model")
+@check("model", "composition")
 def resume_is_exact(subject: ModelSubject) -> None:
     """Resumes bit-exactly, long after a checkpoint too, and keeps no state in plain attributes"""
     lengths = {stage.name: _stage_length(stage) for stage in subject.build_model().stages()}

@@ -179,7 +179,7 @@ def _make_plan(options):
         zoo().metric(name)
     return {
         "format": plans.FORMAT,
-        "model": zoo().model(options["model"]).name,
+        "model": _canonical_model(options["model"]),
         "preset": options["preset"],
         "options": tree,
         "grid": grid,
@@ -192,6 +192,12 @@ def _make_plan(options):
             "device": options["device"],
         },
     }
+
+
+def _canonical_model(name):
+    """Return the name of a model or a composition as it is registered."""
+    composition = zoo().composition(name)
+    return composition.name if composition else zoo().model(name).name
 
 
 def _search_settings(options, grid):

@@ -1,0 +1,1 @@
+"""Named GANs that are options of a base model."""
