@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import nn
 
 import ganzoo_core as gz
@@ -55,6 +56,13 @@ class FixedEmbedder(nn.Module):
         is_autocast = torch.is_autocast_enabled(image.device.type)
         self.last_input_dtype_and_autocast = image.dtype, is_autocast
         return nn.functional.normalize(self.layers(image))
+
+
+def write_utkface(folder):
+    """Write twelve images of one color with names of UTKFace, two for each age group."""
+    for index, age in enumerate((5, 12, 22, 27, 33, 38, 44, 48, 52, 58, 66, 80)):
+        name = f"{age}_{index % 2}_0_2017011617425{index:04d}.jpg.chip.jpg"
+        Image.new("RGB", (64, 64), (age, 90, 90)).save(folder / name)
 
 
 def build_model(model_class, info, seed=0, config=None):

@@ -40,6 +40,9 @@ class AgeCGANConfig(GANConfig):
     """Length of z."""
     discriminator: NormConfig = NormConfig()
     """Options of the discriminator."""
+    augment: str = ""
+    """Augmentation of the images that D receives: "ada", or a list such as "flip,translation"; see
+    docs/how-to/use-data.md."""
     optim_e: Adam = Adam()
     """The optimizer of the encoder."""
     epochs: float = Field(100, gt=0)
@@ -95,6 +98,21 @@ class AgeCGANConfig(GANConfig):
             },
             "data": {**PEOPLE_DATA, "image_size": 64, "count": 12000, "photos_per_person": 2},
             "train": {"batch_size": 32, "sample_every": 500, "gan": {"steps": 4500}},
+        },
+        "utkface-64": {
+            "model": {
+                "base_channels": 32,
+                "ema_halflife_images": 20000.0,
+                "encoder_pairs": 30_000,
+                "inversion_objective": "both",
+                "auxiliaries": {"identity": {"weights": "train"}},
+                "augment": "flip,color,translation",
+                **WRONG_LABELS_LAYER_NORM,
+                "terms": {"wrong-labels": {"weight": 0.25}},
+                **ADAM_1E3,
+            },
+            "data": {"name": "utkface", "image_size": 64, "transform": "face-align"},
+            "train": {"batch_size": 32, "sample_every": 1000, "gan": {"steps": 6000}},
         },
         "paper": {"data": {"name": "imdb-wiki", "image_size": 64}, "train": {"batch_size": 64}},
     }

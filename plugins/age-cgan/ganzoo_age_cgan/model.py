@@ -33,6 +33,7 @@ from torch import Tensor
 from ganzoo_age_cgan.lbfgs import minimize
 from ganzoo_age_cgan.networks import AgeDiscriminator, AgeGenerator, Encoder
 from ganzoo_core import GAN, BatchSpec, OptimizerSpec, Phase, Stage
+from ganzoo_core.data.ada import make_augment
 from ganzoo_core.layers import bin_index, check_image_size
 from ganzoo_core.losses import make_loss
 from ganzoo_core.weights import fuse_batchnorm
@@ -73,6 +74,7 @@ class AgeCGAN(GAN):
         self.generator = AgeGenerator(config, *shape, len(info.class_names))
         self.discriminator = AgeDiscriminator(config, *shape, len(info.class_names))
         self.encoder = Encoder(config, *shape)
+        self.augment = make_augment(config.augment)
         self.loss = make_loss(config.loss)
         nonempty_classes = torch.tensor(info.nonempty_classes)
         self.register_buffer("nonempty_classes", nonempty_classes, persistent=False)

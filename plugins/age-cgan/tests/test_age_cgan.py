@@ -7,13 +7,14 @@ import torch
 from ganzoo_age_cgan.config import AgeCGANConfig
 from ganzoo_age_cgan.model import AgeCGAN
 from ganzoo_face_aging.capabilities import SupportsAgeEditing
-from training_helpers import differing_keys, make_images, make_trainer, num_params
+from training_helpers import differing_keys, make_images, make_trainer, num_params, write_utkface
 
 import ganzoo_core as gz
 from ganzoo_core.config.losses import parse_loss
 from ganzoo_core.files import load_tensors
 from ganzoo_core.interfaces import Auxiliaries
 from ganzoo_core.testing.stubs import StubAuxiliary
+from ganzoo_core.training.dry_run import planned_stages
 
 AGE_BINS = (18, 29, 39, 49, 59)
 SMALL_CONFIG = AgeCGANConfig(
@@ -233,3 +234,27 @@ def test_identity_network_defines_input_size_and_scale(images):
 def test_source_age_is_required(images):
     with pytest.raises(ValueError, match="--from AGE"):
         build_model(images.info).edit_age(torch.rand(1, 3, 32, 32), None, torch.zeros(1, 1).long())
+
+
+def test_photographs_train_the_identity_network_first(tmp_path):
+    write_utkface(tmp_path)
+    data = {"data": {"path": str(tmp_path)}}
+    tree = gz.config.build_config("age-cgan", preset="utkface-64", patches=[data])
+    assert (tree.data.split, tree.data.transform) == ("train", "face-align")
+    rows = planned_stages(tree)
+    assert [(row["job"], row["stage"]) for row in rows[-2:]] == [
+        ("age-cgan", "gan"),
+        ("age-cgan", "encoder"),
+    ]
+    assert [row["job"] for row in rows[:-2]] == ["identity"]
+    assert [row["images"] for row in rows[-2:]] == [192_000, 30_016]
+
+
+def test_d_receives_augmented_images(images, tmp_path):
+    config = SMALL_CONFIG.model_copy(update={"augment": "grayscale"})
+    model, received = build_model(images.info, config), []
+    model.discriminator.register_forward_pre_hook(lambda _, args: received.append(args[0]))
+    trainer = make_trainer(AgeCGAN, model=model, images=images, gan={"steps": 1}, steps=1)
+    trainer.run(tmp_path)
+    assert len(received) == 3  # real and fake images of D's phase, the fakes of G's
+    assert all(torch.equal(image[:, :1].expand_as(image), image) for image in received)

@@ -11,6 +11,7 @@ REPORT_AGE_BINS = (18, 29, 39, 49, 59)
 
 ADAM_4E4 = {"optim_d": {"lr": 4e-4}, "optim_g": {"lr": 4e-4}}
 ADAM_D_5E4_G_1E3 = {"optim_d": {"lr": 5e-4}, "optim_g": {"lr": 1e-3}}
+ADAM_1E3 = {"optim_d": {"lr": 1e-3}, "optim_g": {"lr": 1e-3}}
 ADAM_1_5E3 = {"optim_d": {"lr": 1.5e-3}, "optim_g": {"lr": 1.5e-3}}
 SMOOTHED_BCE = {"kind": "bce", "real_target": 0.9}
 PEOPLE_MODEL = {
@@ -77,6 +78,18 @@ class CGANConfig(GANConfig):
                 "nuisance_scale": 0.35,
             },
             "train": {"batch_size": 32, "steps": 5000, "sample_every": 1000},
+        },
+        "utkface-64": {
+            "model": {
+                **PEOPLE_MODEL,
+                "terms": {"wrong-labels": {"weight": 0.25}, "adc": {"weight": 1.0}},
+                "augment": "flip,color,translation,noise(0.15)",
+                **ADAM_1E3,
+                "class_balanced": True,
+                "ema_halflife_images": 20000.0,
+            },
+            "data": {"name": "utkface", "image_size": 64, "transform": "face-align"},
+            "train": {"batch_size": 32, "steps": 5500, "sample_every": 1000},
         },
         "fashion-32": {
             "model": {

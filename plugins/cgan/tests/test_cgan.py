@@ -9,13 +9,14 @@ from fidelity_helpers import proves
 from ganzoo_cgan.config import REPORT_AGE_BINS, CGANConfig
 from ganzoo_cgan.model import CGAN
 from torch import nn
-from training_helpers import make_images, make_trainer, num_params, output_shapes
+from training_helpers import make_images, make_trainer, num_params, output_shapes, write_utkface
 
 from ganzoo_core import config, train
 from ganzoo_core.config import DataConfig
 from ganzoo_core.data import age_bin_names
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.interfaces import DataInfo, Dataset, Metadata, SeededRng
+from ganzoo_core.training.dry_run import planned_stages
 from ganzoo_core.zoo import zoo
 
 SIX_CLASS_NAMES = age_bin_names(REPORT_AGE_BINS)
@@ -282,6 +283,18 @@ def test_every_preset_validates_and_builds(preset):
     (stage,) = model.stages()
     assert [phase.name for phase in stage.phases] == ["d", "g"]
     assert stage.batch.fields == ("image", "label")
+
+
+def test_photographs_are_aligned_and_augmented(tmp_path):
+    write_utkface(tmp_path)
+    tree = config.build_config(
+        "cgan", preset="utkface-64", patches=[{"data": {"path": str(tmp_path)}}]
+    )
+    assert (tree.data.split, tree.data.transform) == ("train", "face-align")
+    (row,) = planned_stages(tree)
+    assert (row["stage"], row["images"]) == ("gan", 176_000)
+    model = CGAN(tree.model, DataInfo(image_size=64, class_names=SIX_CLASS_NAMES))
+    assert model.augment.names == ("flip", "color", "translation", "noise(0.15)")
 
 
 @proves("cgan", "recipe")

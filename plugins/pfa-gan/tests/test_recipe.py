@@ -4,8 +4,7 @@ import pytest
 import torch
 from ganzoo_face_aging.testing import StubAgeEstimator
 from ganzoo_pfa_gan.model import PFAGAN
-from PIL import Image
-from training_helpers import differing_keys, make_images, make_trainer, run_steps
+from training_helpers import differing_keys, make_images, make_trainer, run_steps, write_utkface
 
 from ganzoo_core.config import build_config
 from ganzoo_core.config.overrides import stage_options
@@ -104,9 +103,7 @@ def test_loss_weights_of_a_part_change_the_generator_only_from_there_on(straight
 
 
 def test_photographs_train_their_auxiliary_networks_first(tmp_path):
-    for index, age in enumerate((5, 12, 22, 27, 33, 38, 44, 48, 52, 58, 66, 80)):
-        name = f"{age}_{index % 2}_0_2017011617425{index:04d}.jpg.chip.jpg"
-        Image.new("RGB", (64, 64), (age, 90, 90)).save(tmp_path / name)
+    write_utkface(tmp_path)
     data = {"data": {"path": str(tmp_path)}}
     rows = planned_stages(build_config("pfa-gan", preset="utkface-64", patches=[data]))
     jobs = ["identity", "age", "pfa-gan", "pfa-gan", "pfa-gan"]
