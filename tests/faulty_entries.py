@@ -327,7 +327,7 @@ def age_estimate_per_channel():
 @register_fault("edit-age-output", "edit_age returns")
 def edit_age_wrong_shape():
     return cgan_with_capability(
-        "edit_age", edit_age=lambda self, images, source_age, target_groups: images
+        "edit_age", edit_age=lambda self, images, source_age, target_age: images
     )
 
 

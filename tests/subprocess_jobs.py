@@ -83,7 +83,7 @@ def save_rank_batches(folder):
     """Save this rank's part of one batch of every sampler."""
     world, images = World.init(CPU), make_images(40, 16, 6)
     tensors = {}
-    for sampler in ("random", "class_balanced", "group_pairs", "pk"):
+    for sampler in ("random", "class_balanced", "group_pairs", "identity_pairs", "pk"):
         fields = ("image", "label", "identity")
         spec = BatchSpec(fields=fields, sampler=sampler, images_per_identity=2)
         loader = BatchLoader(images, spec, 8, CPU, 0, "gan", rank=world.rank, world_size=world.size)

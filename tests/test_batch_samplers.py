@@ -13,6 +13,7 @@ from ganzoo_core.data import BatchLoader
 from ganzoo_core.data.samplers import (
     ClassBalancedSampler,
     GroupPairSampler,
+    IdentityPairSampler,
     PKSampler,
     RandomSampler,
     ShuffledStream,
@@ -24,7 +25,7 @@ from ganzoo_core.interfaces import Batch, BatchSpec
 CPU = torch.device("cpu")
 THREADS_DIR = Path("/proc/self/task")
 FIELDS = ("image", "label", "age", "identity")
-SAMPLERS = ("random", "class_balanced", "weighted", "pk", "group_pairs")
+SAMPLERS = ("random", "class_balanced", "weighted", "pk", "group_pairs", "identity_pairs")
 
 
 def make_batches(sampler, batch_size=8, images=None, seed_and_stage=(0, "gan"), **spec_options):
@@ -54,7 +55,7 @@ def test_batch_depends_only_on_index(sampler):
     for number in numbers:
         recomputed = shuffled(number)
         assert batches_equal(recomputed, in_order[number])
-        if sampler == "group_pairs":
+        if sampler.endswith("pairs"):
             assert batches_equal(recomputed.target, in_order[number].target)
     assert not batches_equal(in_order[0], in_order[1])
 
@@ -178,12 +179,27 @@ def test_pk_sampler_uses_all_images():
     assert len(set(torch.cat(found).tolist())) == 60
 
 
+def test_identity_pairs_sampler():
+    """Two different images of one person; people, and ordered pairs of images, equally often."""
+    images = make_images(num_images=21, num_identities=7)
+    people, pairs = Counter(), Counter()
+    for number in range(210):
+        source, target = sample_rows(IdentityPairSampler, number, 10, images)
+        assert (images.identity[source] == images.identity[target]).all()
+        people.update(images.identity[source].tolist())
+        pairs.update(zip(source.tolist(), target.tolist(), strict=True))
+    assert set(people.values()) == {300}
+    assert len(pairs) == 7 * 6 and all(s != t for s, t in pairs)
+    assert min(pairs.values()) > 25 and max(pairs.values()) < 80  # 50 each, deviation 6.5
+
+
 def test_pk_sampler_skips_single_image_identities():
     images = make_images(num_images=9, num_identities=7)  # only persons 0 and 1 have two
     who = images.identity[sample_rows(PKSampler, 0, 8, images, images_per_identity=2)[0]]
     assert sorted(set(who.tolist())) == [0, 1]
-    with pytest.raises(DataError):
-        make_batches("pk", images=make_images(num_images=8, num_identities=7))
+    for sampler in ("pk", "identity_pairs"):
+        with pytest.raises(DataError, match="two people with two images"):
+            make_batches(sampler, images=make_images(num_images=8, num_identities=7))
 
 
 def test_empty_class_refused():

@@ -168,6 +168,9 @@ def test_data_info_json_round_trip():
     assert DataInfo.from_json(json.loads(json.dumps(info.to_json()))) == info
     assert info.class_names == ("0-20", "21-40", "41+") and sum(info.class_counts) == 40
     assert info.age_bins == (20, 40) and len(info.class_mean_ages) == 3
+    low, high = info.age_range
+    ages = make_images(age_bins=(20, 40)).age
+    assert (low, high) == pytest.approx((ages.min().item(), ages.max().item()), abs=1e-3)
     assert info.num_identities == 6 and info.nonempty_classes == (0, 1, 2)
 
 

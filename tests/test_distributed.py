@@ -126,7 +126,7 @@ def test_batches_are_split_by_rank(run_ganzoo, tmp_path):
     )
     assert done.codes == (0, 0), done.err
     found = rank_states(tmp_path)
-    for sampler in ("random", "class_balanced", "group_pairs", "pk"):
+    for sampler in ("random", "class_balanced", "group_pairs", "identity_pairs", "pk"):
         batch_spec = BatchSpec(
             fields=("image", "label", "identity"), sampler=sampler, images_per_identity=2
         )
@@ -135,8 +135,8 @@ def test_batches_are_split_by_rank(run_ganzoo, tmp_path):
         assert torch.equal(joined[f"{sampler}.image"], whole.image)
         assert torch.equal(joined[f"{sampler}.label"], whole.label)
         assert torch.equal(joined[f"{sampler}.identity"], whole.identity)
-        if sampler == "group_pairs":
-            assert torch.equal(joined["group_pairs.target"], whole.target.image)
+        if whole.target is not None:
+            assert torch.equal(joined[f"{sampler}.target"], whole.target.image)
 
 
 def make_context(rank, world_size):

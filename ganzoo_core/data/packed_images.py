@@ -267,6 +267,7 @@ def _describe(
         class_names=class_names,
         class_counts=tuple(class_counts),
         class_mean_ages=_mean_age_per_class(columns["age"], labels, len(class_names)),
+        age_range=_age_range(columns["age"]),
         num_identities=0 if identities is None else len(np.unique(identities)),
     )
 
@@ -279,6 +280,13 @@ def _mean_age_per_class(
         return ()
     inside = [ages[labels == i] for i in range(num_classes)]
     return tuple(round(float(a.mean(dtype=np.float64)), 3) if len(a) else None for a in inside)
+
+
+def _age_range(ages: NDArray[np.float32] | None) -> tuple[float, ...]:
+    """Return the lowest and the highest age in years; empty without ages."""
+    if ages is None or not len(ages):
+        return ()
+    return round(float(ages.min()), 3), round(float(ages.max()), 3)
 
 
 def _dataset_fingerprint(pixels_sha256: str, *annotations: NDArray[Any] | None) -> str:

@@ -138,14 +138,8 @@ class PKSampler:
     """P people x K images; people with one image only are left out."""
 
     def __init__(self, images: PackedImages, batch_spec: BatchSpec, *seed_key: int | str) -> None:
-        require_fields(images, ("identity",))
-        assert images.identity is not None
+        people = _indices_by_identity(images)
         self.images_per_identity = batch_spec.images_per_identity
-        order = images.identity.argsort(stable=True)
-        counts = images.identity.unique(return_counts=True)[1].tolist()  # type: ignore[no-untyped-call]
-        people = [rows for rows in torch.split(order, counts) if len(rows) > 1]
-        if len(people) < 2:
-            raise DataError(f"{images.info.name}: needs two people with two images each")
         self.identity_stream = ShuffledStream(torch.arange(len(people)), *seed_key, "people")
         self.image_streams = [
             ShuffledStream(rows, *seed_key, "photos", i) for i, rows in enumerate(people)
@@ -165,6 +159,30 @@ class PKSampler:
         ), None
 
 
+class IdentityPairSampler:
+    """An image and, as target, another one of the same person; every person equally often."""
+
+    def __init__(self, images: PackedImages, batch_spec: BatchSpec, *seed_key: int | str) -> None:
+        people = _indices_by_identity(images)
+        self.identity_stream = ShuffledStream(torch.arange(len(people)), *seed_key, "people")
+        self.image_streams = [
+            ShuffledStream(rows, *seed_key, "photos", i) for i, rows in enumerate(people)
+        ]
+
+    def __call__(self, batch_index: int, batch_size: int) -> tuple[Tensor, Tensor | None]:
+        """Return the rows of a batch and of its targets."""
+        start = batch_index * batch_size
+        chosen = self.identity_stream(start, batch_size).tolist()
+        epochs = [(start + slot) // len(self.image_streams) for slot in range(batch_size)]
+        pairs = torch.stack(
+            [
+                self.image_streams[person].group_in_epoch(epoch, 2)[1]
+                for person, epoch in zip(chosen, epochs, strict=True)
+            ]
+        )
+        return pairs[:, 0], pairs[:, 1]
+
+
 _BatchSampler = Callable[[int, int], tuple[Tensor, Tensor | None]]
 """(batch index, batch size) to the rows of the batch and of its targets."""
 
@@ -174,6 +192,7 @@ _SAMPLERS: dict[str, Callable[..., _BatchSampler]] = {
     "weighted": WeightedSampler,
     "group_pairs": GroupPairSampler,
     "pk": PKSampler,
+    "identity_pairs": IdentityPairSampler,
 }
 
 
@@ -275,6 +294,18 @@ def to_uint8(images: Tensor) -> Tensor:
 def _indices_by_class(images: PackedImages) -> list[Tensor]:
     assert images.label is not None
     return [(images.label == i).nonzero().flatten() for i in range(len(images.info.class_names))]
+
+
+def _indices_by_identity(images: PackedImages) -> list[Tensor]:
+    """Return the rows of each person with two images or more."""
+    require_fields(images, ("identity",))
+    assert images.identity is not None
+    order = images.identity.argsort(stable=True)
+    counts = images.identity.unique(return_counts=True)[1].tolist()  # type: ignore[no-untyped-call]
+    people = [rows for rows in torch.split(order, counts) if len(rows) > 1]
+    if len(people) < 2:
+        raise DataError(f"{images.info.name}: needs two people with two images each")
+    return people
 
 
 def _require_nonempty_classes(images: PackedImages, classes: Iterable[int]) -> None:

@@ -29,6 +29,8 @@ class DataInfo:
     """Mean age of each class in years; None for an empty class."""
     age_bins: tuple[int, ...] = ()
     """Inclusive upper edges of the age bins, in years, if the labels are age bins; else empty."""
+    age_range: tuple[float, ...] = ()
+    """The lowest and the highest age of the images, in years; empty for data without ages."""
     num_identities: int = 0
     """Number of different people; 0 where identities are unknown."""
     num_images: int = 0
@@ -76,7 +78,7 @@ class Batch:
     identity: Tensor | None = None
     """[N], int64, equal for photographs of the same person, below `DataInfo.num_identities`."""
     target: Batch | None = None
-    """The second half of each pair (sampler `group_pairs`)."""
+    """The second half of each pair (samplers `group_pairs` and `identity_pairs`)."""
     extra: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -106,7 +108,9 @@ class Batch:
         return self.map(lambda t: t.to(device, non_blocking=True))
 
 
-SamplerName = Literal["random", "class_balanced", "weighted", "pk", "group_pairs", "none"]
+SamplerName = Literal[
+    "random", "class_balanced", "weighted", "pk", "group_pairs", "identity_pairs", "none"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +124,8 @@ class BatchSpec:
     - ``pk``: P people x K images of each, `images_per_identity` = K.
     - ``group_pairs``: an image and, as `Batch.target`, one of another class; each of `pairs`
       equally often.
+    - ``identity_pairs``: an image and, as `Batch.target`, another one of the same person; each
+      person equally often.
     - ``none``: no data, only `Batch.size`.
     """
 

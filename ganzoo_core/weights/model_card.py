@@ -137,6 +137,7 @@ def _template_values(index: Mapping[str, Any]) -> dict[str, Any]:
             ("precision on disk", index.get("precision", "fp32")),
             ("data", f"{data.get('name') or 'own data'} {data.get('version', '')}".strip()),
             ("data fingerprint", data.get("fingerprint", "")[:16] or "-"),
+            ("ages", " to ".join(f"{age:g}" for age in data.get("age_range") or ()) or "-"),
             ("image transform", json.dumps(crop, sort_keys=True) if crop else "none"),
             ("data license", data.get("license") or "unknown"),
             ("code license", index.get("license") or "unknown"),

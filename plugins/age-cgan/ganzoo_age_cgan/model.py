@@ -161,13 +161,14 @@ class AgeCGAN(GAN):
 
     # --- inference ----------------------------------------------------------------------------
 
-    def edit_age(self, images, source_age, target_labels, progress=None):
+    def edit_age(self, images, source_age, target_age, progress=None):
         """Return faces at other ages (capability `edit_age`).
 
         Args:
             images: [N, C, S, S] in [-1, 1].
             source_age: [N] years.
-            target_labels: [N, T] labels of age groups; its own group gives the reconstruction.
+            target_age: [N, T] years, which stand for their age group; that of the source gives the
+                reconstruction.
             progress: called with (steps done, maximum) of the latent optimization.
 
         Returns:
@@ -184,10 +185,10 @@ class AgeCGAN(GAN):
                 "are not finite, so it returns the best latent before them",
                 stacklevel=2,
             )
-        n, num_targets = target_labels.shape
+        n, num_targets = target_age.shape
         z = inversion.z.repeat_interleave(num_targets, 0)  # [N T, Z]
         with torch.no_grad():
-            out = self.generator(z, target_labels.flatten())
+            out = self.generator(z, self.age_to_label(target_age.flatten()))
         return out.unflatten(0, (n, num_targets))
 
     def age_to_label(self, age):

@@ -189,8 +189,9 @@ def test_edit_age_uses_one_latent_for_all_targets(images):
     model = build_model(images.info).eval()
     assert isinstance(model, SupportsAgeEditing)
     faces, age = torch.rand(2, 3, 32, 32), torch.tensor([18.9, 60.0])
-    target_labels, calls = torch.arange(6).expand(2, -1), []
-    aged = model.edit_age(faces, age, target_labels, progress=lambda *args: calls.append(args))
+    target_age = torch.tensor([5.0, 25.0, 35.0, 45.0, 55.0, 65.0]).expand(2, -1)
+    calls = []
+    aged = model.edit_age(faces, age, target_age, progress=lambda *args: calls.append(args))
     assert aged.shape == (2, 6, 3, 32, 32) and aged.abs().max() <= 1
     assert calls[-1] == (16, 16) and calls == sorted(calls)  # 2 faces, 8 steps
     label = model.age_to_label(age)
@@ -211,7 +212,7 @@ def test_nonfinite_inversion_warns(images):
     faces = torch.rand(3, 3, 32, 32)
     faces[1] = torch.nan
     with pytest.warns(UserWarning, match="1 of 3 faces"):
-        aged = model.edit_age(faces, torch.tensor([10.0, 30.0, 70.0]), torch.zeros(3, 1).long())
+        aged = model.edit_age(faces, torch.tensor([10.0, 30.0, 70.0]), torch.zeros(3, 1))
     assert aged.isfinite().all()
 
 
@@ -233,7 +234,7 @@ def test_identity_network_defines_input_size_and_scale(images):
 
 def test_source_age_is_required(images):
     with pytest.raises(ValueError, match="--from AGE"):
-        build_model(images.info).edit_age(torch.rand(1, 3, 32, 32), None, torch.zeros(1, 1).long())
+        build_model(images.info).edit_age(torch.rand(1, 3, 32, 32), None, torch.zeros(1, 1))
 
 
 def test_photographs_train_the_identity_network_first(tmp_path):

@@ -8,26 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ganzoo_core.data import assign_age_bins, to_float
 from ganzoo_core.errors import PluginError, UsageError
 from ganzoo_core.evaluation.provenance import is_independent
-from ganzoo_core.interfaces import (
-    DataInfo,
-    FrozenNetwork,
-    HasSupportedTransitions,
-    Model,
-    label_index,
-)
+from ganzoo_core.interfaces import DataInfo, FrozenNetwork, HasSupportedTransitions, Model
 from ganzoo_core.weights import find_auxiliary
 from ganzoo_core.zoo import import_target, zoo
 from ganzoo_face_aging.compositing import follow_edges, soft_mask
 from ganzoo_face_aging.face_alignment import TRANSFORM_NAME, CropGeometry
-from ganzoo_face_aging.options import FaceChoice, parse_years
+from ganzoo_face_aging.options import FaceChoice
 from ganzoo_face_aging.photos import Photo, Realign, load_photos
+from ganzoo_face_aging.target_ages import TargetAge
 
 _ProgressCallback = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -38,14 +32,14 @@ class _StripImage:
     """One image of a strip, and the outputs of the evaluators on it."""
 
     name: str
-    """"input", "reconstruction", or an age group."""
+    """"input", "reconstruction", or the name of a target age."""
     image: Tensor
     """[C, S, S] in [-1, 1]."""
-    label: int | None = None
-    """The age group; None for the input and the reconstruction."""
+    target: TargetAge | None = None
+    """None for the input and the reconstruction."""
     change: Tensor | None = None
     """What the model changes, [C, S, S]: the difference to the input, or to the reconstruction of a
-    model that generates the whole face. None where `label` is None. `sharpen_strip` enlarges it."""
+    model that generates the whole face. None where `target` is. `sharpen_strip` enlarges it."""
     estimated_age: float | None = None
     """In years; None without an age evaluator."""
     identity_distance: float | None = None
@@ -64,33 +58,6 @@ class AgingStrip:
     images: tuple[_StripImage, ...]
     not_independent: frozenset[str] = frozenset()
     """The roles whose evaluator the model was optimized against."""
-
-
-def parse_target_labels(info: DataInfo, targets: Sequence[str]) -> list[int]:
-    """Return the labels of age groups by name or by years; "all" stands for all trained groups.
-
-    Raises:
-        UsageError: the weights have no such group; lists those they have.
-    """
-    if "all" in targets:
-        return list(info.nonempty_classes)
-    return list(dict.fromkeys(_target_label(info, target) for target in targets))
-
-
-def _target_label(info: DataInfo, target: str) -> int:
-    years = parse_years(target)
-    if years is None:
-        return label_index(info, target)
-    if not info.age_bins:
-        raise UsageError(f"--to {target}: these weights have no age groups")
-    label = int(assign_age_bins(np.array([years]), info.age_bins)[0])
-    if label not in info.nonempty_classes:
-        trained = ", ".join(info.class_names[k] for k in info.nonempty_classes)
-        raise UsageError(
-            f"--to {target}: the weights were trained without faces of "
-            f"{info.class_names[label]}; they have {trained}"
-        )
-    return label
 
 
 def _crop_geometry(info: DataInfo) -> CropGeometry | None:
@@ -190,7 +157,7 @@ def age_faces(
     model: Model,
     images: Tensor,
     source_age: float | None,
-    targets: Sequence[int],
+    targets: Sequence[TargetAge],
     age_estimator: FrozenNetwork | None = None,
     *,
     progress: _ProgressCallback | None = None,
@@ -201,8 +168,8 @@ def age_faces(
         model: with the capability `edit_age`.
         images: [N, C, S, S] in [-1, 1].
         source_age: of all faces, in years; None for the estimate of the age evaluator.
-        targets: labels of the target groups. A strip leaves out those that the model does not
-            support from its source group.
+        targets: see `parse_target_ages`. A strip leaves out those that the model does not support
+            from its source group.
         age_estimator: estimates the source age where the model has no age network.
         progress: called with (done, total) by models that report progress.
 
@@ -214,11 +181,11 @@ def age_faces(
     images_by_face: dict[int, tuple[_StripImage, ...]] = {}
     for pattern in torch.unique(is_reachable, dim=0):
         rows = (is_reachable == pattern).all(1).nonzero().flatten()
-        reachable_labels = [
+        reachable = [
             target for target, is_open in zip(targets, pattern.tolist(), strict=True) if is_open
         ]
         strip_rows = _make_strip_images(
-            model, images[rows], ages[rows], reachable_labels, progress=progress
+            model, images[rows], ages[rows], reachable, progress=progress
         )
         images_by_face |= zip(rows.tolist(), strip_rows, strict=True)
     return [
@@ -228,7 +195,7 @@ def age_faces(
 
 
 def count_reachable(
-    model: Model, photos: Sequence[Photo], source_age: float | None, targets: Sequence[int]
+    model: Model, photos: Sequence[Photo], source_age: float | None, targets: Sequence[TargetAge]
 ) -> int:
     """Return the number of (face, target) pairs that a model supports; raises as `age_faces`."""
     if not photos:
@@ -241,7 +208,7 @@ def count_reachable(
     return int(_reachable_targets(model, ages, targets).sum())
 
 
-def _reachable_targets(model: Model, ages: Tensor, targets: Sequence[int]) -> Tensor:
+def _reachable_targets(model: Model, ages: Tensor, targets: Sequence[TargetAge]) -> Tensor:
     """Return which targets are supported from faces of these ages [N], as [N, T] bool.
 
     Raises:
@@ -254,7 +221,7 @@ def _reachable_targets(model: Model, ages: Tensor, targets: Sequence[int]) -> Te
         :, None
     ]
     is_reachable = model.supported_transitions(
-        source_group.to(ages.device), torch.tensor(list(targets)).to(ages.device)
+        source_group.to(ages.device), torch.tensor([one.label for one in targets]).to(ages.device)
     ).cpu()
     if not is_reachable.any():
         all_targets = torch.tensor(model.info.nonempty_classes)
@@ -262,7 +229,7 @@ def _reachable_targets(model: Model, ages: Tensor, targets: Sequence[int]) -> Te
             source_group[:1].to(ages.device), all_targets.to(ages.device)
         )[0].cpu()
         names = [model.info.class_names[k] for k in all_targets[allowed].tolist()]
-        requested = ", ".join(model.info.class_names[k] for k in targets)
+        requested = ", ".join(target.name for target in targets)
         raise UsageError(
             f"--to {requested}: the model does not support this from "
             f"{model.info.class_names[int(source_group[0])]}; it supports "
@@ -275,20 +242,19 @@ def _make_strip_images(
     model: Model,
     images: Tensor,
     ages: Tensor,
-    targets: Sequence[int],
+    targets: Sequence[TargetAge],
     *,
     progress: _ProgressCallback | None = None,
 ) -> list[tuple[_StripImage, ...]]:
     """Return for each face [N, C, S, S] its strip: input, reconstruction if any, each target."""
-    target_labels = torch.tensor(list(targets), device=images.device, dtype=torch.int64)
-    target_labels = target_labels.expand(len(images), -1)
+    target_age = torch.tensor([target.years for target in targets], device=images.device)
+    target_age = target_age.expand(len(images), -1)
     reconstructs = bool(getattr(model, "reconstructs", False))
     if reconstructs:
-        source_group = torch.from_numpy(assign_age_bins(ages.cpu().numpy(), model.info.age_bins))
-        target_labels = torch.cat([source_group.to(target_labels)[:, None], target_labels], 1)
+        target_age = torch.cat([ages.to(target_age)[:, None], target_age], 1)
     aged, base = images[:, None][:, :0], images
-    if target_labels.shape[1]:
-        aged = _edit_ages(model, images, ages, target_labels, progress)  # [N, T, C, S, S]
+    if target_age.shape[1]:
+        aged = _edit_ages(model, images, ages, target_age, progress)  # [N, T, C, S, S]
     if reconstructs:
         base, aged = aged[:, 0], aged[:, 1:]
     strips = []
@@ -296,8 +262,8 @@ def _make_strip_images(
         strip = [_StripImage("input", image)]
         strip += [_StripImage("reconstruction", own)] * reconstructs
         strip += [
-            _StripImage(model.info.class_names[label], face, label, face - own)
-            for label, face in zip(targets, faces, strict=True)
+            _StripImage(target.name, face, target, face - own)
+            for target, face in zip(targets, faces, strict=True)
         ]
         strips.append(tuple(strip))
     return strips
@@ -352,27 +318,17 @@ def measure_strip(
     return replace(strip, images=tuple(images))
 
 
-def group_age(info: DataInfo, label: int) -> float:
-    """Return the mean age of the training images of a group, in years; the middle of the group
-    where it is unknown."""
-    mean = info.class_mean_ages[label] if info.class_mean_ages else None
-    if mean is not None:
-        return mean
-    edges = (-1, *info.age_bins, info.age_bins[-1] + 20)
-    return (edges[label] + 1 + edges[label + 1]) / 2
-
-
 def _edit_ages(
     model: Any,
     images: Tensor,
     ages: Tensor,
-    target_labels: Tensor,
+    target_age: Tensor,
     progress: _ProgressCallback | None,
 ) -> Tensor:
     """Return faces at other ages [N, T, C, S, S], with progress if the model reports it."""
     accepts_progress = "progress" in inspect.signature(model.edit_age).parameters
     kwargs = {"progress": progress} if progress is not None and accepts_progress else {}
-    out: Tensor = model.edit_age(images, ages, target_labels, **kwargs)
+    out: Tensor = model.edit_age(images, ages, target_age, **kwargs)
     return out
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ganzoo_core.files import atomic_path
 from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.report import save_image
-from ganzoo_face_aging.aging import AgingStrip, group_age
+from ganzoo_face_aging.aging import AgingStrip
 from ganzoo_face_aging.compositing import (
     add_to_pixels,
     blend_changes,
@@ -129,12 +129,12 @@ def lifespan_frames(
 
 def known_changes(strip: AgingStrip, info: DataInfo) -> tuple[list[float], torch.Tensor]:
     """Return increasing ages in years, and the change of a face at each of them, [K, C, S, S]: none
-    at its source age, those of the strip at the mean ages of the other groups."""
+    at its source age, those of the strip at its target ages in other groups."""
     source_group = int(np.searchsorted(info.age_bins, strip.source_age))
     changes = {
-        group_age(info, image.label): image.change
+        image.target.years: image.change
         for image in strip.images
-        if image.label is not None and image.change is not None and image.label != source_group
+        if image.target and image.change is not None and image.target.label != source_group
     }
     some = next(iter(changes.values()), torch.zeros(1, info.image_size, info.image_size))
     changes[strip.source_age] = torch.zeros_like(some)

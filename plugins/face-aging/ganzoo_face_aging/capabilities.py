@@ -33,15 +33,18 @@ class SupportsAgeEditing(Protocol):
     A model that generates the whole face, even at its own age, sets ``reconstructs = True``: face
     strips then show its reconstruction. A slow model may accept ``progress=``, a function that it
     calls with (done, total).
+
+    A model of age groups renders the group of each target age (`layers.bin_index`). A model of any
+    age sets ``continuous_ages = True``, and refuses targets outside `DataInfo.age_range`.
     """
 
-    def edit_age(self, images: Tensor, source_age: Tensor | None, target_labels: Tensor) -> Tensor:
+    def edit_age(self, images: Tensor, source_age: Tensor | None, target_age: Tensor) -> Tensor:
         """Return each face at each of its target ages.
 
         Args:
             images: [N, C, H, W] in [-1, 1].
             source_age: [N] years; None: the model estimates them, where it can.
-            target_labels: [N, T] labels of age bins.
+            target_age: [N, T] years.
 
         Returns:
             [N, T, C, H, W] in [-1, 1].

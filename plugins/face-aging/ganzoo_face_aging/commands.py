@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ganzoo_face_aging.installed_weights import InstalledWeights
     from ganzoo_face_aging.output_gallery import OutputGallery
     from ganzoo_face_aging.photos import Photo
+    from ganzoo_face_aging.target_ages import TargetAge
 
 _BATCH_SIZE = 16
 """Photographs per call of the model."""
@@ -150,17 +151,18 @@ def age(
     from ganzoo_face_aging import aging
     from ganzoo_face_aging.output_gallery import OutputGallery
     from ganzoo_face_aging.photos import no_face_error
+    from ganzoo_face_aging.target_ages import parse_target_ages
 
     paths = find_images(photo_args)
     face_options: dict[str, Any] = {"align": align, "which": which}
     model, pretrained = _load_model(
         weights, paths, targets, source_age, device=device, **face_options
     )
-    labels = aging.parse_target_labels(model.info, targets)
+    target_ages = parse_target_ages(model, targets)
     settings = {
         "weights": pretrained.sha256,
         "from": source_age,
-        "to": labels,
+        "to": [target.name for target in target_ages],
         "form": form,
         "face": which,
         "align": align,
@@ -189,7 +191,7 @@ def age(
         loaded,
         model,
         source_age,
-        labels,
+        target_ages,
         evaluators=evaluators,
         is_sharpened=form != "crops",
     )
@@ -313,6 +315,7 @@ def _load_model(
         output.print_unfinished(weights)
         return model, pretrained
     from ganzoo_face_aging import aging
+    from ganzoo_face_aging.target_ages import parse_target_ages
 
     best: tuple[int, str, Model, PretrainedFolder] | None = None
     problem: UsageError | None = None
@@ -320,8 +323,8 @@ def _load_model(
         model, pretrained = load_with_record(candidate.name, device=device)
         photos, _ = aging.load_faces(paths[:_BATCH_SIZE], model.info, **face_options)
         try:
-            labels = aging.parse_target_labels(model.info, targets)
-            count = aging.count_reachable(model, photos, source_age, labels)
+            target_ages = parse_target_ages(model, targets)
+            count = aging.count_reachable(model, photos, source_age, target_ages)
         except UsageError as error:
             problem = error
             continue
@@ -419,7 +422,7 @@ def _age_photos(
     photos: Sequence[Photo],
     model: Model,
     source_age: float | None,
-    targets: list[int],
+    targets: Sequence[TargetAge],
     *,
     evaluators: Mapping[str, Evaluator | None],
     is_sharpened: bool,
@@ -433,7 +436,7 @@ def _age_photos(
         role for role, one in evaluators.items() if one and not one.is_independent
     )
     device, progress = aging.model_device(model), Progress(output.is_quiet())
-    names = [model.info.class_names[target] for target in targets]
+    names = [target.name for target in targets]
 
     def finish(photo: Photo, strip: AgingStrip) -> tuple[Photo, AgingStrip]:
         generated = {image.name for image in strip.images}

@@ -216,13 +216,10 @@ def _run_round_trip(
     for rows, farthest_group in _iter_round_trips(data, transitions):
         pixels = data.source.gather(rows)
         assert data.source.age is not None
-        aged_images = method.edit(
-            pixels, data.source.age[rows], torch.full((len(rows), 1), farthest_group)
-        )
+        source_ages = data.source.age[rows]
         ages = data.target_ages[farthest_group].expand(len(rows))
-        restored_images = method.edit(aged_images[:, 0], ages, data.source_groups[rows][:, None])[
-            :, 0
-        ]
+        aged_images = method.edit(pixels, source_ages, ages[:, None])[:, 0]
+        restored_images = method.edit(aged_images, ages, source_ages[:, None])[:, 0]
         face_rows.append(rows)
         outputs.append(evaluators(restored_images))
         l1_errors.append((to_float(restored_images) - to_float(pixels)).abs().mean((1, 2, 3)) / 2)

@@ -19,6 +19,7 @@ from ganzoo_core.data import PackedImages, to_float, to_uint8
 from ganzoo_core.data.augment import color, random_crop
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import HasSupportedTransitions, SeededRng
+from ganzoo_core.layers import bin_index
 from ganzoo_core.metrics.neighbors import thumbnail_vectors
 from ganzoo_face_aging.benchmark_data import AgingBenchmarkData
 
@@ -81,14 +82,16 @@ class ModelAgingMethod:
                 if len(batch_rows):
                     batch_targets = targets.expand(len(batch_rows), -1)
                     pixels = self.edit(
-                        data.source.gather(batch_rows), data.source.age[batch_rows], batch_targets
+                        data.source.gather(batch_rows),
+                        data.source.age[batch_rows],
+                        data.target_ages[batch_targets],
                     )
                     face_index = batch_rows.repeat_interleave(len(targets))
                     yield AgedImages(pixels.flatten(0, 1), face_index, batch_targets.flatten())
 
     @torch.no_grad()
     def edit(self, pixels: Tensor, ages: Tensor, targets: Tensor) -> Tensor:
-        """Return faces [n, C, S, S] uint8 of ages [n] at groups [n, T], as [n, T, C, S, S] uint8.
+        """Return faces [n, C, S, S] uint8 of ages [n] at ages [n, T], as [n, T, C, S, S] uint8.
 
         Raises:
             DataError: an output is not finite.
@@ -106,9 +109,9 @@ class ModelAgingMethod:
 class _IdentityCopy:
     """Baseline `identity copy`: the source face unchanged. Best for identity, worst for age."""
 
-    def edit_age(self, images: Tensor, source_age: Tensor | None, target_labels: Tensor) -> Tensor:
+    def edit_age(self, images: Tensor, source_age: Tensor | None, target_age: Tensor) -> Tensor:
         """Return images [N, C, S, S] repeated for each target [N, T], as [N, T, C, S, S]."""
-        return images[:, None].expand(-1, target_labels.shape[1], -1, -1, -1)
+        return images[:, None].expand(-1, target_age.shape[1], -1, -1, -1)
 
 
 class _NearestReal:
@@ -129,8 +132,9 @@ class _NearestReal:
         )
         return is_nonempty[(target + 0 * source)]
 
-    def edit_age(self, images: Tensor, source_age: Tensor | None, target_labels: Tensor) -> Tensor:
+    def edit_age(self, images: Tensor, source_age: Tensor | None, target_age: Tensor) -> Tensor:
         """Return the nearest gallery faces [N, T, C, S, S] of images [N, C, S, S]."""
+        target_labels = bin_index(target_age, self.gallery.info.age_bins)
         pixels = to_uint8(images.cpu())
         query_vectors = thumbnail_vectors(
             PackedImages(pixels, self.gallery.info), torch.arange(len(pixels))

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from ganzoo_core import DataInfo, Model, OptimizerSpec, Stage
 from ganzoo_core.interfaces import Auxiliaries
+from ganzoo_core.layers import bin_index
 from ganzoo_core.testing import require
 from ganzoo_core.testing.stubs import StubAuxiliary
+from ganzoo_face_aging.target_ages import group_age
 
 _NUM_AGES = 101
 
@@ -54,9 +56,10 @@ class BrighteningModel(Model):
         """Return no stage."""
         return ()
 
-    def edit_age(self, images: Tensor, source_age: Tensor | None, target_labels: Tensor) -> Tensor:
-        """Return faces [N, T, C, S, S] of images [N, C, S, S] at age groups [N, T]."""
-        return (images[:, None] + 0.1 * target_labels[:, :, None, None, None]).clamp(-1, 1)
+    def edit_age(self, images: Tensor, source_age: Tensor | None, target_age: Tensor) -> Tensor:
+        """Return faces [N, T, C, S, S] of images [N, C, S, S] at ages [N, T]."""
+        target_label = bin_index(target_age, self.info.age_bins)
+        return (images[:, None] + 0.1 * target_label[:, :, None, None, None]).clamp(-1, 1)
 
 
 def estimate_age_output(subject: Any) -> None:
@@ -74,10 +77,11 @@ def estimate_age_output(subject: Any) -> None:
 
 
 def edit_age_output(subject: Any) -> None:
-    """Returns each face in each target age bin, in [-1, 1], and not the same in all"""
+    """Returns each face at each target age, in [-1, 1], and not the same at all"""
     model = subject.two_step_trainer.ema_model().eval()
     photos, num_bins = subject.example_images(2), len(model.info.class_names)
-    targets = torch.arange(num_bins).expand(2, -1)
+    years = [group_age(model.info, label) for label in range(num_bins)]
+    targets = torch.tensor(years).expand(2, -1)
     # From an age of one year, since a model may only increase ages.
     out = model.edit_age(photos, torch.ones(2), targets).detach()
     shape = (2, num_bins, *photos.shape[1:])
@@ -85,5 +89,5 @@ def edit_age_output(subject: Any) -> None:
     require(out.isfinite().all() and out.abs().max() <= 1, "edit_age is outside [-1, 1]: clip it")
     require(
         (out - out[:, :1]).abs().max() > 0,
-        "edit_age is the same for every label: use the label in the generator",
+        "edit_age is the same for every age: use the age in the generator",
     )

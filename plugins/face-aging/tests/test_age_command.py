@@ -1,5 +1,6 @@
 """`ganzoo age` with toy models, and its errors."""
 
+import dataclasses
 import json
 import shutil
 
@@ -9,6 +10,7 @@ import torch
 from ganzoo_face_aging import aging
 from ganzoo_face_aging.ood_check import detect_ood
 from ganzoo_face_aging.photos import load_photo, no_face_error
+from ganzoo_face_aging.target_ages import parse_target_ages
 from ganzoo_face_aging.testing import BrighteningModel, StubAgeEstimator
 from PIL import Image
 
@@ -42,8 +44,8 @@ def test_strip_columns(photo):
     model = ReconstructingModel(DATA_INFO)
     photos, skipped = aging.load_faces([photo], DATA_INFO)
     images = aging.photos_to_tensor(photos, torch.device("cpu"))
-    labels = aging.parse_target_labels(DATA_INFO, ["all"])
-    (strip,) = aging.age_faces(model, images, 40.0, labels)
+    targets = parse_target_ages(model, ["all"])
+    (strip,) = aging.age_faces(model, images, 40.0, targets)
     strip = aging.measure_strip(strip, model.auxiliaries, torch.device("cpu"))
     assert [image.name for image in strip.images] == ["input", "reconstruction", "0-18", "30+"]
     assert not skipped and not strip.is_age_estimated and strip.source_age == 40
@@ -62,32 +64,34 @@ class OneWayModel(ReconstructingModel):
     def supported_transitions(self, source, target):
         return target >= source
 
-    def edit_age(self, images, source_age, target_labels):
-        assert (target_labels >= (source_age > 18)[:, None] * 2).all()
-        return super().edit_age(images, source_age, target_labels)
+    def edit_age(self, images, source_age, target_age):
+        assert (target_age >= (source_age > 18)[:, None] * 30).all()
+        return super().edit_age(images, source_age, target_age)
 
 
 def test_one_way_model_transitions(photo):
     model = OneWayModel(DATA_INFO)
     images = aging.photos_to_tensor(aging.load_faces([photo], DATA_INFO)[0], torch.device("cpu"))
-    (young,) = aging.age_faces(model, images, 10.0, [0, 2])
-    (old,) = aging.age_faces(model, images, 40.0, [0, 2])
+    child, adult = parse_target_ages(model, ["all"])
+    (young,) = aging.age_faces(model, images, 10.0, [child, adult])
+    (old,) = aging.age_faces(model, images, 40.0, [child, adult])
     names = [[image.name for image in strip.images] for strip in (young, old)]
     assert [name for name in names[0] if name in DATA_INFO.class_names] == ["0-18", "30+"]
     assert [name for name in names[1] if name in DATA_INFO.class_names] == ["30+"]
     with pytest.raises(UsageError, match=r"--to 0-18: .* 30\+"):
-        aging.age_faces(model, images, 40.0, [0])
+        aging.age_faces(model, images, 40.0, [child])
 
 
 def test_source_age_from_evaluator(photo):
     model = ReconstructingModel(DATA_INFO)
     images = aging.photos_to_tensor(aging.load_faces([photo], DATA_INFO)[0], torch.device("cpu"))
-    (strip,) = aging.age_faces(model, images, None, [0])
+    targets = parse_target_ages(model, ["0-18"])
+    (strip,) = aging.age_faces(model, images, None, targets)
     expected = float(model.auxiliaries["age"].estimate_age(images))
     assert strip.is_age_estimated and strip.source_age == pytest.approx(expected, rel=1e-4)
     model.auxiliaries = Auxiliaries()
     with pytest.raises(UsageError, match="--from AGE"):
-        aging.age_faces(model, images, None, [0])
+        aging.age_faces(model, images, None, targets)
 
 
 def test_evaluator_of_other_data_needs_option():
@@ -148,9 +152,29 @@ def test_values_that_are_not_independent_are_marked(photo, tmp_path, monkeypatch
 
 
 def test_target_groups_by_name():
-    assert aging.parse_target_labels(DATA_INFO, ["30+", "0-18"]) == [2, 0]
+    model = BrighteningModel(DATA_INFO)
+    targets = parse_target_ages(model, ["30+", "0-18", "35"])
+    assert [(target.name, target.label) for target in targets] == [("30+", 2), ("0-18", 0)]
     with pytest.raises(UsageError, match=r"60\+"):
-        aging.parse_target_labels(DATA_INFO, ["60+"])
+        parse_target_ages(model, ["60+"])
+
+
+def test_target_years_of_a_model_of_any_age(photo):
+    class DarkeningModel(BrighteningModel):
+        continuous_ages = True
+
+        def edit_age(self, images, source_age, target_age):
+            return images[:, None] * (1 - target_age / 200)[:, :, None, None, None]
+
+    model = DarkeningModel(dataclasses.replace(DATA_INFO, age_range=(2.5, 70.2)))
+    targets = parse_target_ages(model, ["37", "2", "70.9", "30+"])
+    assert [target.name for target in targets] == ["37", "2", "70.9", "30+"]
+    images = aging.photos_to_tensor(aging.load_faces([photo], DATA_INFO)[0], torch.device("cpu"))
+    (strip,) = aging.age_faces(model, images, 20.0, targets)
+    assert torch.allclose(strip.images[1].image, images[0] * (1 - 37 / 200))
+    for text in ("1", "71"):
+        with pytest.raises(UsageError, match=rf"{text} years: .* ages 2 to 70"):
+            parse_target_ages(model, [text])
 
 
 def test_non_aging_model_refused():
@@ -232,12 +256,12 @@ def test_age_folder_resumes(photo, tmp_path, monkeypatch):
         Image.new("RGB", (32, 32), (9 * number, 0, 0)).save(photos / f"{number:02d}.png")
 
     class InterruptibleModel(ReconstructingModel):
-        def edit_age(self, images, source_age, target_labels, progress=None):
+        def edit_age(self, images, source_age, target_age, progress=None):
             batch_sizes.append(len(images))
             if batch_sizes[1:] == [4] and stop:
                 raise KeyboardInterrupt
             progress(len(images), len(images))
-            return super().edit_age(images, source_age, target_labels)
+            return super().edit_age(images, source_age, target_age)
 
     monkeypatch.setattr(
         "ganzoo_core.training.loading.load_with_record",

@@ -16,6 +16,7 @@ from ganzoo_face_aging.align_transform import FaceAlign
 from ganzoo_face_aging.commands import age as age_command
 from ganzoo_face_aging.face_alignment import CropGeometry
 from ganzoo_face_aging.installed_weights import InstalledWeights
+from ganzoo_face_aging.target_ages import parse_target_ages
 from ganzoo_face_aging.testing import BrighteningModel
 from PIL import Image
 
@@ -160,8 +161,8 @@ def _named_spec(name):
 
 def test_gray_photograph_stays_gray(run_age):
     class RedModel(BrighteningModel):
-        def edit_age(self, images, source_age, target_labels):
-            aged = super().edit_age(images, source_age, target_labels)
+        def edit_age(self, images, source_age, target_age):
+            aged = super().edit_age(images, source_age, target_age)
             aged[:, :, 0] += 0.4
             return aged.clamp(-1, 1)
 
@@ -214,7 +215,8 @@ def test_lifespan_goes_through_the_photograph(run_age):
     photo.save("a.png")
     (face,), _ = aging.load_faces([Path("a.png")], INFO, portrait_size=64)
     images = aging.photos_to_tensor([face], torch.device("cpu"))
-    (strip,) = aging.age_faces(BrighteningModel(INFO), images, 24.0, [0, 2])
+    model = BrighteningModel(INFO)
+    (strip,) = aging.age_faces(model, images, 24.0, parse_target_ages(model, ["0-18", "30+"]))
     ages, _ = aging_outputs.known_changes(strip, INFO)
     assert ages == [10, 24, 50]
     frames = list(aging_outputs.lifespan_frames([(face, strip)], INFO, 41, 1000))
@@ -371,10 +373,12 @@ def test_mp4_without_its_package(run_age, monkeypatch):
 
 def test_large_and_unusual_years():
     info = dataclasses.replace(INFO, class_counts=(3, 1, 2))
-    assert aging.parse_target_labels(info, ["0", "18", "18.6", "29", "30", "120"]) == [0, 1, 2]
+    model = BrighteningModel(info)
+    targets = parse_target_ages(model, ["0", "18", "18.6", "29", "30", "120"])
+    assert [target.label for target in targets] == [0, 1, 2]
     for text in ("nan", "inf", "121"):
         with pytest.raises(UsageError, match="0 to 120"):
-            aging.parse_target_labels(info, [text])
+            parse_target_ages(model, [text])
 
 
 def test_large_photograph_is_changed_at_its_full_size(run_age, monkeypatch):

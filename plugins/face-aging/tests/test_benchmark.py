@@ -125,9 +125,10 @@ class Whitening(Model):
     def supported_transitions(self, source, target):
         return target >= source
 
-    def edit_age(self, images, source_age, target_labels):
-        source = torch.bucketize(source_age.floor(), torch.tensor(self.info.age_bins).float())
-        gap = target_labels - source[:, None]
+    def edit_age(self, images, source_age, target_age):
+        bins = torch.tensor(self.info.age_bins).float()
+        source, target = (torch.bucketize(age.floor(), bins) for age in (source_age, target_age))
+        gap = target - source[:, None]
         assert (gap >= 0).all()
         weight = 0.12 * gap[:, :, None, None, None]
         return images[:, None] * (1 - weight) + weight * 0.8

@@ -30,7 +30,7 @@ from torch.nn.functional import l1_loss, mse_loss
 
 from ganzoo_core import BatchSpec, Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.errors import UsageError
-from ganzoo_core.layers import check_image_size
+from ganzoo_core.layers import bin_index, check_image_size
 from ganzoo_core.losses import BCE
 from ganzoo_idcgan.networks import AgeDiscriminator, Connector, ConnectorGenerator, Encoder
 
@@ -71,14 +71,15 @@ class IDCGAN(Model):
         """Return images [N, C, S, S] at age groups [N] (capability `translate`)."""
         return self.decode(self.encoder(image), label)
 
-    def edit_age(self, images, source_age, target_labels):
-        """Return faces at age groups [N, T], as [N, T, C, S, S] (capability `edit_age`).
+    def edit_age(self, images, source_age, target_age):
+        """Return faces at the groups of ages [N, T], as [N, T, C, S, S] (capability `edit_age`).
 
         The source age is not used. A face at its own age group is its reconstruction.
         """
-        n, num_targets = target_labels.shape
+        n, num_targets = target_age.shape
         z = self.encoder(images).repeat_interleave(num_targets, 0)  # [N T, Z]
-        return self.decode(z, target_labels.flatten()).unflatten(0, (n, num_targets))
+        label = bin_index(target_age.flatten(), self.info.age_bins)
+        return self.decode(z, label).unflatten(0, (n, num_targets))
 
     # --- training -----------------------------------------------------------------------------
 

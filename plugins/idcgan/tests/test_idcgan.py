@@ -122,11 +122,12 @@ def test_resume_is_bit_exact(images, tmp_path):
 def test_edit_age_in_both_directions(images):
     model = build_model(images.info).eval()
     assert isinstance(model, SupportsAgeEditing) and isinstance(model, SupportsTranslation)
-    faces, targets = torch.rand(2, 3, 32, 32), torch.tensor([[0, 5], [5, 0]])
+    faces, target_age = torch.rand(2, 3, 32, 32), torch.tensor([[5.0, 70.0], [70.0, 18.9]])
     with torch.no_grad():
-        aged = model.edit_age(faces, None, targets)
+        aged = model.edit_age(faces, None, target_age)
         assert aged.shape == (2, 2, 3, 32, 32) and aged.abs().max() <= 1
-        torch.testing.assert_close(aged[1, 0], model.translate(faces, targets[:, 0])[1])
+        expected = model.translate(faces, torch.tensor([5, 0]))
+        torch.testing.assert_close(torch.stack([aged[0, 1], aged[1, 1]]), expected)
     assert not torch.allclose(aged[0, 0], aged[0, 1], atol=1e-3)
 
 
@@ -139,7 +140,7 @@ def test_unsupported_data_raises():
 
 def test_pretrained_folder_matches_its_run(tmp_path):
     run = gz.train("idcgan", preset="smoke", steps=2, out=tmp_path / "run", quiet=True)
-    faces, targets = torch.rand(2, 3, 32, 32), torch.tensor([[0, 5], [5, 0]])
+    faces, targets = torch.rand(2, 3, 32, 32), torch.tensor([[5.0, 70.0], [70.0, 5.0]])
     loaded = gz.load(tmp_path / "run" / "weights", device="cpu")
     with torch.no_grad():
         aged = loaded.edit_age(faces, None, targets)

@@ -18,6 +18,8 @@ class PeopleConfig(DataConfig):
     """Number of portraits."""
     photos_per_person: int = Field(4, ge=1, le=1000)
     """Number of portraits of each person, at different ages."""
+    same_photo: bool = False
+    """All portraits of a person are the same photo at different ages: exact pairs for training."""
     split: Split = "gan-train"
     """Disjoint ranges of identities: for the GAN, its auxiliary networks, and evaluators."""
     seed: int = Field(0, ge=0)

@@ -73,7 +73,10 @@ class People(Dataset):
             for years, (person, _) in zip(ages, person_photo_pairs, strict=True)
         ]
         nuisances = [
-            scale_nuisance(nuisance(seed, *who), self.config.nuisance_scale)
-            for who in person_photo_pairs
+            scale_nuisance(
+                nuisance(seed, person, 0 if self.config.same_photo else photo),
+                self.config.nuisance_scale,
+            )
+            for person, photo in person_photo_pairs
         ]
         return list(render(appearances, nuisances, self.config.image_size))

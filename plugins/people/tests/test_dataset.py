@@ -20,6 +20,18 @@ def test_too_many_people_for_split():
     People(PeopleConfig(count=1_000_000, photos_per_person=1))
 
 
+def test_same_photo_gives_pairs_that_differ_in_age_only():
+    """Image k of a person is image 0 rendered again at the age of image k."""
+    options = {"count": 4, "photos_per_person": 4, "image_size": 32}
+    pairs, photos = (
+        People(PeopleConfig(**options, same_photo=same_photo)) for same_photo in (True, False)
+    )
+    assert np.array_equal(pairs.ages, photos.ages) and len(set(pairs.ages)) == 4
+    first_at_other_ages = photos.render_at_ages([0] * 4, pairs.ages.tolist())
+    assert np.array_equal(np.stack(pairs.load_images(range(4))), np.stack(first_at_other_ages))
+    assert not np.array_equal(photos.load_image(1), first_at_other_ages[1])
+
+
 def test_contact_sheet_in_docs_is_current():
     stored = np.asarray(Image.open(DOCS / "img" / "people.png").convert("RGB"), float)
     # the file has 256 colors

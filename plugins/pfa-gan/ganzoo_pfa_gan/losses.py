@@ -1,31 +1,11 @@
-"""The losses of PFA-GAN that compare images and estimated ages."""
+"""SSIM as a loss of PFA-GAN."""
 
 from __future__ import annotations
 
 import torch
 from torch.nn import functional
 
-from ganzoo_core.errors import WeightsError
-from ganzoo_core.layers import bin_index
-
-_NUM_AGES = 101
-"""Classes of an age estimator: 0 to 100 years."""
 _SSIM_WINDOW, _SSIM_SIGMA = 10, 1.5
-
-
-def check_auxiliaries(auxiliaries):
-    """Refuse auxiliary networks that lack the method that the losses need.
-
-    Raises:
-        WeightsError: one does.
-    """
-    for role, method in (("identity", "features"), ("age", "age_logits")):
-        if role in auxiliaries and not hasattr(auxiliaries[role], method):
-            class_name = type(auxiliaries[role].module).__name__
-            raise WeightsError(
-                f"the auxiliary network {role!r}, {class_name}, has no {method}(), which pfa-gan "
-                f"needs: --set model.auxiliaries.{role}.weights=FOLDER (`ganzoo list evaluator`)"
-            )
 
 
 def ssim_loss(a, b):
@@ -50,22 +30,3 @@ def ssim_loss(a, b):
     c1, c2 = 0.01**2, 0.03**2
     numerator = (2 * mean_a * mean_b + c1) * (2 * cov + c2)
     return 1 - (numerator / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean()
-
-
-def group_log_probs(logits, age_bins):
-    """Return log-probabilities [N, K] of the age groups.
-
-    The probability of a group is the sum over its ages.
-
-    Args:
-        logits: [N, 101] over the ages 0 to 100.
-        age_bins: the inclusive upper edges of the groups, K - 1 of them.
-    """
-    ages = torch.arange(_NUM_AGES, device=logits.device)
-    age_to_group = bin_index(ages, age_bins)
-    age_log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(1)
-    columns = [
-        age_log_probs.masked_fill(age_to_group != k, -torch.inf).logsumexp(1)
-        for k in range(len(age_bins) + 1)
-    ]
-    return torch.stack(columns, 1)

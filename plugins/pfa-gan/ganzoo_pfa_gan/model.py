@@ -40,6 +40,7 @@ import math
 from itertools import permutations
 
 import torch
+from ganzoo_face_aging.auxiliary_losses import check_auxiliaries, group_log_probs
 from torch.nn.functional import hardtanh, nll_loss
 
 from ganzoo_core import BatchSpec, Model, OptimizerSpec, Phase, Stage
@@ -47,7 +48,7 @@ from ganzoo_core.data.augment import Augment
 from ganzoo_core.errors import UsageError
 from ganzoo_core.layers import bin_index, check_image_size, expected_index
 from ganzoo_core.losses import LeastSquares
-from ganzoo_pfa_gan.losses import check_auxiliaries, group_log_probs, ssim_loss
+from ganzoo_pfa_gan.losses import ssim_loss
 from ganzoo_pfa_gan.networks import AgeTranslator, PatchDiscriminator
 
 
@@ -152,7 +153,7 @@ class PFAGAN(Model):
 
     def stages(self):
         """Return one stage. A step is `model.d_updates` updates of D, then one of G."""
-        check_auxiliaries(self.auxiliaries)
+        check_auxiliaries("pfa-gan", self.auxiliaries)
         d = Phase("d", "d", self.discriminator_loss, repeats=self.config.d_updates)
         g = Phase("g", "g", self.generator_loss, condition=self._is_d_warmed_up)
         every_pair = permutations(range(len(self.info.class_names)), 2)
@@ -170,14 +171,15 @@ class PFAGAN(Model):
         source group is estimated; an unsupported transition returns the image itself."""
         return hardtanh(self.generator(image, self.source_group(image, None), label))
 
-    def edit_age(self, images, source_age, target_labels):
-        """Return faces [N, C, S, S] of ages [N] (None: estimated) at age groups [N, T], as
+    def edit_age(self, images, source_age, target_age):
+        """Return faces [N, C, S, S] of ages [N] (None: estimated) at the groups of ages [N, T], as
         [N, T, C, S, S] in [-1, 1] (capability `edit_age`).
 
         Raises:
             UsageError: an unsupported transition; or neither source ages nor an age network.
         """
         source, names = self.source_group(images, source_age), self.info.class_names
+        target_labels = bin_index(target_age, self.info.age_bins)
         unsupported = (~self.supported_transitions(source[:, None], target_labels)).nonzero()
         if len(unsupported):
             face, column = unsupported[0].tolist()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from ganzoo_face_aging.aging import parse_target_labels
+from ganzoo_face_aging.target_ages import parse_target_ages
 from ganzoo_face_aging.testing import StubAgeEstimator
 from ganzoo_pfa_gan.config import PAPER_AGE_BINS, PFAGANConfig
 from ganzoo_pfa_gan.model import PFAGAN
@@ -75,7 +75,7 @@ def test_auxiliaries_without_required_methods_raise(role, network_class, method)
 
 def test_unknown_target_label_lists_class_names():
     with pytest.raises(UsageError, match=r"60\+.*0-30, 31-40, 41-50, 51\+") as error:
-        parse_target_labels(INFO, ["60+"])
+        parse_target_ages(PFAGAN(PFAGANConfig(g_channels=4), INFO), ["60+"])
     assert "\n" not in str(error.value)
 
 

@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 import torch
+from ganzoo_face_aging.auxiliary_losses import group_log_probs
 from ganzoo_face_aging.capabilities import SupportsAgeEditing
 from ganzoo_face_aging.testing import StubAgeEstimator
 from ganzoo_pfa_gan.config import PAPER_AGE_BINS, REPORT_AGE_BINS, TUNED, PFAGANConfig
-from ganzoo_pfa_gan.losses import group_log_probs
 from ganzoo_pfa_gan.model import PFAGAN
 from PIL import Image
 from torch import nn
@@ -199,14 +199,15 @@ def test_supported_directions(direction):
     model = build(direction=direction)
     assert isinstance(model, SupportsAgeEditing) and isinstance(model, SupportsTranslation)
     image, ages = torch.rand(2, 3, 32, 32) * 2 - 1, torch.tensor([29.9, 30.0])
-    assert torch.equal(model.edit_age(image, ages, torch.tensor([[1], [2]])).squeeze(1), image)
-    for name, target in (("aging", 5), ("rejuvenation", 0)):
+    own_group = torch.tensor([[20.0], [39.9]])
+    assert torch.equal(model.edit_age(image, ages, own_group).squeeze(1), image)
+    for name, target, years in (("aging", 5, 70.0), ("rejuvenation", 0, 5.0)):
         if direction in (name, "both"):
-            aged = model.edit_age(image, ages, torch.full((2, 1), target)).squeeze(1)
+            aged = model.edit_age(image, ages, torch.full((2, 1), years)).squeeze(1)
             assert not torch.equal(aged, image) and aged.abs().max() <= 1
             continue
         with pytest.raises(UsageError, match=r"--set model\.direction=both") as error:
-            model.edit_age(image, ages, torch.full((2, 1), target))
+            model.edit_age(image, ages, torch.full((2, 1), years))
         assert "\n" not in str(error.value) and f"{direction} only" in str(error.value)
         translated = with_auxiliaries(model).translate(image, torch.full((2,), target))
         assert torch.equal(translated, image)
@@ -215,7 +216,8 @@ def test_supported_directions(direction):
 def test_edit_age_matches_single_transitions():
     model, faces = build(direction="both"), torch.rand(3, 3, 32, 32)
     source, target = torch.tensor([0, 2, 5]), torch.tensor([[0, 1, 5], [1, 2, 4], [5, 0, 3]])
-    aged = model.edit_age(faces, torch.tensor([5.0, 35.0, 70.0]), target)
+    target_age = torch.tensor([5.0, 25.0, 35.0, 45.0, 55.0, 65.0])[target]
+    aged = model.edit_age(faces, torch.tensor([5.0, 35.0, 70.0]), target_age)
     assert aged.shape == (3, 3, 3, 32, 32)
     for column in range(3):
         expected = model.generator(faces, source, target[:, column]).clamp(-1, 1)
@@ -236,11 +238,12 @@ def test_missing_source_age_is_estimated():
     dark, light = torch.full((1, 3, 32, 32), -0.9), torch.full((1, 3, 32, 32), 0.9)
     faces, target = torch.cat([dark, light]), torch.tensor([5, 0])
     assert model.source_group(faces, None).tolist() == [0, 5]
-    aged = model.edit_age(faces, torch.tensor([5.0, 95.0]), target[:, None])
-    assert torch.equal(model.edit_age(faces, None, target[:, None]), aged)
+    target_age = torch.tensor([[70.0], [5.0]])
+    aged = model.edit_age(faces, torch.tensor([5.0, 95.0]), target_age)
+    assert torch.equal(model.edit_age(faces, None, target_age), aged)
     assert torch.allclose(model.translate(faces, target), aged.squeeze(1), atol=1e-5)
     with pytest.raises(UsageError, match="--from AGE"):
-        build().edit_age(faces, None, target[:, None])
+        build().edit_age(faces, None, target_age)
 
 
 # --- losses ---------------------------------------------------------------------------------------
@@ -326,8 +329,8 @@ def test_run_saves_strips_and_loadable_weights(tmp_path):
     loaded = load(run.path, device="cpu", model=PFAGANWithConfig)
     assert {name.split(".")[0] for name in loaded.state_dict()} == {"generator"}
     faces, ages = torch.rand(2, 3, 32, 32) * 2 - 1, torch.tensor([20.0, 60.0])
-    target = torch.tensor([[1, 3], [2, 0]])
-    aged, expected = (m.edit_age(faces, ages, target) for m in (loaded, run.model))
+    target_age = torch.tensor([[35.0, 60.0], [45.0, 10.0]])
+    aged, expected = (m.edit_age(faces, ages, target_age) for m in (loaded, run.model))
     assert torch.allclose(aged, expected, atol=1e-3)  # another memory format, another sum order
 
 
