@@ -1,0 +1,1 @@
+"""CAAE: a conditional adversarial autoencoder."""

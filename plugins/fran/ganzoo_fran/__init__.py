@@ -1,0 +1,1 @@
+"""FRAN: a face re-aging network."""

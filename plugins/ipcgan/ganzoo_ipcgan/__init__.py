@@ -1,0 +1,1 @@
+"""IPCGAN: identity-preserved conditional GANs for face aging."""

@@ -1,0 +1,1 @@
+"""StarGAN over age groups."""
