@@ -235,7 +235,7 @@ def test_evaluate_is_deterministic(run_ganzoo, evaluated_run, tmp_path):
     [
         (["run", "--metrics", "gan-tset"], 2, '"gan-test"'),
         (["nowhere"], 6, "nowhere"),
-        (["run/weights"], 2, "--data NAME[:PATH]"),
+        (["run/weights"], 2, "run/weights does not record its data: give --data shapes[:PATH]"),
         (["run", "--set", "train.batch_size=3"], 2, "--set train"),
         (["run", "-n", "0"], 2, "0"),
         (["run", "--set", "data.image_size=64"], 2, "data.image_size=32"),

@@ -17,6 +17,7 @@ from ganzoo_core.report import make_grid
 from ganzoo_core.weights import load_into, pretrained, read_pretrained, save_pretrained
 from ganzoo_core.weights.model_card import render_model_card
 from ganzoo_core.weights.pretrained import inference_state_dict
+from ganzoo_core.zoo import zoo
 
 INDEX_FIELDS = {"model": "object:VAE", "config": {}, "preset": "", "steps": 3}
 
@@ -189,6 +190,13 @@ def test_card_names_shared_settings_once():
     assert "| fd | 1.5 | resize=box |" in text and "| kd | 0.25 | resize=none |" in text
     assert "| rate | 0 |  |" in text and text.count("n=500") == 1
     assert f"sha256={'ab' * 8}." in text and "ab" * 9 not in text
+
+
+def test_card_says_what_the_images_are():
+    summary = zoo().dataset("fashion-mnist").summary
+    for name, count in (("fashion-mnist", 1), ("not-installed", 0)):
+        text = render_model_card({**INDEX_FIELDS, "data": {"image_size": 32, "name": name}})
+        assert text.count(f"| images | {summary} |") == count and "people" not in text
 
 
 def test_card_of_minimal_data():

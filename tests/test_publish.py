@@ -114,6 +114,8 @@ def test_published_folder(published, evaluated_run):
     assert (model.sample(8) - trained.sample(8)).abs().max() < 0.05
     text = (pretrained.path / "README.md").read_text()
     assert "ganzoo run cgan --preset smoke" in text
+    data = read_run_config(RunFolder(evaluated_run))[1].tree()["data"]
+    assert data.pop("path") == "" and pretrained.index["published"]["data"] == data
 
 
 def test_publishing_again_gives_equal_bytes(published, evaluated_run, run_ganzoo):
@@ -249,7 +251,7 @@ def test_unknown_name_gets_the_closest_without_torch(words, site, tmp_path):
 
 def test_name_works_in_every_verb(site, published, run_ganzoo, tmp_path):
     env = {"PYTHONPATH": str(site), "GANZOO_ACCEPT_LICENSES": f"other,{NAME}"}
-    evaluation = shlex.split("--data shapes --set data.count=40 -n 8 --metrics class-histogram -q")
+    evaluation = shlex.split("--set data.count=40 -n 8 --metrics class-histogram -q")
     words = [
         ("sample", NAME, "-n", "6", "--out", "named.png"),
         ("sample", weights_folder(published), "-n", "6", "--out", "folder.png"),
@@ -268,6 +270,11 @@ def test_name_works_in_every_verb(site, published, run_ganzoo, tmp_path):
     assert (tmp_path / "named.png").read_bytes() == (tmp_path / "folder.png").read_bytes()
     init = read_pretrained(next(tmp_path.glob("runs/cgan-*/weights"))).index["init_from"]
     assert init["sha256"] == file_sha256(weights_folder(site) / "ganzoo.json")
+
+
+def test_evaluation_on_data_that_need_a_path_names_the_option(run_ganzoo, tmp_path):
+    done = run_ganzoo("evaluate", "dcgan-fashion-32", "-q", cwd=tmp_path)
+    assert done.code == 3 and "--data fashion-mnist:" in done.error, done.err
 
 
 def test_terms_are_accepted_by_name_or_once(site, run_ganzoo, tmp_path):
@@ -325,6 +332,10 @@ def test_shipped_weights_are_whole(index):
     pretrained = read_pretrained(index.parent)
     assert pretrained.index["precision"] == "fp16" and pretrained.index["published"]["command"]
     assert {"README.md", "evaluation.json"} <= set(pretrained.index["files"])
+    data_name = pretrained.index["published"]["data"]["name"]
+    assert data_name == pretrained.info.name
+    summary = zoo().dataset(data_name).summary
+    assert f"| images | {summary} |" in (index.parent / "README.md").read_text()
     if {"sample", "translate"} & set(pretrained.index["capabilities"]):
         assert "samples.png" in pretrained.index["files"]
     texts = [p.read_text() for p in index.parent.iterdir() if p.suffix in {".json", ".md"}]

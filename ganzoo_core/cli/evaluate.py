@@ -71,7 +71,7 @@ def _click_option(option: MetricOption) -> click.Option:
     "--data",
     metavar="NAME[:PATH]",
     shell_complete=completers.complete_datasets,
-    help="Real images; default: those of the run.",
+    help="Real images; default: those of the training, if the run or the weights record them.",
 )
 @click.option(
     "--set",

@@ -90,7 +90,8 @@ def evaluate(
     Args:
         path: a run, a pretrained folder or another name of weights. Of a run that trains or was
             stopped, the newest checkpoint is evaluated.
-        data: ``NAME[:PATH]``; default: the data that the run was trained on.
+        data: ``NAME[:PATH]``; default: the data that the model was trained on, where the
+            run or the index of published weights has the options.
         data_options: changes of its `[data]` section.
         metrics: names from the zoo; default: all that the model and the data allow.
         num_samples: samples, and real images at most (5,000); metrics that evaluate a model have
@@ -141,7 +142,7 @@ def evaluate(
         model_context = ModelContext(
             model,
             pretrained,
-            model_data_section(Path(path), data, data_options or {}, pretrained.info),
+            model_data_section(Path(path), pretrained, data, data_options or {}),
             option_values(spec, metric_options or {}),
             num_samples=num_samples,
             seed=seed,

@@ -49,20 +49,26 @@ def load_real_images(
     has no test split.
 
     Raises:
-        UsageError: a pretrained folder without `--data`.
+        UsageError: a pretrained folder that does not record its data, without `--data`.
         DataError: the data lacks what the model needs.
     """
-    info, data_section = pretrained.info, _load_data_section(path, data)
+    info, data_section = pretrained.info, _load_data_section(path, pretrained, data)
     if not data_section.get("name"):
-        raise UsageError(f"{path} does not name its data: give --data NAME[:PATH]")
+        raise UsageError(
+            f"{path} does not record its data: give --data {info.name or 'NAME'}[:PATH]"
+        )
     cls = data_config_class(data_section["name"])
     config = parse(cls, _with_model_shape(data_section, data_options, info), "data")
     return [open_images(None, side, info.age_bins, progress) for side in split_configs(config)]
 
 
-def _load_data_section(path: Path, data: str | None) -> dict[str, Any]:
-    """Return the `[data]` section of a run, updated with ``NAME[:PATH]``."""
-    data_section: dict[str, Any] = {}
+def _load_data_section(
+    path: Path, pretrained: PretrainedFolder, data: str | None
+) -> dict[str, Any]:
+    """Return the `[data]` section of a run, or of published weights without its path, updated with
+    ``NAME[:PATH]``."""
+    published = pretrained.index.get("published") or {}
+    data_section = {**published.get("data", {}), "path": ""}
     if RunFolder(path).config.exists():
         data_section = RunFolder(path).read_config().get("data", {})
     if data is not None:
@@ -73,16 +79,16 @@ def _load_data_section(path: Path, data: str | None) -> dict[str, Any]:
 
 
 def model_data_section(
-    path: Path, data: str | None, data_options: dict[str, Any], info: DataInfo
+    path: Path, pretrained: PretrainedFolder, data: str | None, data_options: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the `[data]` section for a metric that evaluates the model, at its image size.
 
     `data.count` of the run is the number of its training images. The metric uses the data set's
     default instead, unless the options set it.
     """
-    data_section = _load_data_section(path, data)
+    data_section = _load_data_section(path, pretrained, data)
     data_section.pop("count", None)
-    return _with_model_shape(data_section, data_options, info)
+    return _with_model_shape(data_section, data_options, pretrained.info)
 
 
 def _with_model_shape(

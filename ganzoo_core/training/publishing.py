@@ -92,6 +92,7 @@ def publish(
         raise OutputError(f"{folder} exists: give another name, or --replace")
     run_folder = RunFolder(run)
     command = train_command(run_folder)
+    data_options = read_run_config(run_folder)[1].tree()["data"]
     if is_best:
         model, pretrained = load_checkpoint(run_folder, is_best=True)
     else:
@@ -108,6 +109,7 @@ def publish(
         "summary": summary,
         "metric": metric or _shown_metric(metric_names),
         "command": command,
+        "data": {k: v for k, v in data_options.items() if k != "path"},
     }
     modules: dict[str, Any] = load_checkpoint_modules(run, extra_modules, is_best=is_best)
     if training_images := read_training_images(run):

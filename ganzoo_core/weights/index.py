@@ -95,6 +95,8 @@ class PublishedRecord(IndexModel):
     """The name of the one of `metrics` that lists show."""
     command: str
     """The command that trains them; without paths of the machine."""
+    data: dict[str, Any] = {}
+    """`[data]` of the training, resolved, without its path."""
 
 
 class CheckpointIndex(IndexModel):

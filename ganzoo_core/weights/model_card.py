@@ -136,6 +136,7 @@ def _template_values(index: Mapping[str, Any]) -> dict[str, Any]:
             ("preset", index.get("preset") or "-"),
             ("precision on disk", index.get("precision", "fp32")),
             ("data", f"{data.get('name') or 'own data'} {data.get('version', '')}".strip()),
+            *_data_summary(data.get("name", "")),
             ("data fingerprint", data.get("fingerprint", "")[:16] or "-"),
             ("ages", " to ".join(f"{age:g}" for age in data.get("age_range") or ()) or "-"),
             ("image transform", json.dumps(crop, sort_keys=True) if crop else "none"),
@@ -160,6 +161,12 @@ def _template_values(index: Mapping[str, Any]) -> dict[str, Any]:
         "usage_note": index.get("usage_note"),
         "license": effective_license(index) or "unknown terms",
     }
+
+
+def _data_summary(name: str) -> list[tuple[str, str]]:
+    """Return what the images of a data set are, as a row; no row if it is not installed."""
+    is_installed = name in zoo().names("dataset")
+    return [("images", zoo().dataset(name).summary)] if is_installed else []
 
 
 def _metric_values(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ CAPABILITIES = (
         target=f"{_PROTOCOLS}:SupportsSampling",
         command="sample",
         pipeline_tag="unconditional-image-generation",
-        limitations="The images are synthetic: the people in them do not exist. The model "
+        limitations="The images are synthetic: what they show does not exist. The model "
         "reproduces the biases of its data. Do not present its images as photographs.",
     ),
     CapabilitySpec(
