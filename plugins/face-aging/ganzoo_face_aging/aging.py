@@ -20,7 +20,7 @@ from ganzoo_core.zoo import import_target, zoo
 from ganzoo_face_aging.compositing import follow_edges, soft_mask
 from ganzoo_face_aging.face_alignment import TRANSFORM_NAME, CropGeometry
 from ganzoo_face_aging.options import FaceChoice
-from ganzoo_face_aging.photos import Photo, Realign, load_photos
+from ganzoo_face_aging.photos import Detections, Photo, Realign, load_photos
 from ganzoo_face_aging.target_ages import TargetAge
 
 _ProgressCallback = Callable[[int, int], None]
@@ -82,6 +82,7 @@ def load_faces(
     align: bool = True,
     which: FaceChoice = "largest",
     portrait_size: int = 0,
+    detections: Detections | None = None,
 ) -> tuple[list[Photo], dict[Path, str]]:
     """Return faces of each photograph, and the reason by path for photographs without one.
 
@@ -91,6 +92,7 @@ def load_faces(
         align: detect the faces, if those of the training images were aligned.
         which: the faces of a photograph.
         portrait_size: see `Photo.portrait`.
+        detections: of earlier calls with the same photographs; those of this one are added.
     """
     geometry = _crop_geometry(info) if align else None
     return load_photos(
@@ -101,6 +103,7 @@ def load_faces(
         which=which,
         realign=_find_realign(info) if geometry else None,
         portrait_size=portrait_size,
+        detections=detections,
     )
 
 

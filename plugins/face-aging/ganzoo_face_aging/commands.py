@@ -154,7 +154,7 @@ def age(
     from ganzoo_face_aging.target_ages import parse_target_ages
 
     paths = find_images(photo_args)
-    face_options: dict[str, Any] = {"align": align, "which": which}
+    face_options: dict[str, Any] = {"align": align, "which": which, "detections": {}}
     model, pretrained = _load_model(
         weights, paths, targets, source_age, device=device, **face_options
     )

@@ -144,6 +144,7 @@ def align_faces(
     which: FaceChoice = "single",
     min_face_width: int = 32,
     require_eyes: bool = True,
+    faces: list[DetectedFace] | FaceNotFound | None = None,
 ) -> list[AlignedFace] | FaceNotFound:
     """Detect faces of a photograph and crop them, from left to right. Thread-safe.
 
@@ -156,6 +157,7 @@ def align_faces(
         min_face_width: minimum width of a face in pixels of the photograph.
         require_eyes: if False, a face without detected eyes is cropped by its box, and
             `is_eye_aligned` is False.
+        faces: what `detect_faces` returned for the upright image; None to detect them.
 
     Raises:
         UsageError: OpenCV is not installed, or `image` is not an image.
@@ -164,13 +166,24 @@ def align_faces(
     geometry = geometry or CropGeometry()
     face_detection.import_opencv()
     pixels = to_upright_rgb(image)
-    if max(pixels.shape) > _MAX_WARP_EDGE:
-        return FaceNotFound(f"image larger than {_MAX_WARP_EDGE} px: downscale it")
-    faces = face_detection.detect_faces(np.asarray(Image.fromarray(pixels).convert("L")))
+    faces = detect_faces(pixels) if faces is None else faces
+    if isinstance(faces, FaceNotFound):
+        return faces
     chosen = _select_faces(faces, which, min_face_width, require_eyes)
     if isinstance(chosen, FaceNotFound):
         return chosen
     return [_crop_face(pixels, face, geometry, crop_size, faces) for face in chosen]
+
+
+def detect_faces(pixels: UInt8Array) -> list[DetectedFace] | FaceNotFound:
+    """Return the faces of an upright photograph [H, W, 3], largest first.
+
+    Raises:
+        UsageError: OpenCV is not installed.
+    """
+    if max(pixels.shape) > _MAX_WARP_EDGE:
+        return FaceNotFound(f"image larger than {_MAX_WARP_EDGE} px: downscale it")
+    return face_detection.detect_faces(np.asarray(Image.fromarray(pixels).convert("L")))
 
 
 def _crop_face(

@@ -19,10 +19,13 @@ from ganzoo_face_aging.face_alignment import (
     CropGeometry,
     FaceNotFound,
     align_faces,
+    detect_faces,
 )
-from ganzoo_face_aging.face_detection import UInt8Array, warp_crop
+from ganzoo_face_aging.face_detection import DetectedFace, UInt8Array, warp_crop
 from ganzoo_face_aging.options import FaceChoice
 
+Detections = dict[tuple[Path, tuple[int, int]], list[DetectedFace] | FaceNotFound]
+"""The faces of photographs by path and size, so that they are detected once."""
 Realign = Callable[[UInt8Array, AlignedFace, CropGeometry, int], AlignedFace]
 _MIN_DECODE_SIZE = 1024
 """Photographs are decoded at least this large, so that faces can be detected."""
@@ -80,6 +83,7 @@ def load_faces_of_photo(
     which: FaceChoice = "single",
     realign: Realign | None = None,
     portrait_size: int = 0,
+    detections: Detections | None = None,
 ) -> list[Photo]:
     """Read a photograph and crop its faces as the training images of a model were.
 
@@ -92,6 +96,7 @@ def load_faces_of_photo(
         which: the faces, where they are detected.
         realign: crops a detected face again; see `FaceAlign.realign`.
         portrait_size: edge T of `Photo.portrait`; 0 for none.
+        detections: of earlier calls; those of this one are added.
 
     Raises:
         DataError: the photograph cannot be read, or does not show these faces clearly.
@@ -104,9 +109,14 @@ def load_faces_of_photo(
         square = Placement.center_square(image.size, image_size)
         return [Photo(path, pixels, square, portrait=portrait)]
     upright = np.asarray(image.convert("RGB"))
-    faces = align_faces(upright, geometry, image_size, which=which)
+    detections = {} if detections is None else detections
+    key = path, image.size
+    if key not in detections:
+        detections[key] = detect_faces(upright)
+    faces = align_faces(upright, geometry, image_size, which=which, faces=detections[key])
     if isinstance(faces, FaceNotFound):
-        raise DataError(f"{path}: {faces.reason}; --no-align uses the whole image")
+        remedy = "" if _has_eyes(detections[key]) else _turn_advice(upright)
+        raise DataError(f"{path}: {faces.reason}; {remedy or '--no-align uses the whole image'}")
     if realign:
         faces = [realign(upright, face, geometry, image_size) for face in faces]
     photos = []
@@ -119,6 +129,23 @@ def load_faces_of_photo(
         pixels = center_crop_resize(face.pixels, image_size, num_channels)
         photos.append(Photo(path, pixels, placement, number, face.num_other_faces, portrait))
     return photos
+
+
+def _turn_advice(pixels: UInt8Array) -> str:
+    """Return how to turn a photograph [H, W, 3] so that it shows an upright face; empty if no turn
+    does."""
+    turns = {1: "90 degrees to the left", 3: "90 degrees to the right", 2: "180 degrees"}
+    for quarter_turns, text in turns.items():
+        if _has_eyes(detect_faces(np.ascontiguousarray(np.rot90(pixels, quarter_turns)))):
+            return f"turn it by {text}, which shows a face"
+    return ""
+
+
+def _has_eyes(faces: list[DetectedFace] | FaceNotFound) -> bool:
+    """Return whether there is a face whose eyes were detected."""
+    return not isinstance(faces, FaceNotFound) and any(
+        face.eye_positions is not None for face in faces
+    )
 
 
 def load_photo(
@@ -137,14 +164,15 @@ def load_photos(
     which: FaceChoice = "single",
     realign: Realign | None = None,
     portrait_size: int = 0,
+    detections: Detections | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Photo], dict[Path, str]]:
     """Return the faces of photographs, and the reason for each photograph without one, by path.
 
     Args:
         paths: the photographs.
-        image_size, num_channels, geometry, which, realign, portrait_size: of each photograph; see
-            `load_faces_of_photo`.
+        image_size, num_channels, geometry, which, realign, portrait_size, detections: of each
+            photograph; see `load_faces_of_photo`.
         progress: called after each photograph with (done, total).
     """
     photos: list[Photo] = []
@@ -159,6 +187,7 @@ def load_photos(
                 which=which,
                 realign=realign,
                 portrait_size=portrait_size,
+                detections=detections,
             )
         except DataError as error:
             skipped[path] = str(error).removeprefix(f"{path}: ")

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,6 +129,33 @@ def test_faces_by_number_from_the_left(run_age):
     assert "a.png: 3 faces, the largest is used: --face all or" in notes
     done = run_age(*words, "--face", "4")
     assert done.exception.exit_code == 3 and "no face 4: 3 found" in str(done.exception)
+
+
+def test_twelve_faces_of_one_photograph(run_age):
+    faces = portraits(12)
+    photo = Image.new("RGB", (240 * 4 + 60, 260 * 3 + 60), (90, 120, 150))
+    for i, face in enumerate(faces):
+        photo.paste(Image.fromarray(face), (40 + 240 * (i % 4), 60 + 260 * (i // 4)))
+    photo.save("a.png")
+    words = ("run", "a.png", "--to", "30+", "--from", 10, "--json", "--out", "b.png")
+    done = run_age(*words)
+    assert done.exit_code == 0 and "a.png: 12 faces, the largest is used" in done.stderr
+    done = run_age(*words, "--face", "all")
+    assert [record["face"] for record in json.loads(done.stdout)] == list(range(1, 13))
+    change = np.abs(np.array(Image.open("b.png")).astype(int) - np.array(photo)).max(2)
+    for i in range(12):
+        top, left = 60 + 260 * (i // 4), 40 + 240 * (i % 4)
+        assert np.median(change[top + 90 : top + 110, left + 90 : left + 110]) > 15
+
+
+@pytest.mark.parametrize(
+    ("turn", "remedy"), [(90, "90 degrees to the right"), (180, "180 degrees")]
+)
+def test_photograph_on_its_side_gets_advice(turn, remedy, run_age):
+    row_of(portraits(1)).rotate(turn, expand=True).save("a.png")
+    done = run_age("run", "a.png", "--to", "30+", "--from", 10)
+    assert done.exception.exit_code == 3
+    assert str(done.exception).endswith(f"; turn it by {remedy}, which shows a face")
 
 
 def test_faces_are_cropped_as_the_training_images(tmp_path, monkeypatch):
@@ -301,8 +329,15 @@ def test_weights_are_picked_by_domain_and_reach(run_age, monkeypatch):
         assert done.exit_code == 0, done.output
         return next(line for line in done.stderr.splitlines() if line.startswith("weights: "))
 
+    count_detections = Counter()
+    detect = photos.detect_faces
+    monkeypatch.setattr(
+        photos, "detect_faces", lambda pixels: count_detections.update(n=1) or detect(pixels)
+    )
     assert weights_of("drawn.png", "--to", "30+") == "weights: drawn"
+    count_detections.clear()
     assert weights_of("a.png", "--to", "10") == "weights: both"
+    assert count_detections["n"] == 1  # for two candidates, and to age the face
     assert weights_of("a.png", "--to", "all") == "weights: both"
     installed(monkeypatch, drawn=run_age.models["drawn"])
     refused = run_age("a.png", "--to", "30+", "--from", 40, "--out", "c.png")
