@@ -203,7 +203,9 @@ def ganzoo_register(zoo):
 @hookimpl
 def ganzoo_commands():
     return [CommandSpec(name="hello", help="Say [hello]", target="ganzoo_extra.commands:hello"),
-            CommandSpec(name="mute", help="Say nothing", target="ganzoo_extra.no:mute")]
+            CommandSpec(name="mute", help="Say nothing", target="ganzoo_extra.no:mute"),
+            CommandSpec(name="talk loud", help="Shout", target="ganzoo_extra.commands:hello"),
+            CommandSpec(name="talk never", help="Fail", target="ganzoo_extra.no:mute")]
 
 @hookimpl
 def ganzoo_step_logged(run, record):
@@ -292,7 +294,8 @@ def broken_plugins_path(tmp_path_factory: pytest.TempPathFactory) -> str:
         ),
         "quits": "raise SystemExit('[/foo] no license')\n",
         "greedy": f"{IMPORTS}\n@hookimpl\ndef ganzoo_commands():\n"
-        '    return [CommandSpec(name="run", help="Mine", target="a.b:c")]\n',
+        '    names = "run", "data mine", "greet", "greet me"\n'
+        '    return [CommandSpec(name=n, help="Mine", target="a.b:c") for n in names]\n',
     }
     target = tmp_path_factory.mktemp("bad")
     plugins = {name: ("0.2", {"plugin.py": code}) for name, code in codes.items()}

@@ -16,7 +16,7 @@ CORE = Path(ganzoo_core.__file__).parent
 ROOT = CORE.parent
 PLUGINS = sorted(p for p in (ROOT / "plugins").glob("*/ganzoo_*") if p.is_dir())
 
-DOMAIN_PLUGINS = {"ganzoo_face_aging"}
+DOMAIN_PLUGINS = {"ganzoo_face_aging", "ganzoo_sweep"}
 """Plugins that others may import, if they declare it: they register no model."""
 
 ALLOWED_IMPORTS = {

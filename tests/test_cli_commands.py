@@ -191,6 +191,18 @@ def test_plugin_commands(ganzoo_subprocess, extra_plugin_path, broken_plugins_pa
     )  # not greedy's
 
 
+def test_plugins_add_commands_to_a_group(ganzoo_subprocess, extra_plugin_path, broken_plugins_path):
+    def run(*words):
+        return ganzoo_subprocess(*words, PYTHONPATH=extra_plugin_path)
+
+    assert re.search(r"talk +Commands: loud, never", run("--help").out)
+    assert run("talk", "loud", "--name", "zoo").out == "hello zoo\n"
+    broken = run("talk", "never", "--name", "zoo")  # costs this command alone
+    assert broken.code == 4 and "ganzoo_extra.no" in broken.error
+    problems = ganzoo_subprocess("plugins", "--json", PYTHONPATH=broken_plugins_path).out
+    assert "'greet' is no group" in problems and "the command 'data mine' of" in problems
+
+
 def test_terminal_output_escapes_markup(ganzoo_subprocess, extra_plugin_path, broken_plugins_path):
     path = f"{extra_plugin_path}{os.pathsep}{broken_plugins_path}"
     done = ganzoo_subprocess("list", PYTHONPATH=path, FORCE_COLOR="1", NO_COLOR="1", COLUMNS="80")

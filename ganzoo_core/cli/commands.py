@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from functools import cache
+from typing import Any
 
 import click
 
@@ -47,13 +48,32 @@ def _plugin_commands_by_name() -> dict[str, list[tuple[CommandSpec, Plugin]]]:
     return commands
 
 
-def plugin_commands() -> dict[str, CommandSpec]:
-    """Return the commands of plugins whose name is free."""
+def _accepted_commands() -> dict[str, CommandSpec]:
+    """Return the commands of plugins whose name is free, `bench gans` among them."""
+    rejected = rejected_commands()
     return {
         name: candidates[0][0]
         for name, candidates in sorted(_plugin_commands_by_name().items())
-        if len(candidates) == 1 and name not in CORE_COMMANDS
+        if name not in rejected
     }
+
+
+def plugin_commands() -> dict[str, str]:
+    """Return the help of the commands of plugins by name; of a group, its commands."""
+    texts = {name: spec.help for name, spec in _accepted_commands().items() if " " not in name}
+    for name, specs in _commands_by_group().items():
+        texts[name] = f"Commands: {', '.join(specs)}."
+    return dict(sorted(texts.items()))
+
+
+def _commands_by_group() -> dict[str, dict[str, CommandSpec]]:
+    """Return the commands with names of two words by the first, then by the second word."""
+    groups: dict[str, dict[str, CommandSpec]] = {}
+    for name, spec in _accepted_commands().items():
+        group, space, word = name.partition(" ")
+        if space:
+            groups.setdefault(group, {})[word] = spec
+    return groups
 
 
 def rejected_commands() -> dict[str, str]:
@@ -61,10 +81,13 @@ def rejected_commands() -> dict[str, str]:
     reasons = {}
     for name, candidates in sorted(_plugin_commands_by_name().items()):
         origins = " and ".join(plugin.origin for _, plugin in candidates)
-        if name in CORE_COMMANDS:
+        group = name.partition(" ")[0]
+        if group in CORE_COMMANDS:
             reasons[name] = (
                 f"the command {name!r} of {origins} is rejected: ganzoo itself has this command"
             )
+        elif " " in name and group in _plugin_commands_by_name():
+            reasons[name] = f"the command {name!r} of {origins} is rejected: {group!r} is no group"
         elif len(candidates) > 1:
             reasons[name] = (
                 f"the command {name!r} is registered by {origins}: uninstall one of them"
@@ -75,11 +98,12 @@ def rejected_commands() -> dict[str, str]:
 def canonical_command(name: str) -> str:
     """Return the name of a command as it is listed: `Train` is `run`. Case and British spelling do
     not matter. Unknown names are returned unchanged."""
-    if name in CORE_COMMANDS or name in _plugin_commands_by_name():
+    listed = [*CORE_COMMANDS, *_plugin_commands_by_name(), *_commands_by_group()]
+    if name in listed:
         return name
-    names = {known.casefold(): known for known in [*CORE_COMMANDS, *_plugin_commands_by_name()]}
+    names = {known.casefold(): known for known in listed}
     aliases = {
-        alias: spec.name for spec in plugin_commands().values() for alias in spec.aliases
+        alias: spec.name for spec in _accepted_commands().values() for alias in spec.aliases
     } | CORE_ALIASES
     known = {**aliases, **names}
     american = name.casefold().replace("ise", "ize").replace("geing", "ging")
@@ -100,10 +124,29 @@ def load_command(name: str) -> click.Command | None:
         return command_object
     if name in rejected_commands():
         raise PluginError(rejected_commands()[name])
-    if name not in plugin_commands():
-        return None
-    target = plugin_commands()[name].target
-    command = import_target(target)
+    if name in (groups := _commands_by_group()):
+        members = {word: _import_or_explain(spec) for word, spec in groups[name].items()}
+        return click.Group(name, members, help=plugin_commands()[name])
+    spec = _accepted_commands().get(name)
+    return _import_command(spec) if spec else None
+
+
+def _import_command(spec: CommandSpec) -> click.Command:
+    command = import_target(spec.target)
     if not isinstance(command, click.Command):
-        raise PluginError(f"{target} is not a click command: {name!r} cannot be called")
+        raise PluginError(f"{spec.target} is not a click command: {spec.name!r} cannot be called")
     return command
+
+
+def _import_or_explain(spec: CommandSpec) -> click.Command:
+    """Import a command of a group; one that cannot be imported says so when it is called."""
+    try:
+        return _import_command(spec)
+    except PluginError as error:
+        reason = error
+
+    def fail(**_: Any) -> None:
+        raise reason
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(spec.name, context_settings=settings, callback=fail, help=spec.help)

@@ -37,9 +37,7 @@ class _LazyCommandGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
-        plugins = [
-            (name, to_printable(spec.help)) for name, spec in commands.plugin_commands().items()
-        ]
+        plugins = [(name, to_printable(text)) for name, text in commands.plugin_commands().items()]
         core = [(name, text) for name, (_, text) in commands.CORE_COMMANDS.items()]
         for title, rows in (("Commands", core), ("Plugin commands", plugins)):
             if rows:
@@ -51,9 +49,7 @@ class _LazyCommandGroup(click.Group):
         from click.shell_completion import CompletionItem
 
         texts = {name: text for name, (_, text) in commands.CORE_COMMANDS.items()}
-        texts |= {
-            name: to_printable(spec.help) for name, spec in commands.plugin_commands().items()
-        }
+        texts |= {name: to_printable(text) for name, text in commands.plugin_commands().items()}
         found = [CompletionItem(n, help=t) for n, t in texts.items() if n.startswith(incomplete)]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 

@@ -160,7 +160,11 @@ class EvaluationComparison:
 
 
 def compare_evaluations(
-    paths: Sequence[str | Path], *, by: Sequence[str] = (), metrics: Sequence[str] = ()
+    paths: Sequence[str | Path],
+    *,
+    by: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    ignored_settings: Sequence[str] = (),
 ) -> EvaluationComparison:
     """Compare the evaluations of two or more runs.
 
@@ -169,6 +173,7 @@ def compare_evaluations(
         by: options such as ``model.loss.kind``. Runs with equal values of these are one
             configuration; the value of a seed is then the mean over the other options.
         metrics: names of metrics, or of single values; default: all.
+        ignored_settings: settings of metrics that may differ.
 
     Raises:
         UsageError: fewer than two paths; an option that no run has; an unknown metric.
@@ -185,7 +190,9 @@ def compare_evaluations(
     results = [run.results for run in runs]
     names = list(dict.fromkeys(name for one in results for name in one))
     setting_differences = {
-        name: found for name in names if (found := _find_setting_differences(name, results))
+        name: found
+        for name in names
+        if (found := _find_setting_differences(name, results, ignored_settings))
     }
     baselines = _collect_baselines(results, [n for n in names if n not in setting_differences])
     rows = []
@@ -240,7 +247,7 @@ def _read_runs(
             options = {"model": run_section.get("composition") or run_section["model"]} | {
                 name: value
                 for name, value in flatten({k: tree.get(k, {}) for k in ("model", "data", "train")})
-                if name not in _OPTIONS_WITHOUT_EFFECT
+                if name not in _OPTIONS_WITHOUT_EFFECT | {"model"}  # a model without options
             }
             if fingerprint := tree.get("provenance", {}).get("data"):
                 options["data.fingerprint"] = fingerprint
@@ -449,10 +456,10 @@ def _collect_baselines(
 
 
 def _find_setting_differences(
-    metric: str, evaluations: Sequence[dict[str, Any]]
+    metric: str, evaluations: Sequence[dict[str, Any]], ignored: Sequence[str] = ()
 ) -> dict[str, list[Any]]:
     """Return the settings of a metric that differ between evaluations, with their values."""
     settings = [results[metric]["settings"] for results in evaluations if metric in results]
-    names = sorted({name for one in settings for name in one})
+    names = sorted({name for one in settings for name in one} - set(ignored))
     found = {name: [one.get(name) for one in settings] for name in names}
     return {name: values for name, values in found.items() if any(v != values[0] for v in values)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def draw_comparison(comparison: EvaluationComparison, path: Path) -> None:
     grid[0, 0].set_ylim(num_rows - 0.5, -0.5)
     for axes in list(grid.flat)[len(comparison.rows) :]:
         axes.set_axis_off()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_seed_curves(comparison: EvaluationComparison, key: str, path: Path) -> None:
@@ -86,36 +87,53 @@ def draw_seed_curves(comparison: EvaluationComparison, key: str, path: Path) -> 
     Raises:
         UsageError: no run logged the key.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 3.4), layout="constrained")
-    axes = figure.subplots()
+    found: dict[str, list[dict[float, float]]] = {}
     known: set[str] = set()
-    for i, configuration in enumerate(comparison.configurations):
+    for configuration in comparison.configurations:
         curves = []
         for run in configuration.runs:
             records = read_metrics(RunFolder(Path(run)).metrics)
             known.update(name for record in records for name in record)
             curves.append({r["images_seen"]: r[key] for r in records if key in r})
-        curves = [curve for curve in curves if curve]
+        found[configuration.name] = [curve for curve in curves if curve]
+    if not any(found.values()):
+        choices = ", ".join(sorted(known - NON_METRIC_KEYS)) or "nothing"
+        raise UsageError(f"--curve {key}: no run logged this key. Logged: {choices}")
+    draw_curves(found, key, path)
+
+
+def draw_curves(
+    curves_by_name: Mapping[str, Sequence[Mapping[float, float]]], value_name: str, path: Path
+) -> None:
+    """Draw curves over the images seen: the mean of the curves of each name, in a band of one
+    standard deviation.
+
+    Args:
+        curves_by_name: for each run of a name, value by images seen; a name without runs is left
+            out.
+        value_name: the label of the values.
+        path: of the figure.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for i, (name, curves) in enumerate(curves_by_name.items()):
         if not curves:
             continue
-        # The places that all runs of the configuration logged.
+        # The places that all runs of the name have.
         images_seen = sorted(set(curves[0]).intersection(*curves[1:]))
         values = np.array([[curve[x] for x in images_seen] for curve in curves], dtype=float)
         mean = values.mean(axis=0)
-        axes.plot(images_seen, mean, color=f"C{i % 10}", linewidth=1.2, label=configuration.name)
+        axes.plot(images_seen, mean, color=f"C{i % 10}", linewidth=1.2, label=name)
         if len(curves) > 1:
             std = values.std(axis=0, ddof=1)
             axes.fill_between(images_seen, mean - std, mean + std, color=f"C{i % 10}", alpha=0.2)
-    if not axes.lines:
-        choices = ", ".join(sorted(known - NON_METRIC_KEYS)) or "nothing"
-        raise UsageError(f"--curve {key}: no run logged this key. Logged: {choices}")
     axes.set_xlabel("images seen")
-    axes.set_ylabel(key)
+    axes.set_ylabel(value_name)
     axes.legend(frameon=False, fontsize=8)
     _style_axes(axes)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _style_axes(axes: Any) -> None:
@@ -124,7 +142,7 @@ def _style_axes(axes: Any) -> None:
     axes.grid(alpha=0.25)
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: Path) -> None:
     """Write a figure without its date, so that equal values give equal files."""
     import matplotlib
 

@@ -98,18 +98,18 @@ def _format_latex(comparison: EvaluationComparison) -> str:
     header, rows = _option_cells(comparison)
     arrows = _ARROWS["latex"]
     columns = [_cells(row, r"$\pm$", r"$^{*}$") for row in comparison.rows]
-    titles = [_escape_latex(row.title) + arrows[row.better] for row in comparison.rows]
+    titles = [escape_latex(row.title) + arrows[row.better] for row in comparison.rows]
     lines = [
         "% \\usepackage{booktabs}",
         *(f"% {line}" for line in comparison.notes),
         f"\\begin{{tabular}}{{{'l' * len(header)}{'r' * len(titles)}}}",
         "\\toprule",
-        " & ".join([*map(_escape_latex, header), *titles]) + r" \\",
+        " & ".join([*map(escape_latex, header), *titles]) + r" \\",
         "\\midrule",
     ]
     for i, cells in enumerate(rows):
         values = [column[i] for column in columns]
-        lines.append(" & ".join([*map(_escape_latex, cells), *values]) + r" \\")
+        lines.append(" & ".join([*map(escape_latex, cells), *values]) + r" \\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"]) + "\n"
 
 
@@ -134,6 +134,7 @@ def _csv_values(row: MetricRow, i: int) -> Sequence[object]:
     return [summary.mean, std, len(summary.values), int(row.best == i)]
 
 
-def _escape_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
+    """Return plain text as LaTeX; what cannot be printed is a space."""
     escaped = re.sub(r"[\\~^<>&%$#_{}]", lambda match: _LATEX_ESCAPES[match[0]], text)
     return "".join(c if c.isprintable() else " " for c in escaped)

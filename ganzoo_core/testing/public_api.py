@@ -44,6 +44,7 @@ PUBLIC_MODULES = {
     "metrics.feature_extractor",
     "metrics.image_sets",
     "metrics.neighbors",
+    "training.dry_run",
     "training.loading",
     "evaluation.api",
     "evaluation.comparison",

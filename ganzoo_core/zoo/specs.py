@@ -239,6 +239,8 @@ class CommandSpec:
     """A command that a plugin adds to the command line."""
 
     name: str
+    """Two words, such as ``bench gans``, are a command of the group `bench`, which exists as soon
+    as a plugin has such a command."""
     help: str
     target: str
     """``package.module:command``, a click command; imported when it is called."""

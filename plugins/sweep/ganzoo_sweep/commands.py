@@ -1,8 +1,6 @@
 """`ganzoo sweep`: a grid or a search over options and seeds, as a folder of runs."""
 
 import shlex
-import shutil
-import sys
 from pathlib import Path
 
 import click
@@ -12,6 +10,7 @@ from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.errors import UsageError
 from ganzoo_core.zoo import zoo
 from ganzoo_sweep import plan as plans
+from ganzoo_sweep.display import RunDisplay
 from ganzoo_sweep.search import PRUNERS, SAMPLERS, ask_point, import_optuna
 
 _PLAN_OPTIONS = (
@@ -113,9 +112,7 @@ def sweep(**options):
     if options["print_commands"]:
         return _print_commands(opened, options["as_json"])
     if options["retry"]:
-        for run in opened.runs():
-            if (result := opened.result(run)) and result["status"] == "failed":
-                (opened.path / "results" / f"{run.name}.json").unlink()
+        opened.forget_failures()
     return _run_all(opened, options)
 
 
@@ -141,7 +138,7 @@ def _open(options):
         raise UsageError("give a model, or --resume DIR")
     plan = _make_plan(options)
     plans.check_points(plan)
-    path = options["out"] or plans.default_folder(plan)
+    path = options["out"] or plans.default_folder(plan, plan["model"])
     if options["dry_run"] and not (path / plans.PLAN_FILE).is_file():
         return plans.Sweep(path, plan)
     return plans.create_sweep(path, plan)
@@ -282,7 +279,7 @@ def _run_all(opened, options):
 
     budget_s = plans.parse_budget(options["budget"]) if options["budget"] else None
     _report_deleted(opened)
-    with _Display(opened, output.is_quiet()) as display:
+    with RunDisplay(opened, output.is_quiet()) as display:
         runner = SweepRunner(
             opened,
             jobs=options["jobs"],
@@ -342,40 +339,3 @@ def _print_summary(opened, as_json):
         )
     if error := failure_error(opened):
         raise error
-
-
-class _Display:
-    """A progress bar over runs on a terminal, else a line after each run."""
-
-    def __init__(self, opened, quiet):
-        self.opened, self.quiet, self.bar, self.task = opened, quiet, None, None
-
-    def __enter__(self):
-        if not self.quiet and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self.bar = Progress(console=Console(stderr=True), transient=True)
-            self.bar.start()
-            self.task = self.bar.add_task("sweep", total=self.opened.num_runs)
-            self.bar.update(self.task, completed=self._num_done())
-        return self
-
-    def __exit__(self, *_):
-        if self.bar:
-            self.bar.stop()
-
-    def _num_done(self):
-        return sum(self.opened.result(run) is not None for run in self.opened.runs())
-
-    def report(self, run, result):
-        """Print the line of a run, and advance the bar."""
-        done, total = self._num_done(), self.opened.num_runs
-        reason = f": {result['error']}" if "error" in result else ""
-        width = shutil.get_terminal_size().columns
-        text = f"{done}/{total}  {run.name} {result['status']}  {run.description}{reason}"
-        if self.bar:
-            self.bar.console.print(text[: 4 * width], markup=False, highlight=False)
-            self.bar.update(self.task, completed=done)
-        elif not self.quiet or "error" in result:
-            output.print_stderr(text)

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import ClassVar
 
 from filelock import FileLock, Timeout
 
@@ -48,10 +49,20 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The folder of a sweep, and its plan."""
+    """The folder of a sweep, and its plan. Another command may plan runs by a subclass."""
 
     path: Path
     plan: dict
+    command: ClassVar[str] = "ganzoo sweep"
+    """What `--resume DIR` continues."""
+
+    def model(self, run):
+        """Return the name of the model of a run."""
+        return self.plan["model"]
+
+    def options(self, run):
+        """Return the options of a run, which override its preset."""
+        return point_options(self.plan, run.values, run.seed)
 
     @property
     def search(self):
@@ -120,6 +131,12 @@ class Sweep:
 
         (self.path / "results").mkdir(exist_ok=True)
         write_json(self.path / "results" / f"{run.name}.json", {"status": status, **fields})
+
+    def forget_failures(self):
+        """Remove the results of the failed runs, so that they are trained again."""
+        for run in self.runs():
+            if (result := self.result(run)) and result["status"] == "failed":
+                (self.path / "results" / f"{run.name}.json").unlink()
 
     def claim(self, run):
         """Return the lock of the process that trains a run; it must be acquired."""
@@ -270,8 +287,8 @@ def _corner_points(plan):
         yield from ({**first, key: text} for text in texts)
 
 
-def open_sweep(path):
-    """Open the folder of a sweep.
+def open_sweep(path, kind=Sweep):
+    """Open the folder of a sweep, as an object of the class `kind`.
 
     Raises:
         UsageError: it is no sweep.
@@ -283,14 +300,15 @@ def open_sweep(path):
     try:
         plan = json.loads(file.read_text(encoding="utf-8"))
         is_known = plan["format"] == FORMAT and isinstance(plan["grid"], dict) and plan["seeds"]
+        is_known = is_known and plan.get("command", Sweep.command) == kind.command
     except (ValueError, KeyError, TypeError):
         is_known = False
     if not is_known:
-        raise DataError(f"{file} is damaged or of another version: give another --out")
-    return Sweep(Path(path), plan)
+        raise DataError(f"{file} is damaged, or of another command or version: give another --out")
+    return kind(Path(path), plan)
 
 
-def create_sweep(path, plan):
+def create_sweep(path, plan, kind=Sweep):
     """Create the folder of a sweep, or open that of the same plan.
 
     Raises:
@@ -301,13 +319,13 @@ def create_sweep(path, plan):
 
     path = Path(path)
     if (path / PLAN_FILE).is_file():
-        sweep = open_sweep(path)
+        sweep = open_sweep(path, kind)
         for name, value in plan.items():
             if sweep.plan.get(name) != value:
                 raise UsageError(
                     f"{path} is a sweep of another {name} ({_short(sweep.plan.get(name))}; now "
                     f"{_short(value)}): give another --out, or continue it with "
-                    f"ganzoo sweep --resume {path}"
+                    f"{kind.command} --resume {path}"
                 )
         return sweep
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -318,13 +336,13 @@ def create_sweep(path, plan):
         write_json(path / PLAN_FILE, plan)
     except OSError as error:
         raise OutputError(f"cannot create {path}: {error.strerror}") from None
-    return Sweep(path, plan)
+    return kind(path, plan)
 
 
-def default_folder(plan):
-    """Return the folder of a plan: the same command finds it again."""
+def default_folder(plan, name):
+    """Return the folder of a plan, ``sweeps/NAME-HASH``: the same command finds it again."""
     digest = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
-    return Path("sweeps") / f"{plan['model']}-{digest[:8]}"
+    return Path("sweeps") / f"{name}-{digest[:8]}"
 
 
 def _short(value):

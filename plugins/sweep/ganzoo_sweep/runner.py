@@ -70,7 +70,7 @@ class SweepRunner:
         except KeyboardInterrupt:
             self._stop()
             raise Interrupted(
-                f"interrupted: continue with ganzoo sweep --resume {self.sweep.path}", 130
+                f"interrupted: continue with {self.sweep.command} --resume {self.sweep.path}", 130
             ) from None
         finally:
             for _, process in self.children.values():
@@ -131,8 +131,9 @@ class SweepRunner:
 
 def run_command(sweep, run):
     """Return the words of the command that trains one run."""
+    words = sweep.command.split()[1:]
     return [
-        *(sys.executable, "-m", "ganzoo_core.cli", "sweep"),
+        *(sys.executable, "-m", "ganzoo_core.cli", *words),
         *("--resume", str(sweep.path), "--run", run.name),
     ]
 

@@ -15,12 +15,7 @@ def write_summary(sweep):
         runs.
     """
     from ganzoo_core.evaluation.comparison import compare_evaluations
-    from ganzoo_core.evaluation.comparison_figure import (
-        draw_comparison,
-        draw_seed_curves,
-    )
-    from ganzoo_core.evaluation.comparison_table import format_comparison
-    from ganzoo_core.files import write_json, write_text
+    from ganzoo_core.evaluation.comparison_figure import draw_seed_curves
 
     finished = [
         run for run in sweep.runs() if (sweep.result(run) or {}).get("status") == "finished"
@@ -28,20 +23,31 @@ def write_summary(sweep):
     if len(finished) < 2:
         return None, []
     comparison = compare_evaluations([sweep.run_folder(run) for run in finished])
-    paths = []
-    for kind, suffix in _SUFFIXES.items():
-        paths.append(sweep.path / f"table.{suffix}")
-        write_text(paths[-1], format_comparison(comparison, kind))
-    paths.append(sweep.path / "comparison.json")
-    write_json(paths[-1], comparison.to_json())
+    paths = write_tables(comparison, sweep.path)
     for suffix in ("pdf", "svg"):
-        paths.append(sweep.path / f"values.{suffix}")
-        draw_comparison(comparison, paths[-1])
         for key in _evaluated_keys(sweep.run_folder(finished[0])):
             name = re.sub(r"\W+", "-", key).strip("-")
             paths.append(sweep.path / f"curve-{name}.{suffix}")
             draw_seed_curves(comparison, key, paths[-1])
     return comparison, paths
+
+
+def write_tables(comparison, folder):
+    """Write a comparison as tables, as JSON and as a figure of its values; return the paths."""
+    from ganzoo_core.evaluation.comparison_figure import draw_comparison
+    from ganzoo_core.evaluation.comparison_table import format_comparison
+    from ganzoo_core.files import write_json, write_text
+
+    paths = []
+    for kind, suffix in _SUFFIXES.items():
+        paths.append(folder / f"table.{suffix}")
+        write_text(paths[-1], format_comparison(comparison, kind))
+    paths.append(folder / "comparison.json")
+    write_json(paths[-1], comparison.to_json())
+    for suffix in ("pdf", "svg"):
+        paths.append(folder / f"values.{suffix}")
+        draw_comparison(comparison, paths[-1])
+    return paths
 
 
 def _evaluated_keys(folder):

@@ -9,17 +9,23 @@ from filelock import Timeout
 from ganzoo_core.errors import GanzooError, Interrupted, UsageError
 from ganzoo_core.training.run_folder import RunFolder
 from ganzoo_sweep import pruning
-from ganzoo_sweep.plan import point_options
 
 CLAIMED_CODE = 75
 """Exit code of a process whose run another process trains (EX_TEMPFAIL of sysexits.h)."""
 
 
-def run_one(sweep, run, quiet=False):
+def run_one(sweep, run, quiet=False, evaluate=None):
     """Train and evaluate a run, and record how it ended. Returns the exit code.
 
     A run with a checkpoint continues from it, bit-exact. The claim is held by this process, so it
     ends with the process, however that ends.
+
+    Args:
+        sweep: the sweep.
+        run: one of its runs.
+        quiet: show no progress.
+        evaluate: called with (sweep, run, quiet) after the training; returns the fields of the
+            result. Default: `ganzoo evaluate` with the options of the sweep.
 
     Raises:
         Interrupted: the run was stopped; it is not recorded and continues at the next start.
@@ -31,17 +37,23 @@ def run_one(sweep, run, quiet=False):
             if sweep.pruner and (pruned := pruning.pruned_before(sweep, run)):
                 sweep.write_result(run, **pruned)
                 return 0
-            return _train_and_evaluate(sweep, run, quiet)
+            return _train_and_evaluate(sweep, run, quiet, evaluate or _evaluate)
     except Timeout:
         print(f"another process trains {run.name}", file=sys.stderr)
         return CLAIMED_CODE
 
 
-def _train_and_evaluate(sweep, run, quiet):
-    from ganzoo_core import training
+def _evaluate(sweep, run, quiet):
     from ganzoo_core.evaluation.api import evaluate
 
-    plan, folder = sweep.plan, RunFolder(sweep.run_folder(run))
+    evaluate(sweep.run_folder(run), quiet=quiet, **sweep.plan["evaluate"])
+    return {}
+
+
+def _train_and_evaluate(sweep, run, quiet, evaluate):
+    from ganzoo_core import training
+
+    folder = RunFolder(sweep.run_folder(run))
 
     def train():
         if folder.last_checkpoint_step():
@@ -49,9 +61,9 @@ def _train_and_evaluate(sweep, run, quiet):
         else:
             shutil.rmtree(folder.path, ignore_errors=True)  # stopped before its first checkpoint
             training.train(
-                plan["model"],
-                preset=plan["preset"],
-                options=point_options(plan, run.values, run.seed),
+                sweep.model(run),
+                preset=sweep.plan["preset"],
+                options=sweep.options(run),
                 out=folder.path,
                 quiet=quiet,
             )
@@ -63,15 +75,7 @@ def _train_and_evaluate(sweep, run, quiet):
                 return 0
         else:
             train()
-        settings = plan["evaluate"]
-        evaluate(
-            folder.path,
-            metrics=settings["metrics"],
-            num_samples=settings["num_samples"],
-            feature_extractor=settings["feature_extractor"],
-            device=settings["device"],
-            quiet=quiet,
-        )
+        fields = evaluate(sweep, run, quiet)
     except Interrupted:
         raise
     except GanzooError as error:
@@ -82,7 +86,7 @@ def _train_and_evaluate(sweep, run, quiet):
         traceback.print_exc()
         sweep.write_result(run, "failed", error=f"{type(error).__name__}: {error}", code=1)
         return 1
-    sweep.write_result(run, "finished")
+    sweep.write_result(run, "finished", **fields)
     return 0
 
 

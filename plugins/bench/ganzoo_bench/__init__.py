@@ -1,0 +1,1 @@
+"""Benchmarks: many models on the same images and the same budget."""
