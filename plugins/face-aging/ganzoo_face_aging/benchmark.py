@@ -83,6 +83,76 @@ class BenchmarkConfig:
     identities."""
 
 
+@dataclass(frozen=True)
+class PreparedBenchmark:
+    """The faces of a benchmark, the evaluators, and their outputs on real faces."""
+
+    data: AgingBenchmarkData
+    face_evaluators: FaceEvaluators
+    references: ReferenceOutputs
+    evaluator_weights: Mapping[str, PretrainedAuxiliary]
+    """By role."""
+    notes: list[str]
+
+    def settings(self, transitions: Tensor) -> dict[str, Any]:
+        """Return all that must be equal for values of these transitions [K, K] to compare."""
+        return _benchmark_settings(
+            self.data,
+            self.references,
+            transitions,
+            self.evaluator_weights,
+            self.face_evaluators.feature_extractor,
+        )
+
+
+def prepare_benchmark(
+    config: DataConfig,
+    age_bins: tuple[int, ...],
+    benchmark_config: BenchmarkConfig,
+    progress: Progress,
+    pretrained: PretrainedFolder | None = None,
+) -> PreparedBenchmark:
+    """Select and decode the faces, and run the evaluators on the real ones.
+
+    Args:
+        config: of the data; its test split is used.
+        age_bins: inclusive upper edges of the age groups.
+        benchmark_config: see there.
+        progress: shows each part.
+        pretrained: of the model, which the evaluators must be independent of; None for none.
+
+    Raises:
+        GanzooError: see `run_benchmark`.
+    """
+    device, seed = benchmark_config.device, benchmark_config.seed
+    dataset = open_dataset(test_split_config(config))
+    evaluator_weights = find_face_evaluators(
+        benchmark_config.evaluators, dataset, age_bins, pretrained
+    )
+    calibration_dataset = _open_calibration_dataset(
+        benchmark_config.calibration, dataset, evaluator_weights["identity"]
+    )
+    data = select_faces(dataset, age_bins, benchmark_config.num_faces, seed, progress)
+    if calibration_dataset:
+        calibration = sample_calibration(calibration_dataset, (), seed, progress)
+        data = replace(data, calibration=calibration)
+    evaluators = {
+        role: FrozenNetwork(weights.build(data.source.info).to(device))
+        for role, weights in evaluator_weights.items()
+    }
+    feature_extractor = (
+        load_feature_extractor(benchmark_config.feature_extractor, device)
+        if benchmark_config.feature_extractor
+        else intermediate_extractor(evaluator_weights["identity"], evaluators["identity"].module)
+    )
+    face_evaluators = FaceEvaluators(
+        evaluators["age"], evaluators["identity"], feature_extractor, device
+    )
+    notes: list[str] = []
+    references = _measure_references(data, face_evaluators, progress, notes)
+    return PreparedBenchmark(data, face_evaluators, references, evaluator_weights, notes)
+
+
 def run_benchmark(
     config: DataConfig,
     age_bins: tuple[int, ...],
@@ -104,49 +174,26 @@ def run_benchmark(
         UsageError: an evaluator that is not independent, or calibration data that does not fit.
         PluginError: no held-out evaluator is installed.
     """
-    device, seed = benchmark_config.device, benchmark_config.seed
-    dataset = open_dataset(test_split_config(config))
+    seed = benchmark_config.seed
     pretrained = model[2] if model else None
-    evaluator_weights = find_face_evaluators(
-        benchmark_config.evaluators, dataset, age_bins, pretrained
-    )
-    calibration_dataset = _open_calibration_dataset(
-        benchmark_config.calibration, dataset, evaluator_weights["identity"]
-    )
-    models = [ModelAgingMethod(model[0], model[1], device)] if model else []
+    models = [ModelAgingMethod(model[0], model[1], benchmark_config.device)] if model else []
     transitions = _requested_transitions(
         len(age_bins) + 1,
         models,
         benchmark_config.direction,
         pretrained.info if pretrained else None,
     )
-    data = select_faces(dataset, age_bins, benchmark_config.num_faces, seed, progress)
-    if calibration_dataset:
-        calibration = sample_calibration(calibration_dataset, (), seed, progress)
-        data = replace(data, calibration=calibration)
+    prepared = prepare_benchmark(config, age_bins, benchmark_config, progress, pretrained)
+    data, references = prepared.data, prepared.references
     transitions &= data.target_ages.isfinite()  # only groups with real faces are targets
-    evaluators = {
-        role: FrozenNetwork(weights.build(data.source.info).to(device))
-        for role, weights in evaluator_weights.items()
-    }
-    feature_extractor = (
-        load_feature_extractor(benchmark_config.feature_extractor, device)
-        if benchmark_config.feature_extractor
-        else intermediate_extractor(evaluator_weights["identity"], evaluators["identity"].module)
-    )
-    face_evaluators = FaceEvaluators(
-        evaluators["age"], evaluators["identity"], feature_extractor, device
-    )
     methods: list[AgingMethod] = [*models, *make_baselines(data, seed)]
-    notes: list[str] = []
-    references = _measure_references(data, face_evaluators, progress, notes)
-    example_faces = _select_example_faces(data, transitions, 4 if model else 2)
+    example_faces = select_example_faces(data, transitions, 4 if model else 2)
     outputs_by_method = {
-        method.name: _evaluate_method(
+        method.name: evaluate_method(
             method,
             data,
             transitions,
-            face_evaluators,
+            prepared.face_evaluators,
             example_faces=example_faces,
             progress=progress,
         )
@@ -158,17 +205,17 @@ def run_benchmark(
         if outputs
     }
     values = {name: found for name, found in values.items() if found}
-    gallery = face_evaluators.evaluate_images(data.gallery)
+    gallery = prepared.face_evaluators.evaluate_images(data.gallery)
     values["real faces"] = score_real_faces(references.reference, gallery, data, references, seed)
-    notes += _interpretation_notes(data, benchmark_config, evaluator_weights, pretrained)
-    settings = _benchmark_settings(
-        data, references, transitions, evaluator_weights, feature_extractor
-    )
+    notes = [
+        *prepared.notes,
+        *interpretation_notes(data, benchmark_config, prepared.evaluator_weights, pretrained),
+    ]
     figure_path = benchmark_config.output_folder and benchmark_config.output_folder / FIGURE_FILE
     if figure_path:
         figure = _draw_figure(outputs_by_method, data, example_faces, has_model=bool(model))
         save_image(figure, figure_path)
-    return BenchmarkResult(settings, values, notes, figure_path)
+    return BenchmarkResult(prepared.settings(transitions), values, notes, figure_path)
 
 
 def _open_calibration_dataset(
@@ -189,7 +236,7 @@ def _open_calibration_dataset(
     return open_calibration_data(data_name, dataset.config, embedder_weights)
 
 
-def _select_example_faces(data: AgingBenchmarkData, transitions: Tensor, n: int) -> list[int]:
+def select_example_faces(data: AgingBenchmarkData, transitions: Tensor, n: int) -> list[int]:
     """Return n face indices for the figure, at even distances over the source groups that have at
     least half of the largest number of targets."""
     num_targets = transitions.sum(1)
@@ -276,7 +323,7 @@ def parse_face_data_config(data_section: dict[str, Any]) -> DataConfig:
     return parse(data_config_class(data_section["name"]), data_section, "data")
 
 
-def _evaluate_method(
+def evaluate_method(
     method: AgingMethod,
     data: AgingBenchmarkData,
     transitions: Tensor,
@@ -396,7 +443,7 @@ def verification_thresholds(
     return thresholds
 
 
-def _interpretation_notes(
+def interpretation_notes(
     data: AgingBenchmarkData,
     benchmark_config: BenchmarkConfig,
     evaluator_weights: Mapping[str, PretrainedAuxiliary],

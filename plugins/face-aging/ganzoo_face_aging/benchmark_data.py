@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -36,6 +37,9 @@ class AgingBenchmarkData:
     paired_images: PackedImages | None = None
     """[N * K], each source face rendered at the mean age of each group (rendered data only)."""
     has_identities: bool = True
+    rows: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    """By part (faces to age, real faces, the gallery, photos of the same people): the indices of
+    its images in the data set."""
 
     def __len__(self) -> int:
         return len(self.source)

@@ -77,10 +77,11 @@ def select_faces(
             decoded[side_name] = _decode(Subset(dataset, side_rows), age_bins, side_name, progress)
     faces = AgingBenchmarkData(
         decoded["faces to age"],
-        _identities_of_decoded(decoded["faces to age"], identities[source]),
+        _rows_of_decoded(decoded["faces to age"], identities[source]),
         decoded["real faces"],
         decoded["the gallery"],
         has_identities=has_identities,
+        rows={name: _rows_of_decoded(images, sides[name]) for name, images in decoded.items()},
     )
     if has_identities:
         faces = replace(
@@ -91,7 +92,7 @@ def select_faces(
         faces = replace(
             faces,
             same_person_images=same_identity_images,
-            same_person_ids=_identities_of_decoded(same_identity_images, identities[same_identity]),
+            same_person_ids=_rows_of_decoded(same_identity_images, identities[same_identity]),
         )
     return replace(
         faces, paired_images=_render_paired_truth(dataset, source, faces, age_bins, progress)
@@ -135,8 +136,9 @@ def partition_by_identity(
     )
 
 
-def _identities_of_decoded(images: PackedImages, identities: _RowIndices) -> _RowIndices:
-    return identities if images.row_indices is None else identities[images.row_indices.numpy()]
+def _rows_of_decoded(images: PackedImages, values: _RowIndices) -> _RowIndices:
+    """Return the values of the images that could be decoded."""
+    return values if images.row_indices is None else values[images.row_indices.numpy()]
 
 
 def _decode(

@@ -1,7 +1,7 @@
 """The methods that the aging benchmark evaluates: a model, and baselines.
 
 An `AgingMethod` yields images of the source faces at target groups. `ModelAgingMethod` wraps an
-object with the capability `edit_age`: the model, and the two lower baselines. `_FixedImagesMethod`
+object with the capability `edit_age`: the model, and the two lower baselines. `FixedImagesMethod`
 holds images that exist already: the upper baselines.
 """
 
@@ -149,7 +149,7 @@ class _NearestReal:
         return nearest_images.reshape(*gallery_rows.shape, *nearest_images.shape[1:])
 
 
-class _FixedImagesMethod:
+class FixedImagesMethod:
     """An upper baseline: existing images of source faces at groups.
 
     Args:
@@ -194,11 +194,11 @@ def make_baselines(data: AgingBenchmarkData, seed: int = 0) -> list[AgingMethod]
     if data.paired_images is not None:
         face = torch.arange(len(data)).repeat_interleave(data.num_groups)
         target = torch.arange(data.num_groups).repeat(len(data))
-        methods.append(_FixedImagesMethod("paired target", data.paired_images, face, target))
+        methods.append(FixedImagesMethod("paired target", data.paired_images, face, target))
     return methods
 
 
-def _make_real_pairs(data: AgingBenchmarkData) -> _FixedImagesMethod | None:
+def _make_real_pairs(data: AgingBenchmarkData) -> FixedImagesMethod | None:
     """Return the baseline `real pairs`: another photograph of the same person at the target group,
     where the data has one. None if it has none."""
     images = data.same_person_images
@@ -217,10 +217,10 @@ def _make_real_pairs(data: AgingBenchmarkData) -> _FixedImagesMethod | None:
         return None
     rows = torch.from_numpy(np.fromiter(row_by_face_and_group.values(), np.int64))
     face, target = torch.tensor(list(row_by_face_and_group)).T
-    return _FixedImagesMethod("real pairs", _take_rows(images, rows), face, target)
+    return FixedImagesMethod("real pairs", _take_rows(images, rows), face, target)
 
 
-def make_same_photo(data: AgingBenchmarkData, seed: int) -> _FixedImagesMethod:
+def make_same_photo(data: AgingBenchmarkData, seed: int) -> FixedImagesMethod:
     """Return the baseline `same photo`: each face flipped, shifted and with color jitter, the same
     image for all targets."""
     augmented = []
@@ -231,7 +231,7 @@ def make_same_photo(data: AgingBenchmarkData, seed: int) -> _FixedImagesMethod:
     face = torch.arange(len(data)).repeat_interleave(data.num_groups)
     target = torch.arange(data.num_groups).repeat(len(data))
     repeated_images = _take_rows(PackedImages(torch.cat(augmented), data.source.info), face)
-    return _FixedImagesMethod("same photo", repeated_images, face, target)
+    return FixedImagesMethod("same photo", repeated_images, face, target)
 
 
 def _take_rows(images: PackedImages, rows: Tensor) -> PackedImages:

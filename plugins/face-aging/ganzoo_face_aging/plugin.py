@@ -1,5 +1,6 @@
 """Registers the capabilities `estimate_age` and `edit_age`, the metric `aging`, the image transform
-`face-align` and the command `ganzoo age`; imports neither torch nor pydantic."""
+`face-align`, and the commands `ganzoo age` and `ganzoo bench aging`; imports neither torch nor
+pydantic."""
 
 from ganzoo_core import (
     CapabilitySpec,
@@ -109,7 +110,17 @@ def ganzoo_page_pictures(run):
 
 @hookimpl
 def ganzoo_commands():
-    """Add the command `age`."""
-    text = "Render faces in photographs at other ages."
-    target = "ganzoo_face_aging.commands:age"
-    return [CommandSpec(name="age", help=text, target=target, aliases=("aging",))]
+    """Add the commands `age` and `bench aging`."""
+    return [
+        CommandSpec(
+            name="age",
+            help="Render faces in photographs at other ages.",
+            target="ganzoo_face_aging.commands:age",
+            aliases=("aging",),
+        ),
+        CommandSpec(
+            name="bench aging",
+            help="Grade models that render faces at other ages, in one table.",
+            target="ganzoo_face_aging.bench.commands:aging",
+        ),
+    ]

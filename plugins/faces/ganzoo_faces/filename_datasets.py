@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ganzoo_core.interfaces import Keypoints
 from ganzoo_faces.config import ImageFilesConfig
 from ganzoo_faces.image_files import ImageFilesDataset, ImageRecord, normalize_nfc
@@ -52,6 +55,16 @@ class UTKFace(FilenameDataset):
     def keypoints(self, index: int) -> Keypoints:
         """Return the eyes of an aligned crop; nothing for photographs in the wild."""
         return _UTKFACE_CHIP_KEYPOINTS if self._are_chips else {}
+
+    def face_attributes(self) -> dict[str, NDArray[np.str_]]:
+        """Return sex and race as the names of the files have them; empty where one is missing."""
+        sexes, races = ("male", "female"), ("white", "black", "Asian", "Indian", "other")
+        found = []
+        for row in self.records:
+            match = re.match("[0-9]+_([01])_([0-4])_", PurePosixPath(row.path).name)
+            found.append((sexes[int(match[1])], races[int(match[2])]) if match else ("", ""))
+        sex, race = np.array(found).reshape(-1, 2).T
+        return {"sex": sex, "race": race}
 
     def parse_filename(self, path: PurePosixPath) -> ImageRecord | None:
         """Return the record with the age.

@@ -62,6 +62,15 @@ def test_utkface(tmp_path: Path, kit: Any, kind: str) -> None:
     assert images.info.license == "non-commercial research only"
 
 
+def test_utkface_knows_sex_and_race(tmp_path: Path, kit: Any) -> None:
+    data = kit.open_dataset("utkface", kit.write_images(tmp_path / "UTKFace", *UTK))
+    found = data.face_attributes()
+    names = [data.sample_name(i) for i in range(len(data.records))]
+    facts = dict(zip(names, zip(found["sex"], found["race"], strict=True), strict=True))
+    assert facts["1_0_2_20161219140623097.jpg"] == ("male", "Asian")
+    assert facts["part2/61_1_20170109142408075.JPG"] == ("", "")  # the race is missing
+
+
 def test_utkface_chips_need_no_face_detection(tmp_path: Path, kit: Any) -> None:
     chips = kit.write_images(tmp_path / "chips", *(n for n in UTK if n.endswith(".chip.jpg")))
     data = kit.open_dataset("utkface", chips, transform="face-align")

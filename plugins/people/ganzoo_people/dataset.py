@@ -54,6 +54,13 @@ class People(Dataset):
         )
         return Metadata(length=self.config.count, ages=self.ages, identities=people)
 
+    def face_attributes(self):
+        """Return the skin tone of each portrait: light, medium or dark, a third of its range."""
+        names = np.array(["light", "medium", "dark"])
+        people = [self._person_and_photo(i)[0] for i in range(self.config.count)]
+        tones = [identity(self.config.seed, person).skin_tone for person in people]
+        return {"skin tone": names[np.clip((3 * np.array(tones)).astype(int), 0, 2)]}
+
     def load_image(self, index):
         """Render one portrait, uint8 [S, S, 3]."""
         return self.load_images([index])[0]

@@ -32,6 +32,16 @@ def test_same_photo_gives_pairs_that_differ_in_age_only():
     assert not np.array_equal(photos.load_image(1), first_at_other_ages[1])
 
 
+def test_skin_tone_is_that_of_the_person():
+    data = People(PeopleConfig(count=40, photos_per_person=2))
+    tones = data.face_attributes()["skin tone"]
+    assert set(tones) == {"light", "medium", "dark"}
+    assert np.array_equal(tones[::2], tones[1::2])  # of both photographs
+    means = [np.mean([data.load_image(i) for i in np.flatnonzero(tones == t)]) for t in set(tones)]
+    by_tone = dict(zip(set(tones), means, strict=True))
+    assert by_tone["light"] > by_tone["medium"] > by_tone["dark"]
+
+
 def test_contact_sheet_in_docs_is_current():
     stored = np.asarray(Image.open(DOCS / "img" / "people.png").convert("RGB"), float)
     # the file has 256 colors

@@ -1,0 +1,1 @@
+"""`ganzoo bench aging`: grades aging models of any origin on the same faces."""
