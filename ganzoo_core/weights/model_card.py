@@ -138,7 +138,6 @@ def _template_values(index: Mapping[str, Any]) -> dict[str, Any]:
             ("data", f"{data.get('name') or 'own data'} {data.get('version', '')}".strip()),
             *_data_summary(data.get("name", "")),
             ("data fingerprint", data.get("fingerprint", "")[:16] or "-"),
-            ("ages", " to ".join(f"{age:g}" for age in data.get("age_range") or ()) or "-"),
             ("image transform", json.dumps(crop, sort_keys=True) if crop else "none"),
             ("data license", data.get("license") or "unknown"),
             ("code license", index.get("license") or "unknown"),

@@ -21,7 +21,7 @@ CONFIG = CAAEConfig(
     g_channels=16,
     d_channels=2,
     latent_dim=7,
-    loss_weights={"image": 0.3, "latent": 0.2, "total_variation": 0.1},
+    loss_weights={"image": 0.3, "prior": 0.2, "total_variation": 0.1},
 )
 
 
@@ -145,7 +145,7 @@ def test_losses_equal_formulas():
 def test_recipe_of_the_authors():
     config, paper = CAAEConfig(), CAAEConfig.presets["paper"]
     weights = config.loss_weights
-    assert (weights.image, weights.latent, weights.total_variation) == (1e-4, 0, 0)
+    assert (weights.image, weights.prior, weights.total_variation) == (1e-4, 0, 0)
     assert {(o.lr, o.betas) for o in (config.optim_d, config.optim_g)} == {(2e-4, (0.5, 0.999))}
     assert (config.latent_dim, config.epochs, paper["train"]["batch_size"]) == (50, 50, 100)
     assert paper["data"] == {"name": "utkface", "image_size": 128}

@@ -10,7 +10,7 @@ PAPER_AGE_BINS = (5, 10, 15, 20, 30, 40, 50, 60, 70)
 """The ten age groups of the paper: 0-5, 6-10, 11-15, 16-20, 21-30 .. 61-70, 71+."""
 AGE_BINS = (18, 29, 39, 49, 59)
 PEOPLE = {"name": "people", "nuisance_scale": 0.35}
-REGULARIZED = {"image": 1e-3, "latent": 1e-2, "total_variation": 1e-3}
+REGULARIZED = {"image": 1e-3, "prior": 1e-2, "total_variation": 1e-3}
 """All losses of the paper; the authors' code has weight 0 for two of them."""
 
 
@@ -19,7 +19,7 @@ class LossWeights(Config):
 
     image: float = Field(1e-4, ge=0)
     """Weight of the adversarial loss of images."""
-    latent: float = Field(0.0, ge=0)
+    prior: float = Field(0.0, ge=0)
     """Weight of the adversarial loss of latents, which makes z uniform."""
     total_variation: float = Field(0.0, ge=0)
     """Weight of the total variation."""

@@ -6,7 +6,7 @@ arXiv 1702.08423); the authors' code: https://github.com/ZZUTK/Face-Aging-CAAE.
     z = E(x)    G(z, y)  is the person of x at age group y; y_x is that of x
     L_Dz = BCE: u ~ U(-1, 1) is real, z is not
     L_Dimg = BCE: (x, y_x) is real, (G(z, y_x), y_x) is not
-    L_EG = |G(z, y_x) - x|_1 - image log Dimg(G(z, y_x), y_x) - latent log Dz(z)
+    L_EG = |G(z, y_x) - x|_1 - image log Dimg(G(z, y_x), y_x) - prior log Dz(z)
          + total_variation TV(G(z, y_x))
 
 TV is the sum of the squared differences of adjacent pixels, divided by 2 S. The paper gives no
@@ -88,7 +88,7 @@ class CAAE(Model):
         image_logits = self.image_discriminator(images, ctx.batch.label)
         losses = {
             "image": adversarial.generator_loss(image_logits),
-            "latent": adversarial.generator_loss(self.latent_discriminator(z)),
+            "prior": adversarial.generator_loss(self.latent_discriminator(z)),
             "total_variation": total_variation(images),
         }
         pixel = l1_loss(images, ctx.batch.image)

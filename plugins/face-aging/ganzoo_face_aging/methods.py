@@ -22,6 +22,7 @@ from ganzoo_core.interfaces import HasSupportedTransitions, SeededRng
 from ganzoo_core.layers import bin_index
 from ganzoo_core.metrics.neighbors import thumbnail_vectors
 from ganzoo_face_aging.benchmark_data import AgingBenchmarkData
+from ganzoo_face_aging.target_ages import serves_any_age
 
 _BATCH_SIZE = 64
 """Faces per call of `edit_age`."""
@@ -93,10 +94,14 @@ class ModelAgingMethod:
     def edit(self, pixels: Tensor, ages: Tensor, targets: Tensor) -> Tensor:
         """Return faces [n, C, S, S] uint8 of ages [n] at ages [n, T], as [n, T, C, S, S] uint8.
 
+        A model of any age renders the nearest age that it serves.
+
         Raises:
             DataError: an output is not finite.
         """
         images = to_float(pixels).to(self.device)
+        if serves_any_age(self.editor) and self.editor.info.age_range:
+            targets = targets.clamp(*self.editor.info.age_range)
         edited: Tensor = self.editor.edit_age(images, ages.to(self.device), targets.to(self.device))
         if not edited.isfinite().all():
             raise DataError(

@@ -25,7 +25,7 @@ class TargetAge:
     """The age group."""
 
 
-def serves_any_age(model: Model) -> bool:
+def serves_any_age(model: object) -> bool:
     """Return whether a model renders each year of its training data, not age groups."""
     return bool(getattr(model, "continuous_ages", False))
 

@@ -11,6 +11,7 @@ from ganzoo_face_aging.benchmark_data import AgingBenchmarkData
 from ganzoo_face_aging.evaluators import AgingOutputs, EvaluatorOutputs
 from ganzoo_face_aging.face_selection import partition_by_identity
 from ganzoo_face_aging.independent_evaluators import check_covers_age_bins
+from ganzoo_face_aging.methods import ModelAgingMethod
 from ganzoo_face_aging.rendered_truth import AgeShiftedSubset, renders_ages
 from ganzoo_face_aging.scores import PersonBootstrap, ReferenceOutputs, score_method
 from PIL import Image
@@ -253,6 +254,21 @@ def make_aging_outputs(ages, embeddings):
     data = AgingBenchmarkData(source, np.arange(3), replace(images, info=info), images)
     outputs = EvaluatorOutputs(np.array(ages, float), np.array(embeddings, float), np.zeros((9, 1)))
     return AgingOutputs(np.repeat(np.arange(3), 3), np.tile(np.arange(3), 3), outputs), data
+
+
+def test_model_of_any_age_renders_the_nearest_age_that_it_serves():
+    class AgeAsBrightness:
+        info = DataInfo(image_size=1, age_range=(10.0, 60.0))
+        continuous_ages = True
+
+        def edit_age(self, images, source_age, target_age):
+            return (target_age / 100)[:, :, None, None, None]
+
+    method = ModelAgingMethod("toy", AgeAsBrightness(), torch.device("cpu"))
+    targets = torch.tensor([[5.0, 30.0, 80.0]])
+    edited = method.edit(torch.zeros(1, 1, 1, 1, dtype=torch.uint8), targets[:, 0], targets)
+    expected = (torch.tensor([0.1, 0.3, 0.6]) + 1) * 127.5
+    assert torch.equal(edited.flatten(), expected.round().byte())
 
 
 def test_metric_values():

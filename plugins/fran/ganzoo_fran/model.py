@@ -54,6 +54,9 @@ class FRAN(Model):
         check_image_size("fran", info.image_size, minimum=minimum, multiple_of=factor)
         self.generator = UNet(config.base_channels, config.num_halvings, info.num_channels)
         self.discriminator = PatchDiscriminator(config.d_channels, info.num_channels)
+        if info.age_range:
+            low, high = (int(age) for age in info.age_range)
+            self.usage_note = f"The weights render ages from {low} to {high} years."
         mean_ages = torch.tensor([group_age(info, k) for k in range(len(info.class_names))])
         self.register_buffer("mean_ages", mean_ages, persistent=False)
 

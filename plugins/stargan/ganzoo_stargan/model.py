@@ -26,8 +26,7 @@ from torch.nn.functional import cross_entropy, l1_loss
 from ganzoo_core import BatchSpec, Model, OptimizerSpec, Phase, Stage
 from ganzoo_core.errors import UsageError
 from ganzoo_core.layers import bin_index, check_image_size
-from ganzoo_core.losses import Wasserstein
-from ganzoo_core.losses.regularizers import gradient_penalty
+from ganzoo_core.losses import Wasserstein, gradient_penalty
 from ganzoo_stargan.networks import DomainDiscriminator, Translator
 
 
