@@ -19,6 +19,7 @@ LIST_KEYS = [
     "auxiliaries",
     "fields",
     "family",
+    "base",
 ]
 
 
@@ -87,7 +88,7 @@ def test_list_is_plain_when_piped(ganzoo_subprocess):
 
 def test_list_kind_and_json(ganzoo_subprocess):
     records = json.loads(ganzoo_subprocess("list", "models", "--json").out)
-    assert {r["kind"] for r in records} == {"model"}
+    assert {r["kind"] for r in records} == {"model", "composition"}
     assert all(list(r) == LIST_KEYS for r in records)
     assert {r["name"]: r["state"] for r in records}["cgan"] == "installed"
     assert ganzoo_subprocess("list", "data").out == ganzoo_subprocess("list", "dataset").out

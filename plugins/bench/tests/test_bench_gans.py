@@ -63,8 +63,8 @@ def test_budget_keeps_the_proportions_of_stages():
     assert _scaled_steps("m", plan, stages, [3000, 4000]) == [60, 20]
     plan = {"images": None, "budget": "10s", "budget_s": 10}
     assert _scaled_steps("m", plan, stages, [30.0, 10.0]) == [75, 25]
-    with pytest.raises(UsageError, match=r"6 steps of m, .*--budget 100s or more"):
-        _scaled_steps("m", plan, stages, [300.0, 200.0])
+    with pytest.raises(UsageError, match=r"5 steps of m, .*--budget 14s or more"):
+        _scaled_steps("m", plan, stages, [400.0, 300.0])
 
 
 def test_length_of_stages_and_checkpoints():
