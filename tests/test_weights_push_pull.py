@@ -376,6 +376,14 @@ def test_hub_push_and_pull(pretrained, run_ganzoo, tmp_path):
         env["GANZOO_OFFLINE"] = "1"
         done = run_ganzoo("weights", "pull", "hf://lab/faces", cwd=tmp_path, env=env)
         assert done.code == 6 and "GANZOO_OFFLINE" in done.error
+        env["GANZOO_CACHE"] = other  # where the commit was pulled before
+        hub.requests.clear()
+        for commit, code in ((COMMIT_SHA, 0), ("0" * 40, 6), ("main", 6)):
+            words = ("weights", "pull", f"hf://lab/faces@{commit}", "--out", commit)
+            done = run_ganzoo(*words, cwd=tmp_path, env=env)
+            assert done.code == code, done.err
+        assert same_files(pretrained, read_pretrained(tmp_path / COMMIT_SHA))
+        assert not hub.requests
 
 
 def test_registry_row_errors():

@@ -6,6 +6,7 @@ only after every file has the sha256 that the index lists.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import re
@@ -20,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from ganzoo_core import limits
 from ganzoo_core.errors import OutputError, UsageError, WeightsError
-from ganzoo_core.files import atomic_path, file_sha256
+from ganzoo_core.files import atomic_path, file_sha256, write_text
 from ganzoo_core.files.atomic_write import os_error_message
 from ganzoo_core.files.replace_files import finish_replacement, replace_files
 from ganzoo_core.weights.download import ProgressCallback, check_url, download, upload
@@ -30,6 +31,8 @@ from ganzoo_core.zoo import locate_weights
 from ganzoo_core.zoo.cache import cache_folder
 from ganzoo_core.zoo.find_weights import check_published, find_published, is_registry_name
 
+_COMMIT_ADDRESS = re.compile(r"hf://[\w.-]+/[\w.-]+@[0-9a-f]{40}")
+"""Of a commit of the hub, whose files never change."""
 _HUB_ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(@(?P<rev>[\w./-]+))?")
 
 
@@ -129,13 +132,17 @@ def pull(
         if entry.weights_format != "pretrained":
             raise UsageError(f"{address} is a checkpoint: use `ganzoo weights pull`")
         address, expected_sha256 = entry.url, entry.sha256
-    if expected_sha256 and (cached := _find_cached(expected_sha256)):
+    home = cache_folder() / "weights"
+    known_sha256 = expected_sha256 or _recorded_sha256(home, address)
+    if known_sha256 and (cached := _find_cached(known_sha256)):
         return cached
     source = _resolve_source(address)
-    home = cache_folder() / "weights"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        return _pull_into_cache(source, address, home, expected_sha256, progress)
+        pulled = _pull_into_cache(source, address, home, expected_sha256, progress)
+        if _COMMIT_ADDRESS.fullmatch(address):
+            write_text(_commit_record(home, address), pulled.sha256)
+        return pulled
     except OSError as error:
         raise OutputError(
             f"cannot write the cache {home}: {os_error_message(error)}; GANZOO_CACHE=DIR moves it"
@@ -179,6 +186,20 @@ def _pull_into_cache(
             return _move_into_cache(staging, home, actual_sha256)
     finally:
         incoming.unlink(missing_ok=True)
+
+
+def _commit_record(home: Path, address: str) -> Path:
+    """Return the file that holds the sha256 of the index of a commit."""
+    return home / f".commit-{hashlib.sha256(address.encode()).hexdigest()[:32]}"
+
+
+def _recorded_sha256(home: Path, address: str) -> str:
+    """Return the sha256 of the index of a commit that was pulled before; else an empty text."""
+    recorded = ""
+    if _COMMIT_ADDRESS.fullmatch(address):
+        with suppress(OSError, ValueError):
+            recorded = limits.read_bytes(_commit_record(home, address), 64).decode("ascii")
+    return recorded if re.fullmatch("[0-9a-f]{64}", recorded) else ""
 
 
 @contextmanager
