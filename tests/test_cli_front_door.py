@@ -228,6 +228,19 @@ WRONG_INPUTS = [
 ]
 
 
+QUICK_ANSWERS = [
+    ("sample nosuch --out a.png", 6, r"^ganzoo: nosuch .*ganzoo list weights"),
+    ("evaluate nosuch", 6, r"^ganzoo: nosuch "),
+    ("age nosuch photo.jpg --to 60", 6, r"^ganzoo: nosuch "),
+    ("age nosuch.jpg --to 60", 3, r"^ganzoo: nosuch\.jpg: no such image"),
+    ("age . --to 400", 2, "an age is 0 to 120"),
+    ("info fid", 0, "(?i)fr.chet"),
+    ("list weights", 0, "cgan-people-32"),
+    ("weights list", 0, "cgan-people-32"),
+]
+"""Command line, exit code, what it prints."""
+
+
 FORK_SCRIPT = """
 import json, os, sys, time
 from ganzoo_core.cli.main import main
@@ -241,13 +254,16 @@ for line in json.load(sys.stdin):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), number)
         os.mkdir("cwd")
         os.chdir("cwd")
-        main(line.split())
+        try:
+            main(line.split())
+        finally:
+            open("../torch", "w").write("torch" if "torch" in sys.modules else "")
     _, status, used = os.wait4(child, 0)
-    answers.append({name: open(name).read() for name in ("out", "err")})
+    answers.append({name: open(name).read() for name in ("out", "err", "torch")})
     answers[-1]["files"] = os.listdir("cwd")
     answers[-1]["code"] = os.waitstatus_to_exitcode(status)
     answers[-1]["cpu_seconds"] = startup + used.ru_utime + used.ru_stime
-    for name in ("out", "err"):
+    for name in ("out", "err", "torch"):
         os.remove(name)
     os.rmdir("cwd")
 json.dump(answers, sys.stdout)
@@ -257,16 +273,16 @@ json.dump(answers, sys.stdout)
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
+    lines = [line for line, *_ in (*WRONG_INPUTS, *QUICK_ANSWERS)]
     done = subprocess.run(
         [sys.executable, "-c", FORK_SCRIPT],
-        input=json.dumps([line for line, _ in WRONG_INPUTS]),
+        input=json.dumps(lines),
         capture_output=True,
         text=True,
         check=True,
         cwd=tmp_path_factory.mktemp("answers"),
         env=clean_environ(),
     )
-    lines = (line for line, _ in WRONG_INPUTS)
     return dict(zip(lines, json.loads(done.stdout), strict=True))
 
 
@@ -284,6 +300,16 @@ def test_wrong_inputs_are_answered_within_a_second(answers):
     assert len(answers) > 60
     slow = {line: s for line, answer in answers.items() if (s := answer["cpu_seconds"]) >= 1}
     assert not slow
+
+
+@pytest.mark.parametrize(("line", "code", "expected"), QUICK_ANSWERS, ids=str)
+def test_names_are_answered_within_half_a_second_without_torch(answers, line, code, expected):
+    """Of CPU time, as above."""
+    done = answers[line]
+    assert done["code"] == code, done
+    assert re.search(expected, done["err"] if code else done["out"]), done
+    assert len(done["err"].splitlines()) == (code > 0)
+    assert not done["torch"] and done["cpu_seconds"] < 0.5, done["cpu_seconds"]
 
 
 def test_suggestions_exist():
