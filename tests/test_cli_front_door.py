@@ -185,7 +185,7 @@ WRONG_INPUTS = [
     ("run WGAN", '"wgan-wc"'),
     ("run hinge-gan", '"ggan"'),
     ("run stylegan2", '"r3gan"'),
-    ("run biggan", '"reacgan"'),
+    ("run biggn", '"biggan"'),
     ("run ac-gan", '"reacgan"'),
     ("run pix2pix", '"fran"'),
     ("run cyclegan", '"stargan"'),

@@ -17,7 +17,7 @@ from ganzoo_core.layers.image_size import check_image_size
 from ganzoo_core.layers.init import init_dcgan, init_normal, init_orthogonal, init_xavier
 from ganzoo_core.layers.labels import concat_label_maps, label_maps, one_hot
 from ganzoo_core.layers.maxout import Maxout
-from ganzoo_core.layers.norms import NORMS, add_spectral_norm
+from ganzoo_core.layers.norms import NORMS, add_spectral_norm, spectral_norm
 from ganzoo_core.layers.ordinal import bin_index, expected_index
 from ganzoo_core.layers.residual import (
     ResidualDownBlock,
@@ -54,6 +54,7 @@ __all__ = [
     "one_hot",
     "residual_discriminator_blocks",
     "resize_to_rgb",
+    "spectral_norm",
     "standardize_images",
     "upsample_block",
     "upsample_conv",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils import parametrizations
 from torch.nn.utils.parametrize import is_parametrized
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
@@ -18,6 +18,22 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 """Normalization layers by name, from the number of channels; all but `batch` are per image."""
 
 _ModuleT = TypeVar("_ModuleT", bound=nn.Module)
+
+
+def spectral_norm(layer: _ModuleT) -> _ModuleT:
+    """Add torch's spectral norm to a layer; return it.
+
+    On the meta device it leaves out the power iteration, which has no result there and takes
+    seconds for a network of many layers.
+    """
+    if not layer.weight.is_meta:
+        return parametrizations.spectral_norm(layer)  # type: ignore[return-value]
+    norm: Any = parametrizations._SpectralNorm
+    power_method, norm._power_method = norm._power_method, lambda *args: None
+    try:
+        return parametrizations.spectral_norm(layer)  # type: ignore[return-value]
+    finally:
+        norm._power_method = power_method
 
 
 def add_spectral_norm(network: _ModuleT) -> _ModuleT:

@@ -14,9 +14,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo_core.layers.channels import channels_by_resolution
+from ganzoo_core.layers.norms import spectral_norm
 
 
 class ResidualUpBlock(nn.Module):
@@ -51,7 +51,8 @@ class ResidualDownBlock(nn.Module):
 
     Args:
         is_first: whether the input is the image, which has no ReLU before the first conv.
-        downsample: whether to halve the resolution; without it the shortcut is the identity.
+        downsample: whether to halve the resolution; without it, and with as many channels as
+            before, the shortcut is the identity.
     """
 
     def __init__(
@@ -65,8 +66,9 @@ class ResidualDownBlock(nn.Module):
         super().__init__()
         self.conv1 = spectral_norm(nn.Conv2d(in_channels, out_channels, 3, 1, 1))
         self.conv2 = spectral_norm(nn.Conv2d(out_channels, out_channels, 3, 1, 1))
+        is_identity = not downsample and in_channels == out_channels
         self.shortcut = (
-            spectral_norm(nn.Conv2d(in_channels, out_channels, 1)) if downsample else nn.Identity()
+            nn.Identity() if is_identity else spectral_norm(nn.Conv2d(in_channels, out_channels, 1))
         )
         self.pool = nn.AvgPool2d(2) if downsample else nn.Identity()
         self.is_first = is_first

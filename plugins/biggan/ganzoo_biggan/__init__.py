@@ -1,0 +1,1 @@
+"""SAGAN, BigGAN and BigGAN-deep: residual networks with self-attention."""
