@@ -112,11 +112,11 @@ NAMES: dict[str, dict[str, str]] = {
         "maxout": "gan",
         "pix2pix": "fran",
         "pixelrnn": "pixelcnn",
-        "progan": "r3gan",
+        "progan": "stylegan2",
         "resnet": "sngan",
-        "stylegan": "r3gan",
-        "stylegan2": "r3gan",
-        "stylegan3": "r3gan",
+        "stylegan": "stylegan2",
+        "stylegan2ada": "stylegan2",
+        "stylegan3": "stylegan2",
         "vanilla": "gan",
         "vanillagan": "gan",
         "wgan": "wgan-wc",
@@ -149,6 +149,7 @@ NAMES: dict[str, dict[str, str]] = {
     "term": {
         "clip": "weight-clip",
         "gp": "gradient-penalty",
+        "ppl": "path-length",
         "wgangp": "gradient-penalty",
     },
     "metric": {
