@@ -73,6 +73,8 @@ def test_plugin_wheels(plugin, tmp_path):
     package = f"ganzoo_{plugin.replace('-', '_')}"
     folders = {name.split("/")[0] for name in wheel.namelist()}
     assert folders == {package, *(f for f in folders if f.endswith(".dist-info"))}
-    assert f"{package}/plugin.py" in wheel.namelist()
+    files = (ROOT / "plugins" / plugin / package).rglob("*.*")
+    sources = {str(f.relative_to(ROOT / "plugins" / plugin)) for f in files if f.is_file()}
+    assert {s for s in sources if "__pycache__" not in s} <= {*wheel.namelist()}
     metadata = next(n for n in wheel.namelist() if n.endswith("METADATA"))
     assert "ganzoo-core<0.2,>=0.1" in wheel.read(metadata).decode()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 
 from ganzoo_core.files import atomic_path
 from ganzoo_core.limits import cut_label
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _TILE_SIZE = 96
 _COLUMN_NAME_HEIGHT = 22

@@ -68,13 +68,13 @@ def write_html(
     )
     text = environment.get_template("run_page.html.j2").render(
         title=f"{model} on {data_name or 'own data'}",
-        facts=_list_facts(config, records, index or {}),
+        facts=list_facts(config, records, index or {}),
         grids=[
-            (_format_value(_parse_step(name)), _image_data_uri(samples / name))
+            (_format_value(parse_step(name)), _image_data_uri(samples / name))
             for name in reversed(grid_names)
         ],
         plots=[make_line_plot(panel) for panel in make_panels(records)],
-        evaluation=evaluation and _tabulate_evaluation(evaluation),
+        evaluation=evaluation and tabulate_evaluation(evaluation),
         pictures=[(name, uri) for name, file in pictures if (uri := _image_data_uri(file))],
         usage=_usage_commands(str(run), index) if index else [],
         is_absolute=run.is_absolute(),
@@ -83,7 +83,7 @@ def write_html(
     write_text(path, text)
 
 
-def _list_facts(
+def list_facts(
     config: Mapping[str, Any], records: list[dict[str, Any]], index: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
     """Return the names and values of the boxes at the top, without unknown ones."""
@@ -124,7 +124,7 @@ def _format_date(text: object) -> str:
         return str(text or "")
 
 
-def _parse_step(grid_name: str) -> int | str:
+def parse_step(grid_name: str) -> int | str:
     stem = Path(grid_name).stem
     return int(stem) if stem.isdigit() else stem
 
@@ -144,7 +144,7 @@ def _image_data_uri(path: Path) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _tabulate_evaluation(evaluation: Mapping[str, Any]) -> dict[str, Any]:
+def tabulate_evaluation(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the rows of the table of values, notes, the values by class, and the settings."""
     results = evaluation["results"]
     rows, breakdowns = [], []

@@ -1,0 +1,1 @@
+"""`ganzoo gallery`: runs, samples and plugin sections in the browser."""
