@@ -13,7 +13,7 @@ PEOPLE = {"name": "people", "nuisance_scale": 0.35}
 
 
 class LossWeights(Config):
-    """Weights of the losses."""
+    """Weights of the adversarial, the identity and the age loss."""
 
     adversarial: float = Field(75.0, ge=0)
     """Weight of the adversarial loss."""

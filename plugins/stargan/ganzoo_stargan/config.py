@@ -11,7 +11,7 @@ PEOPLE = {"name": "people", "nuisance_scale": 0.35}
 
 
 class LossWeights(Config):
-    """Weights of the losses."""
+    """Weights of the losses beside the adversarial one."""
 
     domain: float = Field(1.0, ge=0)
     """Weight of the domain classification."""

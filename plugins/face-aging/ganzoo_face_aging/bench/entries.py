@@ -30,6 +30,7 @@ from ganzoo_core.zoo import has_capability, zoo
 from ganzoo_face_aging.bench.protocol import AgingProtocol
 from ganzoo_face_aging.independent_evaluators import find_face_evaluators
 from ganzoo_face_aging.methods import FixedImagesMethod, ModelAgingMethod
+from ganzoo_face_aging.target_ages import serves_any_age
 
 CSV_FILE = "faces.csv"
 """Of a folder of aged images: columns face, target_age and image."""
@@ -122,7 +123,7 @@ def load_method(
         raise UsageError(f"{label}: the weights have no age groups: train on data with ages")
     check_independent_evaluators(pretrained, protocol, evaluators)
     editor: Any = model
-    if info.age_bins != faces.age_bins:
+    if info.age_bins != faces.age_bins and not serves_any_age(model):
         editor = _OtherBins(model, info.age_bins, protocol.prepared.data.target_ages)
     return ModelAgingMethod(label, editor, device), pretrained
 
