@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ganzoo_core.cli.output import examples
 from ganzoo_core.errors import PluginError
 from ganzoo_core.zoo import CommandSpec, Plugin, import_target, zoo
 
@@ -126,7 +127,10 @@ def load_command(name: str) -> click.Command | None:
         raise PluginError(rejected_commands()[name])
     if name in (groups := _commands_by_group()):
         members = {word: _import_or_explain(spec) for word, spec in groups[name].items()}
-        return click.Group(name, members, help=plugin_commands()[name])
+        steps = [f"ganzoo help {name} {word}" for word in members]
+        steps = [*steps, "ganzoo plugins", "ganzoo list"][:3]
+        epilog = examples(*steps, title="Next steps")
+        return click.Group(name, members, help=plugin_commands()[name], epilog=epilog)
     spec = _accepted_commands().get(name)
     return _import_command(spec) if spec else None
 

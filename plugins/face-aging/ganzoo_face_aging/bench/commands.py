@@ -196,7 +196,7 @@ def _grade_entry(
     from ganzoo_face_aging.bench.entries import load_method, read_aged_images, train_model
     from ganzoo_face_aging.bench.grading import grade
     from ganzoo_face_aging.bench.protocol import run_method_on
-    from ganzoo_face_aging.benchmark import interpretation_notes
+    from ganzoo_face_aging.benchmark import BenchmarkConfig, interpretation_notes
 
     file = folder / "results" / f"{entry.name}.json"
     notes: list[str] = []
@@ -213,7 +213,9 @@ def _grade_entry(
             path = train_model(entry, folder, options["preset"], tree, quiet=output.is_quiet())
         method, pretrained = load_method(path, entry.label, protocol, options["evaluators"])
         sha256 = pretrained.sha256
-        notes += _model_notes(protocol, pretrained, interpretation_notes)
+        prepared, config = protocol.prepared, BenchmarkConfig(num_faces=0)
+        notes += interpretation_notes(prepared.data, config, prepared.evaluator_weights, pretrained)
+        notes = [note for note in notes if note not in protocol.notes]
     if file.is_file() and read_json(file, dict[str, Any]).get("sha256") == sha256:
         return
     aged = run_method_on(
@@ -227,16 +229,6 @@ def _grade_entry(
         _save_strips(aged, protocol, folder / "strips" / f"{entry.label}.png")
     file.parent.mkdir(exist_ok=True)
     write_json(file, record)
-
-
-def _model_notes(protocol: AgingProtocol, pretrained: Any, interpretation_notes: Any) -> list[str]:
-    """Return remarks on a model that the remarks on the faces do not contain."""
-    from ganzoo_face_aging.benchmark import BenchmarkConfig
-
-    prepared, config = protocol.prepared, BenchmarkConfig(num_faces=0)
-    both = interpretation_notes(prepared.data, config, prepared.evaluator_weights, pretrained)
-    faces = interpretation_notes(prepared.data, config, prepared.evaluator_weights, None)
-    return [note for note in both if note not in faces]
 
 
 def _save_strips(aged: AgingOutputs, protocol: AgingProtocol, path: Path) -> None:
@@ -305,7 +297,7 @@ def _print_table(protocol: AgingProtocol, folder: Path, as_json: bool) -> None:
         results.append(result)
     rows = collect_rows(results)
     notes = [f"{one['label']}: {note}" for one in results for note in one["notes"]]
-    notes += protocol.prepared.notes
+    notes += protocol.notes
     paths = []
     for kind, suffix in (("markdown", "md"), ("csv", "csv"), ("latex", "tex")):
         paths.append(folder / f"table.{suffix}")

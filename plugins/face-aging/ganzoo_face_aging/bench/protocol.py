@@ -27,6 +27,7 @@ from ganzoo_face_aging.benchmark import (
     BenchmarkConfig,
     PreparedBenchmark,
     evaluate_method,
+    interpretation_notes,
     parse_face_data_config,
     prepare_benchmark,
     select_example_faces,
@@ -70,6 +71,8 @@ class AgingProtocol:
     """Gap in groups -> share of pairs of one person that are accepted."""
     example_faces: list[int]
     settings: dict[str, Any]
+    notes: list[str]
+    """Remarks on the faces and the evaluators."""
 
     @property
     def sha256(self) -> str:
@@ -137,6 +140,10 @@ def prepare_protocol(
         expected,
         example_faces,
         settings,
+        [
+            *prepared.notes,
+            *interpretation_notes(data, benchmark_config, prepared.evaluator_weights, None),
+        ],
     )
 
 
