@@ -135,6 +135,7 @@ def _verify(folder: Path, as_json: bool) -> None:
 @click.argument("file", type=_FOLDER_PATH, metavar="FILE")
 @click.option(
     "--model",
+    "--as",
     "model_name",
     required=True,
     metavar="MODEL",
@@ -168,7 +169,8 @@ def import_(
     weights_license: str,
     as_json: bool,
 ) -> None:
-    """Convert a .pt, .pth or .safetensors FILE into a pretrained folder. Runs no code in it."""
+    """Convert a .pt, .pth or .safetensors FILE, or the pickle of a model that reads it, into a
+    pretrained folder. Runs no code in it."""
     from ganzoo_core.cli.limited_process import folder_bytes, run_limited
 
     def convert() -> None:

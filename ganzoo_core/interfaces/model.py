@@ -148,6 +148,17 @@ class Model(nn.Module, ABC):
             kept = {f"{cls.inference_modules[0]}.{k}": v for k, v in state.items()}
         return ConvertedCheckpoint(state=kept or state)
 
+    @classmethod
+    def convert_file(cls, path: Path) -> ConvertedCheckpoint | None:
+        """Convert a file that holds more than named tensors, such as a pickle of another code base
+        (`ganzoo_core.weights.read_inert_pickle`); None for every other file, whose tensors
+        `convert_checkpoint` receives.
+
+        Raises:
+            WeightsError: damaged, unsafe, or of another architecture.
+        """
+        return None
+
     def save_pretrained(self, folder: str | Path, precision: str = "fp32") -> Path:
         """Write the networks for inference into a pretrained folder, which `load` reads.
 

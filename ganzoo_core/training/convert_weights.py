@@ -32,7 +32,8 @@ def import_weights(
     assignments: Sequence[str] = (),
     weights_license: str = "",
 ) -> PretrainedFolder:
-    """Convert a .pt, .pth or .safetensors file into a pretrained folder.
+    """Convert a .pt, .pth or .safetensors file, or another one that the model reads, into a
+    pretrained folder.
 
     Args:
         file: the checkpoint.
@@ -48,7 +49,7 @@ def import_weights(
     """
     file, spec = Path(file), zoo().model(model)
     cls: type[Model] = import_target(spec.target)
-    converted = convert_state_dict(cls, read_checkpoint(file), file)
+    converted = cls.convert_file(file) or convert_state_dict(cls, read_checkpoint(file), file)
     digest = file_sha256(file)
     registry_entry = next(
         (w for w in published_weights() if w.sha256 == digest and w.model == model), None
@@ -66,7 +67,12 @@ def import_weights(
         "config": run_config.tree()["model"],
         "source": {"file": file.name, "sha256": digest, "is_verified": bool(registry_entry)},
     }
-    return save_pretrained(create_output_folder(Path(out), ""), loaded_model, index_fields)
+    return save_pretrained(
+        create_output_folder(Path(out), ""),
+        loaded_model,
+        index_fields,
+        extra_modules=converted.extra_modules,
+    )
 
 
 def convert_published(
@@ -136,4 +142,8 @@ def _build_converted_model(
         ) from None
     for name, tensor in target_state.items():
         tensor.detach().copy_(state[name])
+    for name, tensors in converted.extra_modules.items():
+        if module := getattr(model, name, None):
+            own = {f"{name}.{key}": value for key, value in module.state_dict().items()}
+            check_state_dict(own, tensors, file)
     return model

@@ -8,6 +8,7 @@ from ganzoo_core.weights.auxiliaries import (
     lazy_auxiliaries,
 )
 from ganzoo_core.weights.fuse_batchnorm import fuse_batchnorm
+from ganzoo_core.weights.inert_pickle import PickledObject, read_inert_pickle
 from ganzoo_core.weights.installed import InstalledNetwork
 from ganzoo_core.weights.load import build_and_load, load_into
 from ganzoo_core.weights.load_model import find_pretrained, load_model
@@ -21,6 +22,7 @@ from ganzoo_core.weights.pretrained import (
 
 __all__ = [
     "InstalledNetwork",
+    "PickledObject",
     "PretrainedAuxiliary",
     "PretrainedFolder",
     "add_metrics",
@@ -34,6 +36,7 @@ __all__ = [
     "lazy_auxiliaries",
     "load_into",
     "load_model",
+    "read_inert_pickle",
     "read_pretrained",
     "save_pretrained",
 ]

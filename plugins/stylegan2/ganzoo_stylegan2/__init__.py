@@ -1,1 +1,1 @@
-"""StyleGAN2 with adaptive discriminator augmentation."""
+"""StyleGAN2 with adaptive discriminator augmentation, and the conversion of NVIDIA pickles."""

@@ -37,6 +37,7 @@ from ganzoo_core import GAN
 from ganzoo_core.data.ada import make_augment
 from ganzoo_core.layers import check_image_size
 from ganzoo_core.losses import make_loss
+from ganzoo_stylegan2.convert import convert_pickle
 from ganzoo_stylegan2.networks import StyleDiscriminator, StyleGenerator
 
 W_MEAN_DECAY = 0.005
@@ -88,6 +89,11 @@ class StyleGAN2(GAN):
     def synthesize(self, ws, rng):
         """Return images [n, C, S, S] from w [n, L, D] with new noise."""
         return self.generator.synthesis(ws, self._noises(len(ws), rng, "random"))
+
+    @classmethod
+    def convert_file(cls, path):
+        """Convert a pickle of NVIDIA's code without running it; None for other files."""
+        return convert_pickle(path) if path.suffix == ".pkl" else None
 
     def _noises(self, n, rng, mode):
         """Return the noise of each layer, [n, 1, h, w]; None for that of the network."""
