@@ -189,10 +189,6 @@ WRONG_INPUTS = [
     ("run ac-gan", '"reacgan"'),
     ("run pix2pix", '"fran"'),
     ("run cyclegan", '"stargan"'),
-<<<<<<< HEAD
-    ("run progan", '"stylegan2"'),
-=======
->>>>>>> 045304c (Add ProGAN: both networks grow in stages of one run)
     ("run autoencoder", '"vae"'),
     ("run dcgn", '"dcgan"'),
     ("info nll", '"likelihood"'),

@@ -125,6 +125,7 @@ def _format_date(text: object) -> str:
 
 
 def parse_step(grid_name: str) -> int | str:
+    """Return the step in the file name of a grid, or the name without its ending."""
     stem = Path(grid_name).stem
     return int(stem) if stem.isdigit() else stem
 

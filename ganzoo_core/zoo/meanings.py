@@ -112,10 +112,6 @@ NAMES: dict[str, dict[str, str]] = {
         "maxout": "gan",
         "pix2pix": "fran",
         "pixelrnn": "pixelcnn",
-<<<<<<< HEAD
-        "progan": "stylegan2",
-=======
->>>>>>> 045304c (Add ProGAN: both networks grow in stages of one run)
         "resnet": "sngan",
         "stylegan": "stylegan2",
         "stylegan2ada": "stylegan2",
