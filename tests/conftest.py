@@ -149,37 +149,26 @@ def pip_install(target_dir: Path, *sources: str | Path) -> None:
     )
 
 
-def install_plugins(
-    target_dir: Path, source_dir: Path, plugins: dict[str, tuple[str, dict[str, str]]]
-) -> None:
-    """Install throw-away plugins into a folder, offline.
+def install_plugins(target_dir: Path, plugins: dict[str, tuple[str, dict[str, str]]]) -> None:
+    """Write throw-away plugins into a folder for PYTHONPATH, with the metadata that pip writes.
 
     Args:
         plugins: name -> (version, {file in the package: text}).
     """
     for name, (version, files) in plugins.items():
-        package = f"ganzoo_{name}"
-        (source_dir / name / package).mkdir(parents=True)
+        package = target_dir / f"ganzoo_{name}"
+        package.mkdir()
         for file, text in {"__init__.py": "", **files}.items():
-            (source_dir / name / package / file).write_text(text)
-        (source_dir / name / "pyproject.toml").write_text(
-            PYPROJECT_TEMPLATE.format(name=name, version=version)
+            (package / file).write_text(text)
+        info = target_dir / f"ganzoo_{name}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: ganzoo-{name}\nVersion: {version}\n"
         )
-    pip_install(str(target_dir), *(str(source_dir / name) for name in plugins))
+        (info / "entry_points.txt").write_text(
+            f"[ganzoo.plugins]\n{name} = {package.name}.plugin\n"
+        )
 
-
-PYPROJECT_TEMPLATE = """\
-[build-system]
-requires = ["hatchling"]
-build-backend = "hatchling.build"
-[project]
-name = "ganzoo-{name}"
-version = "{version}"
-[project.entry-points."ganzoo.plugins"]
-{name} = "ganzoo_{name}.plugin"
-[tool.hatch.build.targets.wheel]
-packages = ["ganzoo_{name}"]
-"""
 
 IMPORTS = "from ganzoo_core import CommandSpec, DatasetSpec, ModelSpec, hookimpl\n"
 
@@ -273,7 +262,7 @@ def extra_plugin_path(tmp_path_factory: pytest.TempPathFactory) -> str:
         "models.py": MODELS_SOURCE,
         "commands.py": COMMANDS_SOURCE,
     }
-    install_plugins(target, tmp_path_factory.mktemp("source"), {"extra": ("0.3", files)})
+    install_plugins(target, {"extra": ("0.3", files)})
     return str(target)
 
 
@@ -299,7 +288,7 @@ def broken_plugins_path(tmp_path_factory: pytest.TempPathFactory) -> str:
     }
     target = tmp_path_factory.mktemp("bad")
     plugins = {name: ("0.2", {"plugin.py": code}) for name, code in codes.items()}
-    install_plugins(target, tmp_path_factory.mktemp("source"), plugins)
+    install_plugins(target, plugins)
     return str(target)
 
 

@@ -125,7 +125,7 @@ def ganzoo_with_plugins(run_ganzoo, tmp_path_factory):
         ),
         "student": ("1.0", {"plugin.py": STUDENT_PLUGIN_SOURCE, "model.py": STUDENT_SOURCE}),
     }
-    install_plugins(target, tmp_path_factory.mktemp("source"), plugins)
+    install_plugins(target, plugins)
 
     def call(*args, cwd=home, **env):
         return run_ganzoo(*args, cwd=cwd, env={"PYTHONPATH": str(target), **env})

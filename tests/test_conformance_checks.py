@@ -120,7 +120,7 @@ def faulty_plugin_path(tmp_path_factory):
     """PYTHONPATH of a plugin with all of these faults."""
     target = tmp_path_factory.mktemp("careless")
     files = {"plugin.py": FAULTY_PLUGIN_SOURCE, "model.py": FAULTY_MODEL_SOURCE}
-    install_plugins(target, tmp_path_factory.mktemp("source"), {"careless": ("0.1", files)})
+    install_plugins(target, {"careless": ("0.1", files)})
     return str(target)
 
 

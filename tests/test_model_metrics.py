@@ -56,7 +56,7 @@ def evaluate(run_ganzoo, tmp_path_factory):
     """A function that runs `ganzoo evaluate` with the third party's metrics."""
     target, home = tmp_path_factory.mktemp("plugin"), tmp_path_factory.mktemp("home")
     files = {"plugin.py": PLUGIN_SOURCE, "metric.py": METRIC_SOURCE}
-    install_plugins(target, tmp_path_factory.mktemp("source"), {"counting": ("0.1", files)})
+    install_plugins(target, {"counting": ("0.1", files)})
     return lambda *words: run_ganzoo(
         "evaluate", *words, "-q", cwd=home, env={"PYTHONPATH": str(target)}
     )

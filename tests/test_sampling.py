@@ -205,11 +205,11 @@ def test_options_are_checked_without_torch(trained_run):
 
 
 def test_info_lists_sampling_options(run_ganzoo, tmp_path):
-    facts = json.loads(run_ganzoo("info", "sngan", "--json", cwd=tmp_path).out)
+    facts = json.loads(run_ganzoo("info", "dcgan", "--json", cwd=tmp_path).out)
     (option,) = facts["sampling"]
     assert option["name"] == "truncation" and option["range"] == "> 0"
     assert option["default"] == "none" and "BigGAN" in option["description"]
-    assert "truncation" in run_ganzoo("info", "sngan", cwd=tmp_path).out
+    assert "truncation" in run_ganzoo("info", "dcgan", cwd=tmp_path).out
     assert "Sampling options" not in run_ganzoo("info", "vae", cwd=tmp_path).out
 
 

@@ -2,13 +2,13 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
-
-from conftest import pip_install
+from docs_runner import write_editable_install
 
 PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "trackers.md").read_text(encoding="utf-8")
 PYPROJECT = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL).group(1)
@@ -17,7 +17,7 @@ PLUGIN, TRACKER = re.findall(r"```py\n(.*?)```", PAGE, re.DOTALL)
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """Return the folder that the tracker of the page is installed into."""
+    """Return the PYTHONPATH of the tracker of the page."""
     home = tmp_path_factory.mktemp("tracker")
     package = home / "source" / "ganzoo_csvlog"
     package.mkdir(parents=True)
@@ -25,14 +25,14 @@ def installed(tmp_path_factory):
     (package / "plugin.py").write_text(PLUGIN)
     (package / "tracker.py").write_text(TRACKER)
     (home / "source" / "pyproject.toml").write_text(PYPROJECT)
-    pip_install(home / "target", home / "source")
-    return home / "target"
+    folders = write_editable_install(home / "source", home / "site")
+    return os.pathsep.join(map(str, folders))
 
 
 def run_tracked(run_ganzoo, folder, installed, *words):
     words = ("run", "cgan", "--preset", "smoke", "--steps", "6", "--out", "demo", *words)
     options = ("--set", "train.log_every=2", "--set", "data.count=64")
-    env = {"PYTHONPATH": str(installed)}
+    env = {"PYTHONPATH": installed}
     return run_ganzoo(*words, *options, cwd=folder, env=env)
 
 
@@ -44,7 +44,7 @@ def read_rows(folder):
 def test_tracker_logs_run_and_resume(run_ganzoo, tmp_path, installed):
     done = run_tracked(run_ganzoo, tmp_path, installed, "--track", "csvlog")
     assert done.code == 0 and "csvlog" not in done.err, done.err
-    env = {"PYTHONPATH": str(installed)}
+    env = {"PYTHONPATH": installed}
     done = run_ganzoo("resume", "demo", "--steps", "8", cwd=tmp_path, env=env)
     assert done.code == 0, done.err
     rows = read_rows(tmp_path)

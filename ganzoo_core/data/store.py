@@ -143,7 +143,7 @@ class DecodedPixels:
 
 
 def default_cache_dir() -> Path:
-    """Return the folder of all stores, in the cache folder."""
+    """Return the folder of all stores, in ``GANZOO_CACHE`` or ~/.cache/ganzoo."""
     return cache_folder() / "data"
 
 

@@ -9,7 +9,6 @@ from torch import nn
 
 import ganzoo_core as gz
 from ganzoo_core.layers import expected_index
-from ganzoo_core.testing import run_checks
 
 
 def build_on_meta(image_size=64, **options):
@@ -19,10 +18,6 @@ def build_on_meta(image_size=64, **options):
 
 def count_parameters(model):
     return sum(p.numel() for p in model.parameters())
-
-
-def test_conformance_checks():
-    assert [r.message for r in run_checks("age-estimator") if not r.passed] == []
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ class MLPCGANConfig(GANConfig):
     presets: ClassVar = {
         "smoke": {
             "model": {"latent_dim": 16, "ema_halflife_images": 1000.0},
-            "data": {"name": "shapes", "image_size": 32},
+            "data": {"name": "shapes", "image_size": 16},
             "train": {"batch_size": 16, "steps": 20, "sample_every": 10, "log_every": 5},
         },
         "quick": {

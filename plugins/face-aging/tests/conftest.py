@@ -59,5 +59,5 @@ def toy_plugin(tmp_path_factory):
     """PYTHONPATH of the plugin of the toy model `whitening`."""
     target = tmp_path_factory.mktemp("plugin")
     files = {"plugin.py": TOY_PLUGIN_SOURCE, "model.py": TOY_MODEL_SOURCE}
-    install_plugins(target, tmp_path_factory.mktemp("source"), {"whitening": ("0.1", files)})
+    install_plugins(target, {"whitening": ("0.1", files)})
     return str(target)

@@ -8,7 +8,6 @@ from ganzoo_facenet.model import FaceNet
 import ganzoo_core as gz
 from ganzoo_core.errors import DataError, UsageError
 from ganzoo_core.interfaces import HasFeatures, SupportsEmbedding
-from ganzoo_core.testing import run_checks
 
 
 def build_facenet(image_size=64, **options):
@@ -16,10 +15,6 @@ def build_facenet(image_size=64, **options):
         torch.manual_seed(0)
         info = gz.DataInfo(image_size=image_size, num_identities=5)
         return FaceNet(FaceNetConfig(**options), info).eval()
-
-
-def test_conformance_checks():
-    assert [r.message for r in run_checks("facenet") if not r.passed] == []
 
 
 @pytest.mark.parametrize(("network", "count"), [("plain", 851_328), ("residual", 701_408)])

@@ -13,7 +13,6 @@ from ganzoo_core import config
 from ganzoo_core.data.quantization import dequantize, quantize
 from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import DataInfo, SeededRng, log_likelihood
-from ganzoo_core.testing import run_checks
 
 NETWORKS = ("gated", "pixelcnn", "row-lstm", "diagonal-bilstm")
 SIZE = 6
@@ -309,7 +308,3 @@ def test_bad_options_are_refused_in_one_line(options, key):
 def test_odd_image_size(image_size):
     model = build_pixelcnn(image_size=image_size, num_layers=1)
     assert model.sample(2, label=0).shape == (2, 1, image_size, image_size)
-
-
-def test_conformance_checks():
-    assert not [result for result in run_checks("pixelcnn") if not result.passed]

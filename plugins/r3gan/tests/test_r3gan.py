@@ -1,4 +1,4 @@
-"""R3GAN: parameter counts, filters, initialization, conditioning, and the checks of the zoo."""
+"""R3GAN: parameter counts, filters, initialization, conditioning."""
 
 import math
 from types import SimpleNamespace
@@ -17,12 +17,6 @@ from training_helpers import FakeStepContext, make_images, make_trainer, run_ste
 from training_helpers import build_model as build_seeded
 
 from ganzoo_core import DataInfo
-from ganzoo_core.testing import parametrize_with_checks
-
-
-@parametrize_with_checks("r3gan")
-def test_conformance(check):
-    check()
 
 
 def build_model(image_size=32, class_names=(), **options):

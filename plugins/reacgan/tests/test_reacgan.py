@@ -1,4 +1,4 @@
-"""ReACGAN: D2D-CE by hand, unit embeddings, conditioning, and the checks of the zoo."""
+"""ReACGAN: D2D-CE by hand, unit embeddings, conditioning."""
 
 import math
 from types import SimpleNamespace
@@ -13,13 +13,6 @@ from ganzoo_core import DataInfo
 from ganzoo_core.errors import UsageError
 from ganzoo_core.layers import SelfAttention2d
 from ganzoo_core.losses.terms.d2d_ce import d2d_ce
-from ganzoo_core.testing import parametrize_with_checks
-
-
-@parametrize_with_checks("reacgan")
-def test_conformance(check):
-    check()
-
 
 SMALL_OPTIONS = {
     "g_channels": 8,
