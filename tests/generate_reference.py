@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 import tomli_w
+from ganzoo_face_aging.bench.table import format_table
 from generate_models import model_pages
 from pydantic import BaseModel
 from words import glossary_page
@@ -504,7 +505,42 @@ option. `none` unsets an optional one. The options of one model are on
 """
 
 
+AGING_INTRO = """\
+Models that render faces at other ages, graded on people that no network was trained on
+([add yours](../how-to/benchmarks.md#aging-models)). The rows below the models are baselines; the
+oracle is the same portrait, rendered at the target age. A value has its 95 % interval over people,
+or its deviation over seeds.
+
+- age score: 1 - age error / age error of a copy of the input, so a copy scores 0
+- accepted: share of images accepted as the same person, at the false accept rate; `- real`: minus
+  that of real people at the same age gap
+- identity error: its absolute value, gap by gap
+- combined: the harmonic mean of the age score and of 1 - identity error
+- round trip: cosine after aging to the farthest group and back
+- L1, SSIM, distance to truth: against the oracle
+"""
+_PROTOCOL_FACTS = (
+    *("num_faces", "num_identities", "directions", "false_accept_rate", "age_evaluator"),
+    *("identity_evaluator", "feature_extractor", "version"),
+)
+
+
+def aging_benchmark_page() -> str:
+    """Return the leaderboard of the results in docs/reference/aging-benchmark."""
+    out = [GENERATED_HEADER, "# Aging benchmark\n", AGING_INTRO]
+    for path in sorted((REFERENCE_DIR / "aging-benchmark").glob("*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        protocol = result["protocol"]
+        out.append(f"## {protocol['data']}, {protocol['image_size']} px\n")
+        out.append(format_table(result["rows"], "markdown"))
+        facts = [f"{k.replace('_', ' ')} {protocol[k]}" for k in _PROTOCOL_FACTS if protocol.get(k)]
+        out.append(f"{'; '.join(facts)}. Results: `{path.name}`.\n")
+        out += [f"- {note}" for note in result["notes"]]
+    return "\n".join([*out, ""]).replace("\n\n\n", "\n\n")
+
+
 PAGES = {
+    "aging-benchmark.md": aging_benchmark_page,
     "hooks.md": hook_page,
     "checks.md": check_page,
     "api.md": api_page,
