@@ -42,6 +42,7 @@ from ganzoo_core.zoo import (
 )
 from ganzoo_core.zoo.registry import builtin_registry
 from ganzoo_core.zoo.shipped_weights import index_facts
+from ganzoo_core.zoo.terms import TERMS
 
 ROOT = Path(__file__).parents[1]
 REFERENCE_DIR = ROOT / "docs" / "reference"
@@ -248,6 +249,30 @@ def pretrained_page() -> str:
         ]
         out.append(f"| {' | '.join(cells)} |")
     return "\n".join([*out, ""])
+
+
+TERMS_INTRO = """\
+`--set model.terms.NAME.OPTION=VALUE`; the options are on [their page](options.md). Sigma is the
+sigmoid, D the logit of the discriminator, x a real image, G a fake.
+"""
+
+
+def term_page() -> str:
+    """Return the page of the terms of the core, from the docstrings of their files."""
+    out = [GENERATED_HEADER, "# Terms\n", TERMS_INTRO]
+    by_module: dict[str, list] = {}
+    for spec in TERMS:
+        term = import_target(spec.target)
+        by_module.setdefault(term.__module__, []).append((spec, term))
+    for module, terms in by_module.items():
+        out.append(f"## {', '.join(spec.name for spec, _ in terms)}\n")
+        for spec, term in terms:
+            needs = [f"`{name}`" for name in (*term.heads, *term.parts)]
+            needs += ["labels"] * term.needs_labels
+            text = f" D and the data must have: {', '.join(needs)}." if needs else ""
+            out.append(f"- `{spec.name}`: {spec.summary}.{text}")
+        out.append("\n" + inspect.cleandoc(sys.modules[module].__doc__) + "\n")
+    return "\n".join(out)
 
 
 def composition_page() -> str:
@@ -550,6 +575,7 @@ PAGES = {
     "glossary.md": glossary_page,
     "fidelity.md": fidelity_page,
     "options.md": options_page,
+    "terms.md": term_page,
     **model_pages(),
     "../models/compositions.md": composition_page,
     "limits.md": limits_page,

@@ -95,6 +95,10 @@ class FakeStepContext(SeededRng):
             self.cache[name] = make()
         return self.cache[name]
 
+    def all_reduce_mean(self, value):
+        """Return the value: there is one process."""
+        return value
+
     def epochs_to_steps(self, epochs):
         """Return ten steps an epoch."""
         return int(10 * epochs)

@@ -103,6 +103,139 @@ class D2DCEOptions(WeightedTermOptions):
     """Cosine to its proxy above which an embedding has no positive loss."""
     temperature: float = Field(0.5, gt=0)
     """Temperature of the cross-entropy."""
+    embed_dim: int = Field(512, ge=2)
+    """Length of the embeddings, for discriminators without embeddings of their own."""
+
+
+class ACOptions(WeightedTermOptions):
+    """The auxiliary classifier; weight 1 in ACGAN."""
+
+    excludes = ("tac",)
+    on_fakes: bool = True
+    """D classifies the fakes too, as in ACGAN; many later codes train on real images only."""
+
+
+class TACOptions(WeightedTermOptions):
+    """The auxiliary classifier and its twin; weight 1 in TAC-GAN."""
+
+    excludes = ("ac",)
+
+
+class ConditionalContrastiveOptions(WeightedTermOptions):
+    """The conditional contrastive loss; weight 1 in ContraGAN."""
+
+    temperature: float = Field(1.0, gt=0)
+    """Temperature of the similarities."""
+    embed_dim: int = Field(512, ge=2)
+    """Length of the embeddings, for discriminators without embeddings of their own."""
+
+
+class MultiHingeOptions(TermOptions):
+    """The multi-class hinge loss; it replaces `model.loss`."""
+
+    g_weight: Weight = 0.05
+    """Factor in the loss of G; 0.05 in MHGAN, beside feature matching."""
+
+
+class CROptions(WeightedTermOptions):
+    """E |D(x) - D(T(x))|^2 of real images x and their augmented copies T(x)."""
+
+    excludes = ("bcr",)
+    weight: Weight = 10.0
+    """Factor of the term in the loss; 10 in CR-GAN."""
+
+
+class BCROptions(WeightedTermOptions):
+    """E |D(x) - D(T(x))|^2 of real and of fake images."""
+
+    excludes = ("cr",)
+    weight: Weight = 10.0
+    """Factor of the term in the loss; 10 in ICR-GAN."""
+
+
+class ZCROptions(WeightedTermOptions):
+    """Consistency of D, and diversity of G, for two latents that are close."""
+
+    noise_std: float = Field(0.05, gt=0)
+    """Standard deviation of the difference of the latents."""
+    d_weight: Weight = 5.0
+    """Factor of E |D(G(z)) - D(G(z'))|^2 in the loss of D; 5 or 20 in ICR-GAN."""
+    g_weight: Weight = 0.5
+    """Factor of -E |G(z) - G(z')|^2 in the loss of G; 0.5 in ICR-GAN."""
+
+
+class LeCamOptions(WeightedTermOptions):
+    """The logits of each kind stay near a moving average of the other kind's."""
+
+    weight: Weight = 0.3
+    """Factor of the term in the loss; 0.3 for CIFAR-10."""
+    decay: float = Field(0.9, ge=0, lt=1)
+    """Decay of the moving averages for each update of D."""
+    start: int = Field(1000, ge=0)
+    """The first step at which the term counts."""
+
+
+class LipschitzOptions(WeightedTermOptions):
+    """max |grad D|^2 between real and fake images."""
+
+    excludes = ("gradient-penalty", "dragan", "weight-clip")
+    weight: Weight = 10.0
+    """Factor of the term in the loss."""
+
+
+class OrthogonalOptions(WeightedTermOptions):
+    """|W W^T o (1 - I)|_F^2 of the layers of G."""
+
+    weight: Weight = 1e-4
+    """Factor of the term in the loss; 1e-4 in BigGAN."""
+
+
+class TopKOptions(TermOptions):
+    """G is trained on the k fakes with the highest logits."""
+
+    gamma: float = Field(0.99, gt=0, le=1)
+    """Factor of k after each epoch."""
+    floor: float = Field(0.5, gt=0, le=1)
+    """The smallest k as a share of the batch."""
+
+
+class ModeSeekingOptions(WeightedTermOptions):
+    """The inverse ratio of the distances of two images and of their latents; weight 1 in MSGAN."""
+
+
+class InfoOptions(WeightedTermOptions):
+    """The first entries of z are codes, which D predicts; weight 1 in InfoGAN."""
+
+    categories: int = Field(10, ge=2)
+    """Categories of the one-hot code."""
+    continuous: int = Field(2, ge=0)
+    """Number of codes in [-1, 1]."""
+    continuous_weight: float = Field(0.1, ge=0)
+    """Factor of the loss of these codes."""
+
+
+class LatentOptimizationOptions(WeightedTermOptions):
+    """Each z makes a step towards higher logits; its squared length is added to both losses."""
+
+    weight: Weight = 0.1
+    """Factor of the squared length of the step."""
+    step_size: float = Field(0.9, gt=0)
+    """Length of the step where the gradient is large."""
+    damping: float = Field(0.1, gt=0)
+    """Damping of the natural gradient: the larger, the shorter the step."""
+    share: float = Field(0.8, gt=0, le=1)
+    """Share of the latents that are optimized."""
+
+
+class APAOptions(TermOptions):
+    """Real images are replaced by fakes with probability p, which follows the overfitting of D."""
+
+    target: float = Field(0.6, gt=-1, lt=1)
+    """The mean sign of the logits of real images that p is adjusted for."""
+    ramp_images: float = Field(500_000, gt=0)
+    """Images in which p can go from 0 to 1."""
+    initial_p: float = Field(0.0, ge=0, le=1)
+    """The first value of p."""
 
 
 class DFreezeOptions(TermOptions):

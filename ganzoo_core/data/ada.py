@@ -59,7 +59,7 @@ class AdaptiveAugment(Term):
         self, target: float = 0.6, ramp_images: float = 500_000, initial_p: float = 0.0
     ) -> None:
         super().__init__()
-        self.target, self.ramp_images = target, ramp_images
+        self.target, self.ramp_images, self.initial_p = target, ramp_images, initial_p
         for name, value in {
             "p": initial_p,
             "sign_sum": 0.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,8 +58,9 @@ class Generator(nn.Module, ABC):
 class Discriminator(nn.Module, ABC):
     """Maps images to logits, never to probabilities.
 
-    `forward` is all that a GAN needs. Some terms need `features`, or one of the optional heads:
-    `class_log_probs`, `embedding`.
+    `forward` is all that a GAN needs. Some terms need `features`, or an optional head: a method
+    such as `class_log_probs` or `embedding`, or a module in `self.heads`
+    (`ganzoo_core.losses.make_heads`) of a discriminator that has `pooled` and `logit`.
     """
 
     uses_label: bool = True
@@ -74,10 +76,40 @@ class Discriminator(nn.Module, ABC):
         """Return the logits of the same images [N, C, H, W] for each of several labels [N], and the
         outputs of optional heads by name (`class_log_probs`, `embedding`).
 
-        Override where they share features of the image, so that these are computed once.
+        The heads in `self.heads` receive the features of `pooled`, which are computed once.
+        Override it where other heads share features of the image.
         """
-        logits = [self(image, label) for label in labels]
-        return logits, {head: getattr(self, head)(image) for head in heads}
+        modules = getattr(self, "heads", {})
+        if not any(head in modules for head in heads):
+            logits = [self(image, label) for label in labels]
+            return logits, {head: getattr(self, head)(image) for head in heads}
+        h = self.pooled(image)
+        outputs = {
+            head: modules[head](h) if head in modules else getattr(self, head)(image)
+            for head in heads
+        }
+        return [self.logit(h, label) for label in labels], outputs
+
+    def has_head(self, name: str) -> bool:
+        """Return whether it has an optional head: a module in `self.heads`, or a method."""
+        if name in getattr(self, "heads", {}):
+            return True
+        missing = getattr(Discriminator, name, None)
+        found = getattr(self, name, None)
+        return found is not None and getattr(found, "__func__", found) is not missing
+
+    def find_head(self, name: str) -> Any:
+        """Return an optional head: the module in `self.heads`, else the attribute."""
+        modules = getattr(self, "heads", {})
+        return modules[name] if name in modules else getattr(self, name)
+
+    def pooled(self, image: Tensor) -> Tensor:
+        """Return the features [N, F] of images that the heads in `self.heads` receive. Optional."""
+        raise TypeError(f"{type(self).__name__} has no pooled() for heads")
+
+    def logit(self, features: Tensor, label: Tensor | None = None) -> Tensor:
+        """Return logits [N] from the features [N, F] of `pooled` and labels [N]. Optional."""
+        raise TypeError(f"{type(self).__name__} has no logit() for heads")
 
     def reset_parameters(self) -> None:
         """Initialize the weights again; override where torch's own initialization is not used."""

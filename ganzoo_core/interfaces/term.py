@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ganzoo_core.interfaces.context import StepContext
+from ganzoo_core.errors import UsageError
+from ganzoo_core.interfaces.context import Rng, StepContext
 
 if TYPE_CHECKING:
     from ganzoo_core.interfaces.gan import GAN
@@ -63,13 +64,62 @@ class Term(nn.Module):
     interval: int = 1
     heads: tuple[str, ...] = ()
     """Optional heads of D whose outputs it needs: `class_log_probs`, `embedding`."""
+    parts: tuple[str, ...] = ()
+    """Other optional parts of D that it uses: `class_proxies`."""
+    models_with_heads: str = "dcgan, sngan"
+    """The models of this repository whose D has them, for the message of `check`."""
+    uses_latent: bool = False
+    """Whether it uses `GAN.latents`, the z of the fakes."""
+    changes_latent: bool = False
+    """Whether it has `change_latent`."""
+    needs_labels: bool = False
+    """Whether it needs images with classes, and a generator that receives them."""
 
     def check(self, gan: GAN) -> None:
-        """Refuse a model that this term cannot work with.
+        """Refuse a model that this term cannot work with: here, one without its heads or labels.
 
         Raises:
             UsageError: one line with the remedy.
         """
+        network, remove = type(gan.discriminator).__name__, f"--set model.terms.{self.name}=none"
+        if self.needs_labels and not (gan.conditional and len(gan.info.class_names) > 1):
+            raise UsageError(
+                f"model.terms.{self.name} needs labels: {remove}, or take data with classes "
+                "(--data fashion-mnist) and a model that receives them (sngan)"
+            )
+        for head in (*self.heads, *self.parts):
+            if not gan.discriminator.has_head(head):
+                raise UsageError(
+                    f"model.terms.{self.name}: {network} has no {head}: {remove}, or take a model "
+                    f"whose discriminator has it ({self.models_with_heads})"
+                )
+
+    def build_heads(self, feature_dim: int, num_classes: int) -> dict[str, nn.Module]:
+        """Return the heads that a discriminator with `Discriminator.pooled` builds for this term,
+        by name; they map features [N, feature_dim]."""
+        return {}
+
+    def prior(self, z: Tensor, rng: Rng, code: int | None = None) -> Tensor:
+        """Return z [N, latent_dim] with codes in it, in training and at sampling.
+
+        Args:
+            z: of the prior of the generator.
+            rng: of random codes.
+            code: the code that was chosen at sampling (`ganzoo sample --set code=3`), or None.
+        """
+        return z
+
+    def change_latent(
+        self, gan: GAN, ctx: StepContext, z: Tensor, label: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return other z [N, latent_dim] for the fakes of a phase, in training only, and the mean
+        squared length of the change, 0-d."""
+        return z, z.new_zeros(())
+
+    def real_images(self, gan: GAN, ctx: StepContext, images: Tensor) -> Tensor:
+        """Return the real images [N, C, H, W] of D's phase, possibly others, before they are
+        augmented."""
+        return images
 
     def extra_labels(self, gan: GAN, ctx: StepContext) -> Tensor | None:
         """Return labels [N] for which D also scores the real images; None for none."""
@@ -79,6 +129,12 @@ class Term(nn.Module):
         self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput, loss: Tensor
     ) -> Tensor:
         """Return the adversarial loss of D, 0-d, possibly changed."""
+        return loss
+
+    def generator_adversarial_loss(
+        self, gan: GAN, ctx: StepContext, out: GeneratorOutput, loss: Tensor
+    ) -> Tensor:
+        """Return the adversarial loss of G, 0-d, possibly changed."""
         return loss
 
     def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> Tensor | None:
@@ -148,6 +204,34 @@ class TermList(dict[str, Term]):
         is_used = any(term.overrides(method) for term in self.values())
         return getattr(self, method) if is_used else None
 
+    @property
+    def uses_latent(self) -> bool:
+        """Whether a term uses the z of the fakes."""
+        return any(term.uses_latent for term in self.values())
+
+    @property
+    def changes_latent(self) -> bool:
+        """Whether a term changes the z of the fakes in each phase."""
+        return any(term.changes_latent for term in self.values())
+
+    def change_latent(
+        self, ctx: StepContext, z: Tensor, label: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return z [N, latent_dim] as the terms change it, and the mean squared length of the
+        change, 0-d."""
+        total = z.new_zeros(())
+        for term in self.values():
+            z, length = term.change_latent(self.gan, ctx, z, label)
+            total = total + length
+        return z, total
+
+    def real_images(self, ctx: StepContext, images: Tensor | None) -> Tensor | None:
+        """Return the real images [N, C, H, W] of D's phase as the terms change them."""
+        for term in self.values():
+            if images is not None and term.overrides("real_images"):
+                images = term.real_images(self.gan, ctx, images)
+        return images
+
     def extra_labels(self, ctx: StepContext) -> dict[str, Tensor]:
         """Return the labels [N] for which D also scores the real images, by the name of the
         term."""
@@ -158,6 +242,14 @@ class TermList(dict[str, Term]):
         """Return the adversarial loss of D, 0-d, as the terms change it."""
         for term in self.values():
             loss = term.adversarial_loss(self.gan, ctx, out, loss)
+        return loss
+
+    def generator_adversarial_loss(
+        self, ctx: StepContext, out: GeneratorOutput, loss: Tensor
+    ) -> Tensor:
+        """Return the adversarial loss of G, 0-d, as the terms change it."""
+        for term in self.values():
+            loss = term.generator_adversarial_loss(self.gan, ctx, out, loss)
         return loss
 
     def losses(

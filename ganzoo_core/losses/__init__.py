@@ -11,6 +11,7 @@ from ganzoo_core.losses.adversarial import (
     Wasserstein,
     make_loss,
 )
+from ganzoo_core.losses.heads import make_heads
 from ganzoo_core.losses.regularizers import dragan, gradient_penalty, input_gradient, r1
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "dragan",
     "gradient_penalty",
     "input_gradient",
+    "make_heads",
     "make_loss",
     "r1",
 ]

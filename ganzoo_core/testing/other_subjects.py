@@ -77,7 +77,12 @@ class TermSubject(Subject):
         return values | {k: v for k, v in _TERM_OPTIONS.get(self.name, {}).items() if k in fields}
 
 
-_TERM_OPTIONS: dict[str, dict[str, Any]] = {"d-freeze": {"epochs": (0.0, 1.0)}}
+_TERM_OPTIONS: dict[str, dict[str, Any]] = {
+    "apa": {"initial_p": 0.5},
+    "d-freeze": {"epochs": (0.0, 1.0)},
+    "lecam": {"start": 0},
+    "top-k": {"gamma": 0.5},
+}
 """Options of the core's terms that need a choice."""
 
 

@@ -6,13 +6,15 @@ from torch.nn.functional import log_softmax, normalize
 from contract_models.networks import SmallGANConfig
 from contract_models.plain_gan import PlainGenerator
 from ganzoo_core import GAN, Discriminator
-from ganzoo_core.losses import make_loss
+from ganzoo_core.losses import make_heads, make_loss
+
+OWN_HEADS = ("adc", "d2d-ce", "2c")
 
 
 class AllTermsDiscriminator(Discriminator):
     """(image, y) -> logit, without BatchNorm; with features, classes, embeddings and proxies."""
 
-    def __init__(self, info):
+    def __init__(self, info, terms):
         super().__init__()
         num_classes = len(info.class_names)
         conv = nn.Conv2d(info.num_channels, 8, 4, 4)
@@ -21,10 +23,20 @@ class AllTermsDiscriminator(Discriminator):
         self.classifier = nn.Linear(128, 2 * num_classes)
         self.embed = nn.Linear(128, 4)
         self.class_proxies = nn.Embedding(num_classes, 4)
+        others = {name: term for name, term in terms.items() if name not in OWN_HEADS}
+        self.heads = make_heads(others, 128, num_classes)
+
+    def pooled(self, image):
+        """Return features [N, 128]."""
+        return self.body(image)
+
+    def logit(self, features, label=None):
+        """Return logits [N]."""
+        return self.logits(features).gather(1, label[:, None])[:, 0]
 
     def forward(self, image, label=None):
         """Return logits [N]."""
-        return self.logits(self.body(image)).gather(1, label[:, None])[:, 0]
+        return self.logit(self.pooled(image), label)
 
     def features(self, image, label=None):
         """Return one map [N, 128]."""
@@ -47,5 +59,7 @@ class AllTermsGAN(GAN):
 
     def __init__(self, config, info):
         super().__init__(config, info)
-        self.generator, self.discriminator = PlainGenerator(info), AllTermsDiscriminator(info)
+        self.generator = PlainGenerator(info)
+        self.generator.prior = "uniform"
+        self.discriminator = AllTermsDiscriminator(info, self.terms)
         self.loss = make_loss(config.loss)

@@ -8,37 +8,33 @@ class. Its loss in D is -log p(real, y | x) - log p(fake, y | G(z)); in G it is
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import nll_loss
 
-from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import (
     GAN,
-    Discriminator,
     DiscriminatorOutput,
     GeneratorOutput,
     StepContext,
     Term,
 )
+from ganzoo_core.losses.heads import LogProbabilities
 
 
 class ADC(Term):
     """Adds the classification losses to both networks; D must have `class_log_probs`."""
 
     heads = ("class_log_probs",)
+    models_with_heads = "sngan, cgan with model.label_injection=late"
+    needs_labels = True
 
-    def check(self, gan: GAN) -> None:
-        """Refuse a discriminator without the classifier."""
-        if type(gan.discriminator).class_log_probs is Discriminator.class_log_probs:
-            raise UsageError(
-                f"model.terms.adc: {type(gan.discriminator).__name__} has no class_log_probs(): "
-                "--set model.terms.adc=none, or take a discriminator that has it "
-                "(cgan with model.label_injection=late)"
-            )
+    def build_heads(self, feature_dim: int, num_classes: int) -> dict[str, nn.Module]:
+        """Return the classifier, log-probabilities [N, 2K]."""
+        return {"class_log_probs": LogProbabilities(feature_dim, 2 * num_classes)}
 
     def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> Tensor:
         """Return the classification loss of real and fake images, 0-d."""
-        label, num_classes = ctx.batch.label, len(gan.info.class_names)
+        label, num_classes = out.label, len(gan.info.class_names)
         assert label is not None
         real_log_probs = out.real_heads["class_log_probs"]  # [N, 2K]
         fake_log_probs = out.fake_heads["class_log_probs"]
@@ -46,7 +42,7 @@ class ADC(Term):
 
     def generator(self, gan: GAN, ctx: StepContext, out: GeneratorOutput) -> Tensor:
         """Return the classification loss of the fakes, 0-d."""
-        label, num_classes = ctx.batch.label, len(gan.info.class_names)
+        label, num_classes = out.label, len(gan.info.class_names)
         assert label is not None
         log_probs = out.fake_heads["class_log_probs"]  # [N, 2K]
         return nll_loss(log_probs, label) - nll_loss(log_probs, label + num_classes)

@@ -21,21 +21,18 @@ paper's formula has the same direction (cosine 1.0000) and is 1.00 to 1.04 times
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ganzoo_core.errors import UsageError
 from ganzoo_core.interfaces import (
     GAN,
-    Discriminator,
     DiscriminatorOutput,
     GeneratorOutput,
     StepContext,
     Term,
 )
+from ganzoo_core.losses.heads import UnitEmbedding
 
 
 def d2d_ce(
@@ -62,35 +59,37 @@ class D2DCE(Term):
 
     Args:
         margin: m_p. temperature: t.
+        embed_dim: E, where the discriminator has no embedding of its own.
     """
 
     heads = ("embedding",)
+    parts = ("class_proxies",)
+    models_with_heads = "sngan, reacgan"
+    needs_labels = True
 
-    def __init__(self, *, margin: float = 0.98, temperature: float = 0.5) -> None:
+    def __init__(
+        self, *, margin: float = 0.98, temperature: float = 0.5, embed_dim: int = 512
+    ) -> None:
         super().__init__()
-        self.margin, self.temperature = margin, temperature
+        self.margin, self.temperature, self.embed_dim = margin, temperature, embed_dim
 
-    def check(self, gan: GAN) -> None:
-        """Refuse a discriminator without embeddings or class proxies."""
-        network = type(gan.discriminator)
-        has_embedding = network.embedding is not Discriminator.embedding
-        if not has_embedding or not hasattr(gan.discriminator, "class_proxies"):
-            raise UsageError(
-                f"model.terms.d2d-ce: {network.__name__} has no embeddings and class proxies: "
-                "--set model.terms.d2d-ce=none, or take a model that has them (reacgan)"
-            )
+    def build_heads(self, feature_dim: int, num_classes: int) -> dict[str, nn.Module]:
+        """Return the embedding of images and the proxies of classes."""
+        return {
+            "embedding": UnitEmbedding(feature_dim, self.embed_dim),
+            "class_proxies": nn.Embedding(num_classes, self.embed_dim),
+        }
 
     def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> Tensor:
         """Return D2D-CE of the real images, 0-d."""
-        return self._loss(gan, ctx, out.real_heads["embedding"])
+        return self._loss(gan, out.real_heads["embedding"], out.label)
 
     def generator(self, gan: GAN, ctx: StepContext, out: GeneratorOutput) -> Tensor:
         """Return D2D-CE of the fake images, 0-d."""
-        return self._loss(gan, ctx, out.fake_heads["embedding"])
+        return self._loss(gan, out.fake_heads["embedding"], out.label)
 
-    def _loss(self, gan: GAN, ctx: StepContext, embedding: Tensor) -> Tensor:
-        label = ctx.batch.label
+    def _loss(self, gan: GAN, embedding: Tensor, label: Tensor | None) -> Tensor:
         assert label is not None
-        class_proxies: Any = gan.discriminator.class_proxies
+        class_proxies = gan.discriminator.find_head("class_proxies")
         proxies = normalize(class_proxies(label).float())  # [N, E]
         return d2d_ce(embedding, proxies, label, self.margin, self.temperature)

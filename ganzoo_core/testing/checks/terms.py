@@ -12,7 +12,7 @@ from ganzoo_core.config import Adam, GANConfig
 from ganzoo_core.config.sections import TrainConfig
 from ganzoo_core.engine import Callback, Trainer, resolve_setup
 from ganzoo_core.interfaces import GAN, DataInfo, Discriminator, Generator
-from ganzoo_core.losses import make_loss
+from ganzoo_core.losses import make_heads, make_loss
 from ganzoo_core.testing.checks.framework import check, require
 from ganzoo_core.testing.other_subjects import TermSubject, make_images
 
@@ -23,7 +23,8 @@ _FEATURE_DIM = 6
 class _TermGenerator(Generator):
     """A linear layer from z to an image."""
 
-    latent_dim = 4
+    latent_dim = 16
+    prior = "uniform"
 
     def __init__(self, info: DataInfo) -> None:
         super().__init__()
@@ -35,34 +36,32 @@ class _TermGenerator(Generator):
 
 
 class _TermDiscriminator(Discriminator):
-    """A small network with labels, features, a classifier, embeddings and class proxies."""
+    """A small network with labels and features, and with the heads that the term needs."""
 
-    def __init__(self, info: DataInfo) -> None:
+    def __init__(self, info: DataInfo, terms: nn.ModuleDict) -> None:
         super().__init__()
         num_classes = len(info.class_names)
         size = info.num_channels * info.image_size**2
         self.body = nn.Sequential(nn.Flatten(), nn.Linear(size, _FEATURE_DIM), nn.Tanh())
         self.head = nn.Linear(_FEATURE_DIM, 1)
         self.class_embed = nn.Embedding(num_classes, _FEATURE_DIM)
-        self.class_proxies = nn.Embedding(num_classes, _FEATURE_DIM)
-        self.classifier = nn.Linear(_FEATURE_DIM, 2 * num_classes)
+        self.heads = make_heads(terms, _FEATURE_DIM, num_classes)
+
+    def pooled(self, image: Tensor) -> Tensor:
+        h: Tensor = self.body(image)
+        return h
+
+    def logit(self, features: Tensor, label: Tensor | None = None) -> Tensor:
+        assert label is not None
+        projection: Tensor = (features * self.class_embed(label)).sum(1)
+        logits: Tensor = self.head(features).flatten() + projection
+        return logits
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> Tensor:
-        assert label is not None
-        h = self.body(image)
-        projection: Tensor = (h * self.class_embed(label)).sum(1)
-        logits: Tensor = self.head(h).flatten() + projection
-        return logits
+        return self.logit(self.pooled(image), label)
 
     def features(self, image: Tensor, label: Tensor | None = None) -> list[Tensor]:
         return [self.body(image)]
-
-    def class_log_probs(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.body(image))
-        return logits.float().log_softmax(1)
-
-    def embedding(self, image: Tensor) -> Tensor:
-        return nn.functional.normalize(self.body(image).float())
 
 
 class _TermGAN(GAN):
@@ -72,7 +71,8 @@ class _TermGAN(GAN):
 
     def __init__(self, config: GANConfig, info: DataInfo) -> None:
         super().__init__(config, info)
-        self.generator, self.discriminator = _TermGenerator(info), _TermDiscriminator(info)
+        self.generator = _TermGenerator(info)
+        self.discriminator = _TermDiscriminator(info, self.terms)
         self.loss = make_loss(config.loss)
 
 
@@ -91,7 +91,9 @@ def _train(subject: TermSubject, steps: int, with_term: bool) -> Trainer:
 
 
 def _weights(trainer: Trainer) -> list[Tensor]:
-    return [parameter.detach().clone() for parameter in trainer.model.parameters()]
+    """Return the weights of both networks, without the heads of the term."""
+    parameters = trainer.model.named_parameters()
+    return [p.detach().clone() for name, p in parameters if ".heads." not in name]
 
 
 @check("term")

@@ -49,6 +49,9 @@ class AttentionGANConfig(GANConfig):
     """Inclusive upper edges of the age bins, in years."""
     conditional: bool = True
     """Whether the networks receive the labels, if the data have any."""
+    augment: str = ""
+    """Augmentation of the images that D receives: "ada", or a list such as
+    "color,translation,cutout"; see docs/how-to/use-data.md."""
     g_channels: int = Field(96, ge=1)
     """Base channels of G: at 128 px the last block has as many, the first sixteen times as many."""
     d_channels: int = Field(96, ge=1)

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.functional import relu
 
 from ganzoo_core import GAN, Discriminator, Generator
+from ganzoo_core.data.ada import make_augment
 from ganzoo_core.interfaces import SeededRng
 from ganzoo_core.layers import (
     ResidualDownBlock,
@@ -141,13 +142,13 @@ class AttentionGAN(GAN):
         shape = (info.image_size, info.num_channels, num_classes)
         self.generator = self.generator_class(config, *shape)
         self.discriminator = self.discriminator_class(config, *shape)
+        self.augment = make_augment(config.augment)
         self.loss = make_loss(config.loss)
 
-    def generate(self, n, label, rng, truncation=None, standing_batches=None):
+    def generate(self, n, label, rng, truncation=None, *, code=None, standing_batches=None):
         """Return images [n, C, S, S] in [-1, 1]."""
         generator = self.generator
-        z = generator.sample_latent(n, rng)
-        z = z if truncation is None else generator.truncate(z, truncation)
+        z = self.sample_latents(n, rng, truncation, code)
         if standing_batches is not None:
             generator = self._standing_generator(standing_batches, truncation)
         return generator(z, label)

@@ -43,7 +43,7 @@ from ganzoo_core.layers import (
     upsample_block,
     upsample_conv,
 )
-from ganzoo_core.losses import make_loss
+from ganzoo_core.losses import make_heads, make_loss
 
 
 def _channel_schedule(config, image_size):
@@ -91,7 +91,7 @@ class DCGenerator(Generator):
 class DCDiscriminator(Discriminator):
     """Downsamples S px to 4 px by strided convs with a norm and LeakyReLU, then one logit."""
 
-    def __init__(self, config, image_size, num_channels):
+    def __init__(self, config, image_size, num_channels, terms):
         super().__init__()
         d_config = config.discriminator
         channels = [num_channels, *_channel_schedule(config, image_size)]
@@ -102,6 +102,7 @@ class DCDiscriminator(Discriminator):
         # [N, 64, 32, 32] .. [N, 512, 4, 4]
         self.body = nn.Sequential(*layers)
         self.head = nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=False)
+        self.heads = make_heads(terms, 16 * channels[-1], num_classes=0)
         self.init_std = config.init_std
         self.reset_parameters()
 
@@ -114,6 +115,14 @@ class DCDiscriminator(Discriminator):
     def features(self, image, label=None):
         """Return the maps before the logit, a list of one tensor [N, 8W, 4, 4]."""
         return [self.body(image)]
+
+    def pooled(self, image):
+        """Return the maps before the logit as features [N, 8W * 16]."""
+        return self.body(image).flatten(1)
+
+    def logit(self, features, label=None):
+        """Return logits [N] from the features of `pooled`."""
+        return self.head(features.unflatten(1, (-1, 4, 4))).flatten()
 
     def forward(self, image, label=None):
         """Return logits [N] from images [N, C, S, S]."""
@@ -130,6 +139,7 @@ class DCGAN(GAN):
     def __init__(self, config, info):
         super().__init__(config, info)
         self.generator = DCGenerator(config, info.image_size, info.num_channels)
-        self.discriminator = DCDiscriminator(config, info.image_size, info.num_channels)
+        shape = (info.image_size, info.num_channels)
+        self.discriminator = DCDiscriminator(config, *shape, self.terms)
         self.augment = make_augment(config.augment)
         self.loss = make_loss(config.loss)

@@ -22,6 +22,8 @@ class SNGANConfig(GANConfig):
     """Channels of D at up to 32 px; halved at each doubling above."""
     latent_dim: int = Field(128, ge=1)
     """Length of z."""
+    projection: bool = True
+    """D adds the inner product of the class embedding and the features, for data with classes."""
     optim_d: Adam = ADAM_2E4_BETA1_0
     """The optimizer of the discriminator."""
     optim_g: Adam = ADAM_2E4_BETA1_0

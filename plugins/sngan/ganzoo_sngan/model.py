@@ -40,7 +40,7 @@ from ganzoo_core.layers import (
     init_xavier,
     residual_discriminator_blocks,
 )
-from ganzoo_core.losses import make_loss
+from ganzoo_core.losses import make_heads, make_loss
 
 _BATCHNORM_EPS = 2e-5  # Chainer's
 
@@ -78,12 +78,14 @@ class SNGenerator(Generator):
 class SNDiscriminator(Discriminator):
     """Blocks down to 8 px, two more at 8 px, sum pooling, then a linear layer plus projection."""
 
-    def __init__(self, config, image_size, num_channels, num_classes):
+    def __init__(self, config, image_size, num_channels, num_classes, terms):
         super().__init__()
-        v = config.d_channels
+        v, num_projected = config.d_channels, num_classes * config.projection
+        self.uses_label = bool(num_projected)
         self.blocks = residual_discriminator_blocks(num_channels, v, image_size)
         self.head = spectral_norm(nn.Linear(v, 1, bias=False))
-        self.class_embed = spectral_norm(nn.Embedding(num_classes, v)) if num_classes else None
+        self.class_embed = spectral_norm(nn.Embedding(num_classes, v)) if num_projected else None
+        self.heads = make_heads(terms, v, num_classes, spectral_norm)
         _init_weights(self)
 
     def reset_parameters(self):
@@ -94,11 +96,20 @@ class SNDiscriminator(Discriminator):
         """Return the maps before the pooling, a list of one tensor [N, V, 8, 8]."""
         return [relu(self.blocks(image))]
 
+    def pooled(self, image):
+        """Return the sums [N, V] of the maps before the pooling."""
+        return self.features(image)[0].sum((2, 3))
+
+    def logit(self, features, label=None):
+        """Return logits [N] from pooled features [N, V] and labels [N]."""
+        logit = self.head(features).flatten()
+        if self.class_embed is None:
+            return logit
+        return logit + (self.class_embed(label) * features).sum(1)
+
     def forward(self, image, label=None):
         """Return logits [N] from images [N, C, S, S] and labels [N]."""
-        h = self.features(image)[0].sum((2, 3))  # [N, V]
-        logit = self.head(h).flatten()
-        return logit if self.class_embed is None else logit + (self.class_embed(label) * h).sum(1)
+        return self.logit(self.pooled(image), label)
 
 
 class SNGAN(GAN):
@@ -111,14 +122,20 @@ class SNGAN(GAN):
         self.conditional = bool(info.class_names)
         shape = (info.image_size, info.num_channels, len(info.class_names))
         self.generator = SNGenerator(config, *shape)
-        self.discriminator = SNDiscriminator(config, *shape)
+        self.discriminator = SNDiscriminator(config, *shape, self.terms)
         self.loss = make_loss(config.loss)
 
     def stages(self):
-        """Return one stage; refuse a loss of pairs with more fakes than real images."""
+        """Return one stage; refuse more fakes than real images for a loss of pairs, and for terms
+        that use the z of the fakes."""
         if self.config.g_batch_factor > 1 and self.loss.needs_real_logits:
             raise UsageError(
                 "model.g_batch_factor: this loss compares each fake with one real image: "
+                "--set model.g_batch_factor=1"
+            )
+        if self.config.g_batch_factor > 1 and self.active_terms().uses_latent:
+            raise UsageError(
+                "model.g_batch_factor: a term uses the z of the fakes, one for each real image: "
                 "--set model.g_batch_factor=1"
             )
         return super().stages()
@@ -132,4 +149,6 @@ class SNGAN(GAN):
         label = None if label is None else label.repeat_interleave(factor)
         fake_images = self.generate(factor * len(ctx.batch), label, ctx)
         fake_images = self.augment_for_d(fake_images, ctx)
-        return GeneratorOutput(fake_images, label, self.discriminator(fake_images, label))
+        heads = self.active_terms().heads
+        (logits,), outputs = self.discriminator.forward_heads(fake_images, [label], heads)
+        return GeneratorOutput(fake_images, label, logits, fake_heads=outputs)
