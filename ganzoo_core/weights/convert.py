@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import warnings
 import zipfile
@@ -34,7 +35,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         return _unwrap_state_dict(load_tensors(path)[0])
     _check_not_compressed(path)
     try:
-        with warnings.catch_warnings():
+        safe = torch.serialization.safe_globals([argparse.Namespace])  # the options of scripts
+        with warnings.catch_warnings(), safe:
             warnings.simplefilter("ignore")  # torch warns about old formats
             found = torch.load(path, map_location="cpu", weights_only=True)
         state = _unwrap_state_dict(found) if isinstance(found, Mapping) else {}

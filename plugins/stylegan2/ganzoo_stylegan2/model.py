@@ -39,6 +39,7 @@ from ganzoo_core.layers import check_image_size
 from ganzoo_core.losses import make_loss
 from ganzoo_stylegan2.convert import convert_pickle
 from ganzoo_stylegan2.networks import StyleDiscriminator, StyleGenerator
+from ganzoo_stylegan2.rosinality import convert_state_dicts
 
 W_MEAN_DECAY = 0.005
 """Weight of the newest batch in the mean of w."""
@@ -94,6 +95,12 @@ class StyleGAN2(GAN):
     def convert_file(cls, path):
         """Convert a pickle of NVIDIA's code without running it; None for other files."""
         return convert_pickle(path) if path.suffix == ".pkl" else None
+
+    @classmethod
+    def convert_checkpoint(cls, state):
+        """Convert a checkpoint of rosinality/stylegan2-pytorch, or one of this model."""
+        is_rosinality = any(name.startswith("g_ema.") for name in state)
+        return convert_state_dicts(state) if is_rosinality else super().convert_checkpoint(state)
 
     def _noises(self, n, rng, mode):
         """Return the noise of each layer, [n, 1, h, w]; None for that of the network."""
