@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from ganzoo_face_aging.bench.entries import (
+    _ServedAges,
     check_independent_evaluators,
     export_faces,
     read_aged_images,
@@ -25,6 +27,7 @@ from ganzoo_face_aging.benchmark import BenchmarkConfig
 from PIL import Image
 
 from ganzoo_core.errors import DataError, UsageError
+from ganzoo_core.interfaces import DataInfo
 from ganzoo_core.report import Progress
 from ganzoo_core.weights import PretrainedFolder, find_auxiliary
 
@@ -229,6 +232,30 @@ def test_evaluator_that_a_loss_used_is_refused(protocol, tmp_path):
     pretrained = PretrainedFolder(tmp_path, {"auxiliaries": records})
     with pytest.raises(UsageError, match="is an auxiliary network of the model"):
         check_independent_evaluators(pretrained, protocol, {})
+
+
+def test_model_is_graded_at_the_ages_that_it_serves():
+    class OlderOnly:
+        def supported_transitions(self, source, target):
+            return target >= source
+
+    class AnyAge:
+        continuous_ages = True
+
+        def edit_age(self, images, source_age, target_age):
+            return target_age
+
+    ages = torch.tensor([9.0, 24.0, 34.0, 45.0])  # of the groups of the benchmark
+    groups = torch.arange(4)
+    info = DataInfo(image_size=8, class_names=("0-30", "31-40", "41+"), age_bins=(30, 40))
+    info = replace(info, class_counts=(5, 5, 0), age_range=(20.0, 40.0))
+    older = _ServedAges(OlderOnly(), info, ages)
+    expected = [[1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]]  # 41+ has no faces
+    assert older.supported_transitions(groups[:, None], groups[None]).int().tolist() == expected
+    any_age = _ServedAges(AnyAge(), info, ages)
+    found = any_age.supported_transitions(groups[:, None], groups[None])
+    assert found.int().tolist() == [[0, 1, 1, 0]] * 4
+    assert any_age.edit_age(None, None, torch.tensor([[19.5, 33.0]])).tolist() == [[20.0, 33.0]]
 
 
 def test_people_without_identities_need_calibration(tmp_path):

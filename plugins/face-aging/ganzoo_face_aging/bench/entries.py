@@ -21,7 +21,7 @@ from ganzoo_core.data import PackedImages, assign_age_bins
 from ganzoo_core.data.input_images import read_image
 from ganzoo_core.errors import DataError, OutputError, UsageError
 from ganzoo_core.files import write_text
-from ganzoo_core.interfaces import HasSupportedTransitions
+from ganzoo_core.interfaces import DataInfo, HasSupportedTransitions
 from ganzoo_core.report import save_png_images
 from ganzoo_core.training.loading import load_with_record
 from ganzoo_core.training.run_folder import RunFolder
@@ -122,9 +122,7 @@ def load_method(
     if not info.age_bins:
         raise UsageError(f"{label}: the weights have no age groups: train on data with ages")
     check_independent_evaluators(pretrained, protocol, evaluators)
-    editor: Any = model
-    if info.age_bins != faces.age_bins and not serves_any_age(model):
-        editor = _OtherBins(model, info.age_bins, protocol.prepared.data.target_ages)
+    editor = _ServedAges(model, info, protocol.prepared.data.target_ages)
     return ModelAgingMethod(label, editor, device), pretrained
 
 
@@ -140,33 +138,41 @@ def check_independent_evaluators(
     find_face_evaluators(evaluators, protocol.dataset, age_bins, pretrained)
 
 
-class _OtherBins:
-    """A model of other age groups: it supports a transition between two groups of the benchmark if
-    it does between its groups of their mean ages.
+class _ServedAges:
+    """A model at the ages that it serves: a group of the benchmark is a target if the model was
+    trained on its mean age.
 
     Args:
         model: with the capability `edit_age`.
-        age_bins: upper edges of the groups of the model.
+        info: of its training data.
         target_ages: [K] mean age in years of each group of the benchmark.
     """
 
-    def __init__(self, model: Any, age_bins: tuple[int, ...], target_ages: Tensor) -> None:
-        self.model = model
-        ages = torch.nan_to_num(target_ages).numpy()
-        self.labels = torch.from_numpy(assign_age_bins(ages, age_bins))
+    def __init__(self, model: Any, info: DataInfo, target_ages: Tensor) -> None:
+        self.model, self.age_range = model, info.age_range if serves_any_age(model) else ()
+        years = torch.nan_to_num(target_ages)
+        self.labels = torch.from_numpy(assign_age_bins(years.numpy(), info.age_bins))
+        self.is_served = torch.isin(self.labels, torch.tensor(info.nonempty_classes))
+        if self.age_range:
+            self.is_served = years == self._clamp(years)
+
+    def _clamp(self, years: Tensor) -> Tensor:
+        return years.clamp(*self.age_range) if self.age_range else years
 
     def edit_age(self, images: Tensor, source_age: Tensor | None, target_age: Tensor) -> Tensor:
-        """Return faces [N, T, C, S, S] of images [N, C, S, S] at ages [N, T] in years."""
-        edited: Tensor = self.model.edit_age(images, source_age, target_age)
+        """Return faces [N, T, C, S, S] of images [N, C, S, S] at ages [N, T] in years. On the way
+        back of a round trip, an age outside the range of the model is its nearest one."""
+        edited: Tensor = self.model.edit_age(images, source_age, self._clamp(target_age))
         return edited
 
     def supported_transitions(self, source: Tensor, target: Tensor) -> Tensor:
         """Return whether the model supports a transition between groups of the benchmark."""
-        if not isinstance(self.model, HasSupportedTransitions):
-            return torch.ones_like(source + target, dtype=torch.bool)
+        is_served = self.is_served.to(target.device)[target + 0 * source]
+        if serves_any_age(self.model) or not isinstance(self.model, HasSupportedTransitions):
+            return is_served
         labels = self.labels.to(source.device)
         supported: Tensor = self.model.supported_transitions(labels[source], labels[target])
-        return supported
+        return supported & is_served
 
 
 def export_faces(protocol: AgingProtocol, folder: Path) -> int:
