@@ -187,8 +187,6 @@ WRONG_INPUTS = [
     ("run stylegan", '"stylegan2"'),
     ("run biggn", '"biggan"'),
     ("run ac-gan", '"reacgan"'),
-    ("run pix2pix", '"fran"'),
-    ("run cyclegan", '"stargan"'),
     ("run autoencoder", '"vae"'),
     ("run dcgn", '"dcgan"'),
     ("info nll", '"likelihood"'),

@@ -74,6 +74,22 @@ _SPECS = (
         fields=("image", "label"),
     ),
     DatasetSpec(
+        name="paired-folder",
+        summary="Pairs of images: folders A and B, or both images side by side",
+        target="ganzoo_faces.paired_folders:PairedFolder",
+        config="ganzoo_faces.config:UserImagesConfig",
+        license="not stated",
+        fields=("image", "label", "identity"),
+    ),
+    DatasetSpec(
+        name="unpaired-folder",
+        summary="Two folders of images, trainA and trainB",
+        target="ganzoo_faces.paired_folders:UnpairedFolder",
+        config="ganzoo_faces.config:UserImagesConfig",
+        license="not stated",
+        fields=("image", "label"),
+    ),
+    DatasetSpec(
         name="table",
         summary="A CSV or JSONL of images: path, and optional age, identity, label",
         target="ganzoo_faces.table_dataset:TableDataset",
