@@ -22,6 +22,7 @@ _NAMES_BY_MODULE = {
         "CompositionSpec",
         "DatasetSpec",
         "EvaluatorSpec",
+        "GallerySection",
         "LossSpec",
         "MetricOption",
         "MetricSpec",

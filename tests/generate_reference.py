@@ -55,6 +55,7 @@ HOOK_CALLED_WHEN = {
     "imported when it is called.",
     "ganzoo_page_pictures": "While a run trains, at its end, and after `ganzoo evaluate`. A "
     "missing file is left out.",
+    "ganzoo_gallery_sections": "When `ganzoo gallery` starts. Import no torch here.",
     "ganzoo_run_started": "On rank 0, after `config.toml` was written; again after a resume.",
     "ganzoo_step_logged": "Every `train.log_every` steps, in the training loop.",
     "ganzoo_checkpoint_saved": "Every `train.checkpoint_every` steps, at the start and at the end.",
@@ -90,9 +91,9 @@ these hooks, each marked with `ganzoo_core.hookimpl`. An implementation may leav
 misspelled hook is an error that `ganzoo plugins` prints. Later versions may add arguments to a hook
 but remove none.
 
-The first two register entries and commands, the third adds pictures to the page of a run. The
-others are called during a run: one that raises is reported once and disabled for that run, and
-training continues ([trackers](../how-to/trackers.md)).
+The first two register entries and commands, the next two add pictures to the page of a run and
+pages to the gallery. The others are called during a run: one that raises is reported once and
+disabled for that run, and training continues ([trackers](../how-to/trackers.md)).
 """
 
 

@@ -25,6 +25,7 @@ ARGUMENTS = {
     "data prepare": "data prepare shapes --set data.count=8 --verify",
     "data export": "data export shapes --count 2 --out images",
     "weights export": "weights export {run} exported",
+    "weights space": "weights space {run} space",
     "weights verify": "weights verify {run}/weights",
     "weights import": "weights import {run}/weights/model.safetensors --model cgan --preset smoke "
     "--set data.name=shapes --out imported",

@@ -236,6 +236,31 @@ def diff(first: str, second: str, as_json: bool) -> None:
 
 
 @weights.command(
+    short_help="Write a Hugging Face Space.",
+    epilog=output.examples(
+        "ganzoo weights space cgan-people-32 my-space",
+        "pip install gradio && python my-space/app.py",
+    ),
+)
+@_weights_argument("name")
+@click.argument("out", type=_FOLDER_PATH, metavar="DIR")
+@json_option
+@quiet_option
+def space(name: str, out: Path, as_json: bool) -> None:
+    """Write a Space into a new folder: a Gradio app of samples, its requirements, its card, and the
+    weights."""
+    folder = stored_model.find_weights(name)
+    stored_model.check_capability(folder, "sample")
+    from ganzoo_core.training.empty_folder import check_is_empty
+    from ganzoo_core.training.exporting import export as write
+    from ganzoo_core.weights.space import write_space
+
+    check_is_empty(out, "")
+    write_space(write(folder, out / "weights"), out)
+    output.print_path(out, as_json)
+
+
+@weights.command(
     short_help="Upload verified weights.",
     epilog=output.examples(
         "ganzoo weights push my-weights copy-of-weights",

@@ -52,6 +52,7 @@ PUBLIC_MODULES = {
     "evaluation.comparison_table",
     "evaluation.feature_networks",
     "evaluation.provenance",
+    "interfaces.sampling",
     "limits",
     "report.curves",
     "report.image_grid",

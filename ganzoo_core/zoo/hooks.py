@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pluggy
 
-from ganzoo_core.zoo.specs import CommandSpec, Spec
+from ganzoo_core.zoo.specs import CommandSpec, GallerySection, Spec
 
 PROJECT = "ganzoo"
 _hookspec = pluggy.HookspecMarker(PROJECT)
@@ -41,6 +41,11 @@ def ganzoo_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
 @_hookspec
 def ganzoo_page_pictures(run: Path) -> Iterable[tuple[str, Path]]:  # type: ignore[empty-body]
     """Return pictures for the page of a run, each with its title."""
+
+
+@_hookspec
+def ganzoo_gallery_sections() -> Iterable[GallerySection]:  # type: ignore[empty-body]
+    """Return pages for the gallery."""
 
 
 @_hookspec

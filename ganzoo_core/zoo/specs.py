@@ -249,6 +249,28 @@ class CommandSpec:
     these need no alias."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class GallerySection:
+    """A page of the gallery for models with a capability."""
+
+    name: str
+    """The heading and, in lower case with hyphens, the address."""
+    capability: str
+    """A name of `ganzoo list capabilities`: the page offers the models that have it."""
+    target: str
+    """``package.module:function``, called as ``function(model, photo, options)`` with the loaded
+    model, the bytes of a photograph or None, and an object of `config`. It returns pairs of a
+    caption and a PIL image: the first two, if `compares`, are before and after."""
+    config: str = ""
+    """``package.module:Class`` of its options, a `Config`: each becomes a control."""
+    takes_photo: bool = False
+    """Whether the page has an upload and a camera. A photograph stays in memory."""
+    compares: bool = False
+    """Whether the first two images are one before and after, drawn on each other."""
+    note: str = ""
+    """A sentence at the top of the page."""
+
+
 KINDS: dict[str, type[Spec]] = {
     "model": ModelSpec,
     "composition": CompositionSpec,

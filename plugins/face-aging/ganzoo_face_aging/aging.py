@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ganzoo_core.data import assign_age_bins, to_float
@@ -20,7 +21,7 @@ from ganzoo_core.zoo import import_target, zoo
 from ganzoo_face_aging.compositing import follow_edges, soft_mask
 from ganzoo_face_aging.face_alignment import TRANSFORM_NAME, CropGeometry
 from ganzoo_face_aging.options import FaceChoice
-from ganzoo_face_aging.photos import Detections, Photo, Realign, load_photos
+from ganzoo_face_aging.photos import Detections, Photo, Realign, crop_faces, load_photos
 from ganzoo_face_aging.target_ages import TargetAge
 
 _ProgressCallback = Callable[[int, int], None]
@@ -104,6 +105,24 @@ def load_faces(
         realign=_find_realign(info) if geometry else None,
         portrait_size=portrait_size,
         detections=detections,
+    )
+
+
+def crop_faces_for(image: Image.Image, name: str, info: DataInfo) -> list[Photo]:
+    """Return the largest face of a decoded photograph as `load_faces` does.
+
+    Raises:
+        DataError: it shows no clear face.
+    """
+    geometry = _crop_geometry(info)
+    return crop_faces(
+        image,
+        Path(name),
+        info.image_size,
+        info.num_channels,
+        geometry,
+        which="largest",
+        realign=_find_realign(info) if geometry else None,
     )
 
 

@@ -102,7 +102,32 @@ def load_faces_of_photo(
         DataError: the photograph cannot be read, or does not show these faces clearly.
     """
     decode_size = max(image_size if geometry is None else _MIN_DECODE_SIZE, portrait_size)
-    image = read_image(path, decode_size)
+    return crop_faces(
+        read_image(path, decode_size),
+        path,
+        image_size,
+        num_channels,
+        geometry,
+        which=which,
+        realign=realign,
+        portrait_size=portrait_size,
+        detections=detections,
+    )
+
+
+def crop_faces(
+    image: Image.Image,
+    path: Path,
+    image_size: int,
+    num_channels: int,
+    geometry: CropGeometry | None,
+    *,
+    which: FaceChoice = "single",
+    realign: Realign | None = None,
+    portrait_size: int = 0,
+    detections: Detections | None = None,
+) -> list[Photo]:
+    """Crop the faces of a decoded photograph; `path` names it. See `load_faces_of_photo`."""
     if geometry is None:
         pixels = center_crop_resize(image, image_size, num_channels)
         portrait = center_crop_resize(image, portrait_size, 3) if portrait_size else None

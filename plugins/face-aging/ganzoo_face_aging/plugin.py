@@ -5,6 +5,7 @@ pydantic."""
 from ganzoo_core import (
     CapabilitySpec,
     CommandSpec,
+    GallerySection,
     MetricOption,
     MetricSpec,
     TransformSpec,
@@ -106,6 +107,23 @@ def ganzoo_page_pictures(run):
     """Add the figure of the aging benchmark to the page of a run."""
     figure = run / "report" / FIGURE_FILE
     return [("Faces at other ages", figure)] if figure.exists() else []
+
+
+@hookimpl
+def ganzoo_gallery_sections():
+    """Add the page that ages a photograph."""
+    return [
+        GallerySection(
+            name="Age a face",
+            capability="edit_age",
+            target="ganzoo_face_aging.gallery_section:age_photo",
+            config="ganzoo_face_aging.gallery_section:AgePhotoOptions",
+            takes_photo=True,
+            compares=True,
+            note="The model draws the typical look of an age group in its data. It does not "
+            "predict how a person will look.",
+        )
+    ]
 
 
 @hookimpl

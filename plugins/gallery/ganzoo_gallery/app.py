@@ -1,7 +1,9 @@
 """The web application: pages of runs, rendered on the server, and events that refresh them."""
 
 import asyncio
+import hashlib
 import json
+from collections import OrderedDict
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +21,17 @@ from ganzoo_core.report.svg_plot import evenly_spaced
 from ganzoo_core.training.evaluation_file import read_evaluation
 from ganzoo_gallery import pictures, plots, run_index
 from ganzoo_gallery.guard import Guard
+from ganzoo_gallery.models import run_model
 from ganzoo_gallery.processes import RunProcesses
+from ganzoo_gallery.sample_pages import add_job_pages, add_sample_pages
+from ganzoo_gallery.section_pages import add_section_pages, find_sections
+from ganzoo_gallery.work_queue import WorkQueue
 
 _PACKAGE = Path(__file__).parent
 _REFRESH_S = 2.0
 """The folders are searched this often: a run is seen within this time."""
 _MAX_COMPARED = 12
+_MAX_KNOWN_TASKS = 1_000
 _MAX_GRIDS = 24
 """Sample grids on the page of a run: the first, the last and some between."""
 
@@ -39,14 +46,30 @@ class Gallery:
 
     def __init__(self, index, token):
         self.index, self.token = index, token
-        self.processes = RunProcesses()
+        self.processes, self.queue = RunProcesses(), WorkQueue()
+        self.sections, self.photos = find_sections(), OrderedDict()
+        self._job_ids = {}
         self.is_closing = asyncio.Event()
         """Set when the server ends: streams of events end too."""
-        self.templates = make_templates(f"/{token}")
+        self.templates = make_templates(f"/{token}", sections=self.sections)
 
     def page(self, template, **values):
         """Return a rendered page."""
         return HTMLResponse(self.templates.get_template(template).render(**values))
+
+    def submit(self, task, parts=()):
+        """Return the job of a task; that of the same task before, if its results are kept."""
+        key = hashlib.sha256(json.dumps(task, sort_keys=True).encode())
+        for part in parts:
+            key.update(part)
+        known = self.queue.find(self._job_ids.get(key.digest()))
+        if known and known.state == "done":
+            return known
+        job = self.queue.submit(task, parts)
+        if len(self._job_ids) >= _MAX_KNOWN_TASKS:
+            self._job_ids.clear()
+        self._job_ids[key.digest()] = job.id
+        return job
 
     def run(self, run_id):
         """Return a run; an unknown id is a 404."""
@@ -69,7 +92,13 @@ def make_templates(root, **values):
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"root": root, "is_live": True, "states": run_index.STATES, **values}
+    environment.globals |= {
+        "root": root,
+        "is_live": True,
+        "sections": {},
+        "states": run_index.STATES,
+        **values,
+    }
     environment.filters |= {"duration": format_duration}
     return environment
 
@@ -82,6 +111,7 @@ def make_app(gallery):
         task = asyncio.create_task(_refresh_forever(gallery.index))
         yield
         task.cancel()
+        gallery.queue.close()
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.mount("/static", StaticFiles(directory=_PACKAGE / "static"))
@@ -89,6 +119,9 @@ def make_app(gallery):
     _add_run_pages(app, gallery)
     _add_pictures(app, gallery)
     _add_actions(app, gallery)
+    add_sample_pages(app, gallery)
+    add_section_pages(app, gallery)
+    add_job_pages(app, gallery)
     return Guard(app, gallery.token)
 
 
@@ -116,6 +149,7 @@ def run_values(run):
         "grids": grids[::-1],
         "plots": plots.run_plots(run),
         "evaluation": evaluation,
+        "can_sample": bool(model := run_model(run)) and "sample" in model.capabilities,
     }
 
 
@@ -190,9 +224,7 @@ async def _events(gallery):
 def _add_pictures(app, gallery):
     @app.get("/runs/{run_id}/picture")
     def show_thumbnail(run_id: str):
-        run = gallery.run(run_id)
-        path = run_index.grid_path(run, run.grids[-1]) if run.grids else None
-        return _picture(path and pictures.thumbnail(path), "image/webp")
+        return _picture(pictures.newest(gallery.run(run_id)), "image/webp")
 
     @app.get("/runs/{run_id}/grids/{step}.png")
     def show_grid(run_id: str, step: int):

@@ -19,6 +19,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
     epilog=output.examples(
         "ganzoo gallery",
         "ganzoo gallery runs sweeps/losses --port 8080",
+        "ganzoo gallery runs --export site",
     )
 )
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN_OR_FOLDER ...]")
@@ -34,9 +35,16 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
     metavar="TEXT",
     help="The secret part of the address, 16 letters or more; default: a new one at each start.",
 )
+@click.option(
+    "--export",
+    "site",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the runs as a static site into a new folder, and serve nothing.",
+)
 @json_option
 @quiet_option
-def gallery(*, folders, port, share_token, as_json):
+def gallery(*, folders, port, share_token, site, as_json):
     """Look at runs in the browser: live curves and grids, comparisons, samples.
 
     RUN_OR_FOLDER are runs or folders with runs inside; default: runs. Only this machine can
@@ -45,6 +53,15 @@ def gallery(*, folders, port, share_token, as_json):
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder; give runs or folders with runs inside")
+    if site is not None:
+        from ganzoo_gallery.export import export_site
+        from ganzoo_gallery.run_index import RunIndex
+
+        index = RunIndex(folders or (_DEFAULT_FOLDER,))
+        index.refresh()
+        export_site(index, site)
+        output.print_path(site, as_json, runs=len(index.runs()))
+        return
     if share_token is not None and not _TOKEN.fullmatch(share_token):
         raise UsageError("--share-token: use 16 to 128 letters, digits, - and _")
     listener = _listen(port)

@@ -4,6 +4,7 @@ import io
 from functools import lru_cache
 
 from ganzoo_core.limits import INDEX_BYTES, read_bytes
+from ganzoo_gallery.run_index import grid_path
 
 _THUMBNAIL_SIZE = (480, 320)
 """The largest width and height of the picture of a card, in pixels."""
@@ -22,6 +23,12 @@ def read_figure(path):
         return read_bytes(path, INDEX_BYTES)
     except OSError:
         return None
+
+
+def newest(run):
+    """Return the newest sample grid of a run as a small WebP; None without one."""
+    path = grid_path(run, run.grids[-1]) if run.grids else None
+    return path and thumbnail(path)
 
 
 def thumbnail(path):

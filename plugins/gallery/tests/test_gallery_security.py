@@ -114,6 +114,7 @@ def test_grid_that_is_no_picture(client, gallery, runs_dir):
     assert run.grids == (7,)
     assert client.get(f"runs/{run.id}/grids/7.png").status_code == 404
     assert client.get(f"runs/{run.id}/picture").status_code == 404
+    (folder / "7.png").unlink()
 
 
 @pytest.mark.parametrize(
