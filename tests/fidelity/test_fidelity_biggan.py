@@ -281,6 +281,8 @@ def test_sagan_weights_are_xavier():
 
 
 @proves("sagan", "losses")
+@proves("biggan", "losses")
+@proves("biggan-deep", "losses")
 def test_losses_equal_formulas():
     real, fake = torch.randn(2, 50)
     expected = (relu(1 - real).sum() + relu(1 + fake).sum()) / 50
@@ -298,6 +300,9 @@ def test_recipes():
         assert (tree.model.optim_g.lr, tree.model.optim_d.lr) == (5e-5, 2e-4)
         assert tree.model.optim_g.betas == tree.model.optim_d.betas == (0.0, 0.999)
         assert (tree.model.d_updates, tree.train.batch_size) == (2, 2048)
+        assert {name: term.weight for name, term in tree.model.terms.items()} == {
+            "orthogonal": 1e-4
+        }
         assert tree.model.ema_halflife_images == pytest.approx(
             2048 * math.log(0.5) / math.log(0.9999), rel=1e-5
         )

@@ -12,7 +12,6 @@ Differs from the paper:
 | | paper | here |
 |---|---|---|
 | image size | 128, 256 and 512 px | 32 and 64 px too, with StudioGAN's channels |
-| orthogonal regularization | of G, weight 1e-4 | none by default; it is a term |
 | labels of the fakes | uniform | those of the real batch, equal for data of balanced classes |
 | average of G | a constant decay | the half-life rises in the first images |
 

@@ -160,7 +160,11 @@ class BigGANConfig(AttentionGANConfig):
             "train": CIFAR10_TRAIN,
         },
         "paper": {
-            "model": {"ema_halflife_images": HALFLIFE_OF_2048, **HINGE},
+            "model": {
+                "ema_halflife_images": HALFLIFE_OF_2048,
+                "terms": {"orthogonal": {"weight": 1e-4}},
+                **HINGE,
+            },
             "data": CLASSES_128,
             "train": {"batch_size": 2048, "steps": 200_000, "sample_every": 5000},
         },
@@ -226,7 +230,11 @@ class BigGANDeepConfig(AttentionGANConfig):
             "train": CIFAR10_TRAIN,
         },
         "paper": {
-            "model": {"ema_halflife_images": HALFLIFE_OF_2048, **HINGE},
+            "model": {
+                "ema_halflife_images": HALFLIFE_OF_2048,
+                "terms": {"orthogonal": {"weight": 1e-4}},
+                **HINGE,
+            },
             "data": CLASSES_128,
             "train": {"batch_size": 2048, "steps": 200_000, "sample_every": 5000},
         },

@@ -9,7 +9,7 @@ _BIGGAN_FIDELITY = {
     "counts": "equal",
     "init": "equal",
     "forward": "equal",
-    "losses": "differs: orthogonal regularization",
+    "losses": "equal",
     "recipe": "differs: labels of the fakes; average of G",
 }
 
