@@ -35,6 +35,7 @@ from ganzoo_face_aging.face_alignment import TRANSFORM_NAME
 from ganzoo_face_aging.face_detection import warp_crop
 from ganzoo_face_aging.face_selection import test_split_config
 from ganzoo_face_aging.photos import Photo
+from ganzoo_face_aging.target_ages import TargetAge, parse_target_ages
 from ganzoo_face_aging.verification import make_pair_distances
 from PIL import Image
 from torch import Tensor
@@ -138,12 +139,12 @@ def threshold_of(name: str, calibration: str, model: Model) -> float:
 
 
 def age_photo(
-    model: Model, photo: Photo, label: int, networks: dict[str, Any], out: Path
+    model: Model, photo: Photo, target: TargetAge, networks: dict[str, Any], out: Path
 ) -> tuple[dict[str, Any], Tensor]:
     """Return the row of a photograph, and the change of the model [C, S, S]."""
     cpu = torch.device("cpu")
     images = aging.photos_to_tensor([photo], cpu)
-    (strip,) = aging.age_faces(model, images, None, [label], networks["age"])
+    (strip,) = aging.age_faces(model, images, None, [target], networks["age"])
     change = strip.images[-1].change
     assert change is not None
     strip = aging.measure_strip(aging.sharpen_strip(strip, photo), networks, cpu)
@@ -160,7 +161,11 @@ def age_photo(
 
 
 def age_photos(
-    args: argparse.Namespace, model: Model, label: int, networks: dict[str, Any], out: Path
+    args: argparse.Namespace,
+    model: Model,
+    target: TargetAge,
+    networks: dict[str, Any],
+    out: Path,
 ) -> tuple[list[dict[str, Any]], Tensor, int]:
     """Return the rows of N photographs, the changes of the model [N, C, S, S], and the number of
     photographs that were left out."""
@@ -171,7 +176,7 @@ def age_photos(
         path = write_photo_of(dataset, int(number), out)
         photos, skipped = aging.load_faces([path], model.info, portrait_size=PORTRAIT_SIZE)
         try:
-            row, change = age_photo(model, photos[0], label, networks, out)
+            row, change = age_photo(model, photos[0], target, networks, out)
         except IndexError:
             left_out.append(skipped[path])
             continue
@@ -190,16 +195,16 @@ def age_photos(
 def measure(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     """Age the photographs, print their rows, and return the figures."""
     model, _ = load_with_record(args.weights, device="cpu")
-    (label,) = aging.parse_target_labels(model.info, [args.to])
+    (target,) = parse_target_ages(model, [args.to])
     source = args.real or args.data
-    real_small = real_faces(source, model.info, label, model.info.image_size)
-    real = real_faces(source, model.info, label, REAL_SIZE)
+    real_small = real_faces(source, model.info, target.label, model.info.image_size)
+    real = real_faces(source, model.info, target.label, REAL_SIZE)
     threshold = threshold_of(args.identity, args.calibration, model)
     networks = {
         role: find_auxiliary(role, getattr(args, role)).build(model.info)
         for role in ("age", "identity")
     }
-    rows, changes, num_left_out = age_photos(args, model, label, networks, out)
+    rows, changes, num_left_out = age_photos(args, model, target, networks, out)
     rows_small = torch.arange(len(real_small))
     real_energy = high_frequency_energy(to_float(real_small.gather(rows_small))).mean()
     for row, energy in zip(rows, high_frequency_energy(changes), strict=True):
@@ -209,9 +214,9 @@ def measure(args: argparse.Namespace, out: Path) -> dict[str, Any]:
         name: float(np.mean([row[name] for row in rows]))
         for name in ("source_age", "read", "distance", "accepted", "detail", "pattern")
     }
-    print_table(rows, means, model.info.class_names[label])
+    print_table(rows, means, target.name)
     return {
-        "target": model.info.class_names[label],
+        "target": target.name,
         "num_photographs": len(rows),
         "num_left_out": num_left_out,
         "num_real": len(real),
