@@ -186,7 +186,7 @@ WRONG_INPUTS = [
     ("run hinge-gan", '"ggan"'),
     ("run stylegan", '"stylegan2"'),
     ("run biggn", '"biggan"'),
-    ("run ac-gan", '"reacgan"'),
+    ("run arc-face", '"facenet"'),
     ("run autoencoder", '"vae"'),
     ("run dcgn", '"dcgan"'),
     ("info nll", '"likelihood"'),
@@ -201,7 +201,7 @@ WRONG_INPUTS = [
     ("list modle", '"model"'),
     ("info zzqqx", r": (\w[\w-]*, ){2}\w[\w-]*; see `ganzoo list`\.$"),
     ("check zzqqx", r"; see `ganzoo list`\.$"),
-    ("run nosuch", "Known: age-cgan, .*vae"),
+    ("run nosuch", "The closest of \\d+ names: .*; see `ganzoo list`"),
     # options
     (f"{RUN} --learning-rate 1e-4", "--lr"),
     (f"{RUN} --batch 8", "--batch-size"),
@@ -316,7 +316,8 @@ def test_suggestions_exist():
     for kind, table in meanings.NAMES.items():
         for typed, meant in table.items():
             assert meanings.normal_form(typed) == typed
-            assert meant.split()[0].split(":")[0] in zoo().names(kind), meant
+            known = [*zoo().names(kind), *(zoo().names("composition") if kind == "model" else ())]
+            assert meant.split()[0].split(":")[0] in known, meant
     flags = {f for _, c in all_commands() for p in c.get_params(click.Context(c)) for f in p.opts}
     assert {meant.split()[0] for meant in meanings.OPTIONS.values()} <= flags
     assert not flags & set(meanings.OPTIONS) - {

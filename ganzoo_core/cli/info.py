@@ -46,7 +46,9 @@ _ASSUMED_LABELS = 10
 """Labels of a data set whose classes are unknown without its files."""
 
 
-@click.command(epilog=examples("ganzoo info cgan", "ganzoo info wgan-gp", "ganzoo info fid --json"))
+@click.command(
+    epilog=examples("ganzoo info wgan-gp", "ganzoo info people", "ganzoo info fid --json")
+)
 @click.argument("name", shell_complete=completers.complete_entries)
 @kind_option(tuple(KINDS))
 @json_option

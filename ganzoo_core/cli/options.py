@@ -27,5 +27,7 @@ def kind_option(kinds: Sequence[str]) -> Callable[[Any], Any]:
     return click.option(
         "--kind",
         type=click.Choice(kinds),
-        help="The kind of NAME, where several have it. Default: the first that has it.",
+        metavar="KIND",
+        help="The kind of NAME, where several have it; default: the first that has it. One of "
+        f"{', '.join(kinds)}.",
     )

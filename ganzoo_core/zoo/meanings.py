@@ -102,7 +102,6 @@ OPTIONS = {
 
 NAMES: dict[str, dict[str, str]] = {
     "model": {
-        "acgan": "reacgan",
         "arcface": "facenet",
         "autoencoder": "vae",
         "conditionalgan": "cgan",

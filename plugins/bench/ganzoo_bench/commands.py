@@ -23,7 +23,7 @@ _PLAN_OPTIONS = (
 @click.command(
     "gans",
     epilog=output.examples(
-        "ganzoo bench gans --data fashion-mnist:DIR --set data.num_channels=1 --budget 10m",
+        "ganzoo bench gans --data fashion-mnist:DIR --budget 10m",
         "ganzoo bench gans dcgan sngan r3gan --data people --budget 10m --dry-run",
         "ganzoo bench gans --resume sweeps/gans-1a2b3c4d",
     ),

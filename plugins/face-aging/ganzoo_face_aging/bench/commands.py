@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "aging",
     epilog=output.examples(
         "ganzoo bench aging --data people pfa-gan idcgan --seeds 3 --out aging",
-        "ganzoo bench aging --data people runs/pfa-gan-1 mine=runs/mine-0 mine=runs/mine-1",
+        "ganzoo bench aging --data people mine=runs/mine-0 mine=runs/mine-1",
         "ganzoo bench aging --data people --export faces",
         "ganzoo bench aging --data people --images faces --out aging",
     ),
