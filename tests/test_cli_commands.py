@@ -411,7 +411,7 @@ def test_completion_of_names(ganzoo_subprocess):
         return [line.partition(",")[2] for line in done.out.splitlines()]
 
     assert "resume" in complete("ganzoo re")
-    assert complete("ganzoo run cg") == ["cgan"]
+    assert complete("ganzoo run cg") == ["cgan", "cgan-pd"]
     assert "smoke" in complete("ganzoo run cgan --preset s")
     assert complete("ganzoo info gan-t") == ["gan-test", "gan-train"]
     assert "shapes" in complete("ganzoo run cgan --data sh")

@@ -238,6 +238,8 @@ def build_config(
     """
     spec, patches = zoo().model(model), list(patches)
     composition = zoo().composition(model)
+    for patch in patches:
+        _check_branches(patch)
     stored = [str(patch.get("run", {}).get("composition", "")) for patch in patches]
     name = composition.name if composition else next(filter(None, stored), "")
     if not composition and not is_resolved and name:  # of a configuration file
