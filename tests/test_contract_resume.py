@@ -31,7 +31,7 @@ def class_name(cls):
 def test_contract_models_are_short():
     folder = Path(contract_models.__file__).parent
     for path in set(folder.glob("*.py")) - {folder / "networks.py"}:
-        assert len(path.read_text(encoding="utf-8").splitlines()) < 60, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) < 70, path
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

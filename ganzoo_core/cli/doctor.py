@@ -16,8 +16,16 @@ from ganzoo_core import __version__
 from ganzoo_core.cli import commands
 from ganzoo_core.cli.options import json_option, quiet_option
 from ganzoo_core.cli.output import examples, print_json, print_table
-from ganzoo_core.errors import PluginError
-from ganzoo_core.zoo import EvaluatorSpec, WeightsSpec, import_target, package_folder, zoo
+from ganzoo_core.errors import GanzooError, PluginError
+from ganzoo_core.zoo import (
+    CompositionSpec,
+    EvaluatorSpec,
+    WeightsSpec,
+    composition_patch,
+    import_target,
+    package_folder,
+    zoo,
+)
 from ganzoo_core.zoo.quarantine import retry_broken
 
 _REINSTALL_REMEDY = (
@@ -139,6 +147,12 @@ def _check_plugins() -> Iterator[_Finding]:
 
 def _import_problem(spec: object) -> str:
     """Import the targets of a spec; return the error message, or an empty string."""
+    if isinstance(spec, CompositionSpec):
+        try:
+            composition_patch(spec)
+        except GanzooError as error:
+            return str(error)
+        return ""
     is_folder = isinstance(spec, WeightsSpec) or (
         isinstance(spec, EvaluatorSpec) and spec.is_shipped
     )
