@@ -64,11 +64,12 @@ def test_run_that_does_not_name_it_is_not_tracked(run_ganzoo, tmp_path, installe
 
 
 def test_failing_tracker_warns_once(run_ganzoo, tmp_path, installed):
+    source, site = installed.split(os.pathsep)
     broken = tmp_path / "broken"
-    shutil.copytree(installed, broken)
+    shutil.copytree(source, broken)
     text = TRACKER.replace("rows = [*", "raise ConnectionError('no connection\\nline 2')  # ")
     (broken / "ganzoo_csvlog" / "tracker.py").write_text(text)
-    done = run_tracked(run_ganzoo, tmp_path, broken, "--track", "csvlog")
+    done = run_tracked(run_ganzoo, tmp_path, f"{broken}{os.pathsep}{site}", "--track", "csvlog")
     assert done.code == 0
     warnings = [line for line in done.err.splitlines() if "csvlog" in line]
     assert len(warnings) == 1 and "ConnectionError: no connection" in warnings[0]
