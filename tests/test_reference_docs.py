@@ -29,7 +29,7 @@ def test_registry_lists_the_shipped_weights():
 def test_hooks_are_documented():
     page = (DOCS / "reference" / "hooks.md").read_text(encoding="utf-8")
     names = [name for name in vars(hooks) if name.startswith("ganzoo_")]
-    assert len(names) == 8 and page.count("\n## ") == 8
+    assert len(names) == 9 and page.count("\n## ") == 9
     assert "\nganzoo_step_logged(run: Path, record: Mapping[str, Any]) -> None\n" in page
     assert all(generate_reference.HOOK_CALLED_WHEN[name] in page for name in names)
 

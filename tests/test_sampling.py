@@ -193,7 +193,7 @@ def test_options_are_checked_without_torch(trained_run):
         "from ganzoo_core.errors import UsageError\n"
         f"run = Path({str(trained_run)!r})\n"
         "assert stored_model.parse_sampling_options(run, ['truncation=0.5'])\n"
-        "for call in (lambda: stored_model.parse_sampling_options(run, ['code=3']),\n"
+        "for call in (lambda: stored_model.parse_sampling_options(run, ['zoom=3']),\n"
         "             lambda: stored_model.check_capability(run, 'translate')):\n"
         "    try:\n        call()\n    except UsageError as error:\n        print(error)\n"
         "assert 'torch' not in sys.modules"
@@ -201,12 +201,13 @@ def test_options_are_checked_without_torch(trained_run):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     unknown, capability = done.stdout.splitlines()
-    assert "'code'" in unknown and f"use ganzoo sample {trained_run}" in capability
+    assert "'zoom'" in unknown and f"use ganzoo sample {trained_run}" in capability
 
 
 def test_info_lists_sampling_options(run_ganzoo, tmp_path):
     facts = json.loads(run_ganzoo("info", "dcgan", "--json", cwd=tmp_path).out)
-    (option,) = facts["sampling"]
+    option, code = facts["sampling"]
+    assert code["name"] == "code"
     assert option["name"] == "truncation" and option["range"] == "> 0"
     assert option["default"] == "none" and "BigGAN" in option["description"]
     assert "truncation" in run_ganzoo("info", "dcgan", cwd=tmp_path).out

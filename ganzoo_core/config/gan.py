@@ -34,8 +34,6 @@ class GANConfig(ModelConfig):
         truncation: float | None = Field(None, gt=0)
         """Sample z from its prior truncated to absolute values below this: less diverse, closer to
         typical images (BigGAN, arXiv 1809.11096); none for the prior."""
-        code: int | None = Field(None, ge=0)
-        """The category of a model that was trained with the term `info`; none for random ones."""
 
     loss: LossChoice = BCEOptions()
     """The adversarial loss: `ganzoo list losses`."""

@@ -361,11 +361,10 @@ def test_info():
     chosen = gan.sample_latents(3, context(), code=2)
     assert chosen[:, :4].argmax(1).tolist() == [2, 2, 2]
     assert torch.equal(chosen[:, 4:], gan.sample_latents(3, context())[:, 4:])
-    assert gan.sample(2, label=0, code=3).shape == (2, 3, 8, 8)
     with pytest.raises(UsageError, match="0 to 3"):
-        gan.sample(2, code=4)
+        gan.sample_latents(2, context(), code=4)
     with pytest.raises(UsageError, match="term info"):
-        build().sample(2, code=0)
+        build().sample_latents(2, context(), code=0)
 
 
 def test_latent_optimization():

@@ -19,6 +19,12 @@ class DiscriminatorConfig(NormConfig):
 class DCGANConfig(GANConfig):
     """`[model]` of dcgan."""
 
+    class Sampling(GANConfig.Sampling):
+        """The sampling options, with that of InfoGAN's codes."""
+
+        code: int | None = Field(None, ge=0)
+        """The category of a model that was trained with the term `info`; none for random ones."""
+
     base_channels: int = Field(64, ge=4)
     """Channels at the highest resolution; doubled at each lower one, up to eight times."""
     layer_channels: tuple[int, ...] = ()

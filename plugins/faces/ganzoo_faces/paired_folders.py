@@ -65,10 +65,10 @@ class PairedFolder(UnpairedFolder):
             paths[label][name] = path
         alone = sorted(paths["A"].keys() ^ paths["B"].keys())
         if alone:
-            shown = ", ".join(alone[:_NAMES_SHOWN]) + (" .." if len(alone) > _NAMES_SHOWN else "")
+            listed = ", ".join(alone[:_NAMES_SHOWN]) + (" .." if len(alone) > _NAMES_SHOWN else "")
             raise DataError(
                 f"{self.config.path}: {len(paths['A'])} images in A and {len(paths['B'])} in B, "
-                f"and {len(alone)} without a counterpart of the same name: {shown}"
+                f"and {len(alone)} without a counterpart of the same name: {listed}"
             )
         for name, path in paths["A"].items():
             counterpart = paths["B"][name]

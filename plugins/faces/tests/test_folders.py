@@ -178,6 +178,6 @@ def test_plugin_import_is_cheap() -> None:
         check=True,
         env={**os.environ, "PYTHONPATH": path},
     )
-    own = ["folder", "class-folder", "table", "parquet"]
+    own = ["folder", "class-folder", "paired-folder", "unpaired-folder", "table", "parquet"]
     names = ["utkface", "fgnet", "cacd", "lfw", "orl", *own]
     assert done.stdout.splitlines() == [str(names), "[]"]

@@ -52,10 +52,10 @@ class ImagePool(nn.Module):
         The fakes of all ranks go through the pool in rank order, so that it is equal on all of
         them, and equal to that of one rank with the whole batch.
         """
-        draws = ctx.rand(len(fakes), 3)
-        all_draws, all_fakes = ctx.all_gather_rows(draws), ctx.all_gather_rows(fakes.float())
+        uniforms = ctx.rand(len(fakes), 3)
+        all_uniforms, all_fakes = ctx.all_gather_rows(uniforms), ctx.all_gather_rows(fakes.float())
         size, chosen = len(self.images), []
-        for image, (u, v, _) in zip(all_fakes.split(1), all_draws, strict=True):
+        for image, (u, v, _) in zip(all_fakes.split(1), all_uniforms, strict=True):
             is_filling = self.count < size
             place = torch.where(is_filling, self.count, (v * size).long()).view(1)
             former = self.images.index_select(0, place)
@@ -63,7 +63,9 @@ class ImagePool(nn.Module):
             chosen.append(torch.where(is_replaced & ~is_filling, former, image))
             self.images.index_copy_(0, place, torch.where(is_replaced, image, former))
             self.count += is_filling
-        own_rows = (all_draws[None, :, 2] == draws[:, None, 2]).int().argmax(1)  # of this rank
+        own_rows = (
+            (all_uniforms[None, :, 2] == uniforms[:, None, 2]).int().argmax(1)
+        )  # of this rank
         return torch.cat(chosen)[own_rows]
 
 
