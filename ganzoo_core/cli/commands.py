@@ -99,6 +99,8 @@ def rejected_commands() -> dict[str, str]:
 def canonical_command(name: str) -> str:
     """Return the name of a command as it is listed: `Train` is `run`. Case and British spelling do
     not matter. Unknown names are returned unchanged."""
+    if name in CORE_COMMANDS:  # without the discovery of plugins, which `doctor` does its own way
+        return name
     listed = [*CORE_COMMANDS, *_plugin_commands_by_name(), *_commands_by_group()]
     if name in listed:
         return name
