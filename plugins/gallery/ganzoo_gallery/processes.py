@@ -41,7 +41,7 @@ class RunProcesses:
         return process
 
     def stop(self, run):
-        """Send SIGINT to the process that trains a run: it saves a checkpoint and ends.
+        """Send SIGTERM to the process that trains a run: it saves a checkpoint and ends.
 
         Raises:
             UsageError: it does not train, or the process is unknown.
@@ -54,7 +54,7 @@ class RunProcesses:
                 f"the process of {run.name} is unknown here: press Ctrl-C where it was started"
             )
         for pid in pids:
-            os.kill(pid, signal.SIGINT)
+            os.kill(pid, signal.SIGTERM)
 
     def output(self, run):
         """Return the end of what `ganzoo resume` printed; empty for other runs."""

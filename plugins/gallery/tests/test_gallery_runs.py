@@ -132,7 +132,7 @@ def test_stop(client, gallery, runs_dir):
         assert again.status_code == 400 and "trains already" in again.json()["detail"]
         if sys.platform == "linux":
             assert client.post(f"runs/{run.id}/stop").status_code == 202
-            assert process.wait(20) == -signal.SIGINT
+            assert process.wait(20) == -signal.SIGTERM
 
 
 @pytest.mark.soak
