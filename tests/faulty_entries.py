@@ -72,6 +72,14 @@ def labels_out_of_range():
     return faulty_shapes(metadata=metadata)
 
 
+@register_fault("metadata-columns", "ages must be years")
+def ages_in_days():
+    def metadata(self):
+        return Metadata(length=3, ages=np.array([3650.0, 7300.0, 20.0], np.float32))
+
+    return faulty_shapes(metadata=metadata)
+
+
 @register_fault("image-format", "return uint8")
 def float_images():
     return faulty_shapes(load_image=lambda self, index: np.zeros((8, 8, 3)))

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganzoo_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from ganzoo_core.interfaces import Metadata
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,14 @@ PUBLISHED_AGE_BINS: Mapping[str, AgeBins] = {
     "pfa-7": AgeBins((10, 20, 30, 40, 50, 60)),
 }
 """report: srikaran-p/AI2100---Project. pfa: Huang et al., "PFA-GAN", 2020."""
+
+
+def find_age_problem(metadata: Metadata) -> str:
+    """Return what is wrong with the ages of metadata that a data set provides; empty if nothing
+    is."""
+    ages = metadata.ages
+    is_valid = ages is None or (ages.min() >= 0 and ages.max() < 150)
+    return "" if is_valid else "ages must be years, 0 to 120"
 
 
 def age_bin_names(upper_edges: tuple[int, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganzoo_core.data import pack_images
+from ganzoo_core.data.age_bins import find_age_problem
 from ganzoo_core.errors import DataError
 from ganzoo_core.interfaces import Dataset
 from ganzoo_core.testing.checks.framework import CheckSkipped, check, require
@@ -77,6 +78,8 @@ def metadata_columns(subject: DatasetSubject) -> None:
             lowest >= 0 and highest < len(metadata.class_names),
             f"labels are {lowest} to {highest}, for {len(metadata.class_names)} class_names",
         )
+    problem = find_age_problem(metadata)
+    require(not problem, problem)
     require(data.license or subject.spec.license, "Dataset.license is empty: set the terms of use")
 
 
