@@ -16,17 +16,9 @@ of the batch, and their code those of the whole batch.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch import Tensor
 
-from ganzoo_core.interfaces import (
-    GAN,
-    DiscriminatorOutput,
-    GeneratorOutput,
-    StepContext,
-    Term,
-)
-from ganzoo_core.losses.heads import UnitEmbedding
+from ganzoo_core.losses.terms.class_proxy_term import ClassProxyTerm
 
 
 def conditional_contrastive_loss(
@@ -49,7 +41,7 @@ def conditional_contrastive_loss(
     return (torch.cat([to_proxy, pairs], 1).logsumexp(1) - numerator).mean()
 
 
-class ConditionalContrastive(Term):
+class ConditionalContrastive(ClassProxyTerm):
     """Adds 2C to both losses: on the real images for D, on the fakes for G.
 
     Args:
@@ -57,31 +49,10 @@ class ConditionalContrastive(Term):
         embed_dim: E, where the discriminator has no embedding of its own.
     """
 
-    heads = ("embedding",)
-    parts = ("class_proxies",)
-    models_with_heads = "sngan, reacgan"
-    needs_labels = True
-
     def __init__(self, *, temperature: float = 1.0, embed_dim: int = 512) -> None:
-        super().__init__()
-        self.temperature, self.embed_dim = temperature, embed_dim
+        super().__init__(embed_dim=embed_dim)
+        self.temperature = temperature
 
-    def build_heads(self, feature_dim: int, num_classes: int) -> dict[str, nn.Module]:
-        """Return the embedding of images and the proxies of classes."""
-        return {
-            "embedding": UnitEmbedding(feature_dim, self.embed_dim),
-            "class_proxies": nn.Embedding(num_classes, self.embed_dim),
-        }
-
-    def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> Tensor:
-        """Return 2C of the real images, 0-d."""
-        return self._loss(gan, out.real_heads["embedding"], out.label)
-
-    def generator(self, gan: GAN, ctx: StepContext, out: GeneratorOutput) -> Tensor:
-        """Return 2C of the fakes, 0-d."""
-        return self._loss(gan, out.fake_heads["embedding"], out.label)
-
-    def _loss(self, gan: GAN, embedding: Tensor, label: Tensor | None) -> Tensor:
-        assert label is not None
-        proxies = normalize(gan.discriminator.find_head("class_proxies")(label).float())
+    def loss(self, embedding: Tensor, proxies: Tensor, label: Tensor) -> Tensor:
+        """Return 2C, 0-d."""
         return conditional_contrastive_loss(embedding, proxies, label, self.temperature)

@@ -22,17 +22,9 @@ paper's formula has the same direction (cosine 1.0000) and is 1.00 to 1.04 times
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch import Tensor
 
-from ganzoo_core.interfaces import (
-    GAN,
-    DiscriminatorOutput,
-    GeneratorOutput,
-    StepContext,
-    Term,
-)
-from ganzoo_core.losses.heads import UnitEmbedding
+from ganzoo_core.losses.terms.class_proxy_term import ClassProxyTerm
 
 
 def d2d_ce(
@@ -53,7 +45,7 @@ def d2d_ce(
     return (torch.cat([positive[:, None], negatives], 1).logsumexp(1) - positive).mean()
 
 
-class D2DCE(Term):
+class D2DCE(ClassProxyTerm):
     """Adds D2D-CE to both losses: on the real images for D, on the fakes for G. D must have
     `embedding` and `class_proxies`.
 
@@ -62,34 +54,12 @@ class D2DCE(Term):
         embed_dim: E, where the discriminator has no embedding of its own.
     """
 
-    heads = ("embedding",)
-    parts = ("class_proxies",)
-    models_with_heads = "sngan, reacgan"
-    needs_labels = True
-
     def __init__(
         self, *, margin: float = 0.98, temperature: float = 0.5, embed_dim: int = 512
     ) -> None:
-        super().__init__()
-        self.margin, self.temperature, self.embed_dim = margin, temperature, embed_dim
+        super().__init__(embed_dim=embed_dim)
+        self.margin, self.temperature = margin, temperature
 
-    def build_heads(self, feature_dim: int, num_classes: int) -> dict[str, nn.Module]:
-        """Return the embedding of images and the proxies of classes."""
-        return {
-            "embedding": UnitEmbedding(feature_dim, self.embed_dim),
-            "class_proxies": nn.Embedding(num_classes, self.embed_dim),
-        }
-
-    def discriminator(self, gan: GAN, ctx: StepContext, out: DiscriminatorOutput) -> Tensor:
-        """Return D2D-CE of the real images, 0-d."""
-        return self._loss(gan, out.real_heads["embedding"], out.label)
-
-    def generator(self, gan: GAN, ctx: StepContext, out: GeneratorOutput) -> Tensor:
-        """Return D2D-CE of the fake images, 0-d."""
-        return self._loss(gan, out.fake_heads["embedding"], out.label)
-
-    def _loss(self, gan: GAN, embedding: Tensor, label: Tensor | None) -> Tensor:
-        assert label is not None
-        class_proxies = gan.discriminator.find_head("class_proxies")
-        proxies = normalize(class_proxies(label).float())  # [N, E]
+    def loss(self, embedding: Tensor, proxies: Tensor, label: Tensor) -> Tensor:
+        """Return D2D-CE, 0-d."""
         return d2d_ce(embedding, proxies, label, self.margin, self.temperature)
