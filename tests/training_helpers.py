@@ -167,6 +167,30 @@ def assert_resume_is_bit_exact(model_class, folder, stop_steps, **train_options)
     return straight, resumed
 
 
+def assert_resume_of_model_is_bit_exact(model_class, build, folder, images):
+    """Compare four steps with two and two more, of models that `build()` returns, all equal."""
+
+    def trainer(steps):
+        return make_trainer(model_class, model=build(), images=images, steps=steps)
+
+    straight, stopped, resumed = trainer(4), trainer(2), trainer(4)
+    straight.run(folder / "straight")
+    stopped.run(folder / "parts")
+    resumed.restore(folder / "parts")
+    resumed.run(folder / "parts")
+    assert differing_keys(straight.state_dict(), resumed.state_dict()) == []
+
+
+def assert_aged_alike_after_loading(name, folder):
+    """Compare the faces that a model of age editing renders with those of its pretrained folder."""
+    run = gz.train(name, preset="smoke", steps=2, out=folder / "run", quiet=True)
+    faces, target_age = torch.rand(2, 3, 32, 32), torch.tensor([[5.0, 70.0], [70.0, 5.0]])
+    loaded = gz.load(folder / "run" / "weights", device="cpu")
+    with torch.no_grad():
+        aged = loaded.edit_age(faces, None, target_age)
+        torch.testing.assert_close(aged, run.model.eval().edit_age(faces, None, target_age))
+
+
 def num_params(net, layer_types=(nn.Module,)):
     """Return the number of parameters of the layers of some types."""
     layers = (m for m in net.modules() if isinstance(m, layer_types))

@@ -1,11 +1,18 @@
 """CAAE: gradients, ages in years, exact resume, unsupported data."""
 
+from functools import partial
+
 import pytest
 import torch
 from ganzoo_caae.config import AGE_BINS, CAAEConfig
 from ganzoo_caae.model import CAAE
 from ganzoo_face_aging.capabilities import SupportsAgeEditing
-from training_helpers import FakeStepContext, differing_keys, make_images, make_trainer
+from training_helpers import (
+    FakeStepContext,
+    assert_aged_alike_after_loading,
+    assert_resume_of_model_is_bit_exact,
+    make_images,
+)
 
 import ganzoo_core as gz
 from ganzoo_core.errors import UsageError
@@ -52,15 +59,8 @@ def test_edit_age_in_years(images):
 
 
 def test_resume_is_bit_exact(images, tmp_path):
-    options = {"images": images, "steps": 4}
-    uninterrupted = make_trainer(CAAE, model=build_model(images.info), **options)
-    uninterrupted.run(tmp_path / "uninterrupted")
-    stopped = make_trainer(CAAE, model=build_model(images.info), images=images, steps=2)
-    stopped.run(tmp_path / "a")
-    resumed = make_trainer(CAAE, model=build_model(images.info), **options)
-    resumed.restore(tmp_path / "a")
-    resumed.run(tmp_path / "a")
-    assert differing_keys(uninterrupted.state_dict(), resumed.state_dict()) == []
+    build = partial(build_model, images.info)
+    assert_resume_of_model_is_bit_exact(CAAE, build, tmp_path, images)
 
 
 def test_unsupported_data_raises():
@@ -71,9 +71,4 @@ def test_unsupported_data_raises():
 
 
 def test_pretrained_folder_matches_its_run(tmp_path):
-    run = gz.train("caae", preset="smoke", steps=2, out=tmp_path / "run", quiet=True)
-    faces, target_age = torch.rand(2, 3, 32, 32), torch.tensor([[5.0, 70.0], [70.0, 5.0]])
-    loaded = gz.load(tmp_path / "run" / "weights", device="cpu")
-    with torch.no_grad():
-        aged = loaded.edit_age(faces, None, target_age)
-        torch.testing.assert_close(aged, run.model.eval().edit_age(faces, None, target_age))
+    assert_aged_alike_after_loading("caae", tmp_path)

@@ -7,7 +7,14 @@ from ganzoo_face_aging.testing import StubAgeEstimator
 from ganzoo_idcgan.config import AGE_BINS, IDCGANConfig
 from ganzoo_idcgan.model import IDCGAN
 from torch import nn
-from training_helpers import FakeStepContext, differing_keys, make_images, make_trainer, num_params
+from training_helpers import (
+    FakeStepContext,
+    assert_aged_alike_after_loading,
+    differing_keys,
+    make_images,
+    make_trainer,
+    num_params,
+)
 
 import ganzoo_core as gz
 from ganzoo_core.errors import UsageError
@@ -139,9 +146,4 @@ def test_unsupported_data_raises():
 
 
 def test_pretrained_folder_matches_its_run(tmp_path):
-    run = gz.train("idcgan", preset="smoke", steps=2, out=tmp_path / "run", quiet=True)
-    faces, targets = torch.rand(2, 3, 32, 32), torch.tensor([[5.0, 70.0], [70.0, 5.0]])
-    loaded = gz.load(tmp_path / "run" / "weights", device="cpu")
-    with torch.no_grad():
-        aged = loaded.edit_age(faces, None, targets)
-        torch.testing.assert_close(aged, run.model.eval().edit_age(faces, None, targets))
+    assert_aged_alike_after_loading("idcgan", tmp_path)
