@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import threading
@@ -26,6 +25,8 @@ def stop_with_parent(parent: int) -> None:
 
     if os.getppid() != parent and _is_alive(parent):
         return  # a command that a rank started
+    import ctypes
+
     if prctl := getattr(ctypes.CDLL(None), "prctl", None):
         prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)
 
