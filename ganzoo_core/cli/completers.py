@@ -13,11 +13,7 @@ from ganzoo_core.zoo import KINDS, published_weights, zoo
 
 def complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Complete a model or a composition."""
-    return [name for name in _model_names() if name.startswith(incomplete)]
-
-
-def _model_names() -> list[str]:
-    return [*zoo().names("model"), *zoo().names("composition")]
+    return [name for name in zoo().model_names() if name.startswith(incomplete)]
 
 
 def complete_datasets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -75,7 +71,7 @@ def complete_assignments(
     words += os.environ.get("COMP_WORDS", "").split()
     names = [word.partition(":")[0] for word in words]
     try:
-        model = next((zoo().model(w) for w in words if w in _model_names()), None)
+        model = next((zoo().model(w) for w in words if w in zoo().model_names()), None)
         data = next((n for n in names if n in zoo().names("dataset")), "")
         if model and not data:
             preset = model_config_class(model).presets.get("quick", {})
@@ -119,7 +115,7 @@ def complete_presets(ctx: click.Context, param: click.Parameter, incomplete: str
 
     # Click does not parse MODEL if the last option still lacks its value.
     typed = [str(ctx.params.get("model") or ""), *os.environ.get("COMP_WORDS", "").split()]
-    name = next((word for word in typed if word in _model_names()), "")
+    name = next((word for word in typed if word in zoo().model_names()), "")
     try:
         preset_names = model_config_class(zoo().model(name)).presets
     except GanzooError:

@@ -19,6 +19,7 @@ import numpy as np
 from ganzoo_core.config.overrides import flatten
 from ganzoo_core.errors import DataError, UsageError, suggest
 from ganzoo_core.evaluation.seed_statistics import holm_adjusted, welch_p_value
+from ganzoo_core.report.run_page import run_model_name
 from ganzoo_core.training.evaluation_file import find_evaluation, read_evaluation
 from ganzoo_core.training.run_folder import RunFolder
 
@@ -243,8 +244,7 @@ def _read_runs(
         folder = RunFolder(Path(path))
         if folder.config.is_file():
             tree = folder.read_config()
-            run_section = tree["run"]
-            options = {"model": run_section.get("composition") or run_section["model"]} | {
+            options = {"model": run_model_name(tree)} | {
                 name: value
                 for name, value in flatten({k: tree.get(k, {}) for k in ("model", "data", "train")})
                 if name not in _OPTIONS_WITHOUT_EFFECT | {"model"}  # a model without options

@@ -56,8 +56,7 @@ def write_html(
     import jinja2
 
     records = read_metrics(metrics)
-    run_section = config.get("run", {})
-    model = str(run_section.get("composition") or run_section.get("model", "model"))
+    model = run_model_name(config)
     data_name = (index or {}).get("data", {}).get("name") or config.get("data", {}).get("name")
     grid_names = evenly_spaced(sorted(p.name for p in samples.glob("*.png")), _MAX_GRIDS)
     environment = jinja2.Environment(
@@ -81,6 +80,12 @@ def write_html(
         config_text=config_text,
     )
     write_text(path, text)
+
+
+def run_model_name(config: Mapping[str, Any]) -> str:
+    """Return the composition or else the model of a run, from its config.toml."""
+    run_section = config.get("run", {})
+    return str(run_section.get("composition") or run_section.get("model", "model"))
 
 
 def list_facts(

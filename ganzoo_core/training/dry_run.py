@@ -43,7 +43,7 @@ def _stages_of(job: Job) -> list[dict[str, Any]]:
     plan = make_plan(configured_stages(model, train_config), train_config, info.num_images, sizes)
     return [
         {
-            "job": job.role or job.config.model_name,
+            "job": job.role or job.config.name,
             "stage": scheduled.stage.name,
             "steps": scheduled.end - scheduled.start,
             "images": (scheduled.end - scheduled.start) * scheduled.batch_size,

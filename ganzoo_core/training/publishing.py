@@ -18,6 +18,7 @@ from ganzoo_core.files import read_toml
 from ganzoo_core.interfaces import Model, SupportsSampling, SupportsTranslation
 from ganzoo_core.interfaces.sampling import sample
 from ganzoo_core.report import encode_png
+from ganzoo_core.report.run_page import run_model_name
 from ganzoo_core.training.evaluation_file import EVALUATION_FILE, read_evaluation
 from ganzoo_core.training.exporting import load_checkpoint_modules, read_metric_values
 from ganzoo_core.training.loading import load, load_checkpoint, load_with_record
@@ -132,7 +133,7 @@ def train_command(run: RunFolder) -> str:
         UsageError: not a run folder, or the run of a class that no plugin registers.
     """
     tree = run.read_config()
-    model = str(tree["run"].get("composition") or tree["run"]["model"])
+    model = run_model_name(tree)
     preset = str(tree["run"].get("preset", ""))
     if model.startswith(UNREGISTERED_PREFIX):
         raise UsageError(f"{run.path}: no plugin registers its model, so no command trains it")

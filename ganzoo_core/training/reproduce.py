@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ganzoo_core.errors import UsageError, WeightsError
+from ganzoo_core.report.run_page import run_model_name
 from ganzoo_core.training.api import train_config
 from ganzoo_core.training.environment import environment_record
 from ganzoo_core.training.fit import Run
@@ -56,7 +57,7 @@ def read_record(run: str | Path, out: str | Path | None = None) -> RunRecord:
     """
     folder = RunFolder(Path(run))
     tree = folder.read_config()
-    name = str(tree["run"].get("composition") or tree["run"]["model"])
+    name = run_model_name(tree)
     if name.startswith(UNREGISTERED_PREFIX):
         raise UsageError(
             f"{folder.path} was trained from Python with the class "

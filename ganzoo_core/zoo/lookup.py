@@ -105,6 +105,10 @@ class Zoo:
         """Return the names of a kind's working entries."""
         return [entry.name for entry in self.entries if entry.kind == kind and entry.spec]
 
+    def model_names(self) -> list[str]:
+        """Return what `model` takes: the names of the models, then those of the compositions."""
+        return [*self.names("model"), *self.names("composition")]
+
     def model(self, name: str) -> ModelSpec:
         """Return a model's spec; for the name of a composition, that of its base. Raises as
         `find_spec`."""

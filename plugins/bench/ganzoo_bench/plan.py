@@ -108,18 +108,19 @@ def select_models(names, plan):
     from ganzoo_core.training.dry_run import planned_stages
 
     chosen, left_out = [], {}
-    for name in names or zoo().names("model"):
+    for name in names or zoo().model_names():
         spec = zoo().model(name)
         try:
             if "sample" not in spec.capabilities:
                 raise UsageError(f"{spec.name} lacks the capability sample")
-            planned_stages(run_config(spec.name, plan))
+            config = run_config(name, plan)
+            planned_stages(config)
         except GanzooError as error:
             if names:
                 raise
             left_out[name] = str(error)
         else:
-            chosen.append(spec.name)
+            chosen.append(config.name)
     for name in chosen:
         if chosen.count(name) > 1:
             raise UsageError(f"{name} is given twice: leave one out")

@@ -10,12 +10,19 @@ from pathlib import Path
 import pytest
 from ganzoo_bench.curve import read_points
 from ganzoo_bench.length import _scaled_steps
-from ganzoo_bench.plan import NUM_POINTS, GANBenchmark, train_options
+from ganzoo_bench.plan import (
+    NUM_POINTS,
+    GANBenchmark,
+    run_config,
+    select_models,
+    train_options,
+)
 from ganzoo_bench.summary import write_summary
 from ganzoo_sweep import plan as plans
 from ganzoo_sweep.runner import SweepRunner
 
 from ganzoo_core.errors import UsageError
+from ganzoo_core.training.dry_run import planned_stages
 
 FAKE_RUN = str(Path(__file__).with_name("fake_gan_run.py"))
 WORDS = ("bench", "gans", "gan", "dcgan", "--data", "shapes", "--preset", "smoke")
@@ -65,6 +72,13 @@ def test_budget_keeps_the_proportions_of_stages():
     assert _scaled_steps("m", plan, stages, [30.0, 10.0]) == [75, 25]
     with pytest.raises(UsageError, match=r"5 steps of m, .*--budget 14s or more"):
         _scaled_steps("m", plan, stages, [400.0, 300.0])
+
+
+def test_composition_is_a_model_of_its_own():
+    plan = make_plan(options={"data": {"name": "shapes", "path": "", "image_size": 32}})
+    chosen, _ = select_models(("wgan-gp", "DCGAN"), plan)
+    assert chosen == ["wgan-gp", "dcgan"]
+    assert [row["job"] for row in planned_stages(run_config("wgan-gp", plan))] == ["wgan-gp"]
 
 
 def test_length_of_stages_and_checkpoints():
